@@ -1,0 +1,65 @@
+package ami
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Irregularity is a set of things about a received block that Asterisk's own writing does not have. They point to text
+// that somebody put into a field with line breaks in it, or to a peer that is not Asterisk.
+type Irregularity uint8
+
+// What [Message.Irregular] finds.
+const (
+	BareLF      Irregularity = 1 << iota // a line ends with LF alone
+	ControlByte                          // a line holds a byte below 0x20 other than TAB, or 0x7F: also CR and NUL
+	NoName                               // a line has no colon or begins with one
+	NoSpace                              // no space follows the colon
+	BlankLine                            // empty lines came before the block
+)
+
+var irregularNames = [...]string{"bare LF", "control byte", "line without a name", "no space after the colon", "empty line before"}
+
+// String lists what is set.
+func (x Irregularity) String() string {
+	if x == 0 {
+		return "regular"
+	}
+	var s []string
+	for i, name := range irregularNames {
+		if x&(1<<i) != 0 {
+			s = append(s, name)
+		}
+	}
+	return strings.Join(s, ", ")
+}
+
+// Irregular looks through the whole block and returns what is irregular about it, zero for nothing. It costs a pass over
+// the bytes, so reading does not do it unasked.
+func (m *Message) Irregular() Irregularity {
+	var x Irregularity
+	if m.blank {
+		x |= BlankLine
+	}
+	for i := range m.ends {
+		raw := m.rawLine(i)
+		line := trimEnd(raw)
+		if len(raw)-len(line) != 2 {
+			x |= BareLF
+		}
+		for _, c := range line {
+			if c < 0x20 && c != '\t' || c == 0x7f {
+				x |= ControlByte
+				break
+			}
+		}
+		colon := bytes.IndexByte(line, ':')
+		switch {
+		case colon <= 0:
+			x |= NoName
+		case colon+1 == len(line) || line[colon+1] != ' ':
+			x |= NoSpace
+		}
+	}
+	return x
+}

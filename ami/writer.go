@@ -1,0 +1,75 @@
+package ami
+
+import (
+	"bytes"
+	"io"
+)
+
+// Writer writes messages to a byte stream. It is not safe for concurrent use.
+type Writer struct {
+	dst io.Writer
+	buf []byte
+}
+
+// NewWriter makes a writer. It writes nothing yet.
+func NewWriter(dst io.Writer) *Writer { return &Writer{dst: dst} }
+
+// Write writes m in one call of the underlying Write, or nothing: a field that would read back as something else gives a
+// *[FieldError] before any byte is written.
+func (w *Writer) Write(m *Message) error {
+	buf, err := m.AppendTo(w.buf[:0])
+	if err != nil {
+		return err
+	}
+	w.buf = buf
+	_, err = w.dst.Write(buf)
+	return err
+}
+
+// AppendTo appends m to dst as it goes over the wire, with the empty line at its end. With dst
+// unchanged it refuses a message without fields ([ErrEmpty]) and every field that would read back as something else, here
+// or in Asterisk (*[FieldError]): CR, LF or NUL anywhere (main/manager.c, get_input: LF ends a line, a line that begins with NUL ends the message), an
+// empty name, a colon in a name, a blank at either end of one.
+func (m *Message) AppendTo(dst []byte) ([]byte, error) {
+	if m.badName != nil {
+		return dst, m.badName
+	}
+	if len(m.ends) == 0 {
+		return dst, ErrEmpty
+	}
+	before := len(dst)
+	for i := range m.ends {
+		line := trimEnd(m.rawLine(i))
+		if problem := problemOf(line); problem != "" {
+			return dst[:before], &FieldError{Index: i, Problem: problem}
+		}
+		colon := bytes.IndexByte(line, ':')
+		dst = append(dst, line[:colon+1]...)
+		dst = append(dst, ' ')
+		dst = append(dst, valueAfter(line, colon)...)
+		dst = append(dst, '\r', '\n')
+	}
+	return append(dst, '\r', '\n'), nil
+}
+
+// problemOf says why a line, without its end, must not be written; "" when it may.
+func problemOf(line []byte) string {
+	for _, c := range line {
+		switch c {
+		case '\r':
+			return "a CR"
+		case '\n':
+			return "an LF"
+		case 0:
+			return "a NUL"
+		}
+	}
+	colon := bytes.IndexByte(line, ':')
+	if colon <= 0 {
+		return "an empty name"
+	}
+	if line[0] <= ' ' || line[colon-1] <= ' ' {
+		return "a blank at the edge of the name"
+	}
+	return ""
+}
