@@ -1,0 +1,175 @@
+package audit
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Phase says at what point of an act an entry was written. Entries of one act share its id.
+type Phase string
+
+// The phases. There is none for the zero value; an entry without a phase is refused.
+const (
+	Decided   Phase = "decided"   // the gate has allowed or denied; for an allowed act this stands in the log before anything is done
+	Done      Phase = "done"      // the PBX has carried it out
+	Failed    Phase = "failed"    // it was allowed and could not be carried out
+	Revoked   Phase = "revoked"   // it ran and was ended because its ground was gone
+	Ended     Phase = "ended"     // it ran and ended by itself or by the subject's wish
+	Disclosed Phase = "disclosed" // something kept (a recording) was handed out
+	Recovered Phase = "recovered" // written by the log itself: what happened to it is in Detail
+)
+
+// Outcome is what was decided. The zero value says nothing and permits nothing.
+type Outcome string
+
+// The outcomes.
+const (
+	Allow Outcome = "allow"
+	Deny  Outcome = "deny"
+)
+
+// The codes that the log itself writes into Detail with [Recovered].
+const (
+	DetailTornTail    = "torn_tail"    // an unfinished end was found when the log was opened, and moved to a file beside it
+	DetailWriteFailed = "write_failed" // Append failed for a while before this entry
+)
+
+// Rule is the place in the policy that decided. The zero value means that no single rule did.
+type Rule struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+}
+
+// Entry is one line of the log.
+//
+// Codes (ID, Credential, Action, Mode, Reason, Door, Detail) are made of ASCII letters, digits and "_ - . : + /", Reason and Detail
+// beginning with a letter so that no telephone number fits in them. Subject, Targets and Employees are ids as in the policy.
+type Entry struct {
+	Seq        uint64    `json:"seq,omitzero"`         // number in the chain, from 1; set by Append
+	Time       time.Time `json:"time,omitzero"`        // UTC; set by Append
+	ID         string    `json:"id"`                   // the act's id; required
+	Phase      Phase     `json:"phase"`                // required
+	Subject    string    `json:"subject,omitempty"`    // the employee who asked; empty when unknown
+	Credential string    `json:"credential,omitempty"` // by what he proved himself (auth.Subject.Credential)
+	Action     string    `json:"action"`               // required
+	Targets    []string  `json:"targets,omitempty"`    // about whom or what
+	Employees  []string  `json:"employees,omitempty"`  // all employees on the call
+	Mode       string    `json:"mode,omitempty"`
+	Outcome    Outcome   `json:"outcome,omitempty"` // required with Decided
+	Reason     string    `json:"reason,omitempty"`
+	Rule       Rule      `json:"rule,omitzero"`
+	Generation uint64    `json:"generation,omitzero"` // of the policy in force
+	Door       string    `json:"door,omitempty"`
+	Detail     string    `json:"detail,omitempty"`
+	Prev       string    `json:"prev,omitempty"` // hash of the line before, 64 hex digits; set by Append
+	Hash       string    `json:"hash,omitempty"` // hash of this line; set by Append
+}
+
+const (
+	maxCode = 128      // bytes of one code or id
+	maxBody = 15 << 10 // bytes of an entry's JSON before it is chained; with the chain's fields a line stays under maxLine
+	maxLine = 16 << 10 // bytes of a line with its newline
+)
+
+// ErrInvalid is returned for an entry that may not stand in the log. The error says which field, never what is in it.
+var ErrInvalid = errors.New("invalid entry")
+
+// encode checks e and returns its JSON without the fields that the chain adds.
+func (e Entry) encode() ([]byte, error) {
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	e.Seq, e.Time, e.Prev, e.Hash = 0, time.Time{}, "", ""
+	body, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrInvalid, maxBody)
+	}
+	return body, nil
+}
+
+func (e *Entry) check() error {
+	switch e.Phase {
+	case Decided:
+		if e.Outcome == "" {
+			return fmt.Errorf("%w: decided without an outcome", ErrInvalid)
+		}
+	case Done, Failed, Revoked, Ended, Disclosed, Recovered:
+	default:
+		return fmt.Errorf("%w: unknown phase", ErrInvalid)
+	}
+	switch e.Outcome {
+	case "", Allow, Deny:
+	default:
+		return fmt.Errorf("%w: unknown outcome", ErrInvalid)
+	}
+	if e.ID == "" || e.Action == "" {
+		return fmt.Errorf("%w: id and action are required", ErrInvalid)
+	}
+	for _, f := range [...]struct{ name, value string }{
+		{"id", e.ID}, {"credential", e.Credential}, {"action", e.Action}, {"mode", e.Mode}, {"reason", e.Reason},
+		{"door", e.Door}, {"detail", e.Detail},
+	} {
+		if !isCode(f.value) {
+			return fmt.Errorf("%w: %s is not a code", ErrInvalid, f.name)
+		}
+	}
+	for _, f := range [...]struct{ name, value string }{{"reason", e.Reason}, {"detail", e.Detail}} {
+		if f.value != "" && !isLetter(f.value[0]) {
+			return fmt.Errorf("%w: %s does not begin with a letter", ErrInvalid, f.name)
+		}
+	}
+	if !isName(e.Subject) {
+		return fmt.Errorf("%w: subject is not an id", ErrInvalid)
+	}
+	if len(e.Rule.File) > 4096 || !utf8.ValidString(e.Rule.File) || e.Rule.Line < 0 {
+		return fmt.Errorf("%w: rule is not a place", ErrInvalid)
+	}
+	for _, id := range e.Targets {
+		if id == "" || !isName(id) {
+			return fmt.Errorf("%w: a target is not an id", ErrInvalid)
+		}
+	}
+	for _, id := range e.Employees {
+		if id == "" || !isName(id) {
+			return fmt.Errorf("%w: an employee is not an id", ErrInvalid)
+		}
+	}
+	return nil
+}
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+// isCode reports whether s is empty or a code.
+func isCode(s string) bool {
+	if len(s) > maxCode {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if !isLetter(c) && (c < '0' || c > '9') && strings.IndexByte("_-.:+/", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// isName reports whether s is empty or can be an id of the policy: printable, in valid UTF-8, of bounded length.
+func isName(s string) bool {
+	if len(s) > maxCode || !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,77 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Subject is who asks, proven by a credential. It is a comparable value, safe to copy and to use from several goroutines. The zero
+// Subject is nobody.
+type Subject struct {
+	employee   string
+	credential string
+	label      string
+	expires    int64 // Unix seconds; 0 for never. Not a time.Time, which would not compare by ==
+	key        tokenHash
+}
+
+// Employee returns the id of the employee as the policy knows him; empty for nobody.
+func (s Subject) Employee() string { return s.employee }
+
+// Known reports whether s is somebody.
+func (s Subject) Known() bool { return s.employee != "" }
+
+// Credential returns a name for the credential that is fit for logs and the audit log ("token:1a2b3c4d5e6f"): the same each time,
+// and of no use to who reads it.
+func (s Subject) Credential() string { return s.credential }
+
+// Label returns what the credential is called by who gave it out; it may be empty and need not be unique.
+func (s Subject) Label() string { return s.label }
+
+// Expires returns when the credential ends, and the zero time if it does not. What runs on its strength ends then too.
+func (s Subject) Expires() time.Time {
+	if s.expires == 0 {
+		return time.Time{}
+	}
+	return time.Unix(s.expires, 0).UTC()
+}
+
+// Format prints the employee and the credential's name, whatever the verb.
+func (s Subject) Format(f fmt.State, _ rune) {
+	if !s.Known() {
+		_, _ = io.WriteString(f, "nobody")
+		return
+	}
+	_, _ = io.WriteString(f, s.employee+" by "+s.credential)
+}
+
+// Credential is what a door was given. It prints redacted.
+type Credential struct {
+	Token string // a bearer token
+}
+
+// Format prints "[credential]", whatever the verb.
+func (c Credential) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "[credential]") }
+
+// MarshalJSON writes "[credential]".
+func (c Credential) MarshalJSON() ([]byte, error) { return []byte(`"[credential]"`), nil }
+
+// Authenticator turns credentials into subjects. Implementations are safe for concurrent use.
+type Authenticator interface {
+	// Authenticate returns the subject that c proves, or an error that is [ErrDenied]. Any other error means that nobody
+	// could be asked; the caller is not to be let in then either.
+	Authenticate(ctx context.Context, c Credential) (Subject, error)
+	// Holds reports whether s, who has proven himself before, would still be let in: his credential is there and has not
+	// ended. What runs long asks again.
+	Holds(s Subject) bool
+}
+
+var (
+	// ErrDenied is returned for a credential that proves nobody, whatever the cause, so that a stranger learns nothing from it.
+	ErrDenied = errors.New("auth: denied")
+	// ErrExpired is returned to the holder of a real credential that has ended. It is an ErrDenied.
+	ErrExpired = fmt.Errorf("%w: the credential has expired", ErrDenied)
+)
