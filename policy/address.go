@@ -1,0 +1,88 @@
+package policy
+
+// Phone returns the employee whose phone the endpoint is, such as "PJSIP/101"; the technology's case does not matter. This
+// is proof of who somebody is. It does not allocate.
+func (s *Set) Phone(endpoint string) (Ref, bool) {
+	if s == nil || s.tables == nil {
+		return Ref{}, false
+	}
+	if i, ok := findEndpoint(&s.byPhone, s.phones, endpoint); ok {
+		return s.ref(s.phoneOf[i]), true
+	}
+	return Ref{}, false
+}
+
+// Trunk reports whether the endpoint leads outside.
+func (s *Set) Trunk(endpoint string) bool {
+	if s == nil || s.tables == nil {
+		return false
+	}
+	_, ok := findEndpoint(&s.byTrunk, s.trunks, endpoint)
+	return ok
+}
+
+// UnknownPhonesOutside reports whether the policy takes an endpoint that is neither a phone nor a trunk for an outside party.
+func (s *Set) UnknownPhonesOutside() bool { return s != nil && s.tables != nil && s.unknownOutside }
+
+func findEndpoint(ix *index, keys []string, endpoint string) (uint32, bool) {
+	if i, ok := ix.find(keys, endpoint); ok {
+		return i, true
+	}
+	var buf [maxAddress]byte
+	if canonical, ok := appendCanonicalEndpoint(buf[:0], endpoint); ok {
+		return ix.findBytes(keys, canonical)
+	}
+	return 0, false
+}
+
+// ByNumber returns the employee whose number it is, however it is formatted. A number is only claimed, so what follows
+// from it may exclude and hide, never grant. It does not allocate.
+func (s *Set) ByNumber(number string) (Ref, bool) {
+	if s == nil || s.tables == nil {
+		return Ref{}, false
+	}
+	if i, ok := findNumber(&s.byNo, s.numbers, number); ok {
+		return s.ref(s.numOf[i]), true
+	}
+	return Ref{}, false
+}
+
+// Emergency reports whether the number is always to be dialled. It compares exactly, formatting aside.
+func (s *Set) Emergency(number string) bool {
+	if s == nil || s.tables == nil {
+		return false
+	}
+	_, ok := findNumber(&s.byEmergency, s.emergency, number)
+	return ok
+}
+
+func findNumber(ix *index, keys []string, number string) (uint32, bool) {
+	if plainNumber(number) {
+		return ix.find(keys, number)
+	}
+	var buf [maxAddress]byte
+	if canonical, ok := appendCanonicalNumber(buf[:0], number); ok {
+		return ix.findBytes(keys, canonical)
+	}
+	return 0, false
+}
+
+// ProtectedNumber reports whether the number may be one of protected.numbers. It is generous, because it only ever
+// excludes: of numbers with seven digits or more it compares the national part, so that +7 495 765-43-21, 8 (495) 765-43-21 and
+// 9-765-43-21 are one; shorter ones must be equal, formatting aside. It does not allocate.
+func (s *Set) ProtectedNumber(number string) bool {
+	if s == nil || s.tables == nil || len(s.guarded)+len(s.guardedShort) == 0 {
+		return false
+	}
+	var buf [maxAddress]byte
+	digits := numberDigits(buf[:0], number)
+	if len(digits) < suffixDigits {
+		return s.guardedShort[string(digits)]
+	}
+	for _, guarded := range s.guarded[suffixKey(digits)] {
+		if sameSubscriber(guarded, digits) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,193 @@
+package policy
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"time"
+)
+
+// Compile makes one Set of the files, as of the moment at: assignments whose last day is over by then are out, and
+// [Set.NextChange] tells when the next one ends. A policy may be split over any number of files; their order does not change
+// a decision. The warnings, sorted by place, are about what is legal and surely not meant; they come with an error too.
+//
+// The error is [Problems] with every mistake in every file, Parse's included; the Set is nil then.
+func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
+	c := &compiler{
+		at: at, tables: &tables{byID: newIndex(nil), protectors: map[uint32]RuleID{}},
+		employeeAt: map[string]claim{}, departmentAt: map[string]int{}, groupAt: map[string]int{}, roleAt: map[string]int{},
+		interned: map[string]uint32{},
+	}
+	for i, f := range files {
+		c.files = append(c.files, f.name)
+		c.sources = append(c.sources, f)
+		c.problems = append(c.problems, f.problems...)
+		c.warnings = append(c.warnings, f.warnings...)
+		if i > 1<<16-1 {
+			return nil, nil, fmt.Errorf("a policy has at most %d files", 1<<16)
+		}
+	}
+	if len(files) == 0 {
+		return nil, nil, fmt.Errorf("no policy file")
+	}
+	c.collect()
+	c.organise()
+	c.claims()
+	c.settings()
+	c.rights()
+	c.assign()
+	c.protect()
+	c.warnings.sort(c.files)
+	if err := c.problems.err(c.files); err != nil {
+		return nil, c.warnings, err
+	}
+	c.byID = newIndex(c.ids)
+	return (&Set{tables: c.tables}).At(at), c.warnings, nil
+}
+
+// compiler holds what is needed to build the tables and not to decide by them.
+type compiler struct {
+	*tables
+	at       time.Time
+	sources  []*File
+	problems Problems
+	warnings Problems
+	guesses  int
+
+	employeeAt   map[string]claim // by id
+	departmentAt map[string]int   // places by id, as the next two
+	groupAt      map[string]int
+	roleAt       map[string]int
+	interned     map[string]uint32 // lists, by content
+	location     *time.Location
+	timezone     claim
+
+	departmentSize []int
+	candidates     struct{ people, departments, groups, roles []string } // for suggestions, made on demand
+}
+
+// claim remembers where a name, a phone or a number was first given, and by whom.
+type claim struct {
+	owner uint32
+	file  int
+	at    position
+	what  string
+}
+
+func (c *compiler) where(cl claim) string {
+	return c.files[cl.file] + ":" + strconv.Itoa(int(cl.at.line)) + ":" + strconv.Itoa(int(cl.at.column))
+}
+
+func (c *compiler) errorf(file int, p position, hint, format string, args ...any) {
+	c.problems = append(c.problems, Problem{c.files[file], int(p.line), int(p.column), fmt.Sprintf(format, args...), hint})
+}
+
+func (c *compiler) warnf(file int, p position, hint, format string, args ...any) {
+	c.warnings = append(c.warnings, Problem{c.files[file], int(p.line), int(p.column), fmt.Sprintf(format, args...), hint})
+}
+
+func (c *compiler) guess(word string, names *[]string, fill func() []string) string {
+	if c.guesses++; c.guesses > maxSuggestions {
+		return ""
+	}
+	if *names == nil {
+		*names = fill()
+	}
+	return didYouMean(word, *names)
+}
+
+func (c *compiler) rule(file int, p position, kind ruleKind, owner uint32, key right) RuleID {
+	c.rules = append(c.rules, ruleRow{at: p, owner: owner, file: uint16(file), kind: kind, key: key})
+	return RuleID(len(c.rules))
+}
+
+// collect gives every employee, department, group and role its place, so that later steps can refer to any of them.
+func (c *compiler) collect() {
+	sum := fnv.New32a()
+	for file, f := range c.sources {
+		for i := range f.employees {
+			e := &f.employees[i]
+			if first, taken := c.employeeAt[e.id.text]; taken {
+				c.errorf(file, e.id.at, "", "employee %q is here twice, first at %s", e.id.text, c.where(first))
+			} else {
+				c.employeeAt[e.id.text] = claim{owner: uint32(len(c.ids)), file: file, at: e.id.at}
+			}
+			c.ids = append(c.ids, e.id.text)
+			c.names = append(c.names, e.name)
+			// The length goes in too, so that the ids ab, c and a, bc do not make one sum.
+			_, _ = sum.Write(binary.AppendUvarint(nil, uint64(len(e.id.text))))
+			_, _ = sum.Write([]byte(e.id.text))
+		}
+		for _, d := range f.departments {
+			c.once(c.departmentAt, d.id, len(c.departments), file, "department")
+			c.departments = append(c.departments, department{id: d.id.text, name: d.name, parent: -1, head: -1})
+		}
+		for _, g := range f.groups {
+			c.once(c.groupAt, g.id, len(c.groups), file, "group")
+			c.groups = append(c.groups, span{})
+		}
+		for _, r := range f.roles {
+			c.once(c.roleAt, r.id, len(c.roleNames), file, "role")
+			c.roleNames = append(c.roleNames, r.id.text)
+		}
+	}
+	c.tag = sum.Sum32() | 1 // never zero: the zero Ref must fit no Set
+}
+
+func (c *compiler) once(places map[string]int, id word, place, file int, what string) {
+	if _, taken := places[id.text]; taken {
+		c.errorf(file, id.at, "", "%s %q is in another file too", what, id.text)
+		return
+	}
+	places[id.text] = place
+}
+
+// settings merges what stands once in a policy: the time zone and the treatment of unknown phones.
+func (c *compiler) settings() {
+	for file, f := range c.sources {
+		if f.unknownPhone.text != "" {
+			c.unknownOutside = true
+		}
+		if f.timezone.text == "" {
+			continue
+		}
+		if c.timezone.what != "" && c.timezone.what != f.timezone.text {
+			c.errorf(file, f.timezone.at, "", "another time zone than at %s", c.where(c.timezone))
+			continue
+		}
+		c.timezone = claim{what: f.timezone.text, file: file, at: f.timezone.at}
+		c.location, _ = time.LoadLocation(f.timezone.text) // Parse has reported an unknown one
+	}
+}
+
+// protect builds what holds against everybody.
+func (c *compiler) protect() {
+	c.guarded, c.guardedShort = map[uint32][]string{}, map[string]bool{}
+	for file, f := range c.sources {
+		if f.protectedAt != (position{}) {
+			rule := c.rule(file, f.protectedAt, ruleProtectedEmployees, 0, 0)
+			members := c.expand(file, f.protected)
+			if len(members) == 0 {
+				c.warnf(file, f.protectedAt, "", "protected.employees: nobody is protected by this")
+			}
+			for _, i := range members {
+				if !c.people[i].protected {
+					c.people[i].protected = true
+					c.protectors[i] = rule
+				}
+			}
+		}
+		for _, n := range f.protectedNo {
+			rule := c.rule(file, n.at, ruleProtectedNumber, 0, 0)
+			if c.guardRule == 0 {
+				c.guardRule = rule
+			}
+			if digits := string(numberDigits(nil, n.text)); len(digits) >= suffixDigits {
+				c.guarded[suffixKey(digits)] = append(c.guarded[suffixKey(digits)], digits)
+			} else {
+				c.guardedShort[digits] = true
+			}
+		}
+	}
+}

@@ -1,0 +1,231 @@
+package policy
+
+import "slices"
+
+// A Request is one question. The zero Request is refused.
+type Request struct {
+	Subject Ref
+	Action  Action
+	Target  Ref
+
+	// With is every other employee whom the act would reach. For spy, whisper and barge: all within earshot of the call,
+	// through bridges, Local channels, conferences and other supervisions. For observe: the others on the call. For intercept:
+	// the others whose phones the call rings. Subject and Target may be among them.
+	With []Ref
+
+	// Party says that the subject is himself on the call: ringing, up or on hold. It matters to observe (a party sees whom he
+	// talks to) and to supervision (a party cannot supervise).
+	Party bool
+
+	// Responsible is the employee responsible for the client who calls, when the call comes from outside and its caller is a
+	// client; nobody otherwise. It matters to intercept only.
+	Responsible Ref
+
+	// ProtectedNumber says that a number of the call is protected, as ProtectedNumber of the Set reports.
+	ProtectedNumber bool
+
+	// UnknownPhone says that an endpoint on the call is neither a phone nor a trunk. What follows from it the policy says.
+	UnknownPhone bool
+}
+
+// A Decision is the answer and its ground. The zero Decision refuses.
+type Decision struct {
+	Allowed bool
+	Reason  Reason
+	Rule    RuleID // see Set.Rule; zero when the ground lies in the language itself
+
+	// Pairwise reports whether reason and rule follow from the subject, the target and what the subject knows of himself
+	// alone. Only then may the subject be shown them: otherwise they tell who else is on the call.
+	Pairwise bool
+}
+
+// Decide answers the request. It allocates nothing, takes no lock and may be called by any number of goroutines.
+//
+// What follows from subject and target alone is looked at first, so that a refusal on that ground is the same whoever
+// else is on the call.
+func (s *Set) Decide(req *Request) Decision {
+	if s == nil || s.tables == nil || req == nil {
+		return Decision{}
+	}
+	if refusal, ok := s.identify(req); !ok {
+		return refusal
+	}
+	if req.Subject == req.Target {
+		if req.Action == Observe {
+			return Decision{Allowed: true, Reason: ReasonAllowed, Pairwise: true}
+		}
+		return Decision{Reason: ReasonSelf, Pairwise: true}
+	}
+	if req.Action == Observe && req.Party {
+		return Decision{Allowed: true, Reason: ReasonAllowed, Pairwise: true}
+	}
+	subject, target := &s.people[req.Subject.n-1], req.Target.n-1
+	if req.Action != Observe && s.people[target].protected {
+		return Decision{Reason: ReasonProtected, Rule: s.protectors[target], Pairwise: true}
+	}
+	if rule := s.excludes(subject, req.Action, target); rule != 0 {
+		return Decision{Reason: ReasonExcluded, Rule: rule, Pairwise: true}
+	}
+	granted, reason := s.grants(subject, req, target)
+	if granted == 0 {
+		return Decision{Reason: reason, Pairwise: true}
+	}
+	if refusal, ok := s.others(subject, req); !ok {
+		return refusal
+	}
+	return Decision{Allowed: true, Reason: ReasonAllowed, Rule: granted, Pairwise: true}
+}
+
+// identify refuses what does not name an action and two employees of this Set.
+func (s *Set) identify(req *Request) (Decision, bool) {
+	switch {
+	case !s.known(req.Subject):
+		return Decision{Reason: ReasonUnknownSubject, Pairwise: true}, false
+	case !req.Action.valid():
+		return Decision{Reason: ReasonUnknownAction, Pairwise: true}, false
+	case !s.known(req.Target):
+		return Decision{Reason: ReasonUnknownTarget, Pairwise: true}, false
+	}
+	return Decision{}, true
+}
+
+// others refuses on account of whoever else is on the call. None of it may be shown to the subject.
+func (s *Set) others(subject *person, req *Request) (Decision, bool) {
+	supervises := req.Action.Supervises()
+	if supervises && req.Party {
+		// He knows that he is on the call.
+		return Decision{Reason: ReasonParty, Pairwise: true}, false
+	}
+	for _, other := range req.With {
+		switch {
+		case other == req.Target:
+		case other == req.Subject:
+			// Within earshot without being on the call: somebody listens to him, which he must not learn from this.
+			if supervises {
+				return Decision{Reason: ReasonParty}, false
+			}
+		case !s.known(other):
+			return Decision{Reason: ReasonUnknownParty}, false
+		default:
+			if req.Action != Observe && s.people[other.n-1].protected {
+				return Decision{Reason: ReasonProtectedOther, Rule: s.protectors[other.n-1]}, false
+			}
+			if rule := s.excludes(subject, req.Action, other.n-1); rule != 0 {
+				return Decision{Reason: ReasonExcludedOther, Rule: rule}, false
+			}
+		}
+	}
+	switch {
+	case req.Action == Intercept: // the number and the phones are about being heard and seen
+	case req.ProtectedNumber:
+		return Decision{Reason: ReasonProtectedNumber, Rule: s.guardRule}, false
+	case supervises && req.UnknownPhone && !s.unknownOutside:
+		return Decision{Reason: ReasonUnknownPhone}, false
+	}
+	return Decision{}, true
+}
+
+// excludes returns the first rule that excludes the employee from the subject's action, or zero.
+func (s *Set) excludes(subject *person, action Action, who uint32) RuleID {
+	own, role := subject.own, s.roleSpans[subject.roleSet]
+	if rule := s.excluding(s.clauses[own.start:own.start+own.exclusions], action, who); rule != 0 {
+		return rule
+	}
+	return s.excluding(s.roleClauses[role.start:role.start+role.exclusions], action, who)
+}
+
+func (s *Set) excluding(clauses []clause, action Action, who uint32) RuleID {
+	for i := range clauses {
+		if c := &clauses[i]; c.allow.has(action) && s.contains(c.list, who) {
+			return c.rule
+		}
+	}
+	return 0
+}
+
+// grants returns the first rule that grants the action on the target, or zero and why there is none.
+func (s *Set) grants(subject *person, req *Request, target uint32) (RuleID, Reason) {
+	own, role := subject.own, s.roleSpans[subject.roleSet]
+	reason := ReasonNoRight
+	start := own.start + own.exclusions
+	if rule := s.granting(s.clauses[start:start+own.grants], req, target, &reason); rule != 0 {
+		return rule, ReasonAllowed
+	}
+	start = role.start + role.exclusions
+	return s.granting(s.roleClauses[start:start+role.grants], req, target, &reason), reason
+}
+
+func (s *Set) granting(clauses []clause, req *Request, target uint32, reason *Reason) RuleID {
+	for i := range clauses {
+		c := &clauses[i]
+		if !c.allow.has(req.Action) {
+			continue
+		}
+		if s.reaches(c, req.Subject.n-1, target) {
+			return c.rule
+		}
+		// Every scope of intercept but none begins with one's own clients.
+		if req.Action == Intercept {
+			if req.Responsible == req.Subject {
+				return c.rule
+			}
+			*reason = ReasonNotClient
+		}
+	}
+	return 0
+}
+
+// reaches reports whether the clause's scope holds the target.
+func (s *Set) reaches(c *clause, subject, target uint32) bool {
+	switch c.scope {
+	case scopeAny:
+		return true
+	case scopeList:
+		return s.contains(c.list, target)
+	case scopeDepartment:
+		d := s.people[target].department
+		return d >= 0 && (d == s.people[subject].department || s.departments[d].head == int32(subject))
+	case scopeSubtree:
+		own := s.people[subject].department
+		for d := s.people[target].department; d >= 0; d = s.departments[d].parent {
+			if d == own || s.departments[d].head == int32(subject) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// contains reports whether the list names the employee.
+func (t *tables) contains(list, who uint32) bool {
+	l := &t.lists[list]
+	items := t.listItems[l.start : l.start+l.departments+l.groups+l.people]
+	if d := t.people[who].department; d >= 0 {
+		for _, item := range items[:l.departments] {
+			if item == uint32(d) {
+				return true
+			}
+		}
+	}
+	for _, g := range items[l.departments : l.departments+l.groups] {
+		members := t.groups[g]
+		if holds(t.members[members.start:members.start+members.grants], who) {
+			return true
+		}
+	}
+	return holds(items[l.departments+l.groups:], who)
+}
+
+// holds looks into a sorted slice; short ones are faster to read through than to halve.
+func holds(sorted []uint32, who uint32) bool {
+	if len(sorted) > 16 {
+		_, ok := slices.BinarySearch(sorted, who)
+		return ok
+	}
+	for _, w := range sorted {
+		if w == who {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,116 @@
+package policy
+
+// A File is one parsed policy file. It may hold mistakes, which [Compile] then reports together with its own; nothing can
+// be decided by a File.
+type File struct {
+	name     string
+	problems Problems
+	warnings Problems
+
+	timezone     word
+	departments  []departmentEntry
+	groups       []groupEntry
+	employees    []employeeEntry
+	roles        []roleEntry
+	assignments  []assignment
+	protected    []selector
+	protectedAt  position
+	protectedNo  []word
+	trunks       []word
+	emergency    []word
+	unknownPhone word // the text is "outside" when set
+}
+
+// Name returns the file's name as it was given to Parse.
+func (f *File) Name() string { return f.name }
+
+// position is a place in a file, from 1; the zero value is no place.
+type position struct{ line, column uint32 }
+
+// word is a scalar with its place.
+type word struct {
+	text string
+	at   position
+}
+
+type departmentEntry struct {
+	id           word
+	name         string
+	head, parent word
+}
+
+type groupEntry struct {
+	id      word
+	members []word
+}
+
+type employeeEntry struct {
+	id         word
+	name       string
+	department word
+	phones     []word // canonical
+	numbers    []word // canonical
+	rights     []rightEntry
+}
+
+type roleEntry struct {
+	id     word
+	rights []rightEntry
+}
+
+type assignment struct {
+	at    position
+	role  word
+	to    []selector
+	until word // a date, or empty
+}
+
+// rightEntry is one right as written: what it grants, to whom, and who is excepted.
+type rightEntry struct {
+	key    right
+	at     position // of the key
+	allow  actionSet
+	scope  scope
+	list   []selector // for scopeList
+	listAt position
+	except []selector
+	// exceptAt is set when there is an except, even an empty one.
+	exceptAt position
+}
+
+// A scope says on whom a grant is.
+type scope uint8
+
+const (
+	scopeNone scope = iota
+	scopeOwn
+	scopeDepartment
+	scopeSubtree
+	scopeAny
+	scopeList
+)
+
+var scopeNames = []string{"none", "own", "department", "subtree", "any", "a list"}
+
+// A selector is one entry of a list of people.
+type selector struct {
+	kind selectorKind
+	name string // empty for everyone and heads
+	at   position
+}
+
+type selectorKind uint8
+
+const (
+	selectEmployee selectorKind = iota
+	selectDepartment
+	selectSubtree // a department with those below
+	selectGroup
+	selectEveryone
+	selectHeads
+)
+
+// selectorPrefixes are written before a name in a list, with a colon.
+var selectorPrefixes = map[string]selectorKind{
+	"department": selectDepartment, "subtree": selectSubtree, "group": selectGroup,
+}

@@ -1,0 +1,229 @@
+package policy
+
+import (
+	"encoding/binary"
+	"slices"
+	"time"
+)
+
+// rights turns the entries of employees and roles into clauses, exclusions first.
+func (c *compiler) rights() {
+	owner, role := uint32(0), uint32(0)
+	for file, f := range c.sources {
+		for i := range f.employees {
+			e := &f.employees[i]
+			c.people[owner].own, c.clauses = c.appendClauses(c.clauses, file, e.rights, owner, "employees", e.id.text, ruleEmployee)
+			owner++
+		}
+		for _, r := range f.roles {
+			var s span
+			s, c.allRoles = c.appendClauses(c.allRoles, file, r.rights, role, "roles", r.id.text, ruleRole)
+			c.roles = append(c.roles, s)
+			role++
+		}
+	}
+}
+
+// appendClauses compiles one entry. The kind of a grant's rule is given; that of an exclusion's is the next one.
+func (c *compiler) appendClauses(dst []clause, file int, rights []rightEntry, owner uint32, section, name string, kind ruleKind) (span, []clause) {
+	s := span{start: uint32(len(dst))}
+	for i := range rights {
+		r := &rights[i]
+		if r.exceptAt == (position{}) {
+			continue
+		}
+		list, size := c.list(file, r.except, place{section, name, rightNames[r.key], "except"})
+		if size == 0 {
+			c.warnf(file, r.exceptAt, "", "%s.%s.%s.except: nobody is excepted by this", section, name, rightNames[r.key])
+			continue
+		}
+		// The exclusion bars everything that it stands under, whatever part of it the grant beside it allows.
+		dst = append(dst, clause{list: list, rule: c.rule(file, r.exceptAt, kind+1, owner, r.key), allow: rightActions[r.key], scope: scopeList})
+		s.exclusions++
+	}
+	for i := range rights {
+		r := &rights[i]
+		if r.scope == scopeNone {
+			continue
+		}
+		var list uint32
+		if r.scope == scopeList {
+			list, _ = c.list(file, r.list, place{section, name, rightNames[r.key], ""})
+		}
+		dst = append(dst, clause{list: list, rule: c.rule(file, r.at, kind, owner, r.key), allow: r.allow, scope: r.scope})
+		s.grants++
+	}
+	return s, dst
+}
+
+// list resolves a list of people and returns its place and how many entries it comes to, zero when it names nobody.
+// Equal lists are kept once: in many companies everybody has the same exceptions.
+func (c *compiler) list(file int, all []selector, p place) (uint32, int) {
+	var departments, groups, people []uint32
+	size := 0
+	for _, sel := range all {
+		w := word{sel.name, sel.at}
+		switch sel.kind {
+		case selectEmployee:
+			if i, ok := c.employee(file, w, p.String()); ok {
+				people = append(people, i)
+				size++
+			}
+		case selectDepartment, selectSubtree:
+			top, ok := c.departmentNamed(file, w, p.String())
+			if !ok {
+				continue
+			}
+			for _, d := range c.below(top, sel.kind == selectSubtree) {
+				departments = append(departments, d)
+				size += c.departmentSize[d]
+			}
+		case selectGroup:
+			if i, ok := c.groupNamed(file, w, p.String()); ok {
+				groups = append(groups, uint32(i))
+				size += int(c.groups[i].grants)
+			}
+		}
+	}
+	for _, part := range []*[]uint32{&departments, &groups, &people} {
+		slices.Sort(*part)
+		*part = slices.Compact(*part)
+	}
+	row := peopleList{departments: uint32(len(departments)), groups: uint32(len(groups)), people: uint32(len(people))}
+	key := make([]byte, 0, 4*(3+len(departments)+len(groups)+len(people)))
+	for _, n := range slices.Concat([]uint32{row.departments, row.groups}, departments, groups, people) {
+		key = binary.LittleEndian.AppendUint32(key, n)
+	}
+	if i, ok := c.interned[string(key)]; ok {
+		return i, size
+	}
+	row.start = uint32(len(c.listItems))
+	for _, part := range [][]uint32{departments, groups, people} {
+		c.listItems = append(c.listItems, part...)
+	}
+	c.lists = append(c.lists, row)
+	c.interned[string(key)] = uint32(len(c.lists)) - 1
+	return uint32(len(c.lists)) - 1, size
+}
+
+// below returns the department, with all that lie below it when whole.
+func (c *compiler) below(top int, whole bool) []uint32 {
+	if !whole {
+		return []uint32{uint32(top)}
+	}
+	var all []uint32
+	for d := range c.departments {
+		for up := d; up >= 0; up = int(c.departments[up].parent) {
+			if up == top {
+				all = append(all, uint32(d))
+				break
+			}
+		}
+	}
+	return all
+}
+
+// expand returns the employees that the selectors name, sorted.
+func (c *compiler) expand(file int, all []selector) []uint32 {
+	return c.expandAt(file, all, place{section: "protected", name: "employees"})
+}
+
+func (c *compiler) expandAt(file int, all []selector, p place) []uint32 {
+	hit := make([]bool, len(c.ids))
+	var named []selector
+	for _, sel := range all {
+		switch sel.kind {
+		case selectEveryone:
+			for i := range hit {
+				hit[i] = true
+			}
+		case selectHeads:
+			for _, d := range c.departments {
+				if d.head >= 0 {
+					hit[d.head] = true
+				}
+			}
+		default:
+			named = append(named, sel)
+		}
+	}
+	list, _ := c.list(file, named, p)
+	var out []uint32
+	for i := range hit {
+		if hit[i] || c.contains(list, uint32(i)) {
+			out = append(out, uint32(i))
+		}
+	}
+	return out
+}
+
+// assign gives each employee the set of assignments that reach him. Employees with the same set share one, so a role for
+// everyone costs no more for ten thousand than for ten.
+func (c *compiler) assign() {
+	type step struct{ set, assignment uint32 }
+	next := map[step]uint32{}
+	sets := [][]uint32{nil}
+	held := make([]bool, len(c.roleNames))
+	for file, f := range c.sources {
+		for _, a := range f.assignments {
+			number := uint32(len(c.assigned))
+			rule := c.rule(file, a.at, ruleAssignment, number+1, 0)
+			role, ok := c.roleAt[a.role.text]
+			if !ok && a.role.text != "" {
+				c.errorf(file, a.role.at, c.guess(a.role.text, &c.candidates.roles, func() []string { return sortedKeys(c.roleAt) }), "assign.role: there is no role %q", a.role.text)
+			}
+			ends := c.ends(file, a.until)
+			c.assigned = append(c.assigned, assigned{role: uint32(role), rule: rule, ends: ends})
+			members := c.expandAt(file, a.to, place{section: "assign", name: "to"})
+			if !ok {
+				continue
+			}
+			if len(members) > 0 {
+				held[role] = true
+			}
+			for _, i := range members {
+				from := c.people[i].roleSet
+				to, made := next[step{from, number}]
+				if !made {
+					to = uint32(len(sets))
+					sets = append(sets, append(slices.Clone(sets[from]), number))
+					next[step{from, number}] = to
+				}
+				c.people[i].roleSet = to
+			}
+		}
+	}
+	for _, set := range sets {
+		c.roleSets = append(c.roleSets, span{start: uint32(len(c.setItems)), grants: uint32(len(set))})
+		c.setItems = append(c.setItems, set...)
+	}
+	role := 0
+	for file, f := range c.sources {
+		for _, r := range f.roles {
+			if !held[role] {
+				c.warnf(file, r.id.at, "", "roles.%s: nobody has this role", r.id.text)
+			}
+			role++
+		}
+	}
+}
+
+// ends returns the first second after the day, zero for no date.
+func (c *compiler) ends(file int, day word) int64 {
+	if day.text == "" {
+		return 0
+	}
+	if c.timezone.what == "" {
+		c.errorf(file, day.at, `as in "timezone: Europe/Moscow"`, "assign.until: a date needs the timezone of the policy")
+		return 0
+	}
+	if c.location == nil { // unknown, and reported
+		return 0
+	}
+	d, _ := time.Parse(time.DateOnly, day.text) // Parse has checked it
+	end := time.Date(d.Year(), d.Month(), d.Day()+1, 0, 0, 0, 0, c.location)
+	if !end.After(c.at) {
+		c.warnf(file, day.at, "", "assign.until: this assignment is over")
+	}
+	return end.Unix()
+}

@@ -1,0 +1,254 @@
+package policy
+
+import (
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+var (
+	fileKeys = []string{
+		"version", "timezone", "departments", "groups", "employees", "roles", "assign", "protected", "trunks",
+		"emergency", "unknown_phones",
+	}
+	departmentKeys = []string{"name", "head", "parent"}
+	employeeKeys   = append([]string{"name", "phones", "numbers", "department"}, rightNames[:]...)
+	roleKeys       = rightNames[:]
+	assignKeys     = []string{"role", "to", "until"}
+	protectedKeys  = []string{"employees", "numbers"}
+
+	// laterKeys are rights of the language that nothing obeys yet. They are refused by name, because a right that is
+	// accepted and has no effect is believed in.
+	laterKeys = []string{
+		"recordings", "play", "download", "delete", "journal", "statistics", "grade", "dial", "line", "lines", "settings", "notify",
+	}
+)
+
+// Parse reads one policy file. The name is used in messages only; nothing is opened. It returns every mistake that can be
+// seen in the file by itself as [Problems]. The File is never nil: given to [Compile], which also sees what the
+// entries say about each other, it yields all mistakes together and no Set.
+func Parse(name string, data []byte) (*File, error) {
+	r := &reader{file: &File{name: name}}
+	if root := r.document(data); root != nil {
+		r.root(root)
+	}
+	return r.file, append(Problems(nil), r.file.problems...).err([]string{name})
+}
+
+func (r *reader) root(n *yaml.Node) {
+	f, versioned := r.file, false
+	r.mapping(n, place{section: "the file"}, func(key word, value *yaml.Node) {
+		p := place{section: key.text}
+		switch key.text {
+		case "version":
+			versioned = true
+			r.version(value, p)
+		case "timezone":
+			f.timezone = r.timezone(value, p)
+		case "unknown_phones":
+			if w, ok := r.text(value, p); ok && w.text != "outside" {
+				r.errorf(w.at, "write outside, or leave the key out", "%s: unknown value %q", p, w.text)
+			} else {
+				f.unknownPhone = w
+			}
+		case "departments":
+			r.mapping(value, p, r.department)
+		case "groups":
+			r.mapping(value, p, r.group)
+		case "employees":
+			if value.Kind == yaml.MappingNode {
+				f.employees = make([]employeeEntry, 0, len(value.Content)/2)
+			}
+			r.mapping(value, p, r.employee)
+		case "roles":
+			r.mapping(value, p, r.role)
+		case "assign":
+			r.list(value, p, r.assignment)
+		case "protected":
+			r.protect(value, p)
+		case "trunks":
+			f.trunks = r.endpoints(value, p)
+		case "emergency":
+			f.emergency = r.numbers(value, p)
+		default:
+			r.unknown(key, place{section: "the file"}, fileKeys)
+		}
+	})
+	if !versioned {
+		r.errorf(at(n), `add "version: 1"`, "the version of the language is missing")
+	}
+}
+
+func (r *reader) version(n *yaml.Node, p place) {
+	if r.plain(n, p) && (n.Kind != yaml.ScalarNode || n.Tag != "!!int" || n.Value != "1") {
+		r.errorf(at(n), `write "version: 1"`, "this is not a version of the language that can be read here")
+	}
+}
+
+func (r *reader) timezone(n *yaml.Node, p place) word {
+	w, ok := r.text(n, p)
+	if !ok {
+		return word{}
+	}
+	// "Local" would make a decision depend on the machine.
+	if _, err := time.LoadLocation(w.text); err != nil || w.text == "Local" {
+		r.errorf(w.at, `a name of the IANA data base, as in "Europe/Moscow"`, "%s: unknown time zone %q", p, w.text)
+	}
+	return w
+}
+
+func (r *reader) department(id word, n *yaml.Node) {
+	p := place{section: "departments", name: id.text}
+	r.id(id, p, "a department")
+	d := departmentEntry{id: id, name: id.text}
+	r.mapping(n, p, func(key word, value *yaml.Node) {
+		p.key = key.text
+		switch key.text {
+		case "name":
+			if w, ok := r.text(value, p); ok {
+				d.name = w.text
+			}
+		case "head":
+			d.head, _ = r.text(value, p)
+		case "parent":
+			d.parent, _ = r.text(value, p)
+		default:
+			r.unknown(key, place{section: "departments", name: id.text}, departmentKeys)
+		}
+	})
+	r.file.departments = append(r.file.departments, d)
+}
+
+func (r *reader) group(id word, n *yaml.Node) {
+	p := place{section: "groups", name: id.text}
+	r.id(id, p, "a group")
+	g := groupEntry{id: id}
+	r.list(n, p, func(item *yaml.Node) {
+		w, ok := r.text(item, p)
+		if ok && strings.Contains(w.text, ":") {
+			r.errorf(w.at, "", "%s: the members of a group are employees", p)
+		} else if ok {
+			g.members = append(g.members, w)
+		}
+	})
+	r.file.groups = append(r.file.groups, g)
+}
+
+func (r *reader) employee(id word, n *yaml.Node) {
+	p := place{section: "employees", name: id.text}
+	r.id(id, p, "an employee")
+	e := employeeEntry{id: id, name: id.text}
+	r.mapping(n, p, func(key word, value *yaml.Node) {
+		p.key = key.text
+		switch key.text {
+		case "name":
+			if w, ok := r.text(value, p); ok {
+				e.name = w.text
+			}
+		case "department":
+			e.department, _ = r.text(value, p)
+		case "phones":
+			e.phones = r.endpoints(value, p)
+		case "numbers":
+			e.numbers = r.numbers(value, p)
+		default:
+			if right, ok := r.right(key, value, p); ok {
+				e.rights = append(e.rights, right)
+			} else if !isRight(key.text) {
+				r.unknown(key, place{section: "employees", name: id.text}, employeeKeys)
+			}
+		}
+	})
+	r.file.employees = append(r.file.employees, e)
+}
+
+func (r *reader) role(id word, n *yaml.Node) {
+	p := place{section: "roles", name: id.text}
+	r.id(id, p, "a role")
+	role := roleEntry{id: id}
+	r.mapping(n, p, func(key word, value *yaml.Node) {
+		p.key = key.text
+		if right, ok := r.right(key, value, p); ok {
+			role.rights = append(role.rights, right)
+		} else if !isRight(key.text) {
+			r.unknown(key, place{section: "roles", name: id.text}, roleKeys)
+		}
+	})
+	r.file.roles = append(r.file.roles, role)
+}
+
+func (r *reader) assignment(n *yaml.Node) {
+	p := place{section: "assign"}
+	a := assignment{at: at(n)}
+	before := len(r.file.problems)
+	r.mapping(n, p, func(key word, value *yaml.Node) {
+		p.key = key.text
+		switch key.text {
+		case "role":
+			a.role, _ = r.text(value, p)
+		case "to":
+			a.to = r.selectors(value, p, true)
+		case "until":
+			a.until = r.date(value, p)
+		default:
+			r.unknown(key, place{section: "assign"}, assignKeys)
+		}
+	})
+	if len(r.file.problems) == before {
+		if a.role.text == "" {
+			r.errorf(a.at, "", "assign: the role is missing")
+		}
+		if len(a.to) == 0 {
+			r.errorf(a.at, "add to: [everyone], or names, departments or groups", "assign: nobody is named")
+		}
+	}
+	r.file.assignments = append(r.file.assignments, a)
+}
+
+// date reads a day as YYYY-MM-DD, with or without quotes.
+func (r *reader) date(n *yaml.Node, p place) word {
+	if !r.plain(n, p) {
+		return word{}
+	}
+	if _, err := time.Parse(time.DateOnly, n.Value); err != nil || n.Kind != yaml.ScalarNode {
+		r.errorf(at(n), "as in 2027-01-31", "%s must be a date", p)
+		return word{}
+	}
+	return word{n.Value, at(n)}
+}
+
+func (r *reader) protect(n *yaml.Node, p place) {
+	r.mapping(n, p, func(key word, value *yaml.Node) {
+		p.key = key.text
+		switch key.text {
+		case "employees":
+			r.file.protectedAt = key.at
+			r.file.protected = r.selectors(value, p, false)
+		case "numbers":
+			r.file.protectedNo = r.numbers(value, p)
+		default:
+			r.unknown(key, place{section: "protected"}, protectedKeys)
+		}
+	})
+}
+
+func (r *reader) endpoints(n *yaml.Node, p place) []word {
+	var all []word
+	r.list(n, p, func(item *yaml.Node) {
+		if w, ok := r.endpoint(item, p); ok {
+			all = append(all, w)
+		}
+	})
+	return all
+}
+
+func (r *reader) numbers(n *yaml.Node, p place) []word {
+	var all []word
+	r.list(n, p, func(item *yaml.Node) {
+		if w, ok := r.number(item, p); ok {
+			all = append(all, w)
+		}
+	})
+	return all
+}

@@ -1,0 +1,60 @@
+package policy
+
+// A Reason is the code of the ground on which a request was decided. The zero value means that no policy decided it.
+type Reason uint8
+
+// The reasons. Those that end in Other, and ReasonProtectedNumber and ReasonUnknownPhone, come from somebody else on the
+// call, whom the subject may not know to be there: see Decision.Pairwise.
+const (
+	// ReasonNoPolicy: there is no policy, so nothing is allowed.
+	ReasonNoPolicy Reason = iota
+	// ReasonAllowed: a rule grants it and none excludes it, or the call is the subject's own to observe.
+	ReasonAllowed
+	// ReasonNoRight: no rule grants the action on this target.
+	ReasonNoRight
+	// ReasonNotClient: the subject may intercept his own clients' calls, and this is not known to be one.
+	ReasonNotClient
+	// ReasonSelf: nobody supervises himself or intercepts his own call.
+	ReasonSelf
+	// ReasonParty: the subject is himself on the call.
+	ReasonParty
+	// ReasonExcluded: a rule that binds the subject excludes the target.
+	ReasonExcluded
+	// ReasonProtected: the target is protected from everybody.
+	ReasonProtected
+	// ReasonExcludedOther: a rule that binds the subject excludes another employee within earshot.
+	ReasonExcludedOther
+	// ReasonProtectedOther: another employee within earshot is protected from everybody.
+	ReasonProtectedOther
+	// ReasonProtectedNumber: a protected number is on the call.
+	ReasonProtectedNumber
+	// ReasonUnknownPhone: an endpoint on the call is neither a phone nor a trunk of the policy.
+	ReasonUnknownPhone
+	// ReasonUnknownSubject: the subject is no employee of this policy.
+	ReasonUnknownSubject
+	// ReasonUnknownTarget: the target is no employee of this policy.
+	ReasonUnknownTarget
+	// ReasonUnknownParty: somebody named in Request.With is no employee of this policy.
+	ReasonUnknownParty
+	// ReasonUnknownAction: the action is none that the policy knows.
+	ReasonUnknownAction
+
+	reasonEnd
+)
+
+var reasonCodes = [reasonEnd]string{
+	ReasonNoPolicy: "no_policy", ReasonAllowed: "allowed", ReasonNoRight: "no_right", ReasonNotClient: "not_client",
+	ReasonSelf: "self", ReasonParty: "party", ReasonExcluded: "excluded", ReasonProtected: "protected",
+	ReasonExcludedOther: "excluded_other", ReasonProtectedOther: "protected_other",
+	ReasonProtectedNumber: "protected_number", ReasonUnknownPhone: "unknown_phone",
+	ReasonUnknownSubject: "unknown_subject", ReasonUnknownTarget: "unknown_target",
+	ReasonUnknownParty: "unknown_party", ReasonUnknownAction: "unknown_action",
+}
+
+// String returns the code, which is fit for a metric label and an audit record and does not change between versions.
+func (r Reason) String() string {
+	if r >= reasonEnd {
+		return "unknown"
+	}
+	return reasonCodes[r]
+}

@@ -1,0 +1,304 @@
+package policy
+
+import (
+	"iter"
+	"time"
+)
+
+// A Ref stands for an employee of a Set. Refs are comparable. The zero Ref is nobody. A Ref keeps its meaning in every Set
+// with the same employees in the same order, so most edits of a policy do not disturb it; in any other Set it is nobody,
+// never somebody else.
+type Ref struct {
+	n   uint32 // place+1
+	tag uint32 // sum over the ids of the Set's employees
+}
+
+// IsZero reports whether r is the zero Ref.
+func (r Ref) IsZero() bool { return r == Ref{} }
+
+// A Set is a compiled policy at a moment. It is immutable and safe for concurrent use. A nil or zero Set knows nobody and
+// allows nothing.
+type Set struct {
+	*tables
+	generation uint64
+	at         time.Time
+	next       time.Time // zero: never
+
+	// What the roles give that are in force at the moment: for each role set its span of clauses.
+	roleSpans   []span
+	roleClauses []clause
+}
+
+// tables is what does not depend on the moment.
+type tables struct {
+	tag   uint32
+	files []string
+	rules []ruleRow
+
+	ids     []string // of the employees, in the order of the files
+	names   []string
+	people  []person
+	byID    index
+	phones  []string // canonical, grouped by owner
+	byPhone index
+	phoneOf []uint32
+	numbers []string // canonical, grouped by owner
+	byNo    index
+	numOf   []uint32
+
+	departments []department
+	groups      []span // into members, sorted
+	members     []uint32
+	lists       []peopleList
+	listItems   []uint32
+
+	clauses    []clause // own entries
+	roleNames  []string
+	roles      []span // into allRoles
+	allRoles   []clause
+	assigned   []assigned
+	roleSets   []span // into setItems
+	setItems   []uint32
+	protectors map[uint32]RuleID // employee to the rule that protects him
+
+	trunks         []string
+	byTrunk        index
+	emergency      []string
+	byEmergency    index
+	guarded        map[uint32][]string // protected numbers' digits by their last seven
+	guardedShort   map[string]bool
+	guardRule      RuleID
+	unknownOutside bool
+}
+
+// person is what a decision needs of an employee, and where the rest of him is.
+type person struct {
+	department int32 // -1: none
+	own        span
+	roleSet    uint32
+	phones     uint32 // end of his phones; they begin where his predecessor's end
+	numbers    uint32
+	protected  bool
+}
+
+// span is a part of a slice. Of clauses, the first are exclusions and the others grants.
+type span struct{ start, exclusions, grants uint32 }
+
+// clause is one exclusion or one grant.
+type clause struct {
+	list  uint32
+	rule  RuleID
+	via   uint32 // the assignment's number from 1 that brings it; zero: the own entry
+	allow actionSet
+	scope scope
+}
+
+type department struct {
+	id, name     string
+	parent, head int32 // -1: none
+}
+
+type assigned struct {
+	role uint32
+	rule RuleID
+	ends int64 // Unix seconds; the first moment at which it no longer holds. Zero: never ends
+}
+
+// peopleList is a list as resolved: items[start:] holds departments, then groups, then sorted employees.
+type peopleList struct{ start, departments, groups, people uint32 }
+
+// Load is Parse and Compile of one file.
+func Load(name string, data []byte, at time.Time) (*Set, Problems, error) {
+	f, _ := Parse(name, data) // Compile reports what Parse found, together with its own
+	return Compile(at, f)
+}
+
+// Generation returns the number given by WithGeneration, or zero.
+func (s *Set) Generation() uint64 {
+	if s == nil {
+		return 0
+	}
+	return s.generation
+}
+
+// WithGeneration returns the same policy under a generation number. The receiver is not changed.
+func (s *Set) WithGeneration(n uint64) *Set {
+	c := *s
+	c.generation = n
+	return &c
+}
+
+// NextChange returns the next moment, after the one that the Set was made for, at which an assignment ends. From then on
+// the Set is out of date and At gives the new one; it reports false when nothing ends.
+func (s *Set) NextChange() (time.Time, bool) {
+	if s == nil {
+		return time.Time{}, false
+	}
+	return s.next, !s.next.IsZero()
+}
+
+// At returns the policy as it is at the moment t: assignments that have ended by then are out. It keeps the generation and
+// costs little, whatever the number of employees.
+func (s *Set) At(t time.Time) *Set {
+	if s == nil || s.tables == nil {
+		return s
+	}
+	c := *s
+	c.at, c.next = t, time.Time{}
+	c.roleSpans = make([]span, len(s.roleSets))
+	c.roleClauses = nil
+	now := t.Unix()
+	for i, set := range s.roleSets {
+		out := span{start: uint32(len(c.roleClauses))}
+		items := s.setItems[set.start : set.start+set.grants]
+		for _, item := range items {
+			exclusions, _ := s.assignedClauses(item, now)
+			c.roleClauses = append(c.roleClauses, exclusions...)
+			out.exclusions += uint32(len(exclusions))
+		}
+		for _, item := range items {
+			_, grants := s.assignedClauses(item, now)
+			c.roleClauses = append(c.roleClauses, grants...)
+			out.grants += uint32(len(grants))
+		}
+		c.roleSpans[i] = out
+	}
+	for _, a := range s.assigned {
+		if end := time.Unix(a.ends, 0).UTC(); a.ends > now && (c.next.IsZero() || end.Before(c.next)) {
+			c.next = end
+		}
+	}
+	return &c
+}
+
+// assignedClauses returns what the assignment brings at a moment, each clause marked with it.
+func (s *Set) assignedClauses(item uint32, now int64) (exclusions, grants []clause) {
+	a := s.assigned[item]
+	if a.ends != 0 && a.ends <= now {
+		return nil, nil
+	}
+	role := s.roles[a.role]
+	all := append([]clause(nil), s.allRoles[role.start:role.start+role.exclusions+role.grants]...)
+	for i := range all {
+		all[i].via = item + 1
+	}
+	return all[:role.exclusions], all[role.exclusions:]
+}
+
+func (s *Set) known(r Ref) bool {
+	return s != nil && s.tables != nil && r.tag == s.tag && r.n != 0 && int(r.n) <= len(s.people)
+}
+
+func (s *Set) ref(i uint32) Ref { return Ref{n: i + 1, tag: s.tag} }
+
+// Employee returns the employee of that id.
+func (s *Set) Employee(id string) (Ref, bool) {
+	if s == nil || s.tables == nil {
+		return Ref{}, false
+	}
+	i, ok := s.byID.find(s.ids, id)
+	if !ok {
+		return Ref{}, false
+	}
+	return s.ref(i), true
+}
+
+// Employees yields every employee in the order of the files.
+func (s *Set) Employees() iter.Seq[Ref] {
+	return func(yield func(Ref) bool) {
+		for i := range s.Len() {
+			if !yield(s.ref(uint32(i))) {
+				return
+			}
+		}
+	}
+}
+
+// Len returns the number of employees.
+func (s *Set) Len() int {
+	if s == nil || s.tables == nil {
+		return 0
+	}
+	return len(s.people)
+}
+
+// ID returns the employee's id, "" for nobody.
+func (s *Set) ID(r Ref) string {
+	if !s.known(r) {
+		return ""
+	}
+	return s.ids[r.n-1]
+}
+
+// Name returns the employee's name, which is his id where the policy gives none; "" for nobody.
+func (s *Set) Name(r Ref) string {
+	if !s.known(r) {
+		return ""
+	}
+	return s.names[r.n-1]
+}
+
+// DepartmentOf returns the employee's department; the zero Department when he is in none.
+func (s *Set) DepartmentOf(r Ref) Department {
+	if !s.known(r) || s.people[r.n-1].department < 0 {
+		return Department{}
+	}
+	return s.department(s.people[r.n-1].department)
+}
+
+// Phones returns the employee's endpoints in the form PJSIP/101, the technology in capitals. The slice must not be changed.
+func (s *Set) Phones(r Ref) []string {
+	if !s.known(r) {
+		return nil
+	}
+	start, end := uint32(0), s.people[r.n-1].phones
+	if r.n > 1 {
+		start = s.people[r.n-2].phones
+	}
+	return s.phones[start:end:end]
+}
+
+// Numbers returns the employee's numbers without formatting. The slice must not be changed.
+func (s *Set) Numbers(r Ref) []string {
+	if !s.known(r) {
+		return nil
+	}
+	start, end := uint32(0), s.people[r.n-1].numbers
+	if r.n > 1 {
+		start = s.people[r.n-2].numbers
+	}
+	return s.numbers[start:end:end]
+}
+
+// A Department as the policy names it. The zero value is none.
+type Department struct {
+	ID, Name string
+	Parent   string // id of the department above, or ""
+	Head     Ref    // or nobody
+}
+
+// Departments yields every department in the order of the files.
+func (s *Set) Departments() iter.Seq[Department] {
+	return func(yield func(Department) bool) {
+		if s == nil || s.tables == nil {
+			return
+		}
+		for i := range s.departments {
+			if !yield(s.department(int32(i))) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Set) department(i int32) Department {
+	row := s.departments[i]
+	d := Department{ID: row.id, Name: row.name}
+	if row.parent >= 0 {
+		d.Parent = s.departments[row.parent].id
+	}
+	if row.head >= 0 {
+		d.Head = s.ref(uint32(row.head))
+	}
+	return d
+}
