@@ -189,7 +189,7 @@ func TestEndlessEmptyLinesNeedNoMemory(t *testing.T) {
 func TestWhatFitsTheLimitsExactlyIsRead(t *testing.T) {
 	limits := Limits{Line: 16, Fields: 2, Block: 34}
 	for _, c := range []struct{ stream, what string }{
-		{"A: 34567890123\r\nB: 34567890123\r\n\r\n", ""},  // 15 with the CR, 32 in all
+		{"A: 34567890123\r\nB: 34567890123\r\n\r\n", ""},   // 15 with the CR, 32 in all
 		{"A: 345678901234\r\nB: 345678901234\r\n\r\n", ""}, // 16 with the CR, 34 in all
 		{"A: 3456789012345\r\n\r\n", "line"},
 		{"A: 345678901234567\n\r\n", "line"},
