@@ -1,0 +1,8 @@
+package child
+
+import "syscall"
+
+func bind(a *syscall.SysProcAttr) {
+	a.Setpgid = true
+	a.Pdeathsig = syscall.SIGKILL
+}

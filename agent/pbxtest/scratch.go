@@ -1,0 +1,98 @@
+package pbxtest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// scratch is the folder that an instance's directories all point into.
+type scratch struct{ dir string }
+
+// newScratch makes the folder. Its name is short on purpose: the control socket's path has 107 bytes at most.
+func newScratch() (*scratch, error) {
+	parent := os.TempDir()
+	if len(parent) > 60 {
+		parent = "/tmp"
+	}
+	dir, err := os.MkdirTemp(parent, "earshot-pbx-")
+	if err != nil {
+		return nil, fmt.Errorf("scratch folder for Asterisk: %w", err)
+	}
+	return &scratch{dir: dir}, nil
+}
+
+func (s *scratch) path(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *scratch) remove() error { return os.RemoveAll(s.dir) }
+
+// fill lays out the directories, the links into the installation, the music and the configuration.
+func (s *scratch) fill(a *Asterisk, files map[string]string) error {
+	for _, d := range []string{"etc", "var", "db", "keys/keys", "agi", "spool/monitor", "spool/recording", "spool/tmp", "run", "log", "cache", "data/sounds", "data/moh"} {
+		if err := os.MkdirAll(s.path(d), 0o755); err != nil {
+			return err
+		}
+	}
+	links := map[string]string{"data/documentation": a.Documentation}
+	if a.Sounds != "" {
+		links["data/sounds/en"] = a.Sounds
+	}
+	for name, to := range links {
+		if err := os.Symlink(to, s.path(name)); err != nil {
+			return err
+		}
+	}
+	files["asterisk.conf"] = s.asteriskConf(a)
+	files["musiconhold.conf"] = strings.ReplaceAll(files["musiconhold.conf"], "directory=moh", "directory="+s.path("data/moh"))
+	for name, text := range files {
+		if filepath.Base(name) != name {
+			return errors.New("a configuration file is named by its plain name, not " + name)
+		}
+		if err := os.WriteFile(s.path("etc/"+name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(s.path("data/moh/tone.sln"), tone(MusicTone, 10), 0o644)
+}
+
+func (s *scratch) asteriskConf(a *Asterisk) string {
+	var b strings.Builder
+	section(&b, "directories",
+		"astetcdir => "+s.path("etc"), "astmoddir => "+a.Modules, "astvarlibdir => "+s.path("var"), "astdbdir => "+s.path("db"),
+		"astkeydir => "+s.path("keys"), "astdatadir => "+s.path("data"), "astagidir => "+s.path("agi"), "astspooldir => "+s.path("spool"),
+		"astrundir => "+s.path("run"), "astlogdir => "+s.path("log"), "astcachedir => "+s.path("cache"))
+	section(&b, "options", "verbose=3", "debug=0", "nocolor=yes", "live_dangerously=no", "defaultlanguage=en", "documentation_language=en_US", "hideconnect=yes", "lockconfdir=no")
+	return b.String()
+}
+
+// tone is a sine of seconds whole seconds in Asterisk's .sln format: 8 kHz, 16 bit, little endian. A whole number of
+// periods, so that it goes on without a click when it is repeated.
+func tone(hertz float64, seconds int) []byte {
+	out := make([]byte, 0, seconds*8000*2)
+	for i := range seconds * 8000 {
+		v := math.Sin(2*math.Pi*hertz*float64(i)/8000) * 8000
+		out = binary.LittleEndian.AppendUint16(out, uint16(int16(v)))
+	}
+	return out
+}
+
+// errorTail is the end of what Asterisk logged and printed.
+func (s *scratch) errorTail() string {
+	var b strings.Builder
+	for _, name := range []string{"log/messages", "output"} {
+		raw, err := os.ReadFile(s.path(name))
+		if err != nil {
+			continue
+		}
+		lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
+		if len(lines) > 25 {
+			lines = lines[len(lines)-25:]
+		}
+		fmt.Fprintf(&b, "%s:\n%s\n", name, strings.Join(lines, "\n"))
+	}
+	return b.String()
+}
