@@ -1,0 +1,231 @@
+package ari
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// ListenOptions say what a Stream is to bring. The zero value is good for an application that controls its own calls.
+type ListenOptions struct {
+	// SubscribeAll brings the events of every channel, bridge, endpoint and device, not only of those in the
+	// application.
+	SubscribeAll bool
+	// Disallow are the types of events that Asterisk shall not send (SetEventFilter). Events that were sent before
+	// the filter was set still arrive.
+	Disallow []string
+	// MaxEvent is the largest event accepted, in bytes. Zero means 1 MiB.
+	MaxEvent int64
+	// PingInterval is how often Asterisk is asked for a sign of life, PingTimeout how long it may take. Zero means
+	// 15 s and 10 s.
+	PingInterval time.Duration
+	PingTimeout  time.Duration
+}
+
+const (
+	defaultMaxEvent     = 1 << 20
+	defaultPingInterval = 15 * time.Second
+	defaultPingTimeout  = 10 * time.Second
+)
+
+// Stream is the connection of one application. Next and Close belong to one goroutine each; they may be different
+// ones. The events have to be read: Asterisk drops a connection whose reader stands still for long.
+type Stream struct {
+	conn  *websocket.Conn
+	app   string
+	event Event
+	buf   []byte
+
+	// waiting is since when Next waits for the socket, as time since born, 0 while it does not. A ping that has no
+	// answer proves nothing while nobody reads.
+	waiting atomic.Int64
+	born    time.Time
+
+	mu  sync.Mutex // protects err
+	err error      // why the stream has ended; the first reason counts
+
+	stopPings context.CancelFunc
+	pings     sync.WaitGroup
+}
+
+// Listen registers an application with Asterisk and opens its stream (WebSocket /events). ctx bounds the opening, not
+// the stream. An application of that name that somebody else has connected is taken from him; Asterisk tells him with
+// ApplicationReplaced. The caller has to call Close.
+func (c *Client) Listen(ctx context.Context, app string, options ListenOptions) (*Stream, error) {
+	const op = "listen"
+	if app == "" || strings.Contains(app, ",") { // a comma would make two applications
+		return nil, &RequestError{Op: op, Err: errors.New("application name is empty or has a comma in it")}
+	}
+	if options.MaxEvent < 0 || options.PingInterval < 0 || options.PingTimeout < 0 {
+		return nil, &RequestError{Op: op, Err: errors.New("negative limit")}
+	}
+	query := url.Values{"app": {app}}
+	if options.SubscribeAll {
+		query.Set("subscribeAll", "true")
+	}
+	address, err := c.address([]string{"events"}, query)
+	if err != nil {
+		return nil, &RequestError{Op: op, Err: err}
+	}
+	dialCtx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	sent := false
+	dialCtx = httptrace.WithClientTrace(dialCtx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent = true }})
+	conn, resp, err := websocket.Dial(dialCtx, address, &websocket.DialOptions{
+		HTTPClient: c.http,
+		HTTPHeader: http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(c.username+":"+c.password))}},
+	})
+	if err != nil {
+		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+			return nil, &StatusError{Op: op, Status: resp.StatusCode, Message: refusal(resp.Body)}
+		}
+		return nil, &RequestError{Op: op, Sent: sent, Err: withoutURL(err)}
+	}
+	conn.SetReadLimit(orDefault(options.MaxEvent, defaultMaxEvent))
+	s := &Stream{conn: conn, app: app, born: time.Now()}
+	if len(options.Disallow) > 0 {
+		if err := c.SetEventFilter(ctx, app, options.Disallow...); err != nil {
+			_ = conn.CloseNow() // the reason to give is err
+			return nil, err
+		}
+	}
+	pingCtx, stop := context.WithCancel(context.Background())
+	s.stopPings = stop
+	s.pings.Go(func() {
+		s.ping(pingCtx, orDefault(options.PingInterval, defaultPingInterval), orDefault(options.PingTimeout, defaultPingTimeout))
+	})
+	return s, nil
+}
+
+func orDefault[T ~int64](v, fallback T) T {
+	if v == 0 {
+		return fallback
+	}
+	return v
+}
+
+// Next waits for the next event. The Event and what it points to are valid until the next call; its strings for ever.
+//
+// A *DecodeError is about one event alone: the stream goes on, but whoever keeps a state by it should take a new
+// snapshot. Every other error ends the stream and is given again by each later call: ErrReplaced when somebody has taken the
+// application, ErrClosed after Close, ErrTooLarge for an event over the limit, ctx's error. When ctx ends, the stream ends, because
+// half an event may have been read.
+func (s *Stream) Next(ctx context.Context) (*Event, error) {
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	s.waiting.Store(int64(time.Since(s.born)))
+	err := s.read(ctx)
+	s.waiting.Store(0)
+	if err != nil {
+		return nil, s.end(err)
+	}
+	if err := s.event.Decode(string(s.buf)); err != nil {
+		return nil, err
+	}
+	if s.event.Type == TypeApplicationReplaced && s.event.Application == s.app {
+		return nil, s.end(ErrReplaced)
+	}
+	return &s.event, nil
+}
+
+// read gets one message into s.buf.
+func (s *Stream) read(ctx context.Context) error {
+	_, r, err := s.conn.Reader(ctx)
+	if err != nil {
+		return streamError(ctx, err)
+	}
+	s.buf = s.buf[:0]
+	for {
+		if len(s.buf) == cap(s.buf) {
+			s.buf = append(s.buf, make([]byte, max(4096, cap(s.buf)))...)[:len(s.buf)]
+		}
+		n, err := r.Read(s.buf[len(s.buf):cap(s.buf)])
+		s.buf = s.buf[:len(s.buf)+n]
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return streamError(ctx, err)
+		}
+	}
+}
+
+func streamError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, websocket.ErrMessageTooBig) {
+		return fmt.Errorf("ari: events: %w", ErrTooLarge)
+	}
+	return fmt.Errorf("ari: events: %w", err)
+}
+
+// ping ends the stream when Asterisk gives no sign of life. A TCP connection whose other end has gone without a word
+// says nothing by itself.
+func (s *Stream) ping(ctx context.Context, interval, timeout time.Duration) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		began := time.Since(s.born)
+		pingCtx, cancel := context.WithTimeout(ctx, timeout)
+		err := s.conn.Ping(pingCtx)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		// The pong is read by Next. It is missed only if Next has waited for it all the time.
+		if waiting := time.Duration(s.waiting.Load()); waiting == 0 || waiting > began {
+			continue
+		}
+		s.end(errors.New("ari: events: no answer to a ping"))
+		_ = s.conn.CloseNow() // wakes Next; the reason to give is set
+		return
+	}
+}
+
+// end notes why the stream has ended and gives the first reason.
+func (s *Stream) end(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+	return s.err
+}
+
+// Err gives the error that has ended the stream, nil while it goes on. It is safe for concurrent use.
+func (s *Stream) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Close ends the stream and with it the application's registration, and waits until nothing of it runs any more, a
+// few seconds at most. Next gives ErrClosed then. Calling it again does nothing.
+func (s *Stream) Close() {
+	broken := s.end(ErrClosed) != ErrClosed
+	s.stopPings()
+	if broken {
+		_ = s.conn.CloseNow() // it is gone already, or nobody is there to answer
+	} else {
+		_ = s.conn.Close(websocket.StatusNormalClosure, "") // whatever the other end makes of it, it is closed
+	}
+	s.pings.Wait()
+}
