@@ -2,6 +2,7 @@ package ami
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 )
 
@@ -47,11 +48,8 @@ func (m *Message) Irregular() Irregularity {
 		if len(raw)-len(line) != 2 {
 			x |= BareLF
 		}
-		for _, c := range line {
-			if c < 0x20 && c != '\t' || c == 0x7f {
-				x |= ControlByte
-				break
-			}
+		if hasControl(line) {
+			x |= ControlByte
 		}
 		colon := bytes.IndexByte(line, ':')
 		switch {
@@ -62,4 +60,35 @@ func (m *Message) Irregular() Irregularity {
 		}
 	}
 	return x
+}
+
+// hasControl reports whether a control byte other than TAB is in the line. Most lines have none, and eight bytes at once
+// tell that; the last eight overlap with those before.
+func hasControl(line []byte) bool {
+	if len(line) < 8 {
+		return hasControlByte(line)
+	}
+	for i := 0; i+8 < len(line); i += 8 {
+		if mayBeControl(binary.LittleEndian.Uint64(line[i:])) {
+			return hasControlByte(line)
+		}
+	}
+	return mayBeControl(binary.LittleEndian.Uint64(line[len(line)-8:])) && hasControlByte(line)
+}
+
+// mayBeControl reports whether one of eight bytes is below 0x20 or is 0x7F: a byte below 0x20 borrows when 0x20 is taken
+// from it, 0x7F is zero under an exclusive or with itself and borrows when one is taken.
+func mayBeControl(x uint64) bool {
+	const ones = 0x0101010101010101
+	del := x ^ 0x7f*ones
+	return ((x-0x20*ones)&^x|(del-ones)&^del)&(0x80*ones) != 0
+}
+
+func hasControlByte(line []byte) bool {
+	for _, c := range line {
+		if c < 0x20 && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return false
 }

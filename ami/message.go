@@ -84,12 +84,16 @@ func (m *Message) Len() int { return len(m.ends) }
 // an empty name and is the value as a whole. One space after the colon belongs to neither. It panics when i is not
 // below Len.
 func (m *Message) Field(i int) (name, value []byte) {
-	line := m.rawLine(i)
+	line := trimEnd(m.rawLine(i))
 	colon := bytes.IndexByte(line, ':')
 	if colon <= 0 {
-		return nil, trimEnd(line)
+		return nil, line
 	}
-	return line[:colon:colon], valueAfter(line, colon)
+	at := colon + 1
+	if at < len(line) && line[at] == ' ' {
+		at++
+	}
+	return line[:colon:colon], line[at:]
 }
 
 // Lookup returns a view of the value of the first field with this name, in any case of its ASCII letters, and reports

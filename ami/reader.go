@@ -105,45 +105,49 @@ func (r *Reader) Read() (*Message, error) {
 	}
 	m := &r.msg
 	m.blank = false
-	ends := m.ends[:0]
-	start := r.next // of the block
-	line := start   // of the line
-	seen := start   // up to here there is no LF in the line: a long line that comes in bits is searched once
+	var (
+		buf   = r.buf[:r.end]
+		ends  = m.ends[:0]
+		start = r.next // of the block
+		line  = start  // of the line
+		seen  = start  // up to here the line has no LF: a long line that comes in bits is searched once
+	)
 	for {
-		i := bytes.IndexByte(r.buf[seen:r.end], '\n')
+		i := bytes.IndexByte(buf[seen:], '\n')
 		if i < 0 {
 			// A lone CR may be the first half of the empty line, which counts for no limit.
-			n := r.end - line
-			if (n > r.limits.Line || r.end-start > r.limits.Block) && (n != 1 || r.buf[line] != '\r') {
+			n := len(buf) - line
+			if (n > r.limits.Line || len(buf)-start > r.limits.Block) && (n != 1 || buf[line] != '\r') {
 				return nil, r.fail(r.tooLong(line-start, n))
 			}
-			seen = r.end
+			seen = len(buf)
 			moved, err := r.fill(start)
 			if err != nil {
-				return nil, r.fail(inside(err, r.end > start))
+				return nil, r.fail(inside(err, seen > start))
 			}
 			start, line, seen = start-moved, line-moved, seen-moved
+			buf = r.buf[:r.end]
 			continue
 		}
 		eol := seen + i
 		n := eol - line
-		if n == 0 || n == 1 && r.buf[line] == '\r' {
+		if n <= 1 && (n == 0 || buf[line] == '\r') {
 			if len(ends) == 0 {
 				m.blank = true
 				start, line, seen = eol+1, eol+1, eol+1
 				continue
 			}
-			m.buf, m.ends = r.buf[start:line:line], ends
+			m.buf, m.ends = buf[start:line:line], ends
 			r.next = eol + 1
 			if equalFold(m.Response(), "Follows") {
 				return nil, r.fail(ErrFollows)
 			}
 			return m, nil
 		}
-		switch {
-		case n > r.limits.Line || eol+1-start > r.limits.Block:
+		if n > r.limits.Line || eol+1-start > r.limits.Block {
 			return nil, r.fail(r.tooLong(line-start, n))
-		case len(ends) == r.limits.Fields:
+		}
+		if len(ends) == r.limits.Fields {
 			return nil, r.fail(&LimitError{What: "fields", Limit: r.limits.Fields})
 		}
 		ends = append(ends, uint32(eol+1-start)) //nolint:gosec // Limits.Block is at most 1 GiB
