@@ -158,21 +158,18 @@ func (c *compiler) claims() {
 	c.byTrunk, c.byEmergency = newIndex(c.trunks), newIndex(c.emergency)
 }
 
+// claim gives w to its owner unless it is taken. By is the owner's id, "" for what belongs to nobody; those are claimed last,
+// so that they are told whose it is.
 func (c *compiler) claim(all map[string]claim, file int, w word, owner uint32, where, what, by string) bool {
 	first, taken := all[w.text]
 	if !taken {
 		all[w.text] = claim{owner: owner, file: file, at: w.at, what: by}
 		return true
 	}
-	holder := where + " has it"
-	switch {
-	case first.what != "" && first.what == by:
-		holder = by + " has it"
-	case first.what != "":
-		holder = first.what + "'s"
-	case by == "":
-		holder = "listed"
+	if first.what == by {
+		c.errorf(file, w.at, "", "%s: this %s is here twice, first at %s", where, what, c.where(first))
+		return false
 	}
-	c.errorf(file, w.at, "", "%s: this %s is %s already, at %s", where, what, holder, c.where(first))
+	c.errorf(file, w.at, "", "%s: this %s is %s's already, at %s", where, what, first.what, c.where(first))
 	return false
 }

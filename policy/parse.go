@@ -75,7 +75,7 @@ func (r *reader) root(n *yaml.Node) {
 			r.unknown(key, place{section: "the file"}, fileKeys)
 		}
 	})
-	if !versioned {
+	if !versioned && n.Kind == yaml.MappingNode {
 		r.errorf(at(n), `add "version: 1"`, "the version of the language is missing")
 	}
 }
@@ -155,7 +155,7 @@ func (r *reader) employee(id word, n *yaml.Node) {
 		default:
 			if right, ok := r.right(key, value, p); ok {
 				e.rights = append(e.rights, right)
-			} else if !isRight(key.text) {
+			} else {
 				r.unknown(key, place{section: "employees", name: id.text}, employeeKeys)
 			}
 		}
@@ -171,7 +171,7 @@ func (r *reader) role(id word, n *yaml.Node) {
 		p.key = key.text
 		if right, ok := r.right(key, value, p); ok {
 			role.rights = append(role.rights, right)
-		} else if !isRight(key.text) {
+		} else {
 			r.unknown(key, place{section: "roles", name: id.text}, roleKeys)
 		}
 	})

@@ -13,32 +13,27 @@ var (
 	modeNames    = []string{"spy", "whisper", "barge"}
 )
 
-func isRight(key string) bool { return slices.Contains(rightNames[:], key) }
-
 // right reads the value of a right: true or false, a scope, a list, or a map. It reports false for a key that is no
-// right and for a value that could not be read; the latter has been reported.
+// right. A value with a mistake is returned as far as it could be read, so that the names in it are checked too.
 func (r *reader) right(key word, n *yaml.Node, p place) (rightEntry, bool) {
 	i := slices.Index(rightNames[:], key.text)
 	if i < 0 {
 		return rightEntry{}, false
 	}
 	e := rightEntry{key: right(i), at: key.at, allow: rightActions[i], listAt: at(n)}
-	if !r.plain(n, p) {
-		return e, false
-	}
-	ok := false
 	switch {
+	case !r.plain(n, p):
 	case n.Kind == yaml.MappingNode:
-		ok = r.rightMap(&e, n, p)
+		r.rightMap(&e, n, p)
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!bool":
-		e.scope, ok = tick(e.key, n.Value), true
+		e.scope = tick(e.key, n.Value)
 	default:
-		ok = r.scope(&e, n, p, "write true or false")
+		r.scope(&e, n, p, "write true or false")
 	}
-	if ok && e.scope == scopeOwn && e.key != rightObserve && e.key != rightIntercept {
+	if e.scope == scopeOwn && e.key != rightObserve && e.key != rightIntercept {
 		r.warnf(e.listAt, "nobody supervises himself: name whom it is on", "%s: own gives nothing here", p)
 	}
-	return e, ok
+	return e, true
 }
 
 // tick is the scope that the plain tick of a panel means: any colleague, or one's own clients.
@@ -54,29 +49,26 @@ func tick(key right, value string) scope {
 }
 
 // scope reads a scope word or a list of people.
-func (r *reader) scope(e *rightEntry, n *yaml.Node, p place, emptyHint string) bool {
+func (r *reader) scope(e *rightEntry, n *yaml.Node, p place, emptyHint string) {
 	e.listAt = at(n)
 	if n.Kind == yaml.SequenceNode {
 		if len(n.Content) == 0 {
 			r.errorf(at(n), emptyHint, "%s: an empty list names nobody", p)
-			return false
 		}
-		before := len(r.file.problems)
 		e.scope, e.list = scopeList, r.selectors(n, p, false)
-		return len(r.file.problems) == before
+		return
 	}
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		r.errorf(at(n), emptyHint, "%s is empty", p)
-		return false
+		return
 	}
 	w, ok := r.text(n, p)
 	if !ok {
-		return false
+		return
 	}
 	switch i := slices.Index(scopeWords, w.text); {
 	case i >= 0:
 		e.scope = scope(i)
-		return true
 	case slices.Contains([]string{"yes", "on", "y"}, strings.ToLower(w.text)):
 		r.errorf(w.at, "did you mean true?", "%s: unknown scope %q", p, w.text)
 	case slices.Contains([]string{"no", "off", "n"}, strings.ToLower(w.text)):
@@ -88,11 +80,9 @@ func (r *reader) scope(e *rightEntry, n *yaml.Node, p place, emptyHint string) b
 		}
 		r.errorf(w.at, hint, "%s: unknown scope %q", p, w.text)
 	}
-	return false
 }
 
-func (r *reader) rightMap(e *rightEntry, n *yaml.Node, p place) bool {
-	before := len(r.file.problems)
+func (r *reader) rightMap(e *rightEntry, n *yaml.Node, p place) {
 	outer := p
 	var to, only position
 	r.mapping(n, outer, func(key word, value *yaml.Node) {
@@ -130,7 +120,6 @@ func (r *reader) rightMap(e *rightEntry, n *yaml.Node, p place) bool {
 			r.warnf(e.at, "write to: own for one's own clients, or to: any", "%s: without to it takes any ringing call", outer)
 		}
 	}
-	return len(r.file.problems) == before
 }
 
 // allow reads the modes that a listen grants. It narrows the grant only: the except beside it holds for every mode.
