@@ -1,0 +1,198 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/strict"
+)
+
+// Config is the server's configuration: what needs a restart to change. What administrators tune while it runs is in the policy file.
+// Paths are taken from the folder of the configuration file.
+type Config struct {
+	Policy  string `yaml:"policy"`  // the policy file; required
+	Tokens  string `yaml:"tokens"`  // the tokens file; required
+	Clients string `yaml:"clients"` // the client directory; none: nobody is a client
+	HTTP    HTTP   `yaml:"http"`
+	Admin   Admin  `yaml:"admin"`
+	PBX     PBX    `yaml:"pbx"`
+	Audit   Audit  `yaml:"audit"`
+	Log     Log    `yaml:"log"`
+
+	Supervision Supervision `yaml:"supervision"`
+}
+
+// HTTP is the HTTP door.
+type HTTP struct {
+	Listen string `yaml:"listen"` // host:port; 127.0.0.1:8080
+}
+
+// Admin is the admin listener.
+type Admin struct {
+	Listen string `yaml:"listen"` // host:port; 127.0.0.1:9090
+}
+
+// PBX is how Asterisk is reached.
+type PBX struct {
+	AMI AMI `yaml:"ami"`
+	ARI ARI `yaml:"ari"`
+}
+
+// AMI is Earshot's account in manager.conf.
+type AMI struct {
+	Address    string `yaml:"address"` // host:port; 127.0.0.1:5038
+	Username   string `yaml:"username"`
+	SecretFile string `yaml:"secret_file"` // the file that holds the secret, alone
+}
+
+// ARI is Earshot's account in ari.conf.
+type ARI struct {
+	URL          string `yaml:"url"` // http://127.0.0.1:8088/ari
+	Username     string `yaml:"username"`
+	PasswordFile string `yaml:"password_file"` // the file that holds the password, alone
+	Application  string `yaml:"application"`   // earshot; only one Earshot may use it
+}
+
+// Audit is the audit log.
+type Audit struct {
+	File    string `yaml:"file"`     // required
+	KeyFile string `yaml:"key_file"` // a secret that makes the chain one which only its holder can write; none: a plain hash chain
+}
+
+// Log is the program's own log, on standard error.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error; info
+	Format string `yaml:"format"` // json, console; json
+}
+
+// Supervision is how supervisions run.
+type Supervision struct {
+	Lease       time.Duration `yaml:"lease"`        // how long one may outlive Earshot; 30s, at least 3s
+	RingTimeout time.Duration `yaml:"ring_timeout"` // how long a supervisor's phone rings; 25s
+}
+
+// defaults are the values of keys that the file leaves out.
+func defaults() Config {
+	return Config{
+		HTTP:        HTTP{Listen: "127.0.0.1:8080"},
+		Admin:       Admin{Listen: "127.0.0.1:9090"},
+		PBX:         PBX{AMI: AMI{Address: "127.0.0.1:5038"}, ARI: ARI{URL: "http://127.0.0.1:8088/ari", Application: "earshot"}},
+		Log:         Log{Level: "info", Format: "json"},
+		Supervision: Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second},
+	}
+}
+
+// LoadConfig reads and checks a configuration file. Every fault is reported at once, each as file:line:column: message.
+func LoadConfig(path string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return ParseConfig(path, data)
+}
+
+// ParseConfig is LoadConfig for a text that has been read already.
+func ParseConfig(path string, data []byte) (*Config, error) {
+	cfg := defaults()
+	doc, err := strict.Decode(path, data, &cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.validate(doc); err != nil {
+		return nil, err
+	}
+	cfg.resolve(filepath.Dir(path))
+	return &cfg, nil
+}
+
+// validate checks what the shape of the file cannot. It has no effects.
+func (c *Config) validate(doc *strict.Document) error {
+	var errs []error
+	bad := func(key, format string, args ...any) { errs = append(errs, doc.Errorf(key, format, args...)) }
+	required := func(key, value, what string) {
+		if value == "" {
+			bad(key, "%s is required: %s", key, what)
+		}
+	}
+	required("policy", c.Policy, "the path of the policy file")
+	required("tokens", c.Tokens, "the path of the tokens file, which `earshot token` writes")
+	required("audit.file", c.Audit.File, "the path of the audit log")
+	required("pbx.ami.username", c.PBX.AMI.Username, "Earshot's account in manager.conf")
+	required("pbx.ami.secret_file", c.PBX.AMI.SecretFile, "a file that holds the secret of that account, alone")
+	required("pbx.ari.username", c.PBX.ARI.Username, "Earshot's account in ari.conf")
+	required("pbx.ari.password_file", c.PBX.ARI.PasswordFile, "a file that holds the password of that account, alone")
+	required("pbx.ari.application", c.PBX.ARI.Application, "the name of Earshot's Stasis application")
+	for key, addr := range map[string]string{"http.listen": c.HTTP.Listen, "admin.listen": c.Admin.Listen, "pbx.ami.address": c.PBX.AMI.Address} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad(key, "%s must be host:port, such as 127.0.0.1:8080", key)
+		}
+	}
+	if c.HTTP.Listen == c.Admin.Listen && !strings.HasSuffix(c.HTTP.Listen, ":0") {
+		bad("admin.listen", "admin.listen must differ from http.listen, since what it serves is not for panels")
+	}
+	if u, err := url.Parse(c.PBX.ARI.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		bad("pbx.ari.url", "pbx.ari.url must be the address of ARI, such as http://127.0.0.1:8088/ari")
+	} else if u.User != nil {
+		bad("pbx.ari.url", "pbx.ari.url must hold no credentials; use username and password_file")
+	}
+	if !oneOf(c.Log.Level, "debug", "info", "warn", "error") {
+		bad("log.level", "log.level is one of debug, info, warn, error")
+	}
+	if !oneOf(c.Log.Format, "json", "console") {
+		bad("log.format", "log.format is one of json, console")
+	}
+	if c.Supervision.Lease < 3*time.Second || c.Supervision.Lease%time.Second != 0 {
+		bad("supervision.lease", "supervision.lease must be whole seconds and at least 3s")
+	}
+	if c.Supervision.RingTimeout < time.Second || c.Supervision.RingTimeout > 5*time.Minute || c.Supervision.RingTimeout%time.Second != 0 {
+		bad("supervision.ring_timeout", "supervision.ring_timeout must be whole seconds between 1s and 5m")
+	}
+	strict.Sort(errs)
+	return errors.Join(errs...)
+}
+
+func oneOf(s string, words ...string) bool {
+	for _, w := range words {
+		if s == w {
+			return true
+		}
+	}
+	return false
+}
+
+// resolve makes every path one that does not depend on the working folder.
+func (c *Config) resolve(dir string) {
+	for _, p := range []*string{&c.Policy, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.ARI.PasswordFile} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+}
+
+// Secret is a value that prints itself redacted.
+type Secret string
+
+// String never tells the secret.
+func (Secret) String() string { return "[secret]" }
+
+// GoString never tells the secret.
+func (Secret) GoString() string { return "[secret]" }
+
+// readSecret reads a secret file; a line end at its end is not part of it.
+func readSecret(path string) (Secret, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read a secret: %w", err)
+	}
+	s := strings.TrimRight(string(data), "\r\n")
+	if s == "" || strings.ContainsAny(s, "\r\n\x00") {
+		return "", fmt.Errorf("the secret file %s must hold one line, the secret alone", path)
+	}
+	return Secret(s), nil
+}

@@ -1,0 +1,153 @@
+// Package gate is the one place where a request is decided, recorded and carried out, and the one through which anything of a call is shown.
+//
+// Its invariant: nothing is done that was not first decided over everybody on the call and written to the audit log, and nothing that was
+// begun outlives the ground on which it was decided. Doors call it with a subject that auth has proven; they see masked forms only.
+package gate
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/feed"
+	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/policy"
+	"github.com/rs/zerolog"
+)
+
+// PBX carries out what the gate has decided. pbx.Link is the real one.
+type PBX interface {
+	Ring(ctx context.Context, o pbx.Ring) error
+	Tap(ctx context.Context, o pbx.Tap) error
+	Renew(ctx context.Context, lease time.Duration, legs ...call.LegID) error
+	Take(ctx context.Context, o pbx.Take) error
+	// Drop hangs up own legs and removes an own bridge; what is gone already is no error.
+	Drop(ctx context.Context, bridge call.BridgeID, legs ...call.LegID) error
+}
+
+// Recorder writes the audit log; audit.Log is the real one. Append returns once the entry is on disk.
+type Recorder interface {
+	Append(ctx context.Context, e audit.Entry) error
+}
+
+// Directory tells whose client a number is; clients.Directory is the real one.
+type Directory interface {
+	Lookup(number string) (clients.Client, bool)
+}
+
+// Config is what a Gate is made of. All parts but Metrics are required; the zero durations take the defaults of DESIGN.
+type Config struct {
+	Feed    *feed.Feed
+	PBX     PBX
+	Audit   Recorder
+	Clients Directory
+	Policy  *policy.Set
+	Metrics *Metrics
+	Log     zerolog.Logger
+
+	Lease       time.Duration // how long a supervision may outlive Earshot; 30 s
+	RingTimeout time.Duration // how long a supervisor's phone rings; 25 s
+	Grace       time.Duration // how long a lost other side may stay away before the call counts as over; 250 ms
+}
+
+// Gate decides, records and carries out. It is safe for concurrent use.
+type Gate struct {
+	cfg Config
+	log zerolog.Logger
+	met *Metrics
+	key [32]byte // makes the handles opaque; new with every start
+
+	policy  atomic.Pointer[policy.Set]
+	running sync.WaitGroup
+	ctx     context.Context // of Run: what is running ends with it
+	stop    context.CancelFunc
+
+	// mu guards what follows. It is only ever taken inside the feed's lock, so that what it guards always fits the table.
+	mu       sync.Mutex
+	known    bool
+	closed   bool
+	acts     map[string]*act
+	byLeg    map[call.LegID]*act // own legs
+	board    map[policy.Ref]*entry
+	touching map[call.LegID]map[policy.Ref]struct{} // which rows a leg has a part in
+	watchers map[*Watcher]struct{}
+	scratch  scratch
+}
+
+// New makes a gate over the feed and begins to observe it. Run must be called for anything to be carried out.
+func New(cfg Config) *Gate {
+	if cfg.Lease == 0 {
+		cfg.Lease = 30 * time.Second
+	}
+	if cfg.RingTimeout == 0 {
+		cfg.RingTimeout = 25 * time.Second
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = 250 * time.Millisecond
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(nil)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	g := &Gate{
+		cfg: cfg, log: cfg.Log, met: cfg.Metrics, ctx: ctx, stop: stop,
+		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, board: map[policy.Ref]*entry{},
+		touching: map[call.LegID]map[policy.Ref]struct{}{}, watchers: map[*Watcher]struct{}{},
+	}
+	_, _ = rand.Read(g.key[:]) // never fails: crypto/rand ends the program instead
+	g.policy.Store(cfg.Policy)
+	return g
+}
+
+// locked runs f with the table and the gate's own state, both standing still.
+func (g *Gate) locked(f func(t *call.Table)) {
+	g.cfg.Feed.Read(func(t *call.Table) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		f(t)
+	})
+}
+
+// Policy is the policy in force.
+func (g *Gate) Policy() *policy.Set { return g.policy.Load() }
+
+// SetPolicy puts another policy in force: every running act is decided anew and every watcher is shown the board afresh before it returns.
+func (g *Gate) SetPolicy(set *policy.Set) {
+	g.locked(func(t *call.Table) {
+		g.policy.Store(set)
+		g.rebuild(t)
+		for _, a := range g.acts {
+			g.reconsider(t, a)
+		}
+		g.resnap()
+	})
+}
+
+// Close ends everything that runs and waits until it has ended or ctx is over; what is left then dies with its lease.
+func (g *Gate) Close(ctx context.Context) error {
+	g.locked(func(*call.Table) {
+		g.closed = true
+		for _, a := range g.acts {
+			a.finish(ending{reason: reasonShutdown})
+		}
+		for w := range g.watchers {
+			g.cut(w, CutShutdown)
+		}
+	})
+	done := make(chan struct{})
+	go func() { g.running.Wait(); close(done) }()
+	select {
+	case <-done:
+		g.stop()
+		return nil
+	case <-ctx.Done():
+		g.stop()
+		<-done
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,63 @@
+package gate
+
+import (
+	"github.com/earshot-pbx/earshot/policy"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the gate's. No label holds a number, a name or an id.
+type Metrics struct {
+	decisions   *prometheus.CounterVec
+	running     *prometheus.GaugeVec
+	ended       *prometheus.CounterVec
+	audio       prometheus.Histogram
+	intercepted prometheus.Histogram
+	revocation  prometheus.Histogram
+	watchers    prometheus.Gauge
+	deliveries  prometheus.Counter
+	cutoffs     prometheus.Counter
+	auditErrors prometheus.Counter
+}
+
+// NewMetrics makes the gate's metrics and registers them; with a nil registerer they count for nobody.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	fine := []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}
+	m := &Metrics{
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "earshot_decisions_total", Help: "Requests decided, by action, outcome (allow, deny, error) and reason code.",
+		}, []string{"action", "outcome", "reason"}),
+		running: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "earshot_supervisions_running", Help: "Supervisions with audio now, by mode.",
+		}, []string{"mode"}),
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "earshot_acts_ended_total", Help: "Supervisions and intercepts that ended, by action and reason code.",
+		}, []string{"action", "reason"}),
+		audio: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "earshot_supervision_start_seconds", Help: "From a supervisor's request to audio, his answering the phone included.",
+			Buckets: []float64{.05, .1, .2, .5, 1, 2, 5, 10, 20, 30},
+		}),
+		intercepted: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "earshot_intercept_seconds", Help: "From a request to take a call until it is taken, answering the phone included.",
+			Buckets: []float64{.05, .1, .2, .5, 1, 2, 5, 10, 20, 30},
+		}),
+		revocation: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "earshot_revocation_seconds", Help: "From the loss of a supervision's ground until its legs are hung up.", Buckets: fine,
+		}),
+		watchers:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "earshot_watchers", Help: "Event streams open now."}),
+		deliveries:  prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_deliveries_total", Help: "Messages taken by watchers."}),
+		cutoffs:     prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_watcher_cutoffs_total", Help: "Watchers cut off because they did not keep up."}),
+		auditErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_audit_errors_total", Help: "Audit entries that could not be written."}),
+	}
+	// The series that a dashboard needs are there from the start, at zero.
+	for _, a := range supervising {
+		m.running.WithLabelValues(a.String())
+	}
+	if r != nil {
+		r.MustRegister(m.decisions, m.running, m.ended, m.audio, m.intercepted, m.revocation, m.watchers, m.deliveries, m.cutoffs, m.auditErrors)
+	}
+	return m
+}
+
+func (m *Metrics) decision(a policy.Action, outcome, reason string) {
+	m.decisions.WithLabelValues(a.String(), outcome, reason).Inc()
+}

@@ -1,0 +1,116 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind sorts what a door has to answer.
+type Kind uint8
+
+// The kinds of problems. The zero value is an internal fault, so that a forgotten kind never reads as success or as a refusal.
+const (
+	Internal    Kind = iota
+	Invalid          // the request makes no sense; say what to do
+	Refused          // the policy says no
+	NotFound         // does not exist, or is not for this subject: the same answer
+	Conflict         // exists, but not in this state
+	Unavailable      // cannot be decided, recorded or carried out now
+)
+
+// Problem is why the gate did not do what was asked, in the form a subject may see. What he may not see is in the audit log only.
+type Problem struct {
+	Kind Kind
+	// Code is a fixed word that programs branch on.
+	Code string
+	// Text is a fixed sentence that says what to do. It holds no name and no number.
+	Text string
+	// Rule is the ground, file:line, only where it follows from subject and target alone.
+	Rule string
+	// ID is the audit record's id, for the administrator; empty where nothing was recorded.
+	ID string
+
+	cause error
+}
+
+// Error gives the code, and the cause for the log.
+func (p *Problem) Error() string {
+	if p.cause != nil {
+		return fmt.Sprintf("%s: %v", p.Code, p.cause)
+	}
+	return p.Code
+}
+
+// Unwrap gives the cause, which is for the log and never for the subject.
+func (p *Problem) Unwrap() error { return p.cause }
+
+// AsProblem finds the Problem in err; anything else becomes an internal fault whose text tells nothing.
+func AsProblem(err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return &Problem{Kind: Internal, Code: "internal", Text: "Something went wrong inside Earshot; the log has it.", cause: err}
+}
+
+// The problems that do not come from the policy. Each is one value of code and text, so that answers are uniform.
+func noSuchEmployee() *Problem {
+	return &Problem{Kind: NotFound, Code: "no_such_employee", Text: "There is no employee of that id. GET /v1/employees lists them."}
+}
+
+func noSuchCall() *Problem {
+	return &Problem{Kind: NotFound, Code: "no_such_call", Text: "There is no such call on that employee. Take the call's id from his row on the board."}
+}
+
+func noSuchSupervision() *Problem {
+	return &Problem{Kind: NotFound, Code: "no_such_supervision", Text: "There is no such supervision of yours."}
+}
+
+func notYourPhone() *Problem {
+	return &Problem{Kind: Invalid, Code: "not_your_phone", Text: "That is not one of your phones. GET /v1/me lists them; leave phone out for the first."}
+}
+
+func noPhone() *Problem {
+	return &Problem{Kind: Invalid, Code: "no_phone", Text: "The policy gives you no phone that Earshot could ring."}
+}
+
+func notTalking() *Problem {
+	return &Problem{Kind: Conflict, Code: "not_talking", Text: "That employee is on no call that is up."}
+}
+
+func notRinging() *Problem {
+	return &Problem{Kind: Conflict, Code: "not_ringing", Text: "No incoming call rings at that employee."}
+}
+
+func whichCall() *Problem {
+	return &Problem{Kind: Conflict, Code: "several_calls", Text: "That employee has several such calls; name one by its id in call."}
+}
+
+func alreadySupervising() *Problem {
+	return &Problem{Kind: Conflict, Code: "already_supervising", Text: "You supervise already; end that supervision first."}
+}
+
+func beingTaken() *Problem {
+	return &Problem{Kind: Conflict, Code: "already_taken", Text: "Somebody is taking that call already."}
+}
+
+func callMoved() *Problem {
+	return &Problem{Kind: Conflict, Code: "call_moved", Text: "The call changed while it was decided; look at the board and ask again."}
+}
+
+func stateUnknown() *Problem {
+	return &Problem{Kind: Unavailable, Code: "state_unknown", Text: "Earshot has no connection to the PBX, so nothing can be decided; try again shortly."}
+}
+
+func notRecorded(cause error) *Problem {
+	return &Problem{Kind: Unavailable, Code: "not_recorded", Text: "The audit record could not be written, so nothing was done.", cause: cause}
+}
+
+func pbxFailed(cause error) *Problem {
+	return &Problem{Kind: Unavailable, Code: "pbx_failed", Text: "The PBX did not carry it out; the log says why.", cause: cause}
+}
+
+// notForThisCall is every refusal that rests on a party whom the subject may not see: always the same, without rule or phrase of its own.
+func notForThisCall(id string) *Problem {
+	return &Problem{Kind: Refused, Code: "not_for_this_call", Text: "Not for this call.", ID: id}
+}

@@ -1,0 +1,67 @@
+package mask
+
+import "time"
+
+// Row is one employee on the board as one watcher may see him.
+type Row struct {
+	ID         string     `json:"id" doc:"Employee id"`
+	Name       string     `json:"name"`
+	Department string     `json:"department,omitempty" doc:"Department id"`
+	State      string     `json:"state" enum:"idle,ringing,dialling,talking,held"`
+	Since      *time.Time `json:"since,omitempty" doc:"When the state began; absent when it began before Earshot looked"`
+	Calls      []View     `json:"calls" nullable:"false"`
+	Can        []string   `json:"can" nullable:"false" doc:"What the watcher may do to this colleague now: spy, whisper, barge, intercept"`
+}
+
+// Sum sets the row's state and since from its calls: the liveliest call speaks for the employee.
+func (r *Row) Sum(idleSince time.Time) {
+	r.State, r.Since = Idle, nil
+	if !idleSince.IsZero() {
+		t := idleSince.UTC()
+		r.Since = &t
+	}
+	best := -1
+	for i := range r.Calls {
+		v := &r.Calls[i]
+		if l := liveliness(v.State); l > best {
+			best = l
+			r.State, r.Since = v.State, &v.Since
+		}
+	}
+}
+
+func liveliness(state string) int {
+	switch state {
+	case Talking:
+		return 3
+	case Held:
+		return 2
+	case Dialling:
+		return 1
+	default: // ringing
+		return 0
+	}
+}
+
+// Supervision is a running or ended supervision as its supervisor sees it.
+type Supervision struct {
+	ID     string    `json:"id"`
+	Target string    `json:"target" doc:"Employee id of the one supervised"`
+	Mode   string    `json:"mode" enum:"spy,whisper,barge"`
+	Call   string    `json:"call,omitempty" doc:"Handle of the call, as on the target's row"`
+	Phone  string    `json:"phone" doc:"The supervisor's own phone that rings"`
+	State  string    `json:"state" enum:"ringing,active,ended"`
+	Since  time.Time `json:"since" doc:"When the state began"`
+	Reason string    `json:"reason,omitempty" doc:"Why it ended"`
+}
+
+// Intercept is a call being taken, as the one who takes it sees it.
+type Intercept struct {
+	ID     string    `json:"id"`
+	Target string    `json:"target" doc:"Employee id of the one whose phone rings"`
+	Call   string    `json:"call,omitempty" doc:"Handle of the call, as on the target's row"`
+	Phone  string    `json:"phone" doc:"The own phone that rings to take the call"`
+	State  string    `json:"state" enum:"ringing,taken,ended"`
+	Since  time.Time `json:"since" doc:"When the state began"`
+	Reason string    `json:"reason,omitempty" doc:"Why it ended without the call"`
+}

@@ -1,0 +1,81 @@
+// Package mask makes what a watcher is told of a call.
+//
+// Its one invariant: a View is written afresh from the facts that the watcher's Sight admits. Nothing is copied and then struck out, so a
+// field that nobody thought of is absent, not leaked. View, Row and Supervision are the only forms in which a call leaves Earshot.
+package mask
+
+import (
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+)
+
+// Sight is what one watcher may see of one leg's call. The zero value sees nothing but that the call exists.
+type Sight uint8
+
+const (
+	// Hidden shows state, direction and time.
+	Hidden Sight = iota
+	// Seen shows the party on the other side too.
+	Seen
+)
+
+// States of a call and of an employee, as the doors spell them.
+const (
+	Idle     = "idle"
+	Ringing  = "ringing"
+	Dialling = "dialling"
+	Talking  = "talking"
+	Held     = "held"
+)
+
+// Party is who is on the other side of a call: an employee, or an outside number with the name that the directory or, failing that, the network gives it.
+type Party struct {
+	Number   string `json:"number,omitempty" doc:"Number of the other side, as dialled or as claimed by the network"`
+	Name     string `json:"name,omitempty" doc:"Name: of the employee, of the client in the directory, or as claimed by the network"`
+	Employee string `json:"employee,omitempty" doc:"Id of the employee, when the other side is one"`
+}
+
+// View is one call of one employee as one watcher may see it.
+type View struct {
+	ID          string    `json:"id" doc:"Handle of the call for this watcher and row; opaque"`
+	Direction   string    `json:"direction" enum:"in,out" doc:"in: the phone was rung; out: the phone called"`
+	State       string    `json:"state" enum:"ringing,dialling,talking,held"`
+	Since       time.Time `json:"since" doc:"When the state began; after a resync a lower bound"`
+	Hidden      bool      `json:"hidden,omitempty" doc:"The other side is not for this watcher"`
+	Peer        *Party    `json:"peer,omitempty" doc:"The other side; absent while there is none or when hidden"`
+	Supervision string    `json:"supervision,omitempty" doc:"The watcher's own supervision that this leg carries"`
+}
+
+// Facts is what there is to know of one leg. It never leaves the gate; Of takes from it what the sight admits.
+type Facts struct {
+	Direction   call.Direction
+	Phase       call.Phase
+	Since       time.Time
+	Peer        Party
+	HasPeer     bool
+	Supervision string // set on a leg that carries a supervision
+}
+
+// Of writes the view of a call for one sight under the given handle. A leg that carries a supervision has no peer for anybody:
+// whom it listens to is told to the supervisor alone, by the supervision itself.
+func Of(f *Facts, s Sight, handle string) View {
+	v := View{ID: handle, Direction: direction(f.Direction), State: f.Phase.String(), Since: f.Since.UTC()}
+	switch {
+	case s != Seen:
+		v.Hidden = true
+	case f.Supervision != "":
+		v.Supervision = f.Supervision
+	case f.HasPeer:
+		p := f.Peer
+		v.Peer = &p
+	}
+	return v
+}
+
+func direction(d call.Direction) string {
+	if d == call.Out {
+		return "out"
+	}
+	return "in"
+}

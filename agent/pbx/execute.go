@@ -1,0 +1,137 @@
+package pbx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/ami"
+	"github.com/earshot-pbx/earshot/ari"
+)
+
+// timeout is the dialplan function that hangs a channel up by itself (Asterisk: func_timeout; seconds from when it is set).
+const timeout = "TIMEOUT(absolute)"
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
+
+// Ring carries out a Ring order.
+func (l *Link) Ring(ctx context.Context, o Ring) error {
+	return both(
+		func() error {
+			_, err := l.rest.CreateBridge(ctx, ari.BridgeRequest{ID: string(o.Bridge), Type: ari.BridgeMixing})
+			return err
+		},
+		func() error {
+			_, err := l.rest.Originate(ctx, ari.OriginateRequest{
+				Endpoint: o.Endpoint, App: l.cfg.Application, ChannelID: string(o.Leg), CallerID: `"` + spoken(o.Display) + `" <>`,
+				Timeout: o.Timeout, Variables: map[string]string{timeout: seconds(o.Lease)},
+			})
+			return err
+		},
+	)
+}
+
+// Tap carries out a Tap order. The snoop has its lease before it joins the bridge, so that there is no moment at which it could outlive Earshot.
+func (l *Link) Tap(ctx context.Context, o Tap) error {
+	r := ari.SnoopRequest{Channel: string(o.Target), SnoopID: string(o.Snoop), Spy: ari.DirectionBoth, App: l.cfg.Application}
+	switch o.Voice {
+	case VoiceTarget:
+		r.Whisper = ari.DirectionOut
+	case VoiceBoth:
+		r.Whisper = ari.DirectionBoth
+	}
+	if _, err := l.rest.Snoop(ctx, r); err != nil {
+		return err
+	}
+	if err := l.Renew(ctx, o.Lease, o.Snoop, o.Supervisor); err != nil {
+		return err
+	}
+	return l.rest.AddChannel(ctx, string(o.Bridge), []string{string(o.Supervisor), string(o.Snoop)}, ari.AddOptions{AbsorbDTMF: true})
+}
+
+// Renew sets the lease of legs anew.
+func (l *Link) Renew(ctx context.Context, lease time.Duration, legs ...call.LegID) error {
+	do := make([]func() error, len(legs))
+	for i, id := range legs {
+		do[i] = func() error { return l.rest.SetVariable(ctx, string(id), timeout, seconds(lease)) }
+	}
+	return both(do...)
+}
+
+// Drop hangs legs up and removes a bridge. What is gone already is no error.
+func (l *Link) Drop(ctx context.Context, bridge call.BridgeID, legs ...call.LegID) error {
+	do := make([]func() error, 0, len(legs))
+	for _, id := range legs {
+		do = append(do, func() error { return unlessGone(l.rest.Hangup(ctx, string(id), "normal")) })
+	}
+	err := both(do...)
+	if bridge != "" {
+		err = errors.Join(err, unlessGone(l.rest.DestroyBridge(ctx, string(bridge))))
+	}
+	return err
+}
+
+// Take carries out a Take order: PickupChan with a unique id, which matches that channel alone, run by the taker's phone once it is answered.
+func (l *Link) Take(ctx context.Context, o Take) error {
+	if strings.ContainsAny(string(o.Ringing), "-&@,") {
+		// A hyphen makes PickupChan read its argument as the beginning of a name, the others as a list, a mark or an option.
+		return fmt.Errorf("pbx: the unique id of the ringing channel cannot be given to PickupChan; remove systemname from asterisk.conf")
+	}
+	c, err := l.manager()
+	if err != nil {
+		return err
+	}
+	m := ami.NewAction("Originate").
+		Append("Channel", o.Endpoint).
+		Append("Application", "PickupChan").
+		Append("Data", string(o.Ringing)).
+		Append("CallerID", `"`+spoken(o.Display.Name)+`" <`+dialable(o.Display.Number)+`>`).
+		Append("Timeout", strconv.FormatInt(o.Timeout.Milliseconds(), 10)).
+		Append("ChannelId", string(o.Leg)).
+		Append("Async", "true")
+	_, err = c.Do(ctx, m)
+	return err
+}
+
+func unlessGone(err error) error {
+	if errors.Is(err, ari.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// both does several things at once and joins what went wrong.
+func both(do ...func() error) error {
+	errs := make([]error, len(do))
+	var wg sync.WaitGroup
+	for i, f := range do {
+		wg.Go(func() { errs[i] = f() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// spoken makes a name fit for a caller id: what could end the quoted part, or be evaluated by Asterisk, is left out.
+func spoken(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f || strings.ContainsRune(`"\<>$;,`, r) {
+			return -1
+		}
+		return r
+	}, name)
+}
+
+// dialable keeps of a number what a caller id number is made of.
+func dialable(n call.Number) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r == '+' || r == '*' || r == '#' {
+			return r
+		}
+		return -1
+	}, n.Digits())
+}

@@ -1,0 +1,293 @@
+// Package pbx is the link to Asterisk: it keeps ARI and AMI up, translates what they tell into the events of package call, takes a snapshot
+// after every connect, and carries out orders.
+//
+// Its invariant: what is handed on is in order and begins with a whole snapshot; between the loss of a connection and the next snapshot
+// nothing is handed on at all. ARI is the truth. AMI, whose text others can forge, only adds facts that ARI does not tell.
+package pbx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/ami"
+	"github.com/earshot-pbx/earshot/ari"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+// Prefix begins the unique id of every leg and bridge that an order makes.
+const Prefix = "earshot-"
+
+// markers are the bridges that exist for a moment to tell where in the stream of events a snapshot was taken.
+const markers = Prefix + "sync-"
+
+// ErrReplaced means that another Earshot has taken the Stasis application. There can be one only, so this one has to stop.
+var ErrReplaced = errors.New("another Earshot has connected to this PBX under the same application name; stop one of them, or give it another pbx.ari.application and PBX")
+
+// Sink takes what the link hands on. feed.Feed is the real one.
+type Sink interface {
+	// Ingest takes one event; each is later than the one before.
+	Ingest(*call.Event)
+	// Resync takes a snapshot and the events since it was begun, as one step.
+	Resync(s *call.Snapshot, since []call.Event)
+	// LinkLost says that nothing is known until the next Resync.
+	LinkLost()
+	// RequestResync asks for a snapshot as soon as one may be taken; the sink calls Link.Resync then.
+	RequestResync()
+}
+
+// Config is what a Link is made of.
+type Config struct {
+	ARI         ari.Config
+	Application string
+	AMI         ami.Config // OnEvent and OnDown are the link's own
+	Sink        Sink
+	Entered     func(call.LegID) // told of each own leg that enters the application
+	Registerer  prometheus.Registerer
+	Log         zerolog.Logger
+}
+
+// Link is the connection to one PBX. It is safe for concurrent use.
+type Link struct {
+	cfg    Config
+	log    zerolog.Logger
+	rest   *ari.Client
+	met    *metrics
+	resync chan struct{}
+	marker atomic.Uint64
+	ari    atomic.Bool
+	known  atomic.Bool
+
+	mu  sync.Mutex // guards ami
+	ami *ami.Client
+}
+
+// New checks the configuration and makes a Link. It does no I/O.
+func New(cfg Config) (*Link, error) {
+	rest, err := ari.New(cfg.ARI)
+	if err != nil {
+		return nil, err
+	}
+	return &Link{cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1)}, nil
+}
+
+// Run keeps both connections until ctx ends. It returns ErrReplaced when another Earshot has come.
+func (l *Link) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		cfg := l.cfg.AMI
+		cfg.OnEvent = l.witness
+		cfg.OnDown = func(err error, retry time.Duration) {
+			l.setAMI(nil)
+			l.log.Warn().Str("cause", advice("AMI", err)).Dur("retry", retry).Msg("no AMI connection")
+		}
+		err := ami.Run(ctx, cfg, func(ctx context.Context, c *ami.Client) error {
+			l.setAMI(c)
+			l.log.Info().Msg("AMI connected")
+			<-ctx.Done()
+			l.setAMI(nil)
+			return nil
+		})
+		if ctx.Err() == nil {
+			cancel(err)
+		}
+	})
+	wg.Go(func() {
+		opts := ari.RunOptions{
+			Listen:   ari.ListenOptions{SubscribeAll: true, Disallow: []string{ari.TypeChannelVarset, ari.TypeChannelDialplan}},
+			MaxDelay: 5 * time.Second,
+			OnRetry: func(err error, retry time.Duration) {
+				l.log.Warn().Str("cause", advice("ARI", err)).Dur("retry", retry).Msg("no ARI connection")
+			},
+		}
+		err := l.rest.Run(ctx, l.cfg.Application, opts, l.session)
+		if errors.Is(err, ari.ErrReplaced) {
+			cancel(ErrReplaced)
+		} else if ctx.Err() == nil {
+			cancel(err)
+		}
+	})
+	<-ctx.Done()
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (l *Link) setAMI(c *ami.Client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ami == nil && c != nil {
+		l.met.up.WithLabelValues("ami").Set(1)
+	} else if c == nil {
+		l.met.up.WithLabelValues("ami").Set(0)
+	}
+	l.ami = c
+}
+
+func (l *Link) manager() (*ami.Client, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ami == nil {
+		return nil, errors.New("pbx: no AMI connection")
+	}
+	return l.ami, nil
+}
+
+// Down names the links that are not up, "ami" and "ari", and "state" while the snapshot is being taken; none when all is well.
+func (l *Link) Down() []string {
+	var down []string
+	if _, err := l.manager(); err != nil {
+		down = append(down, "ami")
+	}
+	if !l.ari.Load() {
+		down = append(down, "ari")
+	} else if !l.known.Load() {
+		down = append(down, "state")
+	}
+	return down
+}
+
+// Resync asks for a new snapshot. Asking again before it is there asks for nothing more.
+func (l *Link) Resync() {
+	select {
+	case l.resync <- struct{}{}:
+	default:
+	}
+}
+
+// session reads one ARI connection: a snapshot first, then events as they come.
+func (l *Link) session(ctx context.Context, s *ari.Stream) error {
+	l.ari.Store(true)
+	l.met.up.WithLabelValues("ari").Set(1)
+	l.log.Info().Msg("ARI connected")
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer func() {
+		cancel()
+		wg.Wait()
+		l.ari.Store(false)
+		l.known.Store(false)
+		l.met.up.WithLabelValues("ari").Set(0)
+		l.cfg.Sink.LinkLost()
+	}()
+	// events passes from the reading goroutine to this one, the only one that hands on. It is unbuffered: the socket is the queue.
+	events := make(chan *ari.Event)
+	taken := make(chan struct{})
+	fault := make(chan error, 1)
+	wg.Go(func() {
+		for {
+			e, err := s.Next(ctx)
+			var undecodable *ari.DecodeError
+			if errors.As(err, &undecodable) {
+				l.met.faults.Inc()
+				l.cfg.Sink.RequestResync()
+				continue
+			}
+			if err != nil {
+				fault <- err
+				return
+			}
+			select {
+			case events <- e:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case <-taken:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	var pending *collection
+	begin := func() { pending = l.collect(ctx, &wg) }
+	begin()
+	for {
+		var snapshot chan *call.Snapshot
+		var failed chan error
+		if pending != nil {
+			snapshot, failed = pending.snapshot, pending.failed
+		}
+		var resync chan struct{}
+		if pending == nil {
+			resync = l.resync
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-fault:
+			return err
+		case err := <-failed:
+			return fmt.Errorf("take a snapshot of the PBX: %w", err)
+		case <-resync:
+			l.met.resyncs.WithLabelValues("asked").Inc()
+			begin()
+		case sn := <-snapshot:
+			pending.have = sn
+		case e := <-events:
+			l.take(e, pending)
+			taken <- struct{}{}
+		}
+		if pending != nil && pending.have != nil && pending.seen {
+			l.cfg.Sink.Resync(pending.have, pending.events)
+			if !l.known.Swap(true) {
+				l.met.resyncs.WithLabelValues("connected").Inc()
+			}
+			l.log.Info().Int("channels", len(pending.have.Channels)).Int("bridges", len(pending.have.Bridges)).Msg("state of the PBX taken")
+			pending = nil
+		}
+	}
+}
+
+// take translates one event and hands it on: to the table when the state is known, and to the collection while a snapshot is being taken.
+func (l *Link) take(e *ari.Event, pending *collection) {
+	if e.Bridge != nil && strings.HasPrefix(e.Bridge.ID, markers) {
+		if pending != nil && e.Type == ari.TypeBridgeCreated && e.Bridge.ID == pending.marker {
+			pending.seen = true
+		}
+		return
+	}
+	ev, ok := translate(e)
+	if !ok {
+		return
+	}
+	if pending != nil {
+		pending.events = append(pending.events, ev)
+	}
+	if l.known.Load() {
+		l.cfg.Sink.Ingest(&ev)
+	}
+	if e.Type == ari.TypeStasisStart && strings.HasPrefix(string(ev.Channel.ID), Prefix) && l.cfg.Entered != nil {
+		l.cfg.Entered(ev.Channel.ID)
+	}
+}
+
+// advice says in one sentence what is wrong with a connection and what to do.
+func advice(link string, err error) string {
+	switch {
+	case errors.Is(err, ami.ErrAuth):
+		return "Asterisk refused Earshot's AMI account: compare pbx.ami.username and the secret file with manager.conf, and its permit lines with this host"
+	case errors.Is(err, ari.ErrUnauthorized):
+		return "Asterisk refused Earshot's ARI account: compare pbx.ari.username and the password file with ari.conf"
+	case errors.Is(err, ari.ErrForbidden):
+		return "Earshot's ARI account may only read: remove read_only in ari.conf"
+	case errors.Is(err, ari.ErrNotFound):
+		return "there is no ARI at pbx.ari.url: is res_ari loaded, enabled=yes in ari.conf, and the prefix of http.conf part of the address?"
+	case err != nil && strings.Contains(err.Error(), "connection refused"):
+		return link + ": nothing listens at that address: is Asterisk running, and is " + link + " enabled (enabled=yes in " + map[string]string{"AMI": "manager.conf", "ARI": "http.conf and ari.conf"}[link] + ")?"
+	case err == nil:
+		return link + ": the connection ended"
+	default:
+		return err.Error()
+	}
+}

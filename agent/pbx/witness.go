@@ -1,0 +1,108 @@
+package pbx
+
+import (
+	"strings"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/ami"
+)
+
+// schema is the fields of one AMI event as Asterisk writes them: names in order. One that begins with "?" may be missing, since versions
+// differ in it; nothing else may be missing, repeated, added or elsewhere.
+type schema []string
+
+// snapshotFields are those of one channel (Asterisk: manager_channels.c, ast_manager_build_channel_state_string_prefix).
+var snapshotFields = []string{
+	"Channel", "ChannelState", "ChannelStateDesc", "CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineName", "Language",
+	"AccountCode", "Context", "Exten", "Priority", "Uniqueid", "Linkedid", "?Tenantid",
+}
+
+func channelFields(prefix string) schema {
+	var s schema
+	for _, f := range snapshotFields {
+		name, optional := strings.CutPrefix(f, "?")
+		if optional {
+			s = append(s, "?"+prefix+name)
+		} else {
+			s = append(s, prefix+name)
+		}
+	}
+	return s
+}
+
+func event(parts ...schema) schema {
+	s := schema{"Event", "Privilege", "?SequenceNumber", "?Timestamp", "?SystemName"}
+	for _, p := range parts {
+		s = append(s, p...)
+	}
+	return s
+}
+
+// witnessed are the events that tell what ARI does not. Everything else that AMI says is left to ARI.
+var witnessed = map[string]struct {
+	fields schema
+	fact   func(*ami.Message) call.Event
+}{
+	"ChanSpyStart": {event(channelFields("Spyer"), channelFields("Spyee")), func(m *ami.Message) call.Event {
+		return pair(call.SpyBegan, m, "Spyer", "Spyee")
+	}},
+	"ChanSpyStop": {event(channelFields("Spyer"), channelFields("Spyee")), func(m *ami.Message) call.Event {
+		return pair(call.SpyEnded, m, "Spyer", "Spyee")
+	}},
+	"Pickup": {event(channelFields(""), channelFields("Target")), func(m *ami.Message) call.Event {
+		return pair(call.PickedUp, m, "", "Target")
+	}},
+}
+
+func pair(k call.Kind, m *ami.Message, first, second string) call.Event {
+	return call.Event{
+		Kind:    k,
+		Channel: call.Channel{ID: call.LegID(m.Get(first + "Uniqueid")), Name: m.Get(first + "Channel")},
+		Peer:    call.Channel{ID: call.LegID(m.Get(second + "Uniqueid")), Name: m.Get(second + "Channel")},
+	}
+}
+
+// witness takes one AMI event: one of the few that count is held against its schema and handed on; what does not fit was written by somebody
+// else than Asterisk, or by a version that Earshot does not know, so it is dropped, counted and answered by a resync.
+func (l *Link) witness(m *ami.Message) error {
+	w, ok := witnessed[string(m.Event())]
+	if !ok {
+		return nil
+	}
+	if m.Irregular() != 0 || !w.fields.fits(m) {
+		l.met.faults.Inc()
+		l.log.Warn().Str("event", string(m.Event())).Msg("an AMI event did not have the shape that Asterisk gives it; taking a new snapshot")
+		l.cfg.Sink.RequestResync()
+		return nil
+	}
+	if !l.known.Load() {
+		return nil
+	}
+	ev := w.fact(m)
+	ev.At = time.Now().UTC()
+	l.cfg.Sink.Ingest(&ev)
+	return nil
+}
+
+// fits reports whether a message has exactly these fields in this order, and the privilege class of call events.
+func (s schema) fits(m *ami.Message) bool {
+	i := 0
+	for _, want := range s {
+		name, optional := strings.CutPrefix(want, "?")
+		if i < m.Len() {
+			got, value := m.Field(i)
+			if string(got) == name {
+				if name == "Privilege" && string(value) != "call,all" {
+					return false
+				}
+				i++
+				continue
+			}
+		}
+		if !optional {
+			return false
+		}
+	}
+	return i == m.Len()
+}
