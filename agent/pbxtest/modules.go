@@ -1,6 +1,10 @@
 package pbxtest
 
-import "strings"
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
 
 // modules names what is loaded; nothing else is, which makes a start take a second and leaves no
 // module that looks for hardware, a database or the network.
@@ -11,6 +15,19 @@ func (p *Plan) modules() string {
 		b.WriteString("load=" + m + "\n")
 	}
 	return b.String()
+}
+
+// newer are modules that not every Asterisk that is accepted has; those that have them need them.
+var newer = []string{"res_websocket_client.so"}
+
+// onlyPresent leaves out of modules.conf those of the newer modules that this installation does not have.
+func onlyPresent(conf, dir string) string {
+	for _, m := range newer {
+		if _, err := os.Stat(filepath.Join(dir, m)); err != nil {
+			conf = strings.ReplaceAll(conf, "load="+m+"\n", "")
+		}
+	}
+	return conf
 }
 
 const moduleList = `

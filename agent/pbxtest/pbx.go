@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -43,8 +44,9 @@ type PBX struct {
 	scratch  *scratch
 	ports    *ports
 
-	mu      sync.Mutex // held by Stop, Kill and Restart
-	process *child.Process
+	process atomic.Pointer[child.Process]
+
+	life    sync.Mutex // held by Stop, Kill and Restart
 	stopped bool
 }
 
@@ -62,17 +64,20 @@ func Start(ctx context.Context, o Options) (*PBX, error) {
 		}
 		p.asterisk, p.owned = a, true
 	}
+	if err := p.beginAnywhere(ctx, claimPorts); err != nil {
+		return nil, errors.Join(err, p.closeAsterisk())
+	}
+	return p, nil
+}
+
+// beginAnywhere begins on another block of ports when somebody took one of the first block.
+func (p *PBX) beginAnywhere(ctx context.Context, claim func() (*ports, error)) error {
 	const attempts = 3
-	for i := range attempts {
-		err := p.begin(ctx)
-		if err == nil {
-			return p, nil
-		}
-		if !errors.Is(err, errPortTaken) || i == attempts-1 {
-			return nil, errors.Join(err, p.closeAsterisk())
+	for i := 1; ; i++ {
+		if err := p.begin(ctx, claim); !errors.Is(err, errPortTaken) || i == attempts {
+			return err
 		}
 	}
-	return nil, p.closeAsterisk()
 }
 
 func (p *PBX) closeAsterisk() error {
@@ -83,8 +88,8 @@ func (p *PBX) closeAsterisk() error {
 }
 
 // begin claims ports, lays out the scratch folder and boots. What it made is gone again when it returns an error.
-func (p *PBX) begin(ctx context.Context) (err error) {
-	if p.ports, err = claimPorts(); err != nil {
+func (p *PBX) begin(ctx context.Context, claim func() (*ports, error)) (err error) {
+	if p.ports, err = claim(); err != nil {
 		return err
 	}
 	defer func() {
@@ -112,6 +117,9 @@ func (p *PBX) begin(ctx context.Context) (err error) {
 
 // boot starts the process and waits until it is up.
 func (p *PBX) boot(ctx context.Context) error {
+	if err := p.scratch.beginLog(); err != nil {
+		return err
+	}
 	output, err := os.OpenFile(p.scratch.path("output"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
@@ -131,20 +139,12 @@ func (p *PBX) boot(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, bootLimit, fmt.Errorf("not within %s", bootLimit))
 	defer cancel()
-	if err := waitUp(ctx, p.site, proc.Done()); err != nil {
-		err = errors.Join(err, proc.Stop(0))
-		tail := p.scratch.errorTail()
-		if strings.Contains(tail, "Address already in use") {
-			err = errors.Join(err, errPortTaken)
-		}
-		return fmt.Errorf("asterisk %s did not come up: %w\n%s", p.asterisk.Version, err, tail)
+	if err := p.waitUp(ctx, proc.Done()); err != nil {
+		return fmt.Errorf("asterisk %s did not come up: %w\n%s", p.asterisk.Version, errors.Join(err, proc.Stop(0)), p.scratch.errorTail())
 	}
-	p.process = proc
+	p.process.Store(proc)
 	return nil
 }
-
-// errPortTaken says that somebody took a port between the look and the bind.
-var errPortTaken = errors.New("a port was taken")
 
 func (p *PBX) clean() error {
 	var errs []error
@@ -156,50 +156,45 @@ func (p *PBX) clean() error {
 
 // Stop ends the Asterisk and removes what it wrote. Calling it again is harmless.
 func (p *PBX) Stop() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.life.Lock()
+	defer p.life.Unlock()
 	if p.stopped {
 		return nil
 	}
 	p.stopped = true
-	return errors.Join(p.process.Stop(stopGrace), p.clean(), p.closeAsterisk())
+	return errors.Join(p.process.Load().Stop(stopGrace), p.clean(), p.closeAsterisk())
 }
 
-// Kill ends the Asterisk at once, as a crash does (SIGKILL), and keeps its ports and files: Restart brings it back.
+// Kill ends the Asterisk at once, as a crash does (SIGKILL), and keeps its ports and files: Restart brings it back. Asterisk
+// writes its database once a second, so a phone that registered in the last second may have to register again.
 func (p *PBX) Kill() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.process.Stop(0)
+	p.life.Lock()
+	defer p.life.Unlock()
+	return p.process.Load().Stop(0)
 }
 
 // Restart ends the Asterisk, if it runs, and starts it again on the same ports with the same configuration and the
 // registrations that it had.
 func (p *PBX) Restart(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.life.Lock()
+	defer p.life.Unlock()
 	if p.stopped {
 		return errors.New("restart: the PBX was stopped")
 	}
-	if err := p.process.Stop(stopGrace); err != nil {
+	if err := p.process.Load().Stop(stopGrace); err != nil {
 		return err
 	}
 	return p.boot(ctx)
 }
 
 // Pause stops the process (SIGSTOP): connections stay open and nothing answers, as when a host hangs.
-func (p *PBX) Pause() error { return p.current().Signal(syscall.SIGSTOP) }
+func (p *PBX) Pause() error { return p.process.Load().Signal(syscall.SIGSTOP) }
 
 // Continue lets a paused Asterisk go on.
-func (p *PBX) Continue() error { return p.current().Signal(syscall.SIGCONT) }
+func (p *PBX) Continue() error { return p.process.Load().Signal(syscall.SIGCONT) }
 
 // Done is closed when the Asterisk process that runs now has ended, for whatever reason.
-func (p *PBX) Done() <-chan struct{} { return p.current().Done() }
-
-func (p *PBX) current() *child.Process {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.process
-}
+func (p *PBX) Done() <-chan struct{} { return p.process.Load().Done() }
 
 // Site is where the instance listens and how one logs in.
 func (p *PBX) Site() Site { return p.site }
@@ -219,7 +214,7 @@ func (p *PBX) AMI() string { return address(p.site.AMI) }
 // ARI is the base URL of ARI, "http://127.0.0.1:PORT/ari".
 func (p *PBX) ARI() string { return p.site.ariURL() }
 
-// Log is everything that Asterisk has logged as notice, warning or error.
+// Log is what Asterisk has logged as notice, warning or error since it was started last.
 func (p *PBX) Log() (string, error) {
 	raw, err := os.ReadFile(p.scratch.path("log/messages"))
 	return string(raw), err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 )
@@ -17,8 +18,21 @@ const pollEvery = 20 * time.Millisecond
 
 func (s Site) ariURL() string { return "http://" + address(s.HTTP) + "/ari" }
 
-// waitUp returns when AMI has said FullyBooted and ARI answers; with an error when ctx ends or the process does.
-func waitUp(ctx context.Context, s Site, ended <-chan struct{}) error {
+// errPortTaken says that somebody took a port between the look and the bind.
+var errPortTaken = errors.New("a port was taken")
+
+// portTaken looks for a refused bind in the log: without SIP or HTTP an Asterisk boots all the same.
+func (s *scratch) portTaken() error {
+	raw, err := os.ReadFile(s.path("log/messages"))
+	if err == nil && strings.Contains(string(raw), "Address already in use") {
+		return errPortTaken
+	}
+	return nil
+}
+
+// waitUp returns when AMI has said FullyBooted, ARI answers and every port is bound; with an error when ctx ends, when
+// the process ended, or when a port was taken.
+func (p *PBX) waitUp(ctx context.Context, ended <-chan struct{}) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := make(chan struct{})
@@ -32,23 +46,26 @@ func waitUp(ctx context.Context, s Site, ended <-chan struct{}) error {
 		}
 	}()
 	defer func() { close(stop); <-watched }()
-	if err := poll(ctx, func() error { return fullyBooted(ctx, s) }); err != nil {
+	if err := poll(ctx, p.scratch.portTaken, func() error { return fullyBooted(ctx, p.site) }); err != nil {
 		return fmt.Errorf("wait for FullyBooted on AMI: %w", err)
 	}
-	if err := poll(ctx, func() error { return ariAnswers(ctx, s) }); err != nil {
+	if err := poll(ctx, p.scratch.portTaken, func() error { return ariAnswers(ctx, p.site) }); err != nil {
 		return fmt.Errorf("wait for ARI: %w", err)
 	}
-	return nil
+	return p.scratch.portTaken()
 }
 
-// poll calls f until it succeeds or ctx ends.
-func poll(ctx context.Context, f func() error) error {
+// poll calls f until it succeeds, hopeless tells why it never will, or ctx ends.
+func poll(ctx context.Context, hopeless, f func() error) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
 		err := f()
 		if err == nil {
 			return nil
+		}
+		if why := hopeless(); why != nil {
+			return why
 		}
 		select {
 		case <-ctx.Done():
@@ -58,9 +75,12 @@ func poll(ctx context.Context, f func() error) error {
 	}
 }
 
-// fullyBooted logs in and waits for the event FullyBooted, which a session that logs in later gets at once
+// fullyBooted logs in and waits a while for the event FullyBooted, which a session that logs in later gets at once
 // (Asterisk's main/manager.c). A few lines by hand, so that the rig does not rest on what it is there to test.
 func fullyBooted(ctx context.Context, s Site) error {
+	// Somebody else's server on that port may accept and say nothing.
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", address(s.AMI))
 	if err != nil {

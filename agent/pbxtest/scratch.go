@@ -8,10 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // scratch is the folder that an instance's directories all point into.
-type scratch struct{ dir string }
+type scratch struct {
+	dir string
+	use *os.File // holds a lock on dir while the instance lives
+}
+
+const scratchPrefix = "earshot-pbx-"
 
 // newScratch makes the folder. Its name is short on purpose: the control socket's path has 107 bytes at most.
 func newScratch() (*scratch, error) {
@@ -19,16 +26,51 @@ func newScratch() (*scratch, error) {
 	if len(parent) > 60 {
 		parent = "/tmp"
 	}
-	dir, err := os.MkdirTemp(parent, "earshot-pbx-")
+	sweep(parent)
+	dir, err := os.MkdirTemp(parent, scratchPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("scratch folder for Asterisk: %w", err)
 	}
-	return &scratch{dir: dir}, nil
+	use, err := lockDir(dir)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("scratch folder for Asterisk: %w", err), os.RemoveAll(dir))
+	}
+	return &scratch{dir: dir, use: use}, nil
+}
+
+// lockDir takes the lock that marks a scratch folder as in use; the system gives it back when the process is gone.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// sweep removes the scratch folders of processes that were killed. Younger ones than a minute are left: their owner may
+// be about to lock them.
+func sweep(parent string) {
+	left, err := filepath.Glob(filepath.Join(parent, scratchPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range left {
+		if i, err := os.Stat(dir); err != nil || time.Since(i.ModTime()) < time.Minute {
+			continue
+		}
+		if f, err := lockDir(dir); err == nil {
+			_ = os.RemoveAll(dir)
+			_ = f.Close()
+		}
+	}
 }
 
 func (s *scratch) path(name string) string { return filepath.Join(s.dir, name) }
 
-func (s *scratch) remove() error { return os.RemoveAll(s.dir) }
+func (s *scratch) remove() error { return errors.Join(os.RemoveAll(s.dir), s.use.Close()) }
 
 // fill lays out the directories, the links into the installation, the music and the configuration.
 func (s *scratch) fill(a *Asterisk, files map[string]string) error {
@@ -49,6 +91,9 @@ func (s *scratch) fill(a *Asterisk, files map[string]string) error {
 	files["asterisk.conf"] = s.asteriskConf(a)
 	files["musiconhold.conf"] = strings.ReplaceAll(files["musiconhold.conf"], "directory=moh", "directory="+s.path("data/moh"))
 	for name, text := range files {
+		if name == "modules.conf" {
+			text = onlyPresent(text, a.Modules)
+		}
 		if filepath.Base(name) != name {
 			return errors.New("a configuration file is named by its plain name, not " + name)
 		}
@@ -78,6 +123,15 @@ func tone(hertz float64, seconds int) []byte {
 		out = binary.LittleEndian.AppendUint16(out, uint16(int16(v)))
 	}
 	return out
+}
+
+// beginLog puts the log of the run before aside, so that what is looked for in the log belongs to this run.
+func (s *scratch) beginLog() error {
+	err := os.Rename(s.path("log/messages"), s.path("log/messages.before"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // errorTail is the end of what Asterisk logged and printed.
