@@ -73,6 +73,9 @@ func (e *Event) Decode(raw string) error {
 		*e = Event{Raw: raw, Args: args, pool: p}
 		return err
 	}
+	if e.Type == TypeChannelTalkingFinished {
+		e.DurationMS = e.talkingMS
+	}
 	switch e.Type {
 	case TypePeerStatusChange:
 		e.Peer = nil // "peer" is a channel in Dial only
@@ -155,8 +158,10 @@ func (d *decoder) event(e *Event, i int) int {
 			i = d.raw(&e.UserEvent, i)
 		case "digit":
 			i = d.str(&e.Digit, i)
-		case "duration_ms", "duration":
+		case "duration_ms":
 			i = d.integer(&e.DurationMS, i)
+		case "duration": // both are milliseconds; no type has both
+			i = d.integer(&e.talkingMS, i)
 		case "musicclass":
 			i = d.str(&e.MusicClass, i)
 		case "old_video_source_id":

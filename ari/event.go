@@ -111,7 +111,8 @@ type Event struct {
 	Playback    *Playback      // Playback*
 	Recording   *LiveRecording // Recording*
 
-	pool *pool // what the pointers above point into
+	talkingMS int   // "duration", which means DurationMS in ChannelTalkingFinished only
+	pool      *pool // what the pointers above point into
 }
 
 // Transfer is what the three transfer events tell beside Event.Channel, Bridge and ReplaceChannel.

@@ -28,7 +28,7 @@ const (
 // errHandlerEnded stands for a function that gave no reason when it ended a connection.
 var errHandlerEnded = errors.New("ari: the function that read the events has returned")
 
-// Run keeps an application connected until ctx ends, and returns ctx's error then. After each connect it calls
+// Run keeps an application connected until ctx ends, and returns the cause of that. After each connect it calls
 // onConnect, on its own goroutine, with a stream that has been opened just now; onConnect reads it until it can or will
 // no longer, whatever it returns then the stream is closed, and Run connects again after a delay. Asterisk keeps no
 // events for an application that is away: onConnect begins with a snapshot each time.
@@ -48,7 +48,7 @@ func (c *Client) Run(ctx context.Context, app string, options RunOptions, onConn
 	for {
 		lasted, err := c.runOnce(ctx, app, options.Listen, onConnect)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		if errors.Is(err, ErrReplaced) {
 			return err
@@ -67,7 +67,7 @@ func (c *Client) Run(ctx context.Context, app string, options RunOptions, onConn
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-timer.C:
 		}
 	}
