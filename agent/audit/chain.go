@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -96,31 +97,59 @@ func (c *chain) append(dst []byte, prev Link, at time.Time, body []byte) ([]byte
 	return append(dst, '\n'), next
 }
 
-// parse reads a line without its newline. Intact is false when the line's own hash does not fit its bytes.
-func (c *chain) parse(line []byte) (e Entry, intact bool) {
-	cut := len(line) - hashTail
-	if cut < 0 {
-		return Entry{}, false
+const (
+	seqOpen  = `{"seq":`
+	prevOpen = `,"prev":"`
+	prevTail = len(prevOpen) + hexLen + len(`"`)
+)
+
+// place reads of a line without its newline what chains it: its own link and the hash of the line before, which is a part of line.
+// Intact is false when the line's own hash does not fit its bytes, or when it is not JSON as append writes it.
+func (c *chain) place(line []byte) (l Link, prev []byte, intact bool) {
+	body, tail, ok := cutTail(line, hashOpen, hashTail)
+	if !ok || !hmac.Equal(tail[:hexLen], c.of(body)) || string(tail[hexLen:]) != hashClose {
+		return Link{}, nil, false
 	}
-	tail := line[cut:]
-	if string(tail[:len(hashOpen)]) != hashOpen || string(tail[len(tail)-len(hashClose):]) != hashClose {
-		return Entry{}, false
+	l.Hash = string(tail[:hexLen])
+	rest, tail, ok := cutTail(body, prevOpen, prevTail)
+	if !ok || string(tail[hexLen:]) != `"` || !bytes.HasPrefix(rest, []byte(seqOpen)) || !json.Valid(line) {
+		return Link{}, nil, false
 	}
-	if !hmac.Equal(tail[len(hashOpen):len(hashOpen)+hexLen], c.of(line[:cut])) {
-		return Entry{}, false
+	for _, d := range rest[len(seqOpen):] {
+		if d == ',' {
+			return l, tail[:hexLen], l.Seq != 0
+		}
+		if d < '0' || d > '9' || l.Seq > math.MaxUint64/10-1 {
+			break
+		}
+		l.Seq = l.Seq*10 + uint64(d-'0')
 	}
+	return Link{}, nil, false
+}
+
+// cutTail cuts the last n bytes off b, which begin with open, and returns what is before them and what follows open.
+func cutTail(b []byte, open string, n int) (before, after []byte, ok bool) {
+	cut := len(b) - n
+	if cut < 0 || string(b[cut:cut+len(open)]) != open {
+		return nil, nil, false
+	}
+	return b[:cut], b[cut+len(open):], true
+}
+
+// decode reads the entry of a line that is intact. One that says of its place something else than place found is refused.
+func decode(line []byte, l Link, prev []byte) (e Entry, ok bool) {
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&e); err != nil || d.InputOffset() != int64(len(line)) {
+	if err := d.Decode(&e); err != nil {
 		return Entry{}, false
 	}
-	if e.Seq == 0 || len(e.Prev) != hexLen || e.check() != nil {
+	if e.Seq != l.Seq || e.Hash != l.Hash || e.Prev != string(prev) || e.check() != nil {
 		return Entry{}, false
 	}
 	return e, true
 }
 
-func (e *Entry) link() Link { return Link{Seq: e.Seq, Hash: e.Hash} }
-
-// follows reports whether e stands right after prev.
-func (e *Entry) follows(prev Link) bool { return e.Seq == prev.Seq+1 && e.Prev == prev.sum() }
+// follows reports whether the line at l, which carries prev, stands right after the line at last.
+func (l Link) follows(last Link, prev []byte) bool {
+	return l.Seq == last.Seq+1 && string(prev) == last.sum()
+}

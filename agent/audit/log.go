@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -120,6 +121,7 @@ func (l *Log) Append(ctx context.Context, e Entry) error {
 // run commits until the queue is empty. One such goroutine runs at a time.
 func (l *Log) run() {
 	for {
+		runtime.Gosched() // those whom the last commit has set free may join the next
 		l.mu.Lock()
 		batch := slices.Clone(l.queue[:min(len(l.queue), maxBatch)])
 		l.queue = slices.Delete(l.queue, 0, len(batch))

@@ -147,7 +147,7 @@ func (l *Log) checkLast() error {
 	}
 	line, whole := bytes.CutSuffix(b, []byte("\n"))
 	line = line[bytes.LastIndexByte(line, '\n')+1:]
-	if e, ok := l.chain.parse(line); !whole || !ok || e.link() != l.head.last {
+	if at, _, ok := l.chain.place(line); !whole || !ok || at != l.head.last {
 		return fmt.Errorf("line %d is not as it was written", l.head.last.Seq)
 	}
 	return nil
@@ -162,8 +162,8 @@ func (l *Log) readOn(size int64) (torn []byte, err error) {
 	for {
 		line, err := r.ReadSlice('\n')
 		if err == nil {
-			if e, ok := l.chain.parse(line[:len(line)-1]); ok && e.follows(l.head.last) {
-				l.head.last = e.link()
+			if at, prev, ok := l.chain.place(line[:len(line)-1]); ok && at.follows(l.head.last, prev) {
+				l.head.last = at
 				l.head.size += int64(len(line))
 				continue
 			}

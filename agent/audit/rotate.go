@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,6 +59,9 @@ func (l *Log) rotate() (string, error) {
 		return "", nil
 	}
 	name := archive(l.path, l.head.last.Seq)
+	if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) { // of an older chain that was begun anew
+		return "", errors.Join(fmt.Errorf("%s: %w", name, os.ErrExist), err)
+	}
 	if err := writeFile(name+headSuffix, l.head.encode(l.chain)); err != nil {
 		return "", err
 	}

@@ -72,7 +72,20 @@ func newReader(r io.Reader, k Key, file string, from Link) *Reader {
 // next line that is whole in itself. The entry that comes with a Fault is the one found at the place, if its own hash fits it; it
 // is the zero Entry otherwise.
 func (r *Reader) Next() (Entry, error) {
-	line, err := r.r.ReadSlice('\n')
+	line, at, prev, fault := r.next()
+	if at == (Link{}) {
+		return Entry{}, fault
+	}
+	e, ok := decode(line, at, prev)
+	if !ok { // only one who can write the chain can write such a line
+		return Entry{}, r.faultAt(Altered, at.Seq, 0)
+	}
+	return e, fault
+}
+
+// next reads a line and checks its place. The line is good until the next call; without a whole one the link is zero.
+func (r *Reader) next() (line []byte, at Link, prev []byte, err error) {
+	line, err = r.r.ReadSlice('\n')
 	long := errors.Is(err, bufio.ErrBufferFull)
 	n := int64(len(line))
 	for errors.Is(err, bufio.ErrBufferFull) { // no line of ours; find its end
@@ -81,45 +94,44 @@ func (r *Reader) Next() (Entry, error) {
 	}
 	switch {
 	case errors.Is(err, io.EOF) && n == 0:
-		return Entry{}, io.EOF
+		return nil, Link{}, nil, io.EOF
 	case errors.Is(err, io.EOF):
 		r.line++
 		r.after = n
-		return Entry{}, r.fault(Unfinished, 0)
+		return nil, Link{}, nil, r.faultAt(Unfinished, r.last.Seq+1, 0)
 	case err != nil:
-		return Entry{}, fmt.Errorf("audit: read: %w", err)
+		return nil, Link{}, nil, fmt.Errorf("audit: read: %w", err)
 	}
 	r.line++
 	r.size += n
-	if long {
-		return Entry{}, r.altered()
+	line = line[:len(line)-1]
+	ok := false
+	if !long {
+		at, prev, ok = r.chain.place(line)
 	}
-	e, ok := r.chain.parse(line[:len(line)-1])
 	if !ok {
-		return Entry{}, r.altered()
+		return nil, Link{}, nil, r.altered()
 	}
 	want, loose := r.last, r.loose
-	r.last, r.loose = e.link(), false
+	r.last, r.loose = at, false
 	switch {
-	case e.follows(want) || loose && e.Seq == want.Seq+1:
-		return e, nil
-	case e.Seq > want.Seq+1:
-		return e, r.faultAt(Missing, want.Seq+1, e.Seq)
-	case e.Seq <= want.Seq:
-		return e, r.faultAt(OutOfOrder, want.Seq+1, e.Seq)
+	case at.follows(want, prev) || loose && at.Seq == want.Seq+1:
+		return line, at, prev, nil
+	case at.Seq > want.Seq+1:
+		return line, at, prev, r.faultAt(Missing, want.Seq+1, at.Seq)
+	case at.Seq <= want.Seq:
+		return line, at, prev, r.faultAt(OutOfOrder, want.Seq+1, at.Seq)
 	}
-	return e, r.faultAt(Replaced, want.Seq+1, e.Seq)
+	return line, at, prev, r.faultAt(Replaced, want.Seq+1, at.Seq)
 }
 
 // altered supposes that the line was the next one, so that the lines after it are not called missing too; the chain behind it
 // cannot be checked.
 func (r *Reader) altered() error {
-	f := r.fault(Altered, 0)
+	f := r.faultAt(Altered, r.last.Seq+1, 0)
 	r.last, r.loose = Link{Seq: r.last.Seq + 1}, true
 	return f
 }
-
-func (r *Reader) fault(p Problem, got uint64) *Fault { return r.faultAt(p, r.last.Seq+1, got) }
 
 func (r *Reader) faultAt(p Problem, want, got uint64) *Fault {
 	return &Fault{File: r.file, Line: r.line, Problem: p, Want: want, Got: got}
@@ -147,7 +159,7 @@ func Verify(r io.Reader, k Key) (Report, error) {
 }
 
 // VerifyFiles verifies one log file with its head, or several that follow one another, oldest first, as [Files] names them. It
-// may run while the log is being written.
+// may run while the log is being written, but not while it is being rotated.
 func VerifyFiles(k Key, paths ...string) (Report, error) {
 	var rep Report
 	if err := k.check(); err != nil {
@@ -214,12 +226,12 @@ func headOf(path string, k Key) (head, error) {
 func (rep *Report) read(r *Reader, h *head) error {
 	seen := h == nil || h.size == 0 // the line that the head names
 	for {
-		e, err := r.Next()
+		_, at, _, err := r.next()
 		var f *Fault
 		switch {
 		case errors.Is(err, io.EOF):
 			if !seen {
-				rep.Fault = &Fault{File: r.file, Line: r.line + 1, Problem: CutOff, Want: h.last.Seq, Got: 0}
+				rep.Fault = &Fault{File: r.file, Line: r.line + 1, Problem: CutOff, Want: h.last.Seq}
 			}
 			return nil
 		case errors.As(err, &f):
@@ -235,26 +247,26 @@ func (rep *Report) read(r *Reader, h *head) error {
 		case err != nil:
 			return err
 		}
-		if h != nil && e.Seq == h.last.Seq && !seen {
-			if e.link() != h.last || r.size != h.size {
-				rep.Fault = r.faultAt(Rewritten, e.Seq, e.Seq)
+		if h != nil && at.Seq == h.last.Seq && !seen {
+			if at != h.last || r.size != h.size {
+				rep.Fault = r.faultAt(Rewritten, at.Seq, at.Seq)
 				return nil
 			}
 			seen = true
 		}
 		if rep.Lines == 0 {
-			rep.First = e.Seq
+			rep.First = at.Seq
 		}
 		rep.Lines++
-		rep.Last = e.link()
+		rep.Last = at
 	}
 }
 
 // comes reports whether the entry with that number stands further on: then it was moved, not removed.
 func (r *Reader) comes(seq uint64) bool {
 	for {
-		e, err := r.Next()
-		if e.Seq == seq {
+		_, at, _, err := r.next()
+		if at.Seq == seq {
 			return true
 		}
 		if f := (*Fault)(nil); err != nil && !errors.As(err, &f) {
