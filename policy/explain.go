@@ -126,7 +126,13 @@ func (x *explainer) explain() {
 	if x.grants(s.roleClauses[role.start+role.exclusions:][:role.grants]) || granted {
 		return
 	}
-	x.say(EffectNone, ReasonNoRight, req.Target, "nothing grants %s to %s on %s", req.Action, s.ID(req.Subject), s.ID(req.Target))
+	reason := ReasonNoRight
+	for _, st := range x.said {
+		if st.Reason == ReasonNotClient {
+			reason = ReasonNotClient
+		}
+	}
+	x.say(EffectNone, reason, req.Target, "nothing grants %s to %s on %s", req.Action, s.ID(req.Subject), s.ID(req.Target))
 }
 
 // about says what excludes one employee.
