@@ -1,6 +1,7 @@
 package ari_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -94,4 +95,21 @@ func clientOf(t *testing.T, base string, timeout time.Duration) *ari.Client {
 	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+// newEventServer sends text over each WebSocket for as long as it is read.
+func newEventServer(b *testing.B, text []byte) string {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			b.Errorf("accept: %v", err)
+			return
+		}
+		ctx := conn.CloseRead(context.Background())
+		for conn.Write(ctx, websocket.MessageText, text) == nil {
+		}
+		_ = conn.CloseNow()
+	}))
+	b.Cleanup(server.Close)
+	return server.URL
 }
