@@ -1,0 +1,81 @@
+package auth_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/auth"
+)
+
+const hashA = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+func TestEachFaultOfATokensFileIsNamedWithItsPlace(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"a map":              {"tokens: []", "1:1: a list of tokens belongs here"},
+		"a misspelt key":     {"- {employe: anna, hash: \"" + hashA + "\"}", "1:4: unknown key; did you mean \"employee\"?\nt.yaml:1:3: employee is missing"},
+		"an unknown key":     {"- {employee: anna, hash: \"" + hashA + "\", role: x}", "1:101: unknown key; the keys are employee, hash, label, created, expires"},
+		"a key twice":        {"- employee: anna\n  employee: boris\n  hash: " + hashA, "2:3: employee stands in line 1 already"},
+		"nothing in it":      {"- {}", "1:3: employee is missing\nt.yaml:1:3: hash is missing"},
+		"no employee":        {"- {employee: \"\", hash: \"" + hashA + "\"}", "1:14: employee is not an id"},
+		"null":               {"- {employee: ~, hash: \"" + hashA + "\"}", "1:14: a text belongs here"},
+		"a short hash":       {"- {employee: anna, hash: \"sha256:12\"}", "1:26: a hash is \"sha256:\" and 64 lower-case hex digits; `earshot token` makes one"},
+		"a hash in capitals": {"- {employee: anna, hash: \"" + strings.ToUpper(hashA) + "\"}", "1:26: a hash is \"sha256:\" and 64 lower-case hex digits; `earshot token` makes one"},
+		"a hash twice":       {"- {employee: a, hash: \"" + hashA + "\"}\n- {employee: b, hash: \"" + hashA + "\"}", "2:23: this hash stands in line 1 already; one token is one employee's"},
+		"a date":             {"- {employee: a, hash: \"" + hashA + "\", expires: tomorrow}", "1:107: a date (2027-01-31) or a moment (2027-01-31T18:00:00Z) belongs here"},
+		"a list as employee": {"- {employee: [a], hash: \"" + hashA + "\"}", "1:14: a text belongs here"},
+		"two documents":      {"- {employee: a, hash: \"" + hashA + "\"}\n---\n[]\n", "2:1: a second document follows; there can be one"},
+		"bad YAML":           {"- employee: 'a\n", "2:1: found unexpected end of stream"},
+		"an alias":           {"- &a {employee: a, hash: \"" + hashA + "\"}\n- *a", "2:3: a map with the keys employee, hash, label, created, expires belongs here"},
+		"a merge":            {"- &a {employee: a, hash: \"" + hashA + "\"}\n- {<<: *a}", "2:4: unknown key; the keys are employee, hash, label, created, expires\nt.yaml:2:3: employee is missing\nt.yaml:2:3: hash is missing"},
+		"all at once":        {"- {}\n- oops", "1:3: employee is missing\nt.yaml:1:3: hash is missing\nt.yaml:2:3: a map with the keys employee, hash, label, created, expires belongs here"},
+	} {
+		entries, err := auth.ParseTokens("t.yaml", []byte(tc.text))
+		if err == nil || err.Error() != "t.yaml:"+tc.want || entries != nil {
+			t.Errorf("%s:\n%v, want\nt.yaml:%s", name, err, tc.want)
+		}
+		if first := (*auth.FileError)(nil); !errors.As(err, &first) || first.Line < 1 {
+			t.Errorf("%s: no FileError", name)
+		}
+	}
+	for name, text := range map[string]string{"empty": "", "comment": "# none yet\n", "null": "~", "empty list": "[]", "empty document": "---\n"} {
+		if entries, err := auth.ParseTokens("t.yaml", []byte(text)); err != nil || len(entries) != 0 {
+			t.Errorf("%s: %v, %v", name, entries, err)
+		}
+	}
+}
+
+// What is taken is what AddToken writes, so a file is never read as more than it says: each entry can be written and is read the same.
+func FuzzParseTokens(f *testing.F) {
+	f.Add("- {employee: anna, hash: \"" + hashA + "\", label: x, created: 2026-01-01, expires: 2027-01-31}\n")
+	f.Add("- employee: anna\n  hash: " + hashA + "\n  expires: 2027-01-31T18:00:00+03:00\n- *a\n")
+	f.Add("&a [*a, {<<: *a}]\n---\n{}")
+	f.Add("- {employee: !!binary aGk=, hash: " + hashA + "}")
+	f.Fuzz(func(t *testing.T, text string) {
+		entries, err := auth.ParseTokens("f", []byte(text))
+		if err != nil {
+			if entries != nil {
+				t.Fatal("entries come with an error")
+			}
+			return
+		}
+		if _, err := auth.NewTokens(auth.Options{}, entries...); err != nil {
+			t.Fatalf("the file takes what NewTokens does not: %v", err)
+		}
+		path := t.TempDir() + "/tokens.yaml"
+		for i, e := range entries {
+			if e.Created.Year() > 9999 || e.Created.Year() < 1 || e.Expires.Year() > 9999 {
+				return // cannot be written in RFC 3339
+			}
+			if err := auth.AddToken(path, e); err != nil {
+				t.Fatal(err)
+			}
+			got, err := auth.ParseTokens("f", []byte(mustRead(t, path)))
+			e.Created, e.Expires = e.Created.Truncate(time.Second), e.Expires.Truncate(time.Second)
+			if err != nil || len(got) != i+1 || got[i] != e {
+				t.Fatalf("read back %+v, %v, written %+v", got, err, e)
+			}
+		}
+	})
+}
