@@ -18,9 +18,7 @@ type call struct {
 	final    *Message
 	err      error
 	done     chan struct{}
-
-	abandoned bool // guarded by Client.mu: nobody waits any more, but what still comes for it must not look like an event
-	finished  bool // owned by the reading goroutine: done is closed
+	finished bool // owned by the reading goroutine: done is closed
 }
 
 // Do sends an action and returns its answer. The client adds an ActionID of its own; m must not have one, is not changed
@@ -77,9 +75,7 @@ func (c *Client) send(ctx context.Context, m *Message, p *call) (*call, error) {
 	case <-c.closing:
 		err = c.Err()
 	}
-	c.mu.Lock()
-	p.abandoned = true
-	c.mu.Unlock()
+	// The call stays registered until Asterisk is through with it: what still comes for it must not look like an event.
 	select {
 	case <-p.done: // the answer came at the same moment: it is worth more than the reason to give up
 		return p, p.err

@@ -303,6 +303,21 @@ func TestPendingCallsAreCompletedOnClose(t *testing.T) {
 	}
 }
 
+func TestAnAnswerJustBeforeTheEndCounts(t *testing.T) {
+	for range 300 {
+		c, err := Dial(t.Context(), scripted(t, logged(func(p *peer) {
+			p.answer(p.next("Hangup"), "Response: Success")
+		})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Do(t.Context(), NewAction("Hangup")); err != nil {
+			t.Errorf("the answer is lost: %v", err)
+		}
+		c.Close()
+	}
+}
+
 func TestAPanicInOnEventEndsTheConnectionOnly(t *testing.T) {
 	cfg := scripted(t, logged(func(p *peer) {
 		p.write("Event: X\r\nCallerIDNum: 79161234567\r\n\r\n")
@@ -418,6 +433,7 @@ func TestListActions(t *testing.T) {
 		m := p.next("CoreShowChannels")
 		p.answer(m, "Response: Success", "EventList: start", "Message: Channels will follow")
 		p.answer(m, "Event: CoreShowChannel", "Channel: a")
+		p.answer(m, "Response: Error", "Message: a second answer")
 		p.write("Event: Newchannel\r\nPrivilege: call,all\r\n\r\n")
 		p.answer(m, "Event: CoreShowChannel", "Channel: b")
 		p.answer(m, "Event: CoreShowChannelsComplete", "EventList: Complete", "ListItems: 2")
@@ -480,6 +496,9 @@ func TestListActions(t *testing.T) {
 	}
 	if n := c.open.Load(); n != 0 {
 		t.Errorf("%d calls are still open", n)
+	}
+	if c.Stray() != 1 {
+		t.Errorf("%d stray answers, want the second one to the first list", c.Stray())
 	}
 	c.Close()
 	if got := strings.Join(events, " "); got != "Newchannel Afterwards" {

@@ -1,6 +1,7 @@
 package ami
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -212,6 +213,32 @@ func TestIrregularBlocksAreTold(t *testing.T) {
 		if m.Clone().Irregular() != c.want {
 			t.Errorf("%s: the clone differs", c.name)
 		}
+	}
+}
+
+func TestAControlByteIsFoundAnywhereInALine(t *testing.T) {
+	for length := range 40 {
+		for at := range length {
+			for c := range 256 {
+				line := bytes.Repeat([]byte("\xff"), length)
+				line[at] = byte(c)
+				want := c < 0x20 && c != '\t' || c == 0x7f
+				if hasControl(line) != want {
+					t.Fatalf("byte %#02x at %d of %d: found %t", c, at, length, !want)
+				}
+			}
+		}
+	}
+}
+
+func TestAppendingToAViewLeavesTheMessageAlone(t *testing.T) {
+	m := read(t, "Event: Hangup\r\nCause: 16\r\n\r\n")
+	name, value := m.Field(0)
+	_, _ = append(name, "XXXX"...), append(value, "XXXX"...)
+	v, _ := m.Lookup("Event")
+	_, _ = append(v, "XXXX"...), append(m.Event(), "XXXX"...)
+	if _ = append(m.Raw(), "XXXX"...); string(m.Raw()) != "Event: Hangup\r\nCause: 16\r\n" {
+		t.Errorf("the message is now %q", m.Raw())
 	}
 }
 

@@ -198,6 +198,7 @@ func TestWhatFitsTheLimitsExactlyIsRead(t *testing.T) {
 		{"A: 345678901234\r\nB: 3456789012345\r\n\n", "line"},
 		{"A: 1\r\nB: 2\r\nC: 3\r\n\r\n", "fields"},
 		{"A: 345678901234\r\nB: 34567\r\nC: 34567\r\n\r\n", "block"},
+		{"A: 345678901234\r\nB: 34567\r\nC: 345678901234567890\r\n\r\n", "block"}, // passed before the line's
 	} {
 		whole, err := outcome(strings.NewReader(c.stream), limits)
 		var over *LimitError

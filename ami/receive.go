@@ -121,7 +121,7 @@ func (c *Client) row(p *call, id string, m *Message) {
 	case len(p.rows) == c.cfg.MaxRows:
 		p.rows = nil
 		p.finish(ErrListTooLong)
-	case !c.abandoned(p):
+	default:
 		p.rows = append(p.rows, m.Clone())
 	}
 }
@@ -130,12 +130,6 @@ func (p *call) finish(err error) {
 	p.err = err
 	p.finished = true
 	close(p.done)
-}
-
-func (c *Client) abandoned(p *call) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return p.abandoned
 }
 
 func (c *Client) forget(id string) {
