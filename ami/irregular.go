@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Irregularity is a set of things about a received block that Asterisk's own writing does not have. They point to text
-// that somebody put into a field with line breaks in it, or to a peer that is not Asterisk.
+// Irregularity is a set of things about a received block that Asterisk's own writing does not have (seen on 22.10: none in
+// answers, lists and call events, but see BlankLine). They point to text that somebody put into a field with line breaks in it, or to a peer that is not Asterisk.
 type Irregularity uint8
 
 // What [Message.Irregular] finds.
@@ -16,7 +16,7 @@ const (
 	ControlByte                          // a line holds a byte below 0x20 other than TAB, or 0x7F: also CR and NUL
 	NoName                               // a line has no colon or begins with one
 	NoSpace                              // no space follows the colon
-	BlankLine                            // empty lines came before the block
+	BlankLine                            // empty lines came before the block; Asterisk 22 does this around security events
 )
 
 var irregularNames = [...]string{"bare LF", "control byte", "line without a name", "no space after the colon", "empty line before"}
