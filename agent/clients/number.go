@@ -32,7 +32,16 @@ func normalise(clean, region string) (string, bool) {
 	if err != nil || phonenumbers.IsPossibleNumberWithReason(n) != phonenumbers.IS_POSSIBLE {
 		return "", false
 	}
-	return phonenumbers.Format(n, phonenumbers.E164), true
+	normal := phonenumbers.Format(n, phonenumbers.E164)
+	if normal != clean {
+		// A few numbers that nobody can have (Finnish ones of nothing but zeros) are read otherwise the second time. Two spellings
+		// of one number would then differ, so they are none.
+		again, err := phonenumbers.Parse(normal, "")
+		if err != nil || phonenumbers.Format(again, phonenumbers.E164) != normal {
+			return "", false
+		}
+	}
+	return normal, true
 }
 
 // squeeze appends number to dst without separators. It refuses what is not written like a number; letters are not turned into

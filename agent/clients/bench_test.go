@@ -1,0 +1,83 @@
+package clients_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/earshot-pbx/earshot/agent/clients"
+)
+
+const many = 100_000
+
+func book(n int) string {
+	var b strings.Builder
+	b.WriteString("region: RU\nclients:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "- {number: \"+7916%07d\", name: Client %d, responsible: e%d}\n", i, i, i%1000)
+	}
+	return b.String()
+}
+
+// One op is one look-up among 100,000 clients. Known and stranger in E.164, told in the national form and asked for lately, and
+// told so for the first time, which is the only one that parses.
+func BenchmarkLookup(b *testing.B) {
+	d := mustParse(b, book(many))
+	numbers := func(format string, n, of int) []string {
+		all := make([]string, n)
+		for i := range all {
+			all[i] = fmt.Sprintf(format, i*(of/n))
+		}
+		return all
+	}
+	for _, bm := range []struct {
+		name    string
+		numbers []string
+		found   bool
+	}{
+		{"E.164", numbers("+7916%07d", many, many), true},
+		{"E.164 written", numbers("+7 (916) %07d", many, many), true},
+		{"E.164 stranger, lately", numbers("+7926%07d", 1000, many), false},
+		{"national, lately", numbers("8916%07d", 1000, many), true},
+		{"national, first time", numbers("8916%07d", many, many), true},
+		{"short", numbers("%03d", 1000, 1000), false},
+		{"withheld", []string{"anonymous"}, false},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if _, ok := d.Lookup(bm.numbers[i]); ok != bm.found {
+					b.Fatal(bm.numbers[i])
+				}
+				if i++; i == len(bm.numbers) {
+					i = 0
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkLookupParallel(b *testing.B) {
+	d := mustParse(b, book(many))
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, ok := d.Lookup("89160000007"); !ok {
+				b.Fatal("not found")
+			}
+		}
+	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	text := []byte(book(many))
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if d, err := clients.Parse("c", text, clients.Options{}); err != nil || d.Len() != many {
+			b.Fatal(err)
+		}
+	}
+}
