@@ -60,7 +60,7 @@ func (d Dialplan) GoString() string { return d.String() }
 // Channel is the state of a channel at the moment of an event or an answer (model Channel).
 type Channel struct {
 	ID           string // the unique id; what operations take
-	ProtocolID   string // the SIP Call-ID; empty before Asterisk 18
+	ProtocolID   string // the SIP Call-ID; empty for channels of other kinds and in early releases of 16
 	Name         string // "PJSIP/101-00000003"
 	State        string // StateUp and the others
 	Caller       CallerID

@@ -55,9 +55,14 @@ type Stream struct {
 	mu  sync.Mutex // protects err
 	err error      // why the stream has ended; the first reason counts
 
-	stopPings context.CancelFunc
-	pings     sync.WaitGroup
+	live   context.Context // ends when the connection is to be cut without a word
+	cut    context.CancelFunc
+	closed context.CancelFunc // ends the pings
+	tasks  sync.WaitGroup     // the pings, a call of Next, and a farewell that goes on after it has returned
 }
+
+// farewell is how long Asterisk may take to answer a closing when a context has ended.
+const farewell = 250 * time.Millisecond
 
 // Listen registers an application with Asterisk and opens its stream (WebSocket /events). ctx bounds the opening, not
 // the stream. An application of that name that somebody else has connected is taken from him; Asterisk tells him with
@@ -93,16 +98,17 @@ func (c *Client) Listen(ctx context.Context, app string, options ListenOptions) 
 		return nil, &RequestError{Op: op, Sent: sent, Err: withoutURL(err)}
 	}
 	conn.SetReadLimit(orDefault(options.MaxEvent, defaultMaxEvent))
-	s := &Stream{conn: conn, app: app, born: time.Now()}
 	if len(options.Disallow) > 0 {
 		if err := c.SetEventFilter(ctx, app, options.Disallow...); err != nil {
 			_ = conn.CloseNow() // the reason to give is err
 			return nil, err
 		}
 	}
-	pingCtx, stop := context.WithCancel(context.Background())
-	s.stopPings = stop
-	s.pings.Go(func() {
+	s := &Stream{conn: conn, app: app, born: time.Now()}
+	s.live, s.cut = context.WithCancel(context.Background())
+	pingCtx, closed := context.WithCancel(s.live)
+	s.closed = closed
+	s.tasks.Go(func() {
 		s.ping(pingCtx, orDefault(options.PingInterval, defaultPingInterval), orDefault(options.PingTimeout, defaultPingTimeout))
 	})
 	return s, nil
@@ -119,14 +125,20 @@ func orDefault[T ~int64](v, fallback T) T {
 //
 // A *DecodeError is about one event alone: the stream goes on, but whoever keeps a state by it should take a new
 // snapshot. Every other error ends the stream and is given again by each later call: ErrReplaced when somebody has taken the
-// application, ErrClosed after Close, ErrTooLarge for an event over the limit, ctx's error. When ctx ends, the stream ends, because
-// half an event may have been read.
+// application, ErrClosed after Close, ErrTooLarge for an event over the limit, ctx's error. When ctx ends during the call, the
+// stream ends with it, because half an event may have been read.
 func (s *Stream) Next(ctx context.Context) (*Event, error) {
-	if err := s.Err(); err != nil {
+	if err := s.enter(); err != nil {
 		return nil, err
 	}
+	stop := context.AfterFunc(ctx, func() { s.leave(ctx.Err()) })
+	defer func() {
+		if stop() {
+			s.tasks.Done() // leave will not
+		}
+	}()
 	s.waiting.Store(int64(time.Since(s.born)))
-	err := s.read(ctx)
+	err := s.read()
 	s.waiting.Store(0)
 	if err != nil {
 		return nil, s.end(err)
@@ -140,11 +152,32 @@ func (s *Stream) Next(ctx context.Context) (*Event, error) {
 	return &s.event, nil
 }
 
+// enter counts a call of Next among the tasks, unless the stream has ended. Both happen under the lock, so that Close,
+// which ends the stream first, waits for every call that was let in.
+func (s *Stream) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.tasks.Add(1)
+	}
+	return s.err
+}
+
+// leave ends the stream because a context has ended. The connection is closed as the protocol wants it, since Asterisk
+// logs a warning otherwise, but nobody waits long for that.
+func (s *Stream) leave(err error) {
+	defer s.tasks.Done()
+	s.end(err)
+	timer := time.AfterFunc(farewell, s.cut)
+	defer timer.Stop()
+	_ = s.conn.Close(websocket.StatusNormalClosure, "") // whatever comes of it, it is closed
+}
+
 // read gets one message into s.buf.
-func (s *Stream) read(ctx context.Context) error {
-	_, r, err := s.conn.Reader(ctx)
+func (s *Stream) read() error {
+	_, r, err := s.conn.Reader(s.live)
 	if err != nil {
-		return streamError(ctx, err)
+		return streamError(err)
 	}
 	s.buf = s.buf[:0]
 	for {
@@ -157,15 +190,12 @@ func (s *Stream) read(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			return streamError(ctx, err)
+			return streamError(err)
 		}
 	}
 }
 
-func streamError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
+func streamError(err error) error {
 	if errors.Is(err, websocket.ErrMessageTooBig) {
 		return fmt.Errorf("ari: events: %w", ErrTooLarge)
 	}
@@ -217,15 +247,12 @@ func (s *Stream) Err() error {
 	return s.err
 }
 
-// Close ends the stream and with it the application's registration, and waits until nothing of it runs any more, a
-// few seconds at most. Next gives ErrClosed then. Calling it again does nothing.
+// Close ends the stream and with it the application's registration, and waits until nothing of it runs any more: at
+// once, or some seconds if Asterisk has died without anybody having noticed. Next gives ErrClosed then. Calling it again does nothing.
 func (s *Stream) Close() {
-	broken := s.end(ErrClosed) != ErrClosed
-	s.stopPings()
-	if broken {
-		_ = s.conn.CloseNow() // it is gone already, or nobody is there to answer
-	} else {
-		_ = s.conn.Close(websocket.StatusNormalClosure, "") // whatever the other end makes of it, it is closed
-	}
-	s.pings.Wait()
+	_ = s.end(ErrClosed)
+	s.closed()
+	_ = s.conn.Close(websocket.StatusNormalClosure, "") // whatever comes of it, it is closed
+	s.cut()
+	s.tasks.Wait()
 }

@@ -189,9 +189,13 @@ func TestABrokenConnectionIsAnError(t *testing.T) {
 	}
 }
 
-func TestNextEndsWithItsContext(t *testing.T) {
+func TestNextEndsWithItsContextAndAsteriskIsTold(t *testing.T) {
+	status := make(chan websocket.StatusCode, 1)
 	a := newAsterisk(t)
-	a.events = func(conn *websocket.Conn, r *http.Request) { hold(conn) }
+	a.events = func(conn *websocket.Conn, r *http.Request) {
+		_, _, err := conn.Read(context.Background())
+		status <- websocket.CloseStatus(err)
+	}
 	s := listen(t, a, ari.ListenOptions{})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
@@ -200,6 +204,28 @@ func TestNextEndsWithItsContext(t *testing.T) {
 	}
 	if _, err := s.Next(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the stream goes on: %v", err)
+	}
+	if got := <-status; got != websocket.StatusNormalClosure {
+		t.Errorf("Asterisk sees %v", got)
+	}
+}
+
+func TestNextEndsWithItsContextThoughNobodyAnswersTheFarewell(t *testing.T) {
+	release := make(chan struct{})
+	a := newAsterisk(t)
+	a.events = func(conn *websocket.Conn, r *http.Request) { <-release }
+	defer close(release)
+	s := listen(t, a, ari.ListenOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	began := time.Now()
+	if _, err := s.Next(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+	s.Close()
+	// The library would wait for five seconds.
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 
