@@ -142,7 +142,7 @@ func (a *apt) run(ctx context.Context, args ...string) (string, error) {
 
 // unpack unpacks the packages beside the final place, makes them current by a rename, and records what they are.
 func (a *apt) unpack(ctx context.Context, files []packageFile) error {
-	tmp, err := os.MkdirTemp(a.home, "unpack-")
+	tmp, err := os.MkdirTemp(a.home, unpackPrefix)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (a *apt) unpack(ctx context.Context, files []packageFile) error {
 	if err := os.WriteFile(filepath.Join(tmp, packageList), []byte(list.String()), 0o644); err != nil {
 		return err
 	}
-	name := "root-" + time.Now().UTC().Format("20060102T150405.000")
+	name := rootPrefix + time.Now().UTC().Format("20060102T150405.000")
 	if err := os.Rename(tmp, a.path(name)); err != nil {
 		return err
 	}

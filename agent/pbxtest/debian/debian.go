@@ -145,14 +145,20 @@ func lock(ctx context.Context, path string, waiting func()) (unlock func(), err 
 	}
 }
 
-// removeOld removes unpacked roots that are neither current nor open in any process. What cannot be
-// removed now is removed after a later refresh.
+// removeOld removes what a killed fetch left, and unpacked roots that are neither current nor open in any process. The
+// caller holds the lock. What cannot be removed now is removed after a later refresh.
 func removeOld(home string) {
+	if dead, err := filepath.Glob(filepath.Join(home, unpackPrefix+"*")); err == nil {
+		for _, dir := range dead {
+			_ = makeRemovable(dir)
+			_ = os.RemoveAll(dir)
+		}
+	}
 	current, err := os.Readlink(filepath.Join(home, currentLink))
 	if err != nil {
 		return
 	}
-	old, err := filepath.Glob(filepath.Join(home, "root-*"))
+	old, err := filepath.Glob(filepath.Join(home, rootPrefix+"*"))
 	if err != nil {
 		return
 	}

@@ -201,12 +201,20 @@ func TestARefreshReplacesWhatIsOldAndKeepsWhatIsInUse(t *testing.T) {
 	if err := os.Chtimes(next.Path(packageList), old, old); err != nil {
 		t.Fatal(err)
 	}
+	home := filepath.Dir(next.Dir)
+	dead := filepath.Join(home, unpackPrefix+"1")
+	if err := os.Mkdir(dead, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	last, err := Fetch(t.Context(), tool(quiet))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(first.Dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the old root is left: %v", err)
+	}
+	if _, err := os.Stat(dead); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a killed fetch left is left: %v", err)
 	}
 	if err := errors.Join(next.Close(), last.Close()); err != nil {
 		t.Error(err)

@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	currentLink = "current"                // in the bundle's folder: leads to the root in use
-	packageList = ".earshot-packages.list" // in a root: name and version of each package
+	currentLink  = "current"                // in the bundle's folder: leads to the root in use
+	rootPrefix   = "root-"                  // unpacked and complete
+	unpackPrefix = "unpack-"                // being unpacked, or left by a fetch that was killed
+	packageList  = ".earshot-packages.list" // in a root: name and version of each package
 )
 
 // Root is an unpacked bundle. Safe for concurrent use.
