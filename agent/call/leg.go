@@ -216,13 +216,7 @@ func (l *Leg) Spied() *Leg { return l.spied }
 func (l *Leg) Spies(dst []*Leg) []*Leg { return append(dst, l.spies...) }
 
 // Format writes the leg's id, whatever the verb.
-func (l *Leg) Format(f fmt.State, _ rune) {
-	if l == nil {
-		_, _ = fmt.Fprint(f, "no leg")
-		return
-	}
-	_, _ = fmt.Fprintf(f, "leg %s", string(l.id))
-}
+func (l Leg) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "leg %s", string(l.id)) }
 
 // nowPhase works out the phase from the facts.
 func (l *Leg) nowPhase() Phase {

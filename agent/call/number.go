@@ -13,6 +13,9 @@ const redacted = "[number]"
 // nothing, and it is kept out of logs, errors, metric labels and URLs: however it is printed, formatted or marshalled,
 // "[number]" comes out (and nothing for an empty one). [Number.Digits] is the one way to the digits, so that every place
 // that discloses a number is found by searching for that name.
+//
+// Two things get past it: package fmt reads the unexported fields of a struct without asking them, so a struct that keeps
+// numbers in such fields needs a Format of its own; and package encoding/json writes a map's string keys as they are.
 type Number string
 
 // Digits returns the number as it is. The caller answers for where it goes.

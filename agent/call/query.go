@@ -56,14 +56,16 @@ func (t *Table) Call(dst []*Leg, leg *Leg) []*Leg {
 	start := len(dst)
 	dst = append(dst, leg)
 	for i := start; i < len(dst); i++ {
-		dst = spread(dst, start, dst[i])
+		dst = spread(dst, start, i)
 	}
 	return dst
 }
 
-// spread appends to dst[start:] the legs that l is tied to and that are not there yet.
-func spread(dst []*Leg, start int, l *Leg) []*Leg {
-	if br := l.room(); br != nil {
+// spread appends to dst[start:] the legs that dst[i] is tied to and that are not there yet.
+func spread(dst []*Leg, start, i int) []*Leg {
+	l := dst[i]
+	// Whoever of the same bridge came before has brought all who are in it; without this a large conference costs its cube.
+	if br := l.room(); br != nil && !slices.ContainsFunc(dst[start:i], func(o *Leg) bool { return o.room() == br }) {
 		dst = addAll(dst, start, br.legs)
 		dst = addAll(dst, start, br.left)
 	}
@@ -112,7 +114,7 @@ func (t *Table) Earshot(dst []*Leg, leg *Leg, reach Reach) []*Leg {
 	dst = append(dst, leg)
 	for i := start; i < len(dst); i++ {
 		l := dst[i]
-		dst = spread(dst, start, l)
+		dst = spread(dst, start, i)
 		if l.open() && (reach.Phone == nil || reach.Phone(l)) {
 			for _, other := range t.endpoints[l.endpoint] {
 				if other.open() {
@@ -150,50 +152,84 @@ func (l *Leg) open() bool {
 // bridge. The leg itself is never among them.
 func (t *Table) Peers(dst []*Leg, leg *Leg) []*Leg {
 	w := walk{dst: dst, start: len(dst), from: leg}
-	var room [8]*Leg
-	w.locals = room[:0]
-	w.step(leg, true)
+	w.step(leg, byNothing)
 	return w.dst
 }
 
 // A walk looks for the peers of one leg. It goes on from Local halves and stops at every other leg.
 type walk struct {
-	dst    []*Leg
-	start  int
-	from   *Leg
-	locals []*Leg // the Local halves that it has come by
+	dst   []*Leg
+	start int
+	from  *Leg
+	first [8]hop // the Local halves that it has come by, …
+	n     int    // … how many of these there are, …
+	more  []hop  // … and those for which there is no room
 }
 
-// step looks at all that l is tied to; at those that ring for l only if down is set.
-func (w *walk) step(l *Leg, down bool) {
-	if br := l.room(); br != nil && !br.supervision() {
-		for _, m := range br.legs {
-			w.reach(m, true)
-		}
-		for _, m := range br.left {
-			w.reach(m, true)
-		}
+// new reports whether the walk has not come by so far, and notes that it has.
+func (w *walk) new(h hop) bool {
+	if slices.Contains(w.first[:w.n], h) || slices.Contains(w.more, h) {
+		return false
+	}
+	if w.n < len(w.first) {
+		w.first[w.n] = h
+		w.n++
+	} else {
+		w.more = append(w.more, h)
+	}
+	return true
+}
+
+// A hop is a Local half and by what tie the walk came to it. It does not go on by the same sort of tie: not back to the other
+// half or into the same bridge, and not from a leg that rings others up and down again to those.
+type hop struct {
+	half *Leg
+	by   tie
+}
+
+type tie uint8
+
+const (
+	byNothing tie = iota
+	byRoom        // who is in the same bridge
+	byHalf        // the other half of a Local channel
+	byUp          // who dials it
+	byDown        // whom it dials
+)
+
+// step looks at all that l is tied to, but for those on the way that the walk came.
+func (w *walk) step(l *Leg, came tie) {
+	if br := l.room(); br != nil && came != byRoom && !br.supervision() {
+		w.enter(br.legs, l)
+		w.enter(br.left, l)
 	}
 	for _, d := range l.dials {
 		switch {
-		case d.peer == l:
-			w.reach(d.caller, false) // up: what else it rings is no peer of who it rings
-		case down:
-			w.reach(d.peer, true)
+		case d.peer == l && came != byDown:
+			w.reach(d.caller, byUp)
+		case d.caller == l && came != byUp:
+			w.reach(d.peer, byDown)
 		}
 	}
-	if l.half != nil {
-		w.reach(l.half, true)
+	if l.half != nil && came != byHalf {
+		w.reach(l.half, byHalf)
 	}
 }
 
-func (w *walk) reach(l *Leg, down bool) {
+func (w *walk) enter(legs []*Leg, from *Leg) {
+	for _, m := range legs {
+		if m != from {
+			w.reach(m, byRoom)
+		}
+	}
+}
+
+func (w *walk) reach(l *Leg, came tie) {
 	switch {
 	case l == w.from:
 	case l.kind == KindPhone:
 		w.dst = add(w.dst, w.start, l)
-	case l.kind == KindLocal && !slices.Contains(w.locals, l):
-		w.locals = append(w.locals, l)
-		w.step(l, down)
+	case l.kind == KindLocal && w.new(hop{l, came}):
+		w.step(l, came)
 	}
 }

@@ -325,7 +325,11 @@ func (t *Table) detach(l *Leg) {
 }
 
 func (t *Table) remember(id LegID, created time.Time) {
-	if _, ok := t.gone[id]; !ok {
+	if _, ok := t.gone[id]; ok {
+		if created.IsZero() {
+			return // AMI does not tell when
+		}
+	} else {
 		if len(t.goneRing) < remembered {
 			t.goneRing = append(t.goneRing, id)
 		} else {

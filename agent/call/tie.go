@@ -48,7 +48,7 @@ type stage uint8
 const (
 	pending  stage = iota // until DialEnded
 	answered              // until both are in a bridge
-	linked                // told by a linked id at a resync: until both are in a bridge, or DialEnded for the peer
+	linked                // told by a linked id at a resync: until one of them is in a bridge, or DialEnded for the peer
 )
 
 // dialling reports whether the leg waits for a leg that it dials.
@@ -100,18 +100,37 @@ func drop[T comparable](s []T, x T) []T {
 	return s
 }
 
-// settled ends the answered dials of a leg that has entered a bridge, as far as the other side is in one too.
-func (t *Table) settled(l *Leg) {
+// settled ends the answered dials of a leg that has entered a bridge, as far as the other side is in one too; and those that
+// linked ids told of, as what they left open (who rings for whom) has been decided.
+func (t *Table) settled(l *Leg, ev *Event) {
 	for i := len(l.dials) - 1; i >= 0; i-- {
 		d := l.dials[i]
-		if d.stage != pending && d.caller.bridge != nil && d.peer.bridge != nil {
+		in := 0
+		if d.caller.bridge != nil {
+			in++
+		}
+		if d.peer.bridge != nil {
+			in++
+		}
+		if d.stage == answered && in == 2 || d.stage == linked && in > 0 {
 			t.untieDial(d)
+			t.rephase(d.caller, ev)
+			t.rephase(d.peer, ev)
 		}
 	}
 }
 
+// dialLegs returns the caller and the dialled leg of a dial event; nobody dials himself.
+func (t *Table) dialLegs(ev *Event) (caller, peer *Leg) {
+	caller, peer = t.observe(&ev.Channel, ev), t.observe(&ev.Peer, ev)
+	if caller == peer {
+		return nil, nil
+	}
+	return caller, peer
+}
+
 func (t *Table) dialBegan(ev *Event) {
-	caller, peer := t.observe(&ev.Channel, ev), t.observe(&ev.Peer, ev)
+	caller, peer := t.dialLegs(ev)
 	if peer == nil {
 		return
 	}
@@ -147,7 +166,7 @@ func (t *Table) dialOut(caller *Leg, ev *Event) {
 }
 
 func (t *Table) dialProgressed(ev *Event) {
-	caller, peer := t.observe(&ev.Channel, ev), t.observe(&ev.Peer, ev)
+	caller, peer := t.dialLegs(ev)
 	if caller == nil || peer == nil || findDial(caller, peer) != nil {
 		return
 	}
@@ -161,7 +180,7 @@ func (t *Table) dialProgressed(ev *Event) {
 }
 
 func (t *Table) dialEnded(ev *Event) {
-	caller, peer := t.observe(&ev.Channel, ev), t.observe(&ev.Peer, ev)
+	caller, peer := t.dialLegs(ev)
 	if peer == nil {
 		return
 	}
@@ -189,9 +208,10 @@ func (t *Table) dialEnded(ev *Event) {
 	for i := len(peer.dials) - 1; i >= 0; i-- {
 		if d := peer.dials[i]; d.peer == peer && d.stage == linked {
 			t.untieDial(d) // the dial itself has spoken
+			t.rephase(d.caller, ev)
 		}
 	}
-	t.settled(peer)
+	t.settled(peer, ev)
 	t.change(ended)
 	if caller != nil {
 		t.rephase(caller, ev)
@@ -278,7 +298,7 @@ func (t *Table) enter(l *Leg, br *bridge, ev *Event) {
 		// An attended transfer by phone keys sends no Unhold.
 		t.hold(l, false, ev)
 	}
-	t.settled(l)
+	t.settled(l, ev)
 	t.rephase(l, ev)
 }
 
