@@ -42,7 +42,9 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	if err := c.problems.err(c.files); err != nil {
 		return nil, c.warnings, err
 	}
-	c.byID = newIndex(c.ids)
+	c.ids, c.names, c.phones, c.numbers = pack(c.ids), pack(c.names), pack(c.phones), pack(c.numbers)
+	c.byID, c.byPhone, c.byNo = newIndex(c.ids), newIndex(c.phones), newIndex(c.numbers)
+	c.byTrunk, c.byEmergency = newIndex(c.trunks), newIndex(c.emergency)
 	return (&Set{tables: c.tables}).At(at), c.warnings, nil
 }
 
@@ -179,11 +181,16 @@ func (c *compiler) protect() {
 			}
 		}
 		for _, n := range f.protectedNo {
+			digits := string(numberDigits(nil, n.text))
+			if digits == "" { // it would protect every caller without a number
+				c.errorf(file, n.at, "", "protected.numbers: a number without digits")
+				continue
+			}
 			rule := c.rule(file, n.at, ruleProtectedNumber, 0, 0)
 			if c.guardRule == 0 {
 				c.guardRule = rule
 			}
-			if digits := string(numberDigits(nil, n.text)); len(digits) >= suffixDigits {
+			if len(digits) >= suffixDigits {
 				c.guarded[suffixKey(digits)] = append(c.guarded[suffixKey(digits)], digits)
 			} else {
 				c.guardedShort[digits] = true

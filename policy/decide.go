@@ -47,8 +47,8 @@ func (s *Set) Decide(req *Request) Decision {
 	if s == nil || s.tables == nil || req == nil {
 		return Decision{}
 	}
-	if refusal, ok := s.identify(req); !ok {
-		return refusal
+	if reason := s.identify(req); reason != ReasonAllowed {
+		return Decision{Reason: reason, Pairwise: true}
 	}
 	if req.Subject == req.Target {
 		if req.Action == Observe {
@@ -70,31 +70,34 @@ func (s *Set) Decide(req *Request) Decision {
 	if granted == 0 {
 		return Decision{Reason: reason, Pairwise: true}
 	}
-	if refusal, ok := s.others(subject, req); !ok {
-		return refusal
+	if len(req.With) > 0 || req.Party || req.ProtectedNumber || req.UnknownPhone {
+		if refusal := s.others(subject, req); refusal.Reason != ReasonAllowed {
+			return refusal
+		}
 	}
 	return Decision{Allowed: true, Reason: ReasonAllowed, Rule: granted, Pairwise: true}
 }
 
-// identify refuses what does not name an action and two employees of this Set.
-func (s *Set) identify(req *Request) (Decision, bool) {
+// identify returns why the request does not name an action and two employees of this Set, or ReasonAllowed.
+func (s *Set) identify(req *Request) Reason {
 	switch {
 	case !s.known(req.Subject):
-		return Decision{Reason: ReasonUnknownSubject, Pairwise: true}, false
+		return ReasonUnknownSubject
 	case !req.Action.valid():
-		return Decision{Reason: ReasonUnknownAction, Pairwise: true}, false
+		return ReasonUnknownAction
 	case !s.known(req.Target):
-		return Decision{Reason: ReasonUnknownTarget, Pairwise: true}, false
+		return ReasonUnknownTarget
 	}
-	return Decision{}, true
+	return ReasonAllowed
 }
 
-// others refuses on account of whoever else is on the call. None of it may be shown to the subject.
-func (s *Set) others(subject *person, req *Request) (Decision, bool) {
+// others refuses on account of whoever else is on the call, or returns ReasonAllowed. Nothing of it but the party's own
+// presence may be shown to the subject.
+func (s *Set) others(subject *person, req *Request) Decision {
 	supervises := req.Action.Supervises()
 	if supervises && req.Party {
 		// He knows that he is on the call.
-		return Decision{Reason: ReasonParty, Pairwise: true}, false
+		return Decision{Reason: ReasonParty, Pairwise: true}
 	}
 	for _, other := range req.With {
 		switch {
@@ -102,36 +105,40 @@ func (s *Set) others(subject *person, req *Request) (Decision, bool) {
 		case other == req.Subject:
 			// Within earshot without being on the call: somebody listens to him, which he must not learn from this.
 			if supervises {
-				return Decision{Reason: ReasonParty}, false
+				return Decision{Reason: ReasonParty}
 			}
 		case !s.known(other):
-			return Decision{Reason: ReasonUnknownParty}, false
+			return Decision{Reason: ReasonUnknownParty}
 		default:
 			if req.Action != Observe && s.people[other.n-1].protected {
-				return Decision{Reason: ReasonProtectedOther, Rule: s.protectors[other.n-1]}, false
+				return Decision{Reason: ReasonProtectedOther, Rule: s.protectors[other.n-1]}
 			}
 			if rule := s.excludes(subject, req.Action, other.n-1); rule != 0 {
-				return Decision{Reason: ReasonExcludedOther, Rule: rule}, false
+				return Decision{Reason: ReasonExcludedOther, Rule: rule}
 			}
 		}
 	}
 	switch {
 	case req.Action == Intercept: // the number and the phones are about being heard and seen
 	case req.ProtectedNumber:
-		return Decision{Reason: ReasonProtectedNumber, Rule: s.guardRule}, false
+		return Decision{Reason: ReasonProtectedNumber, Rule: s.guardRule}
 	case supervises && req.UnknownPhone && !s.unknownOutside:
-		return Decision{Reason: ReasonUnknownPhone}, false
+		return Decision{Reason: ReasonUnknownPhone}
 	}
-	return Decision{}, true
+	return Decision{Reason: ReasonAllowed}
 }
 
 // excludes returns the first rule that excludes the employee from the subject's action, or zero.
 func (s *Set) excludes(subject *person, action Action, who uint32) RuleID {
-	own, role := subject.own, s.roleSpans[subject.roleSet]
-	if rule := s.excluding(s.clauses[own.start:own.start+own.exclusions], action, who); rule != 0 {
-		return rule
+	if own := subject.own; own.exclusions > 0 {
+		if rule := s.excluding(s.clauses[own.start:own.start+own.exclusions], action, who); rule != 0 {
+			return rule
+		}
 	}
-	return s.excluding(s.roleClauses[role.start:role.start+role.exclusions], action, who)
+	if role := s.roleSpans[subject.roleSet]; role.exclusions > 0 {
+		return s.excluding(s.roleClauses[role.start:role.start+role.exclusions], action, who)
+	}
+	return 0
 }
 
 func (s *Set) excluding(clauses []clause, action Action, who uint32) RuleID {
@@ -145,14 +152,20 @@ func (s *Set) excluding(clauses []clause, action Action, who uint32) RuleID {
 
 // grants returns the first rule that grants the action on the target, or zero and why there is none.
 func (s *Set) grants(subject *person, req *Request, target uint32) (RuleID, Reason) {
-	own, role := subject.own, s.roleSpans[subject.roleSet]
 	reason := ReasonNoRight
-	start := own.start + own.exclusions
-	if rule := s.granting(s.clauses[start:start+own.grants], req, target, &reason); rule != 0 {
-		return rule, ReasonAllowed
+	if own := subject.own; own.grants > 0 {
+		start := own.start + own.exclusions
+		if rule := s.granting(s.clauses[start:start+own.grants], req, target, &reason); rule != 0 {
+			return rule, ReasonAllowed
+		}
 	}
-	start = role.start + role.exclusions
-	return s.granting(s.roleClauses[start:start+role.grants], req, target, &reason), reason
+	if role := s.roleSpans[subject.roleSet]; role.grants > 0 {
+		start := role.start + role.exclusions
+		if rule := s.granting(s.roleClauses[start:start+role.grants], req, target, &reason); rule != 0 {
+			return rule, ReasonAllowed
+		}
+	}
+	return 0, reason
 }
 
 func (s *Set) granting(clauses []clause, req *Request, target uint32, reason *Reason) RuleID {

@@ -80,13 +80,13 @@ func (s *Set) Explain(req Request) Explanation {
 		return e
 	}
 	e.Rule = s.Rule(e.Decision.Rule)
-	if refusal, ok := s.identify(&req); !ok {
+	if reason := s.identify(&req); reason != ReasonAllowed {
 		text := map[Reason]string{
 			ReasonUnknownSubject: "the subject is no employee of this policy",
 			ReasonUnknownTarget:  "the target is no employee of this policy",
 			ReasonUnknownAction:  "there is no such action",
-		}[refusal.Reason]
-		e.Statements = []Statement{{Effect: EffectRefuses, Reason: refusal.Reason, Text: text}}
+		}[reason]
+		e.Statements = []Statement{{Effect: EffectRefuses, Reason: reason, Text: text}}
 		return e
 	}
 	x := &explainer{set: s, req: &req}

@@ -154,8 +154,6 @@ func (c *compiler) claims() {
 			}
 		}
 	}
-	c.byPhone, c.byNo = newIndex(c.phones), newIndex(c.numbers)
-	c.byTrunk, c.byEmergency = newIndex(c.trunks), newIndex(c.emergency)
 }
 
 // claim gives w to its owner unless it is taken. By is the owner's id, "" for what belongs to nobody; those are claimed last,

@@ -1,0 +1,131 @@
+package policy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// FuzzLoad holds the parser to what a broken file must not do: panic, grant, or complain about nowhere; and to what a
+// good one must not do: permit more when it is written out again.
+func FuzzLoad(f *testing.F) {
+	for _, folder := range []string{"good", "bad"} {
+		for _, file := range samples(f, folder) {
+			f.Add(read(f, file))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		set, _, err := policy.Load("f.yaml", data, day)
+		if err != nil {
+			if set != nil {
+				t.Fatal("a Set and an error")
+			}
+			for _, p := range err.(policy.Problems) { //nolint:errorlint,forcetypeassert // the type is the contract
+				if p.Line < 1 || p.Column < 1 || p.Message == "" || p.File != "f.yaml" || strings.Contains(p.Error(), "\n") {
+					t.Fatalf("a useless message: %#v", p)
+				}
+			}
+			if _, _, again := policy.Load("f.yaml", data, day); again == nil || again.Error() != err.Error() {
+				t.Fatalf("first %v, then %v", err, again)
+			}
+			return
+		}
+		if set, _, err := policy.Load("f.yaml", append(data[:len(data):len(data)], "\nunheard_of: 1\n"...), day); err == nil || set != nil {
+			t.Fatal("a file with a broken end is accepted")
+		}
+		if set.Len() > 12 {
+			return
+		}
+		var node yaml.Node
+		if err := yaml.Unmarshal(data, &node); err != nil {
+			t.Fatalf("the policy is accepted and is not YAML: %v", err)
+		}
+		uncomment(&node)
+		text, err := yaml.Marshal(&node)
+		if err != nil {
+			return
+		}
+		again, _, err := policy.Load("f.yaml", text, day)
+		if err != nil {
+			return // it grants nothing then
+		}
+		compare(t, set, again)
+	})
+}
+
+// compare fails when the second policy permits anything that the first does not.
+func compare(t *testing.T, first, second *policy.Set) {
+	t.Helper()
+	if first.Len() != second.Len() {
+		t.Fatalf("%d employees became %d", first.Len(), second.Len())
+	}
+	for s := range first.Employees() {
+		for o := range first.Employees() {
+			for _, a := range policy.Actions() {
+				for _, responsible := range []policy.Ref{{}, s} {
+					req := policy.Request{Subject: s, Action: a, Target: o, Responsible: responsible}
+					before := first.Decide(&req)
+					if x := first.Explain(req); x.Decision != before {
+						t.Fatalf("explained otherwise: %s", x)
+					}
+					if after := second.Decide(&req); after.Allowed && !before.Allowed {
+						t.Fatalf("%s %s %s became allowed", first.ID(s), a, first.ID(o))
+					}
+				}
+			}
+		}
+	}
+}
+
+func uncomment(n *yaml.Node) {
+	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
+	for _, c := range n.Content {
+		uncomment(c)
+	}
+}
+
+// FuzzAddresses: what a policy accepts as a number or an endpoint it finds again, and what it protects is protected, in
+// every formatting; and no input makes a look-up panic.
+func FuzzAddresses(f *testing.F) {
+	for _, s := range []string{"101", "+7 (495) 765-43-21", "PJSIP/101", "pjsip/a.b", "Local/101@x", "", "*8", "\u00a01", "8-800"} {
+		f.Add(s)
+	}
+	fixed := load(f, trio)
+	f.Fuzz(func(t *testing.T, s string) {
+		fixed.Phone(s)
+		fixed.Trunk(s)
+		fixed.ByNumber(s)
+		fixed.Emergency(s)
+		fixed.ProtectedNumber(s)
+		if !utf8.ValidString(s) {
+			return // such a string cannot stand in a policy
+		}
+		if set, _, err := policy.Load("p", []byte(fmt.Sprintf("version: 1\nemployees: {anna: {numbers: [%q]}}\nprotected: {numbers: [%q]}\n", s, s)), day); err == nil {
+			anna, _ := set.Employee("anna")
+			for _, form := range []string{s, " " + s, strings.Join(strings.Split(set.Numbers(anna)[0], ""), " - ")} {
+				if len(form) > 128 {
+					continue // longer than any number
+				}
+				if r, ok := set.ByNumber(form); !ok || r != anna {
+					t.Errorf("%q is not found as %q", s, form)
+				}
+				if strings.ContainsAny(s, "0123456789") && !set.ProtectedNumber(form) {
+					t.Errorf("%q is not protected as %q", s, form)
+				}
+			}
+		}
+		if set, _, err := policy.Load("p", []byte(fmt.Sprintf("version: 1\nemployees: {anna: {phones: [%q]}}\n", s)), day); err == nil {
+			tech, rest, _ := strings.Cut(s, "/")
+			for _, form := range []string{s, strings.ToLower(tech) + "/" + rest, strings.ToUpper(tech) + "/" + rest} {
+				if _, ok := set.Phone(form); !ok {
+					t.Errorf("%q is not found as %q", s, form)
+				}
+			}
+		}
+	})
+}
