@@ -40,12 +40,12 @@ const (
 
 // ending is why an act ends.
 type ending struct {
-	reason  string           // what the subject is told
-	revoked bool             // its ground is gone
-	ground  policy.Decision  // the real ground, for the audit log
-	at      time.Time        // when the ground was lost, for the metric
-	set     *policy.Set      // the policy that decided it
-	err     error            // what went wrong, for the log
+	reason  string          // what the subject is told
+	revoked bool            // its ground is gone
+	ground  policy.Decision // the real ground, for the audit log
+	at      time.Time       // when the ground was lost, for the metric
+	set     *policy.Set     // the policy that decided it
+	err     error           // what went wrong, for the log
 }
 
 // act is one thing that was permitted and is under way: a supervision, or an intercept until the call is taken. Its fields are guarded by the
@@ -56,22 +56,22 @@ type act struct {
 	employee    string // id of the subject
 	supervision bool
 	action      policy.Action
-	target      string      // employee id
-	targetPhone string      // the endpoint that the target leg belongs to
-	leg         call.LegID  // the target's leg
-	handle      string      // how the subject knows it
-	phone       string      // the subject's own phone
+	target      string        // employee id
+	targetPhone string        // the endpoint that the target leg belongs to
+	leg         call.LegID    // the target's leg
+	handle      string        // how the subject knows it
+	phone       string        // the subject's own phone
 	caller      call.Identity // intercept: whom the taker's display shows
 
 	own, snoop call.LegID
 	bridge     call.BridgeID
 
-	state   string
-	since   time.Time
-	reason  string
-	door    string
-	asked   time.Time
-	with    []string // employees on the call when it was decided, for the record
+	state  string
+	since  time.Time
+	reason string
+	door   string
+	asked  time.Time
+	with   []string // employees on the call when it was decided, for the record
 
 	hadPeer bool        // somebody was on the other side
 	leaving *time.Timer // runs while nobody is

@@ -233,4 +233,3 @@ func (g *Gate) tellLocked(a *act) {
 		}
 	}
 }
-

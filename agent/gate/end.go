@@ -106,4 +106,3 @@ func (g *Gate) canonical(e *audit.Entry) {
 		Strs("targets", e.Targets).Str("outcome", string(e.Outcome)).Str("reason", e.Reason).Str("door", e.Door).
 		Uint64("generation", e.Generation).Msg("gate")
 }
-

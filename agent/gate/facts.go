@@ -168,6 +168,6 @@ func (g *Gate) responsible(set *policy.Set, number call.Number) policy.Ref {
 // scratch is memory that the gate uses again, under its lock.
 type scratch struct {
 	legs, peers, phone []*call.Leg
-	refs        []policy.Ref
-	rows        []policy.Ref
+	refs               []policy.Ref
+	rows               []policy.Ref
 }

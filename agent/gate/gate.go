@@ -151,3 +151,7 @@ func (g *Gate) Close(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
+
+// Refresh makes the board anew and decides again what runs, after something other than the policy has changed on which they rest: the
+// directory of clients.
+func (g *Gate) Refresh() { g.SetPolicy(g.policy.Load()) }

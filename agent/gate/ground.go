@@ -64,7 +64,9 @@ func (g *Gate) ground(t *call.Table, set *policy.Set, a *act) policy.Decision {
 // since nothing is known of it; a's own snoop leads nowhere, or the supervisor would count as one of those he listens to.
 func (g *Gate) reach(set *policy.Set, a *act) call.Reach {
 	return call.Reach{
-		Phone: func(l *call.Leg) bool { return !set.Trunk(l.Endpoint()) && (g.byLeg[l.ID()] == nil || g.byLeg[l.ID()] != a) },
+		Phone: func(l *call.Leg) bool {
+			return !set.Trunk(l.Endpoint()) && (g.byLeg[l.ID()] == nil || g.byLeg[l.ID()] != a)
+		},
 		Spy: func(l *call.Leg) call.SpyMode {
 			switch o := g.byLeg[l.ID()]; o {
 			case nil:

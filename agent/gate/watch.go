@@ -54,9 +54,9 @@ type Watcher struct {
 	gate    *Gate
 	subject auth.Subject
 	out     chan Message
-	cut     error                   // set before out is closed
-	seq     uint64                  // under the gate's lock, as the rest
-	shown   map[policy.Ref]uint64   // what was last sent of each row
+	cut     error                 // set before out is closed
+	seq     uint64                // under the gate's lock, as the rest
+	shown   map[policy.Ref]uint64 // what was last sent of each row
 }
 
 var seed = maphash.MakeSeed()

@@ -21,7 +21,9 @@ type Error struct {
 }
 
 // Error gives file:line:column: message.
-func (e *Error) Error() string { return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message) }
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
+}
 
 // Sort puts errors into the order of their places.
 func Sort(errs []error) {

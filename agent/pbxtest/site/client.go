@@ -1,0 +1,235 @@
+package site
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// Client talks to Earshot's HTTP door as one employee, as a panel does.
+type Client struct {
+	Base  string // http://host:port
+	Token string
+}
+
+// Peer is the other side of a call as the door shows it.
+type Peer struct{ Number, Name, Employee string }
+
+// Call is one call of a row.
+type Call struct {
+	ID, Direction, State string
+	Since                time.Time
+	Hidden               bool
+	Peer                 *Peer
+	Supervision          string
+}
+
+// Row is one employee on the board.
+type Row struct {
+	ID, Name, Department, State string
+	Since                       *time.Time
+	Calls                       []Call
+	Can                         []string
+}
+
+// Supervision is a supervision, or an intercept, as its subject sees it.
+type Supervision struct{ ID, Target, Mode, Call, Phone, State, Reason string }
+
+// Board is the whole board.
+type Board struct {
+	Known        bool
+	Generation   uint64
+	Me           struct{ ID, Name string }
+	Employees    []Row
+	Supervisions []Supervision
+}
+
+// Message is one message of the event stream.
+type Message struct {
+	Type        string
+	Seq         uint64
+	Board       *Board
+	Employee    *Row
+	Supervision *Supervision
+	Intercept   *Supervision
+}
+
+// Problem is an answer that is not a success (RFC 9457).
+type Problem struct {
+	Status             int
+	Code, Detail, Rule string
+}
+
+// Error gives status and code.
+func (p *Problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Code, p.Detail) }
+
+// Do sends a request; in is sent as JSON unless nil, the answer is read into out unless nil. A refusal is a *Problem.
+func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode >= 300 {
+		p := &Problem{Status: resp.StatusCode}
+		if err := json.Unmarshal(b, p); err != nil {
+			return fmt.Errorf("%s %s: status %d without a problem: %q", method, path, resp.StatusCode, b)
+		}
+		return p
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(b, out)
+}
+
+// Row asks for the board and gives one employee's row.
+func (c *Client) Row(ctx context.Context, employee string) (Row, error) {
+	var b Board
+	if err := c.Do(ctx, http.MethodGet, "/v1/employees", nil, &b); err != nil {
+		return Row{}, err
+	}
+	for _, r := range b.Employees {
+		if r.ID == employee {
+			return r, nil
+		}
+	}
+	return Row{}, fmt.Errorf("no employee %q on the board", employee)
+}
+
+// Supervise asks for a supervision.
+func (c *Client) Supervise(ctx context.Context, target, mode string) (Supervision, error) {
+	var s Supervision
+	err := c.Do(ctx, http.MethodPost, "/v1/supervisions", map[string]string{"target": target, "mode": mode}, &s)
+	return s, err
+}
+
+// Intercept asks for a ringing call.
+func (c *Client) Intercept(ctx context.Context, target string) (Supervision, error) {
+	var s Supervision
+	err := c.Do(ctx, http.MethodPost, "/v1/intercepts", map[string]string{"target": target}, &s)
+	return s, err
+}
+
+// End ends a supervision.
+func (c *Client) End(ctx context.Context, id string) error {
+	return c.Do(ctx, http.MethodDelete, "/v1/supervisions/"+id, nil, nil)
+}
+
+// Stream is an open event stream. It keeps the board as the messages build it. It belongs to one goroutine.
+type Stream struct {
+	conn *websocket.Conn
+	// Rows, Acts are what the messages have told so far: rows by employee, supervisions and intercepts by id.
+	Rows  map[string]Row
+	Acts  map[string]Supervision
+	Known bool
+	seq   uint64
+}
+
+// Watch opens the event stream and takes the snapshot.
+func (c *Client) Watch(ctx context.Context) (*Stream, error) {
+	conn, resp, err := websocket.Dial(ctx, "ws"+c.Base[len("http"):]+"/v1/events", &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + c.Token}}})
+	if err != nil {
+		return nil, err
+	}
+	if resp.Body != nil {
+		_ = resp.Body.Close()
+	}
+	conn.SetReadLimit(16 << 20)
+	s := &Stream{conn: conn, Acts: map[string]Supervision{}}
+	if _, err := s.Next(ctx); err != nil {
+		return nil, errors.Join(err, conn.CloseNow())
+	}
+	return s, nil
+}
+
+// Next waits for the next message and takes it into the board.
+func (s *Stream) Next(ctx context.Context) (Message, error) {
+	_, b, err := s.conn.Read(ctx)
+	if err != nil {
+		return Message{}, err
+	}
+	var m Message
+	if err := json.Unmarshal(b, &m); err != nil {
+		return m, fmt.Errorf("a message of the event stream: %w", err)
+	}
+	if m.Seq != s.seq+1 {
+		return m, fmt.Errorf("the event stream went from message %d to %d", s.seq, m.Seq)
+	}
+	s.seq = m.Seq
+	switch {
+	case m.Board != nil:
+		s.Rows, s.Known = map[string]Row{}, m.Board.Known
+		for _, r := range m.Board.Employees {
+			s.Rows[r.ID] = r
+		}
+		for _, a := range m.Board.Supervisions {
+			s.Acts[a.ID] = a
+		}
+	case m.Employee != nil:
+		s.Rows[m.Employee.ID] = *m.Employee
+	case m.Supervision != nil:
+		s.Acts[m.Supervision.ID] = *m.Supervision
+	case m.Intercept != nil:
+		s.Acts[m.Intercept.ID] = *m.Intercept
+	case m.Type == "unknown":
+		s.Known = false
+	}
+	return m, nil
+}
+
+// Until reads messages until what they have built satisfies done.
+func (s *Stream) Until(ctx context.Context, what string, done func(*Stream) bool) error {
+	for !done(s) {
+		if _, err := s.Next(ctx); err != nil {
+			return fmt.Errorf("wait until %s: %w", what, err)
+		}
+	}
+	return nil
+}
+
+// UntilAct waits until an act is in a state and returns it.
+func (s *Stream) UntilAct(ctx context.Context, id, state string) (Supervision, error) {
+	err := s.Until(ctx, "it is "+state, func(s *Stream) bool { return s.Acts[id].State == state || s.Acts[id].State == "ended" })
+	a := s.Acts[id]
+	if err == nil && a.State != state {
+		err = fmt.Errorf("it ended (%s) instead of becoming %s", a.Reason, state)
+	}
+	return a, err
+}
+
+// UntilState waits until an employee's row is in a state and returns it.
+func (s *Stream) UntilState(ctx context.Context, employee, state string) (Row, error) {
+	err := s.Until(ctx, employee+" is "+state, func(s *Stream) bool { return s.Rows[employee].State == state })
+	return s.Rows[employee], err
+}
+
+// Close ends the stream.
+func (s *Stream) Close() { _ = s.conn.CloseNow() }
