@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	windowSamples = 800                    // 100 ms
+	windowSamples = 800
+	windowTime    = 100 * time.Millisecond
 	windowGiveUp  = 150 * time.Millisecond // silence after which a begun window is closed
 	keptWindows   = 6000                   // ten minutes
 	keptFrames    = 1500                   // half a minute
@@ -177,13 +178,6 @@ func (e *ear) finish() {
 	e.received = 0
 	clear(e.samples[:])
 	clear(e.present[:])
-}
-
-// next returns a channel that is closed with the next finished window.
-func (e *ear) next() <-chan struct{} {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.changed
 }
 
 // since appends the windows that began at or after from, oldest first, and

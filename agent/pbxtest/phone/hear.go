@@ -2,6 +2,7 @@ package phone
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -75,10 +76,7 @@ func (c *Call) WaitHears(ctx context.Context, t Tone) (Window, error) {
 
 // WaitHearsOnly waits until exactly these tones are heard, in two windows running.
 func (c *Call) WaitHearsOnly(ctx context.Context, tones ...Tone) (Window, error) {
-	var want uint64
-	for _, t := range tones {
-		want |= 1 << t
-	}
+	want := set(tones)
 	w, err := c.await(ctx, func(w *Window) bool { return w.heard == want })
 	if err != nil {
 		return w, fmt.Errorf("%s does not hear just %v: %w", c, tones, err)
@@ -86,24 +84,62 @@ func (c *Call) WaitHearsOnly(ctx context.Context, tones ...Tone) (Window, error)
 	return w, nil
 }
 
+// HearsOnly makes sure, for a time d from now on, that exactly these tones are
+// heard: in each window of received audio, and in windows enough to make up d. A
+// window that holds other tones is an error.
+func (c *Call) HearsOnly(ctx context.Context, d time.Duration, tones ...Tone) error {
+	want, proven := set(tones), time.Duration(0)
+	err := c.each(ctx, func(w *Window) (bool, error) {
+		if w.heard != want {
+			return false, fmt.Errorf("it hears %v", w.Tones())
+		}
+		proven += windowTime
+		return proven >= d, nil
+	})
+	if err != nil {
+		return fmt.Errorf("%s does not keep hearing just %v: %w", c, tones, err)
+	}
+	return nil
+}
+
+func set(tones []Tone) (s uint64) {
+	for _, t := range tones {
+		s |= 1 << t
+	}
+	return s
+}
+
 // await waits for windows from now on that fit.
-func (c *Call) await(ctx context.Context, fits func(*Window) bool) (Window, error) {
-	from, row := time.Now(), 0
+func (c *Call) await(ctx context.Context, fits func(*Window) bool) (found Window, err error) {
+	row := 0
+	err = c.each(ctx, func(w *Window) (bool, error) {
+		if !fits(w) {
+			row = 0
+			return false, nil
+		}
+		row++
+		found = *w
+		return row == enough, nil
+	})
+	return found, err
+}
+
+// each looks at the windows that begin from now on, one after the other,
+// until look is done or fails.
+func (c *Call) each(ctx context.Context, look func(*Window) (done bool, err error)) error {
+	from := time.Now()
 	var buf []Window
 	for {
 		windows, changed := c.media.ear.since(buf[:0], from)
 		buf = windows
 		for i := range windows {
-			w := &windows[i]
-			from = w.From.Add(1)
-			if !fits(w) {
-				row = 0
-			} else if row++; row == enough {
-				return *w, nil
+			from = windows[i].From.Add(1)
+			if done, err := look(&windows[i]); done || err != nil {
+				return err
 			}
 		}
 		if err := c.more(ctx, changed); err != nil {
-			return Window{}, fmt.Errorf("%w (%s)", err, c.account())
+			return fmt.Errorf("%w (%s)", err, c.account())
 		}
 	}
 }
@@ -145,26 +181,19 @@ func (e *HeardError) Error() string {
 // window of received audio), so an absence is never that of everything; ctx
 // bounds the wait for them. A single window with t in it is a [*HeardError].
 func (c *Call) DoesNotHear(ctx context.Context, t, beside Tone, d time.Duration) error {
-	const length = 100 * time.Millisecond
-	from, proven := time.Now(), time.Duration(0)
-	var buf []Window
-	for {
-		windows, changed := c.media.ear.since(buf[:0], from)
-		buf = windows
-		for i := range windows {
-			w := &windows[i]
-			from = w.From.Add(1)
-			if w.Hears(t) {
-				return &HeardError{Call: c.String(), Tone: t, Window: *w}
-			}
-			if beside == 0 || w.Hears(beside) {
-				if proven += length; proven >= d {
-					return nil
-				}
-			}
+	proven := time.Duration(0)
+	err := c.each(ctx, func(w *Window) (bool, error) {
+		if w.Hears(t) {
+			return false, &HeardError{Call: c.String(), Tone: t, Window: *w}
 		}
-		if err := c.more(ctx, changed); err != nil {
-			return fmt.Errorf("%s: absence of %v not proven beside %v: %w (%s)", c, t, beside, err, c.account())
+		if beside == 0 || w.Hears(beside) {
+			proven += windowTime
 		}
+		return proven >= d, nil
+	})
+	var heard *HeardError
+	if err != nil && !errors.As(err, &heard) {
+		return fmt.Errorf("%s: absence of %v not proven beside %v: %w", c, t, beside, err)
 	}
+	return err
 }
