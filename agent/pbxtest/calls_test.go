@@ -327,8 +327,6 @@ func TestThePlanCarriesCalls(t *testing.T) {
 }
 
 func TestFixedAddressesNeedNoRegistration(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
 	listen := func(cfg phone.Config) *phone.Phone {
 		t.Helper()
 		p, err := phone.Listen(cfg)
@@ -344,7 +342,7 @@ func TestFixedAddressesNeedNoRegistration(t *testing.T) {
 	}
 	desk := listen(phone.Config{User: "101", Tone: 3, Password: "secret-101"})
 	outside := listen(phone.Config{User: "trunk", Tone: 9})
-	p, err := pbxtest.Start(ctx, pbxtest.Options{Plan: pbxtest.Plan{
+	p, err := pbxtest.Start(t.Context(), pbxtest.Options{Plan: pbxtest.Plan{
 		Phones:   []pbxtest.Phone{{ID: "101", Contact: desk.Addr()}},
 		Trunks:   []pbxtest.Trunk{{ID: "trunk", Contact: outside.Addr()}},
 		Incoming: []pbxtest.Incoming{{Number: "74950000101", To: "101"}},
@@ -357,6 +355,8 @@ func TestFixedAddressesNeedNoRegistration(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	o := &office{T: t, pbx: p, phones: map[string]*phone.Phone{"101": desk, "trunk": outside}}
 	a := o.dial(ctx, "trunk", "74950000101", phone.At(p.SIP()), phone.As("101", "not a phone"))
 	b := o.answer(ctx, "101")
