@@ -1,0 +1,246 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/mask"
+)
+
+// door is how requests that come in here are named in the record.
+const door = "http"
+
+// endTimeout bounds how long an answer waits for a supervision's legs to be hung up.
+const endTimeout = 15 * time.Second
+
+// Supervise is the body of POST /v1/supervisions.
+type Supervise struct {
+	Target string `json:"target" doc:"Id of the employee to supervise"`
+	Mode   string `json:"mode" enum:"spy,whisper,barge" doc:"spy: hear both sides; whisper: speak to the target too; barge: speak to both"`
+	Call   string `json:"call,omitempty" doc:"Id of the call, from the target's row; without it, the only one that is up and not held"`
+	Phone  string `json:"phone,omitempty" doc:"The own phone to ring, one of those that /v1/me lists; without it, the first"`
+}
+
+// Take is the body of POST /v1/intercepts.
+type Take struct {
+	Target string `json:"target" doc:"Id of the employee whose phone rings"`
+	Call   string `json:"call,omitempty" doc:"Id of the call, from the target's row; without it, the only one that rings there"`
+	Phone  string `json:"phone,omitempty" doc:"The own phone to ring, one of those that /v1/me lists; without it, the first"`
+}
+
+// Supervisions is the answer of GET /v1/supervisions.
+type Supervisions struct {
+	Supervisions []mask.Supervision `json:"supervisions" nullable:"false" doc:"One's own that run"`
+}
+
+type (
+	nothing          struct{}
+	answer[T any]    struct{ Body T }
+	supervisionBegun struct {
+		Location string `header:"Location" doc:"Where the supervision is"`
+		Body     mask.Supervision
+	}
+	byID struct {
+		ID string `path:"id" doc:"Id of the supervision"`
+	}
+	object[T any] struct{ Body body[T] }
+)
+
+// routes registers everything that the door answers. The description at /openapi.json is made from the same registrations.
+func (s *Server) routes() {
+	api := humago.New(s.mux, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "Earshot", Version: s.cfg.Version,
+				Description: "Who may be within earshot of a call: the live calls as one may see them, and listening, whispering, barging and intercepting as one may do them.",
+				License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+			},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"bearer": {Type: "http", Scheme: "bearer", Description: "A token made by `earshot token`. It is never taken from the address."},
+				},
+			},
+			Security: []map[string][]string{{"bearer": {}}},
+		},
+		Formats:       formats,
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{transform},
+	})
+	g := s.cfg.Gate
+	add(s, api, op(http.MethodGet, "/v1/me", "get-me", "Who one is, which phones one has, and which buttons will work"),
+		func(_ context.Context, who auth.Subject, _ *nothing) (*answer[gate.Me], error) {
+			me, err := g.Me(who)
+			return reply(me, err)
+		})
+	add(s, api, op(http.MethodGet, "/v1/employees", "list-employees", "The board: all employees and their live calls, as one may see them"),
+		func(_ context.Context, who auth.Subject, _ *nothing) (*answer[gate.Board], error) {
+			board, err := g.Employees(who)
+			return reply(board, err)
+		})
+	add(s, api, op(http.MethodGet, "/v1/supervisions", "list-supervisions", "One's own supervisions that run"),
+		func(_ context.Context, who auth.Subject, _ *nothing) (*answer[Supervisions], error) {
+			list, err := g.Supervisions(who)
+			return reply(Supervisions{Supervisions: list}, err)
+		})
+	add(s, api, op(http.MethodGet, "/v1/supervisions/{id}", "get-supervision", "One of one's own supervisions"),
+		func(_ context.Context, who auth.Subject, in *byID) (*answer[mask.Supervision], error) {
+			v, err := g.Supervision(who, in.ID)
+			return reply(v, err)
+		})
+	add(s, api, op(http.MethodDelete, "/v1/supervisions/{id}", "end-supervision", "End a supervision; answered when its legs are hung up"),
+		func(ctx context.Context, who auth.Subject, in *byID) (*nothing, error) {
+			ctx, cancel := context.WithTimeout(ctx, endTimeout)
+			defer cancel()
+			return nil, g.EndSupervision(ctx, who, in.ID)
+		})
+	post := op(http.MethodPost, "/v1/supervisions", "supervise", "Ring one's own phone and, once it is answered, listen to a colleague's call")
+	post.DefaultStatus = http.StatusCreated
+	add(s, api, post, func(ctx context.Context, who auth.Subject, in *object[Supervise]) (*supervisionBegun, error) {
+		b := in.Body.value
+		if p := in.Body.complete(b.Target); p != nil {
+			return nil, p
+		}
+		// What has been decided and recorded is carried out, though the client may have gone.
+		v, err := g.Supervise(context.WithoutCancel(ctx), who, gate.Ask{Target: b.Target, Mode: b.Mode, Call: b.Call, Phone: b.Phone, Door: door})
+		if err != nil {
+			return nil, err
+		}
+		return &supervisionBegun{Location: "/v1/supervisions/" + v.ID, Body: v}, nil
+	})
+	post = op(http.MethodPost, "/v1/intercepts", "intercept", "Ring one's own phone and, once it is answered, take the call that rings at a colleague's")
+	post.DefaultStatus = http.StatusCreated
+	add(s, api, post, func(ctx context.Context, who auth.Subject, in *object[Take]) (*answer[mask.Intercept], error) {
+		b := in.Body.value
+		if p := in.Body.complete(b.Target); p != nil {
+			return nil, p
+		}
+		v, err := g.Intercept(context.WithoutCancel(ctx), who, gate.Ask{Target: b.Target, Call: b.Call, Phone: b.Phone, Door: door})
+		return reply(v, err)
+	})
+	s.mux.HandleFunc("GET /v1/events", s.events)
+	s.describe(api)
+	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(s.openapi)
+	})
+}
+
+// complete reports what is wrong with a body: that it could not be read, or that it names no target.
+func (b *body[T]) complete(target string) *Problem {
+	if b.problem == nil && target == "" {
+		return newProblem(http.StatusUnprocessableEntity, "no_target", "target is required: the id of an employee, as GET /v1/employees lists them.")
+	}
+	return b.problem
+}
+
+func reply[T any](v T, err error) (*answer[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return &answer[T]{Body: v}, nil
+}
+
+func op(method, path, id, summary string) huma.Operation {
+	return huma.Operation{
+		Method: method, Path: path, OperationID: id, Summary: summary,
+		MaxBodyBytes: maxBody, BodyReadTimeout: 5 * time.Second, SkipValidateBody: true,
+	}
+}
+
+// add registers an operation behind the checks that all have in common: who asks, how the body comes, which parameters the address has.
+func add[I, O any](s *Server, api huma.API, o huma.Operation, f func(context.Context, auth.Subject, *I) (*O, error)) {
+	takes := parameters(reflect.TypeFor[I]())
+	o.Responses = map[string]*huma.Response{"default": {
+		Description: "The request was not carried out; code says why.",
+		Content:     map[string]*huma.MediaType{problemType: {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")}},
+	}}
+	hasBody := o.Method == http.MethodPost || o.Method == http.MethodPatch || o.Method == http.MethodPut
+	o.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humago.Unwrap(ctx)
+		x := w.(*exchange) // ServeHTTP put it there
+		who, p := s.authenticate(r, false)
+		x.subject = who.Employee()
+		if p == nil {
+			p = query(r.URL, takes...)
+		}
+		if p == nil && hasBody {
+			p = mediaType(r.Header)
+		}
+		if p != nil {
+			x.fail(p)
+			return
+		}
+		next(huma.WithContext(ctx, withSubject(ctx.Context(), who)))
+	}}
+	huma.Register(api, o, func(ctx context.Context, in *I) (*O, error) {
+		out, err := f(ctx, subject(ctx), in)
+		if err != nil {
+			return nil, asProblem(err)
+		}
+		return out, nil
+	})
+}
+
+// parameters lists what an operation's input takes from the address.
+func parameters(t reflect.Type) []string {
+	var names []string
+	for i := range t.NumField() {
+		if name, ok := t.Field(i).Tag.Lookup("query"); ok {
+			name, _, _ = strings.Cut(name, ",")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// transform gives huma's own errors the form of all others, and keeps each for the log.
+func transform(ctx huma.Context, _ string, v any) (any, error) {
+	var p *Problem
+	switch e := v.(type) {
+	case *huma.ErrorModel:
+		p = ofStatus(e.Status)
+	case *Problem:
+		p = e
+	default:
+		return v, nil
+	}
+	_, w := humago.Unwrap(ctx)
+	w.(*exchange).note(p)
+	return p, nil
+}
+
+// describe finishes the description: what huma cannot know of the event stream, without what it would add of its own.
+func (s *Server) describe(api huma.API) {
+	doc := api.OpenAPI()
+	message := doc.Components.Schemas.Schema(reflect.TypeFor[gate.Message](), true, "")
+	problem := doc.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")
+	doc.AddOperation(&huma.Operation{
+		Method: http.MethodGet, Path: "/v1/events", OperationID: "watch", Summary: "The event stream, a WebSocket",
+		Description: "The first message is a snapshot, then one comes for each change that one may see; seq counts from 1 without gaps. " +
+			"A browser offers the subprotocols `earshot.v1, bearer.TOKEN`; others send the header Authorization. The client sends nothing. " +
+			"Close codes: 1013 try again and begin with the snapshot (too slow, or Earshot stops), 1008 the credential or the employee is no longer known, " +
+			"1003 the client sent a message.",
+		Responses: map[string]*huma.Response{
+			"101":     {Description: "Each text message is one of these", Content: map[string]*huma.MediaType{"application/json": {Schema: message}}},
+			"default": {Description: "There is no stream; code says why.", Content: map[string]*huma.MediaType{problemType: {Schema: problem}}},
+		},
+	})
+	for _, unused := range []string{"ErrorModel", "ErrorDetail"} {
+		delete(doc.Components.Schemas.Map(), unused)
+	}
+	out, err := json.Marshal(doc)
+	if err != nil {
+		panic(err) // cannot be: it is made from what is registered above, and the tests read it
+	}
+	s.openapi = append(out, '\n')
+}

@@ -1,0 +1,161 @@
+// Package httpapi is the HTTP and WebSocket door: it turns requests of panels into calls of the gate and writes the gate's answers.
+//
+// Its invariant: it decides nothing and knows nothing. Who asks is proven by auth before anything else is looked at, what may be done is
+// said by the gate, and what is shown is a masked form as the gate gave it; no other package that knows of a call is imported. So no
+// mistake here can show more than the gate has given for this subject.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+// Config is what a Server is made of. Gate and Auth are required; every other zero value takes the default that is named.
+type Config struct {
+	Gate *gate.Gate
+	Auth auth.Authenticator
+	Log  zerolog.Logger
+	// Registerer takes the door's metrics; nil: they count for nobody.
+	Registerer prometheus.Registerer
+	// Version is the program's, told in /openapi.json; "dev".
+	Version string
+	// Origins are the hosts ("panel.example.com", path.Match patterns) whose pages may open an event stream, beside the host that was
+	// asked itself. A client that sends no Origin is no browser and is not held to it.
+	Origins []string
+
+	WriteTimeout time.Duration // how long one message of an event stream may take; 10 s
+	PingInterval time.Duration // how often a stream is looked after: is the other side there, does its credential hold; 20 s
+}
+
+// Server is the door. It is safe for concurrent use. Nothing runs before a request comes.
+type Server struct {
+	cfg     Config
+	log     zerolog.Logger
+	met     *metrics
+	mux     *http.ServeMux
+	openapi []byte
+
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	streams map[*stream]struct{}
+	open    sync.WaitGroup // the streams; Add under mu and not after closed
+}
+
+// New makes the door. It listens on nothing: it is a handler, and HTTP gives the server to run it in.
+func New(cfg Config) *Server {
+	if cfg.Version == "" {
+		cfg.Version = "dev"
+	}
+	if cfg.WriteTimeout == 0 {
+		cfg.WriteTimeout = 10 * time.Second
+	}
+	if cfg.PingInterval == 0 {
+		cfg.PingInterval = 20 * time.Second
+	}
+	s := &Server{cfg: cfg, log: cfg.Log, met: newMetrics(cfg.Registerer), mux: http.NewServeMux(), streams: map[*stream]struct{}{}}
+	s.routes()
+	return s
+}
+
+// OpenAPI is the description that /openapi.json answers with.
+func (s *Server) OpenAPI() []byte { return s.openapi }
+
+// HTTP is a server that runs the door with bounds on everything that a client could draw out. The caller gives it a listener, and ends it:
+// Close first, for the event streams, which Shutdown does not know; then Shutdown.
+func (s *Server) HTTP() *http.Server {
+	return &http.Server{
+		Handler:                      s,
+		ReadHeaderTimeout:            5 * time.Second,
+		ReadTimeout:                  15 * time.Second,
+		WriteTimeout:                 30 * time.Second, // not for event streams: they leave the server's hands when they are upgraded
+		IdleTimeout:                  2 * time.Minute,
+		MaxHeaderBytes:               32 << 10,
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     log.New(serverLog{s.log}, "", 0),
+	}
+}
+
+// serverLog takes what net/http has to say: broken TLS handshakes and the like. It names remote addresses, nothing of a request.
+type serverLog struct{ log zerolog.Logger }
+
+func (l serverLog) Write(p []byte) (int, error) {
+	l.log.Debug().Str("from", "net/http").Msg(string(p))
+	return len(p), nil
+}
+
+// Close ends every event stream with a reason and takes no new one, and waits until they have ended. When ctx is over first, it cuts those
+// that are left and returns ctx's error. Other requests are not its business: http.Server.Shutdown waits for them.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	for st := range s.streams {
+		st.end(endShutdown)
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { s.open.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	for st := range s.streams {
+		st.kill()
+	}
+	s.mu.Unlock()
+	<-done
+	return ctx.Err()
+}
+
+// Recheck ends every event stream whose credential no longer holds. It is to be called after the tokens were loaded anew; what expires by
+// itself ends by itself.
+func (s *Server) Recheck() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for st := range s.streams {
+		if !s.cfg.Auth.Holds(st.subject) {
+			st.end(endRevoked)
+		}
+	}
+}
+
+var errClosed = errors.New("the door is closed")
+
+// enter takes a stream among those that Close and Recheck reach.
+func (s *Server) enter(st *stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	s.open.Add(1)
+	s.streams[st] = struct{}{}
+	return nil
+}
+
+func (s *Server) leave(st *stream) {
+	s.mu.Lock()
+	delete(s.streams, st)
+	s.mu.Unlock()
+	s.open.Done()
+}
+
+// host is the remote address without the port.
+func host(addr string) string {
+	h, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return h
+}

@@ -1,0 +1,429 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/feed"
+	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/httpapi"
+	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/policy"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const policyText = `
+version: 1
+departments:
+  sales: {name: Sales}
+  back:  {name: Back Office}
+employees:
+  anna:  {name: Anna Petrova, phones: [PJSIP/101], numbers: ["101"], department: sales}
+  boris: {name: Boris Orlov, phones: [PJSIP/102], numbers: ["102"], department: sales, intercept: true}
+  carl:  {name: Carl Weber, phones: [PJSIP/103, PJSIP/113], numbers: ["103"], department: back, observe: true, listen: true}
+  dora:  {name: Dora Lang, phones: [PJSIP/104], numbers: ["104"], department: back, listen: {to: any, allow: [spy], except: [egor]}}
+  egor:  {name: Egor Kim, phones: [PJSIP/105], numbers: ["105"], department: back}
+trunks: [PJSIP/trunk]
+`
+
+// start is when everything in the scripted worlds happens.
+var start = time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
+
+// world is a whole door over a real gate and a real feed. The PBX does nothing but take orders.
+type world struct {
+	t      *testing.T
+	gate   *gate.Gate
+	feed   *feed.Feed
+	pbx    *fakePBX
+	book   *recorder
+	people directory
+	tokens *auth.Tokens
+	file   string // of the tokens
+	token  map[string]string
+	door   *httpapi.Server
+	web    *httptest.Server
+	log    *lockedBuffer
+	reg    *prometheus.Registry
+	clock  *atomic.Int64
+}
+
+type option func(*httpapi.Config)
+
+func newWorld(t *testing.T, options ...option) *world {
+	t.Helper()
+	set, problems, err := policy.Load("policy.yaml", []byte(policyText), start)
+	if err != nil {
+		t.Fatalf("the policy of the tests: %v %v", err, problems)
+	}
+	w := &world{
+		t: t, pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8)}, book: &recorder{}, people: directory{},
+		token: map[string]string{}, log: &lockedBuffer{}, reg: prometheus.NewRegistry(), clock: &atomic.Int64{},
+	}
+	w.clock.Store(start.Unix())
+	w.feed = feed.New(feed.Config{
+		Now:     func() time.Time { return start },
+		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) { w.gate.Applied(t, ev, ch) },
+	})
+	log := zerolog.New(w.log)
+	w.gate = gate.New(gate.Config{Feed: w.feed, PBX: w.pbx, Audit: w.book, Clients: w.people, Policy: set, Log: zerolog.Nop()})
+	var entries []auth.Entry
+	for _, who := range []string{"anna", "boris", "carl", "dora", "egor", "ghost"} {
+		token, hash := auth.NewToken()
+		w.token[who] = token
+		entries = append(entries, auth.Entry{Employee: who, Hash: hash})
+	}
+	old, hash := auth.NewToken()
+	w.token["expired"] = old
+	entries = append(entries, auth.Entry{Employee: "carl", Hash: hash, Expires: start.Add(-time.Hour)})
+	w.file = t.TempDir() + "/tokens.yaml"
+	for _, e := range entries {
+		if err := auth.AddToken(w.file, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.tokens, err = auth.OpenTokens(w.file, auth.Options{Clock: func() time.Time { return time.Unix(w.clock.Load(), 0) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := httpapi.Config{Gate: w.gate, Auth: w.tokens, Log: log, Registerer: w.reg, Version: "1.2.3"}
+	for _, o := range options {
+		o(&cfg)
+	}
+	w.door = httpapi.New(cfg)
+	w.web = httptest.NewUnstartedServer(nil)
+	w.web.Config = w.door.HTTP()
+	w.web.Start()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := w.gate.Close(ctx); err != nil {
+			t.Errorf("close the gate: %v", err)
+		}
+		if err := w.door.Close(ctx); err != nil {
+			t.Errorf("close the door: %v", err)
+		}
+		w.web.Close()
+		http.DefaultClient.CloseIdleConnections()
+	})
+	w.ingest(call.Event{Kind: call.Resynced, Snapshot: &call.Snapshot{}})
+	return w
+}
+
+// at is a moment of the script.
+func at(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+
+func (w *world) ingest(events ...call.Event) {
+	for i := range events {
+		if events[i].At.IsZero() {
+			events[i].At = start
+		}
+		w.feed.Ingest(&events[i])
+	}
+}
+
+// answer is what came back for a request.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (a answer) problem(t *testing.T) httpapi.Problem {
+	t.Helper()
+	var p httpapi.Problem
+	if ct := a.header.Get("Content-Type"); ct != "application/problem+json" {
+		t.Fatalf("%d %s is no problem: %q", a.status, a.body, ct)
+	}
+	a.decode(t, &p)
+	return p
+}
+
+func (a answer) decode(t *testing.T, v any) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(a.body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		t.Fatalf("%d %s: %v", a.status, a.body, err)
+	}
+}
+
+// ask sends a request as who; nobody for "". A body is sent as JSON.
+func (w *world) ask(who, method, path string, body string, header ...string) answer {
+	w.t.Helper()
+	var r io.Reader
+	if body != "" {
+		r = bytes.NewReader([]byte(body))
+	}
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.web.URL+path, r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if who != "" {
+		req.Header.Set("Authorization", "Bearer "+w.token[who])
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Del(header[i])
+		if header[i+1] != "" {
+			req.Header.Set(header[i], header[i+1])
+		}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, data}
+}
+
+// watch opens the event stream as who.
+func (w *world) watch(who string) *watcher {
+	w.t.Helper()
+	conn, _, err := websocket.Dial(w.t.Context(), w.web.URL+"/v1/events", &websocket.DialOptions{
+		HTTPHeader: http.Header{"Authorization": {"Bearer " + w.token[who]}},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	conn.SetReadLimit(1 << 20)
+	w.t.Cleanup(func() { _ = conn.CloseNow() })
+	return &watcher{t: w.t, conn: conn}
+}
+
+type watcher struct {
+	t    *testing.T
+	conn *websocket.Conn
+}
+
+// raw is the next message as it came.
+func (s *watcher) raw() []byte {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	typ, data, err := s.conn.Read(ctx)
+	if err != nil {
+		s.t.Fatalf("read the stream: %v", err)
+	}
+	if typ != websocket.MessageText {
+		s.t.Fatalf("a message of type %v", typ)
+	}
+	return data
+}
+
+func (s *watcher) next() gate.Message {
+	s.t.Helper()
+	var m gate.Message
+	d := json.NewDecoder(bytes.NewReader(s.raw()))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&m); err != nil {
+		s.t.Fatal(err)
+	}
+	return m
+}
+
+// end reads until the stream is over and tells how the server closed it.
+func (s *watcher) end() websocket.CloseError {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		if _, _, err := s.conn.Read(ctx); err != nil {
+			var c websocket.CloseError
+			if !asClose(err, &c) {
+				s.t.Fatalf("the stream ended without a word: %v", err)
+			}
+			return c
+		}
+	}
+}
+
+// fakePBX takes orders and carries out nothing: the tests ingest what would have come of them.
+type fakePBX struct {
+	rung   chan pbx.Ring
+	tapped chan pbx.Tap
+	taken  chan pbx.Take
+
+	mu    sync.Mutex
+	drops int
+	fail  error
+	hang  chan struct{} // Drop waits for it
+}
+
+func (f *fakePBX) err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fail
+}
+
+func (f *fakePBX) Ring(_ context.Context, o pbx.Ring) error { f.rung <- o; return f.err() }
+func (f *fakePBX) Tap(_ context.Context, o pbx.Tap) error   { f.tapped <- o; return f.err() }
+func (f *fakePBX) Take(_ context.Context, o pbx.Take) error { f.taken <- o; return f.err() }
+func (f *fakePBX) Renew(context.Context, time.Duration, ...call.LegID) error {
+	return nil
+}
+
+func (f *fakePBX) Drop(context.Context, call.BridgeID, ...call.LegID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.drops++
+	return nil
+}
+
+// recorder keeps the audit log in memory.
+type recorder struct {
+	mu      sync.Mutex
+	entries []audit.Entry
+	fail    error
+}
+
+func (r *recorder) Append(_ context.Context, e audit.Entry) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fail != nil {
+		return r.fail
+	}
+	r.entries = append(r.entries, e)
+	return nil
+}
+
+func (r *recorder) break_(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fail = err
+}
+
+func (r *recorder) ids() map[string]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ids := map[string]bool{}
+	for _, e := range r.entries {
+		ids[e.ID] = true
+	}
+	return ids
+}
+
+type directory map[string]clients.Client
+
+func (d directory) Lookup(number string) (clients.Client, bool) {
+	c, ok := d[number]
+	return c, ok
+}
+
+// outside is somebody who calls from outside.
+type outside struct{ name, number string }
+
+var (
+	ivanov = outside{"Ivanov", "+79161234567"}
+	smith  = outside{"J. Smith & Sons <London>", "+442071838750"}
+)
+
+func phone(id, endpoint string, s call.State, i call.Identity, c call.Identity) call.Channel {
+	return call.Channel{ID: call.LegID(id), Name: endpoint + "-" + id, State: s, Caller: i, Connected: c, Created: start}
+}
+
+// rings scripts a call from outside that rings at a phone; talks goes on from there.
+func (o outside) rings(id, endpoint, exten string, second int) []call.Event {
+	out := call.Identity{Name: o.name, Number: call.Number(o.number)}
+	trunk := phone(id+".t", "PJSIP/trunk", call.StateRing, out, call.Identity{})
+	trunk.Exten, trunk.App = exten, "Dial"
+	leg := phone(id+".p", endpoint, call.StateDown, call.Identity{Number: call.Number(exten)}, out)
+	leg.App = "AppDial"
+	ringing := leg
+	ringing.State = call.StateRinging
+	return []call.Event{
+		{Kind: call.LegSeen, Channel: trunk, At: at(second)},
+		{Kind: call.LegSeen, Channel: leg, At: at(second)},
+		{Kind: call.DialBegan, Channel: trunk, Peer: leg, Dialled: exten, At: at(second)},
+		{Kind: call.LegSeen, Channel: ringing, At: at(second + 1)},
+		{Kind: call.DialProgressed, Channel: trunk, Peer: ringing, At: at(second + 1)},
+	}
+}
+
+func (o outside) talks(id, endpoint, exten string, second int) []call.Event {
+	out := call.Identity{Name: o.name, Number: call.Number(o.number)}
+	trunk := phone(id+".t", "PJSIP/trunk", call.StateUp, out, call.Identity{})
+	leg := phone(id+".p", endpoint, call.StateUp, call.Identity{Number: call.Number(exten)}, out)
+	bridge := call.Bridge{ID: call.BridgeID(id + ".b"), Type: "mixing"}
+	return []call.Event{
+		{Kind: call.LegSeen, Channel: leg, At: at(second)},
+		{Kind: call.DialEnded, Channel: trunk, Peer: leg, Answered: true, At: at(second)},
+		{Kind: call.BridgeSeen, Bridge: bridge, At: at(second)},
+		{Kind: call.BridgeEntered, Bridge: bridge, Channel: leg, At: at(second)},
+		{Kind: call.BridgeEntered, Bridge: bridge, Channel: trunk, At: at(second)},
+	}
+}
+
+func ends(id string, second int) []call.Event {
+	bridge := call.Bridge{ID: call.BridgeID(id + ".b")}
+	return []call.Event{
+		{Kind: call.BridgeLeft, Bridge: bridge, Channel: call.Channel{ID: call.LegID(id + ".t")}, At: at(second)},
+		{Kind: call.LegGone, Channel: call.Channel{ID: call.LegID(id + ".t")}, At: at(second)},
+		{Kind: call.LegGone, Channel: call.Channel{ID: call.LegID(id + ".p")}, At: at(second)},
+		{Kind: call.BridgeGone, Bridge: bridge, At: at(second)},
+	}
+}
+
+func (w *world) talking(o outside, id, endpoint, exten string) {
+	w.ingest(o.rings(id, endpoint, exten, 10)...)
+	w.ingest(o.talks(id, endpoint, exten, 15)...)
+}
+
+// answered lets the own phone of a supervision or intercept be rung and answered.
+func (w *world) answered(leg call.LegID, endpoint string) {
+	up := phone(string(leg), endpoint, call.StateUp, call.Identity{}, call.Identity{})
+	w.ingest(call.Event{Kind: call.LegSeen, Channel: up, At: at(30)})
+	w.gate.Entered(leg)
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// recv takes what comes within a while.
+func recv[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(10 * time.Second):
+		t.Fatal("it did not come")
+		panic("not reached")
+	}
+}
+
