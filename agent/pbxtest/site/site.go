@@ -167,7 +167,7 @@ log: {level: info, format: json}
 	if len(keys) > 0 {
 		config += "supervision: {" + strings.Join(keys, ", ") + "}\n"
 	}
-	for name, text := range map[string]string{"earshot.yaml": config, "secret": account.Password + "\n", "tokens.yaml": "tokens: []\n"} {
+	for name, text := range map[string]string{"earshot.yaml": config, "secret": account.Password + "\n", "tokens.yaml": "[]\n"} {
 		if err := s.Write(name, text); err != nil {
 			return err
 		}

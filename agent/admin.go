@@ -1,0 +1,105 @@
+package agent
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// adminServer serves what administrators and their machines need, on an address of its own: it knows no subjects and asks for no credential,
+// so it belongs on loopback or behind something that does.
+func (a *Agent) adminServer() *http.Server {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{Registry: a.reg}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if missing := a.notReady(); len(missing) > 0 {
+			answer(w, http.StatusServiceUnavailable, "not ready:\n"+strings.Join(missing, "\n"))
+			return
+		}
+		answer(w, http.StatusOK, "ready")
+	})
+	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, _ *http.Request) {
+		if err := a.Reload(); err != nil {
+			answer(w, http.StatusUnprocessableEntity, err.Error())
+			return
+		}
+		answer(w, http.StatusOK, "reloaded")
+	})
+	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n"))
+}
+
+// notReady says, a sentence each, what keeps Earshot from working.
+func (a *Agent) notReady() []string {
+	var missing []string
+	for _, down := range a.link.Down() {
+		switch down {
+		case "ami":
+			missing = append(missing, "ami: no connection to "+a.cfg.PBX.AMI.Address+"; the log says why")
+		case "ari":
+			missing = append(missing, "ari: no connection to the PBX's ARI; the log says why")
+		case "state":
+			missing = append(missing, "state: connected, and taking the state of the PBX")
+		}
+	}
+	if err := a.audit.Err(); err != nil {
+		missing = append(missing, "audit: the audit log cannot be written, so everything is refused; the log says why")
+	}
+	return missing
+}
+
+// metrics are the agent's own.
+type metrics struct {
+	generation prometheus.Gauge
+	reload     prometheus.Gauge
+	reloadTime prometheus.Gauge
+	reloads    *prometheus.CounterVec
+	files      *prometheus.GaugeVec
+}
+
+func newMetrics(r prometheus.Registerer, version string) *metrics {
+	m := &metrics{
+		generation: prometheus.NewGauge(prometheus.GaugeOpts{Name: "earshot_policy_generation", Help: "Number of the policy version in force."}),
+		reload:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "earshot_policy_last_reload_successful", Help: "Whether the policy file was good when it was last read; 0 means that an older one is in force."}),
+		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{Name: "earshot_policy_last_reload_success_timestamp_seconds", Help: "When the policy file was last found good."}),
+		reloads:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "earshot_policy_reloads_total", Help: "Times the policy file was read, by result."}, []string{"result"}),
+		files:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "earshot_file_good", Help: "Whether a file was good when it was last read; 0 means that an older content is in use."}, []string{"file"}),
+	}
+	for _, result := range []string{"good", "broken"} {
+		m.reloads.WithLabelValues(result)
+	}
+	for _, file := range []string{"tokens", "clients"} {
+		m.files.WithLabelValues(file).Set(1)
+	}
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "earshot_build_info", Help: "Always 1; the label tells the version."}, []string{"version"})
+	build.WithLabelValues(version).Set(1)
+	r.MustRegister(m.generation, m.reload, m.reloadTime, m.reloads, m.files, build)
+	return m
+}
+
+func (m *metrics) reloaded(err error) {
+	m.reload.Set(good(err))
+	if err != nil {
+		m.reloads.WithLabelValues("broken").Inc()
+		return
+	}
+	m.reloads.WithLabelValues("good").Inc()
+	m.reloadTime.SetToCurrentTime()
+}
+
+func good(err error) float64 {
+	if err != nil {
+		return 0
+	}
+	return 1
+}

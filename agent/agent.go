@@ -1,0 +1,249 @@
+// Package agent is Earshot as one value: it knows all parts, puts them together and runs them. Nothing else does.
+//
+// Its invariant: parts are started from the inside out and stopped from the outside in, so that no door is open before the state is held
+// somewhere, and no supervision is left running when Run returns, as far as the PBX can be reached.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/feed"
+	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/httpapi"
+	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/ami"
+	"github.com/earshot-pbx/earshot/ari"
+	"github.com/earshot-pbx/earshot/policy"
+	"github.com/earshot-pbx/earshot/policy/policyfile"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+)
+
+// stopTime is how long Run waits for what is under way when it ends.
+const stopTime = 8 * time.Second
+
+// Agent is one Earshot beside one PBX.
+type Agent struct {
+	cfg *Config
+	log zerolog.Logger
+	reg *prometheus.Registry
+	met *metrics
+
+	policy  *policyfile.File
+	tokens  *auth.Tokens
+	clients *clients.Directory
+	audit   *audit.Log
+	feed    *feed.Feed
+	gate    *gate.Gate
+	link    *pbx.Link
+	door    *httpapi.Server
+
+	listening chan struct{} // closed when both listeners are open
+	httpAddr  string
+	adminAddr string
+}
+
+// New opens the files that the configuration names and puts the parts together. It opens no connection and no listener. What is wrong
+// is told in one sentence each, all at once where that is possible.
+func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
+	a := &Agent{cfg: cfg, log: log, reg: prometheus.NewRegistry(), listening: make(chan struct{})}
+	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.met = newMetrics(a.reg, version)
+
+	secret, err1 := readSecret(cfg.PBX.AMI.SecretFile)
+	password, err2 := readSecret(cfg.PBX.ARI.PasswordFile)
+	var err3, err4, err5, err6 error
+	a.policy, err3 = policyfile.Open(cfg.Policy, policyfile.Options{OnChange: a.policyChanged})
+	a.tokens, err4 = auth.OpenTokens(cfg.Tokens, auth.Options{})
+	a.clients = new(clients.Directory)
+	if cfg.Clients != "" {
+		a.clients, err5 = clients.Open(cfg.Clients, clients.Options{})
+	}
+	var key Secret
+	if cfg.Audit.KeyFile != "" {
+		key, err6 = readSecret(cfg.Audit.KeyFile)
+	}
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+		return nil, err
+	}
+	var err error
+	if a.audit, err = audit.Open(cfg.Audit.File, audit.Options{Key: audit.Key(key)}); err != nil {
+		return nil, err
+	}
+	if err := a.assemble(string(secret), string(password), version); err != nil {
+		return nil, errors.Join(err, a.audit.Close())
+	}
+	return a, nil
+}
+
+// assemble makes the parts that hold the state of calls.
+func (a *Agent) assemble(secret, password, version string) error {
+	a.feed = feed.New(feed.Config{
+		Resync:  func() { a.link.Resync() },
+		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) { a.gate.Applied(t, ev, ch) },
+	})
+	var err error
+	a.link, err = pbx.New(pbx.Config{
+		ARI:         ari.Config{BaseURL: a.cfg.PBX.ARI.URL, Username: a.cfg.PBX.ARI.Username, Password: password},
+		Application: a.cfg.PBX.ARI.Application,
+		AMI:         ami.Config{Addr: a.cfg.PBX.AMI.Address, Username: a.cfg.PBX.AMI.Username, Secret: ami.Secret(secret), Events: "call"},
+		Sink:        a.feed, Entered: func(leg call.LegID) { a.gate.Entered(leg) },
+		Registerer: a.reg, Log: a.log.With().Str("part", "pbx").Logger(),
+	})
+	if err != nil {
+		return err
+	}
+	a.gate = gate.New(gate.Config{
+		Feed: a.feed, PBX: a.link, Audit: a.audit, Clients: a.clients, Policy: a.policy.Current(), Metrics: gate.NewMetrics(a.reg),
+		Log: a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
+	})
+	a.door = httpapi.New(httpapi.Config{
+		Gate: a.gate, Auth: a.tokens, Log: a.log.With().Str("part", "http").Logger(), Registerer: a.reg, Version: version,
+	})
+	return nil
+}
+
+// policyChanged is told of each attempt to load the policy.
+func (a *Agent) policyChanged(set *policy.Set, err error) {
+	a.met.reloaded(err)
+	if err != nil {
+		a.log.Error().Err(err).Msg("the policy file is broken; the last good one stays in force")
+		return
+	}
+	a.met.generation.Set(float64(set.Generation()))
+	a.gate.SetPolicy(set)
+	a.log.Info().Uint64("generation", set.Generation()).Msg("policy in force")
+}
+
+// Reload reads policy, tokens and clients anew. What is broken keeps the last good one in force and is part of the error.
+func (a *Agent) Reload() error {
+	var errs []error
+	if err := a.policy.Reload(); err != nil {
+		errs = append(errs, fmt.Errorf("policy: %w", err))
+	}
+	return errors.Join(append(errs, a.reloadTokens(), a.reloadClients())...)
+}
+
+func (a *Agent) reloadTokens() error {
+	err := a.tokens.Reload()
+	a.met.files.WithLabelValues("tokens").Set(good(err))
+	if err != nil {
+		return fmt.Errorf("tokens: %w", err)
+	}
+	a.door.Recheck()
+	return nil
+}
+
+func (a *Agent) reloadClients() error {
+	if a.cfg.Clients == "" {
+		return nil
+	}
+	err := a.clients.Reload()
+	a.met.files.WithLabelValues("clients").Set(good(err))
+	if err != nil {
+		return fmt.Errorf("clients: %w", err)
+	}
+	a.gate.Refresh()
+	return nil
+}
+
+// Run opens the listeners, connects to the PBX and works until ctx ends, when it ends what is under way and returns nil; or until something
+// fails that it cannot go on without, which it returns.
+func (a *Agent) Run(ctx context.Context) error {
+	defer a.closeAudit()
+	httpListener, adminListener, err := a.listen(ctx)
+	if err != nil {
+		return err
+	}
+	a.httpAddr, a.adminAddr = httpListener.Addr().String(), adminListener.Addr().String()
+	close(a.listening)
+	a.log.Info().Str("http", a.httpAddr).Str("admin", a.adminAddr).Uint64("generation", a.policy.Current().Generation()).Msg("earshot listens")
+	for _, w := range a.policy.Status().Warnings {
+		a.log.Warn().Msg(w.String())
+	}
+	a.met.generation.Set(float64(a.policy.Current().Generation()))
+	a.met.reloaded(nil)
+
+	run, fail := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer fail(nil)
+	stop := context.AfterFunc(ctx, func() { fail(nil) })
+	defer stop()
+	// The inner parts go on while the outer ones stop, since ending a supervision needs the link.
+	inner, endInner := context.WithCancel(context.WithoutCancel(ctx))
+	var wg, innerWG sync.WaitGroup
+	start := func(wg *sync.WaitGroup, ctx context.Context, f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				fail(err)
+			}
+		})
+	}
+	start(&innerWG, inner, a.feed.Run)
+	start(&innerWG, inner, a.link.Run)
+	start(&wg, run, a.policy.Watch)
+	start(&wg, run, a.watchFiles)
+	doors := []*http.Server{a.door.HTTP(), a.adminServer()}
+	for i, l := range []net.Listener{httpListener, adminListener} {
+		start(&wg, run, func(context.Context) error {
+			if err := doors[i].Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+	}
+	<-run.Done()
+	a.log.Info().Msg("earshot stops")
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	_ = a.gate.Close(end) // what did not end in time ends with its lease
+	_ = a.door.Close(end)
+	for _, d := range doors {
+		_ = d.Shutdown(end)
+	}
+	wg.Wait()
+	endInner()
+	innerWG.Wait()
+	if err := context.Cause(run); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (a *Agent) closeAudit() {
+	if err := a.audit.Close(); err != nil {
+		a.log.Error().Err(err).Msg("the audit log was not closed well")
+	}
+}
+
+// listen opens both listeners, or none.
+func (a *Agent) listen(ctx context.Context) (httpListener, adminListener net.Listener, err error) {
+	var lc net.ListenConfig
+	if httpListener, err = lc.Listen(ctx, "tcp", a.cfg.HTTP.Listen); err != nil {
+		return nil, nil, fmt.Errorf("open http.listen: %w; is another program, or another Earshot, using the port?", err)
+	}
+	if adminListener, err = lc.Listen(ctx, "tcp", a.cfg.Admin.Listen); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("open admin.listen: %w; is another program, or another Earshot, using the port?", err), httpListener.Close())
+	}
+	return httpListener, adminListener, nil
+}
+
+// Addresses waits until the listeners are open and tells where. It is for programs that run an Agent on port 0.
+func (a *Agent) Addresses(ctx context.Context) (httpAddr, adminAddr string, err error) {
+	select {
+	case <-a.listening:
+		return a.httpAddr, a.adminAddr, nil
+	case <-ctx.Done():
+		return "", "", ctx.Err()
+	}
+}

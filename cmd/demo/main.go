@@ -1,0 +1,97 @@
+// Command demo runs Earshot beside a real Asterisk with real SIP phones: a company of nine employees, and customers who keep calling. With
+// -tour it walks through what Earshot is for by itself, and fails if anything differs from what it should be.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/site"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	tour := flag.Bool("tour", false, "walk through the main job and end; exit 1 if anything is not as it should be")
+	binary := flag.String("earshot", "bin/earshot", "the earshot program")
+	verbose := flag.Bool("log", false, "show Earshot's own log")
+	flag.Parse()
+	if err := run(ctx, *tour, *binary, *verbose); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "\ndemo:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, tour bool, binary string, verbose bool) error {
+	if _, err := os.Stat(binary); err != nil {
+		return fmt.Errorf("there is no program %s; `make demo` builds it, or give its path with -earshot", binary)
+	}
+	fmt.Println("Starting an Asterisk with nine phones and a trunk (the first time it is fetched from Debian, about 80 MB) …")
+	o := site.Options{Progress: func(s string) { fmt.Println("  " + s) }, Lease: "6s"}
+	if !tour {
+		o.HTTP, o.Admin = preferred("127.0.0.1:8080"), preferred("127.0.0.1:9090")
+	}
+	d := &demo{tones: map[phone.Tone]string{}}
+	var err error
+	if d.site, err = site.Start(ctx, o); err != nil {
+		return err
+	}
+	defer func() { _ = d.site.Stop() }()
+	fmt.Printf("  Asterisk %s\n", d.site.PBX.Version())
+	d.clients = map[string]*site.Client{}
+	for _, e := range site.Employees {
+		token, err := d.site.Token(ctx, binary, e.ID)
+		if err != nil {
+			return err
+		}
+		d.clients[e.ID] = &site.Client{Base: "http://" + d.site.HTTP, Token: token}
+		d.tones[d.site.Phones[e.ID].Tone()] = e.ID
+	}
+	var log io.Writer
+	if verbose {
+		log = os.Stderr
+	}
+	if d.earshot, err = d.site.Run(ctx, binary, log); err != nil {
+		return err
+	}
+	defer d.earshot.Stop()
+	fmt.Printf("  Earshot is ready: panel API http://%s/v1, metrics http://%s/metrics\n", d.site.HTTP, d.site.Admin)
+	if tour {
+		tourCtx, cancel := context.WithTimeout(ctx, 4*time.Minute)
+		defer cancel()
+		if err := d.tour(tourCtx); err != nil {
+			return fmt.Errorf("%w\n\nEarshot's log:\n%s", err, d.earshot.Log())
+		}
+		return nil
+	}
+	d.invite(filepath.Clean(binary))
+	return d.live(ctx)
+}
+
+// demo is the running demo.
+type demo struct {
+	site    *site.Site
+	earshot *site.Process
+	clients map[string]*site.Client
+	tones   map[phone.Tone]string // whose voice a tone is
+}
+
+// preferred is the address if its port is free, and otherwise nothing, which lets the site take any.
+func preferred(addr string) string {
+	l, err := listen(addr)
+	if err != nil {
+		return ""
+	}
+	_ = l.Close()
+	return addr
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/site"
+)
+
+// Outside parties of the tour, each with a voice of its own.
+var (
+	vera     = caller{number: "+79161234567", name: "VERA C", tone: 21}    // Anna's client in the directory
+	stranger = caller{number: "+78125550101", name: "STRANGER", tone: 22}  // nobody's client
+	secret   = caller{number: "+74957654321", name: "PROTECTED", tone: 23} // protected.numbers
+)
+
+type caller struct {
+	number, name string
+	tone         phone.Tone
+}
+
+// tour walks through the main job. Each step says what should be true and returns an error if it is not.
+func (d *demo) tour(ctx context.Context) error {
+	for i, s := range []struct {
+		title string
+		run   func(context.Context) error
+	}{
+		{"Irina listens to a call of Anna's: she hears both, neither hears her", d.spy},
+	} {
+		fmt.Printf("\n%d. %s\n", i+1, s.title)
+		began := time.Now()
+		if err := s.run(ctx); err != nil {
+			return fmt.Errorf("step %d, %s: %w", i+1, s.title, err)
+		}
+		if err := d.quiet(ctx); err != nil {
+			return fmt.Errorf("after step %d: %w", i+1, err)
+		}
+		fmt.Printf("   as it should be (%.1f s)\n", time.Since(began).Seconds())
+	}
+	fmt.Println("\nThe tour is complete: everything was as it should be.")
+	return nil
+}
+
+func say(format string, args ...any) { fmt.Printf("   "+format+"\n", args...) }
+
+// talk lets an outside party call an employee, who answers.
+type talk struct {
+	outside, inside *phone.Call
+}
+
+func (d *demo) talk(ctx context.Context, who caller, employee string) (*talk, error) {
+	p := d.site.Phones[employee]
+	p.SetReaction(phone.Reaction{})
+	out, err := d.site.Trunk.Dial(ctx, "74950000"+p.User(), phone.As(who.number, who.name), phone.WithTone(who.tone))
+	if err != nil {
+		return nil, err
+	}
+	in, err := p.Incoming(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.Answer(ctx); err != nil {
+		return nil, err
+	}
+	if err := out.WaitAnswered(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := in.WaitHears(ctx, who.tone); err != nil {
+		return nil, err
+	}
+	_, err = out.WaitHears(ctx, p.Tone())
+	return &talk{outside: out, inside: in}, err
+}
+
+// supervise has a supervisor's phone answer and waits until the supervision is active.
+func (d *demo) supervise(ctx context.Context, w *site.Stream, who, target, mode string) (site.Supervision, *phone.Call, error) {
+	d.site.Phones[who].SetReaction(phone.Reaction{Answer: true, After: 100 * time.Millisecond})
+	s, err := d.clients[who].Supervise(ctx, target, mode)
+	if err != nil {
+		return s, nil, err
+	}
+	c, err := d.site.Phones[who].Incoming(ctx)
+	if err != nil {
+		return s, nil, err
+	}
+	s, err = w.UntilAct(ctx, s.ID, "active")
+	return s, c, err
+}
+
+// hears waits until a call hears exactly these voices.
+func (d *demo) hears(ctx context.Context, who string, c *phone.Call, tones ...phone.Tone) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if _, err := c.WaitHearsOnly(ctx, tones...); err != nil {
+		return fmt.Errorf("%s should hear %s, and hears %s: %w", who, d.names(tones), d.names(c.Hearing()), err)
+	}
+	say("%-9s hears %s", who, d.names(tones))
+	return nil
+}
+
+func (d *demo) names(tones []phone.Tone) string {
+	var names []string
+	for _, t := range tones {
+		switch {
+		case d.tones[t] != "":
+			names = append(names, d.tones[t])
+		case t == vera.tone, t == stranger.tone, t == secret.tone:
+			names = append(names, "the customer")
+		default:
+			names = append(names, t.String())
+		}
+	}
+	if len(names) == 0 {
+		return "nobody"
+	}
+	return strings.Join(names, " and ")
+}
+
+// quiet ends every call and waits until the board is idle.
+func (d *demo) quiet(ctx context.Context) error {
+	var errs []error
+	for _, p := range append([]*phone.Phone{d.site.Trunk}, d.phones()...) {
+		for _, c := range p.Calls() {
+			errs = append(errs, c.Hangup(ctx))
+		}
+		p.SetReaction(phone.Reaction{})
+	}
+	w, err := d.clients["irina"].Watch(ctx)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	defer w.Close()
+	return errors.Join(append(errs, w.Until(ctx, "everybody is idle", func(s *site.Stream) bool {
+		for _, r := range s.Rows {
+			if r.State != "idle" {
+				return false
+			}
+		}
+		return true
+	}))...)
+}
+
+func (d *demo) phones() []*phone.Phone {
+	var out []*phone.Phone
+	for _, e := range site.Employees {
+		out = append(out, d.site.Phones[e.ID])
+	}
+	return out
+}
+
+// refused makes sure that a request was refused with this code.
+func refused(err error, code string) error {
+	var p *site.Problem
+	if !errors.As(err, &p) {
+		return fmt.Errorf("should have been refused (%s), and got %v", code, err)
+	}
+	if p.Code != code {
+		return fmt.Errorf("should have been refused with %s, and got %w", code, p)
+	}
+	rule := ""
+	if p.Rule != "" {
+		rule = ", by " + p.Rule[strings.LastIndexByte(p.Rule, '/')+1:]
+	}
+	say("refused: %d %s%s", p.Status, p.Code, rule)
+	return nil
+}
+
+func (d *demo) spy(ctx context.Context) error {
+	w, err := d.clients["irina"].Watch(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	t, err := d.talk(ctx, vera, "anna")
+	if err != nil {
+		return err
+	}
+	row, err := w.UntilState(ctx, "anna", "talking")
+	if err != nil {
+		return err
+	}
+	show("irina", row)
+	if !slices.Equal(row.Can, []string{"spy", "whisper", "barge"}) {
+		return fmt.Errorf("irina should be offered spy, whisper, barge, and is offered %v", row.Can)
+	}
+	s, sup, err := d.supervise(ctx, w, "irina", "anna", "spy")
+	if err != nil {
+		return err
+	}
+	anna, irina := d.site.Phones["anna"].Tone(), d.site.Phones["irina"].Tone()
+	if err := d.hears(ctx, "irina", sup, anna, vera.tone); err != nil {
+		return err
+	}
+	for who, c := range map[string]*phone.Call{"anna": t.inside, "customer": t.outside} {
+		other := vera.tone
+		if who == "customer" {
+			other = anna
+		}
+		if err := c.DoesNotHear(ctx, irina, other, time.Second); err != nil {
+			return fmt.Errorf("%s must not hear the supervisor: %w", who, err)
+		}
+		say("%-9s does not hear irina", who)
+	}
+	if err := d.clients["irina"].End(ctx, s.ID); err != nil {
+		return err
+	}
+	s, err = w.UntilAct(ctx, s.ID, "ended")
+	if err != nil {
+		return err
+	}
+	say("ended: %s", s.Reason)
+	return sup.WaitEnded(ctx)
+}
+
+// show prints what a watcher sees on a row.
+func show(watcher string, r site.Row) {
+	var calls []string
+	for _, c := range r.Calls {
+		other := "nobody"
+		switch {
+		case c.Hidden:
+			other = "(hidden)"
+		case c.Peer != nil:
+			other = strings.TrimSpace(c.Peer.Name + " " + c.Peer.Number)
+		}
+		calls = append(calls, fmt.Sprintf("%s call with %s", c.Direction, other))
+	}
+	say("%s sees:  %-8s %-9s %-45s buttons: %s", watcher, r.ID, r.State, strings.Join(calls, ", "), strings.Join(r.Can, " "))
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+type explainCmd struct {
+	Policy  string   `required:"" type:"path" help:"The policy file." placeholder:"FILE"`
+	Subject string   `arg:"" help:"Id of the employee who asks."`
+	Action  string   `arg:"" help:"observe, spy, whisper, barge or intercept."`
+	Target  string   `arg:"" help:"Id of the employee it is about."`
+	With    []string `help:"Id of another employee within earshot of the call (for intercept: whose phone it rings too); may be repeated." placeholder:"EMPLOYEE"`
+	Client  string   `name:"client-of" help:"For intercept: id of the employee who is responsible for the client who calls." placeholder:"EMPLOYEE"`
+}
+
+// Run prints allow or deny with the ground.
+func (c *explainCmd) Run(s streams) error {
+	data, err := os.ReadFile(c.Policy)
+	if err != nil {
+		return fmt.Errorf("read the policy: %w", err)
+	}
+	set, _, err := policy.Load(c.Policy, data, time.Now())
+	if err != nil {
+		return err
+	}
+	action, ok := policy.ParseAction(c.Action)
+	if !ok {
+		return fmt.Errorf("unknown action %q; the actions are %s", c.Action, actions())
+	}
+	req := policy.Request{Action: action}
+	for _, who := range []struct {
+		id  string
+		ref *policy.Ref
+	}{{c.Subject, &req.Subject}, {c.Target, &req.Target}, {c.Client, &req.Responsible}} {
+		if who.id == "" {
+			continue
+		}
+		if *who.ref, err = employee(set, who.id); err != nil {
+			return err
+		}
+	}
+	for _, id := range c.With {
+		ref, err := employee(set, id)
+		if err != nil {
+			return err
+		}
+		req.With = append(req.With, ref)
+	}
+	e := set.Explain(req)
+	if _, err := fmt.Fprintln(s.out, strings.TrimRight(e.String(), "\n")); err != nil {
+		return err
+	}
+	if !e.Decision.Allowed {
+		return refusal{}
+	}
+	return nil
+}
+
+func employee(set *policy.Set, id string) (policy.Ref, error) {
+	ref, ok := set.Employee(id)
+	if !ok {
+		return ref, fmt.Errorf("the policy has no employee %q", id)
+	}
+	return ref, nil
+}
+
+func actions() string {
+	var names []string
+	for _, a := range policy.Actions() {
+		names = append(names, a.String())
+	}
+	return strings.Join(names, ", ")
+}

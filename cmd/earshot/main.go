@@ -1,0 +1,100 @@
+// Command earshot decides who may be within earshot of a call. See the README.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitNo    = 1 // the answer is no: a refusal, a broken file, a broken chain
+	exitError = 2 // no answer: wrong usage, a file that cannot be read, a fault
+)
+
+// cli is every command with its flags; its help is the reference.
+type cli struct {
+	Run     runCmd     `cmd:"" help:"Run Earshot beside a PBX."`
+	Check   checkCmd   `cmd:"" help:"Check a configuration with all the files it names, or a policy alone. Prints every error as file:line:column: message; exit 1 if there is one."`
+	Explain explainCmd `cmd:"" help:"Say whether SUBJECT may do ACTION to TARGET, and why. The first word is allow or deny; exit 0, 1, or 2 for an error."`
+	Token   tokenCmd   `cmd:"" help:"Make a token for an employee and print it, once. The tokens file gets its hash."`
+	Audit   auditCmd   `cmd:"" help:"Verify an audit log, or ask who heard whom."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// streams are where a command reads and writes; tests give others.
+type streams struct {
+	out, err io.Writer
+}
+
+// refusal is an answer of no that has been printed already.
+type refusal struct{}
+
+func (refusal) Error() string { return "no" }
+
+func main() { os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr})) }
+
+// run carries out a command line and returns the exit code.
+func run(args []string, s streams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("earshot"), kong.Description("Decides who may listen to, speak into or take whose calls on an Asterisk PBX."),
+		kong.Writers(s.out, s.err), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s))
+	if err != nil {
+		_, _ = fmt.Fprintln(s.err, "earshot:", err)
+		return exitError
+	}
+	k, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited // help was asked for
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(s.err, "earshot: %v; see earshot --help\n", err)
+		return exitError
+	}
+	switch err := k.Run(); {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &refusal{}):
+		return exitNo
+	default:
+		_, _ = fmt.Fprintln(s.err, "earshot:", err)
+		return exitError
+	}
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(s streams) error {
+	_, err := fmt.Fprintln(s.out, "earshot", version())
+	return err
+}
+
+// version is that of the module, or of the commit that it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return "devel"
+}
