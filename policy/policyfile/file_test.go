@@ -249,8 +249,31 @@ func TestTheFileBehindALinkIsWatched(t *testing.T) {
 	}
 }
 
+func TestALinkTurnedElsewhereIsFollowed(t *testing.T) {
+	first, second := policyAt(t, allowing), policyAt(t, denying)
+	path := filepath.Join(t.TempDir(), "link.yaml")
+	turn := func(to string) {
+		if err := os.Symlink(to, path+"~"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+"~", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn(first)
+	w := watch(t, path, policyfile.Options{})
+	turn(second)
+	if c := w.until(good); allows(c.set) {
+		t.Fatal("the link is not followed")
+	}
+	write(t, second, allowing) // in a directory that was not watched at first
+	if c := w.until(good); !allows(c.set) {
+		t.Fatal("the file behind the new link is not watched")
+	}
+}
+
 func TestABusyNeighbourDoesNotHoldUpThePolicy(t *testing.T) {
-	w := watch(t, policyAt(t, allowing), policyfile.Options{Debounce: 5 * time.Millisecond})
+	w := watch(t, policyAt(t, allowing), policyfile.Options{Debounce: 100 * time.Millisecond})
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
