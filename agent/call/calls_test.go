@@ -479,6 +479,43 @@ func TestAConsultationByPhoneKeysRingsThroughALocalChannel(t *testing.T) {
 	p.peers("gleb", "boris")
 	p.peers("boris", "gleb vera")
 	p.peers("anna", "")
+	p.is("boris", "talking in")
+	// A third party comes into the same bridge through a Local channel of his own.
+	p.leg("m1", "Local/105@phones-00000002;1", call.StateUp)
+	p.leg("m2", "Local/105@phones-00000002;2", call.StateUp, "105")
+	p.enter("b2", "m1")
+	p.leg("dina", "PJSIP/105-00000005", call.StateUp)
+	p.bridge("b3", "mixing")
+	p.onlyPeers("vera", "boris", "dina")
+	p.onlyPeers("gleb", "boris", "dina")
+	p.enter("b3", "dina", "m2")
+	p.peers("vera", "boris dina")
+	p.peers("dina", "boris gleb vera")
+}
+
+func TestTwoWhoCallTheSameAreNotEachOthersPeers(t *testing.T) {
+	p := newPBX(t)
+	p.leg("anna", "PJSIP/101-00000001", call.StateRing, "600")
+	p.leg("client", "PJSIP/trunk-00000002", call.StateRing, "600")
+	p.leg("l1", "Local/600@phones-00000001;1", call.StateDown)
+	p.leg("l2", "Local/600@phones-00000001;2", call.StateRing, "600")
+	p.dial("anna", "l1", "600")
+	p.dial("client", "l1", "600")
+	p.leg("vera", "PJSIP/103-00000003", call.StateDown)
+	p.dial("l2", "vera", "103")
+	p.peers("anna", "vera")
+	p.peers("client", "vera")
+	p.peers("vera", "anna client")
+}
+
+func TestALegThatDialsFromWithinACallIsTalking(t *testing.T) {
+	p := newPBX(t)
+	plainCall(p)
+	p.leg("vera", "PJSIP/103-00000003", call.StateDown)
+	p.dial("anna", "vera", "103")
+	p.is("anna", "talking out")
+	p.peers("anna", "boris vera")
+	p.call("boris", "anna boris vera")
 }
 
 func TestAClickToCallIsAnOutgoingOne(t *testing.T) {
@@ -498,6 +535,19 @@ func TestAClickToCallIsAnOutgoingOne(t *testing.T) {
 	p.enter("b1", "anna", "boris")
 	p.is("anna", "talking out")
 	p.same()
+}
+
+func TestWhoWasCalledAndCallsOnStaysTheOneWhoWasCalled(t *testing.T) {
+	p := newPBX(t)
+	p.leg("anna", "PJSIP/101-00000001", call.StateDown)
+	p.dial("", "anna", "101")
+	p.answer("", "anna")
+	p.bridge("conf", "mixing")
+	p.enter("conf", "anna")
+	p.leave("conf", "anna")
+	p.leg("boris", "PJSIP/102-00000002", call.StateDown)
+	p.dial("anna", "boris", "102")
+	p.is("anna", "dialling in")
 }
 
 func TestALateWordDoesNotBringALegBack(t *testing.T) {

@@ -74,6 +74,21 @@ func TestASupervisorIsNoPeerAndNotOnTheCall(t *testing.T) {
 	p.same()
 }
 
+func TestWhoMeetsInASupervisionIsNobodysPeer(t *testing.T) {
+	p := newPBX(t)
+	plainCall(p)
+	supervise(p, "irina", "PJSIP/110-00000003", "anna")
+	p.leg("director", "PJSIP/111-00000004", call.StateUp)
+	p.enter("sup-irina", "director")
+	p.peers("irina", "")
+	p.peers("director", "")
+	p.call("irina", "director irina snoop-irina")
+	p.leave("sup-irina", "snoop-irina")
+	p.peers("irina", "") // it is on its way; what they heard was the other call
+	p.gone("snoop-irina")
+	p.peers("irina", "director")
+}
+
 func TestWhoSupervisesASupervisorHearsBothCalls(t *testing.T) {
 	p := newPBX(t)
 	plainCall(p)

@@ -140,9 +140,7 @@ func (t *Table) resyncDials(s *Snapshot) {
 			continue
 		}
 		for _, caller := range waiting[s.Linked[l.id]] {
-			if caller != l.half { // the halves of a Local channel are tied anyway; neither rings the other
-				t.tieDial(caller, l, linked)
-			}
+			t.tieDial(caller, l, linked)
 		}
 		l.originated = !l.rung()
 	}

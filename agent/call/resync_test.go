@@ -112,7 +112,9 @@ func TestAResyncWithoutALossKeepsWhatASnapshotDoesNotHold(t *testing.T) {
 	p.state("irina", call.StateUp)
 	p.fact(call.SpyBegan, "irina", "anna")
 	boris, since := p.table.Leg("boris"), p.table.Leg("boris").Since()
-	p.resync(p.snapshot())
+	s := p.snapshot()
+	s.Linked = map[call.LegID]call.LegID{"vera": "vera", "gleb": "vera", "irina": "irina"}
+	p.resync(s)
 	if p.table.Leg("boris") != boris || !boris.Since().Equal(since) {
 		t.Error("a leg that goes on is another one, or has begun anew")
 	}
@@ -163,11 +165,40 @@ func TestAResyncEndsWhatWasOnItsWay(t *testing.T) {
 	// Somebody who was seen here is in another bridge, and another channel has his id.
 	p.bridge("b2", "mixing")
 	p.enter("b2", "anna", "boris")
+	p.hold("anna", true)
+	p.hold("boris", true)
+	anna := p.table.Leg("anna")
 	s := p.snapshot()
 	s.Bridges[0].ID = "b3"
 	s.Channels[0].Created = start.Add(time.Hour)
 	p.resync(s)
 	p.peers("boris", "anna")
+	p.is("boris", "talking in") // hold ends in another bridge
+	if l := p.table.Leg("anna"); l == anna || l.Held() {
+		t.Error("another channel is taken for the one that had its id")
+	}
+}
+
+func TestADialOfWhichBothSidesAreInACallIsOver(t *testing.T) {
+	p := newPBX(t)
+	p.leg("vera", "PJSIP/103-00000003", call.StateRing, "104")
+	p.leg("gleb", "PJSIP/104-00000004", call.StateDown)
+	p.dial("vera", "gleb", "104")
+	s := p.snapshot()
+	s.Bridges = []call.Bridge{{ID: "b1", Legs: []call.LegID{"vera"}}, {ID: "b2", Legs: []call.LegID{"gleb"}}}
+	p.resync(s)
+	p.peers("gleb", "")
+}
+
+func TestAResyncTellsByTheApplicationWhoWasRung(t *testing.T) {
+	for app, want := range map[string]string{"AppDial": "in", "AppDial2": "in", "AppQueue": "in", "Dial": "out", "Queue": "out", "": "out"} {
+		table := call.NewTable()
+		table.Apply(&call.Event{Kind: call.Resynced, Snapshot: &call.Snapshot{
+			Channels: []call.Channel{{ID: "x", Name: "PJSIP/101-1", State: call.StateUp, App: app}}}})
+		if got := table.Leg("x").Direction().String(); got != want {
+			t.Errorf("in %q: %q, want %q", app, got, want)
+		}
+	}
 }
 
 func TestDiffTellsEachDifferenceWithoutNamesOrNumbers(t *testing.T) {
