@@ -21,7 +21,7 @@
 // with a snapshot ([Client.ListChannels], [Client.ListBridges]) each time.
 //
 // An [Event] is decoded by a scanner of its own, written for the shape of Asterisk's events: it checks the whole text
-// as strictly as encoding/json, takes about a sixth of its time, and allocates nothing. Strings are parts of the
+// as strictly as encoding/json, takes about a tenth of its time, and allocates nothing. Strings are parts of the
 // event's raw text; structures are reused by the next call of Next.
 //
 // # What is not printed

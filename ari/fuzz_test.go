@@ -26,7 +26,8 @@ func FuzzDecode(f *testing.F) {
 		`{"type":"PlaybackStarted","playback":{"id":"\ud83d\ude00"},"device_state":{"name":"n"},"contact_info":{"uri":"u"}}`,
 		` { "type" : "ChannelUserevent" , "userevent" : { "a" : [ 1 , true , null ] } , "eventname" : "\u0410\/" } `,
 		`{"timestamp":"2024-02-29T23:59:59.5-0330","channel":{"creationtime":"2026-11-22T00:05:09Z"}}`,
-		`{"channel":{"id":"1","name":"n"},"channel":{"id":"2"},"type":"A","type":7}`, `{"a":1e-3,"b":[[],{}],"c":"\u00e9é`+"\xff"+`"}`, `[`, `{"a":-}`,
+		`{"channel":{"id":"1","name":"n"},"channel":{"id":"2"},"type":"A","type":7}`, `{"a":1e-3,"b":[[],{}],"c":"\u00e9é`+"\xff"+`"}`, `[`,
+		`{"bridge":{"id":"c"},"channel":{"id":"c"},"endpoint":{"state":"s"},"playback":{"state":"s"}}`, `{"a":-}`,
 	)
 	for _, seed := range seeds {
 		f.Add([]byte(seed))

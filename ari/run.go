@@ -12,17 +12,20 @@ import (
 type RunOptions struct {
 	Listen ListenOptions
 	// MinDelay and MaxDelay bound the time between two attempts. It doubles from one to the other, with half of it
-	// left to chance, and begins anew after a connection that has lasted for MaxDelay. Zero means 250 ms and 30 s.
+	// left to chance, and begins anew after a connection that has lasted for MaxDelay. Zero means 250 ms and 5 s.
 	MinDelay time.Duration
 	MaxDelay time.Duration
+	// RefusedDelay is the time between two attempts after ErrUnauthorized or ErrForbidden. Zero means 30 s.
+	RefusedDelay time.Duration
 	// OnRetry, when set, is told why there is no connection, or no longer one, and when the next attempt follows. Run
 	// calls it on its own goroutine and waits for it.
 	OnRetry func(err error, delay time.Duration)
 }
 
 const (
-	defaultMinDelay = 250 * time.Millisecond
-	defaultMaxDelay = 30 * time.Second
+	defaultMinDelay     = 250 * time.Millisecond
+	defaultMaxDelay     = 5 * time.Second
+	defaultRefusedDelay = 30 * time.Second
 )
 
 // errHandlerEnded stands for a function that gave no reason when it ended a connection.
@@ -33,8 +36,8 @@ var errHandlerEnded = errors.New("ari: the function that read the events has ret
 // no longer, whatever it returns then the stream is closed, and Run connects again after a delay. Asterisk keeps no
 // events for an application that is away: onConnect begins with a snapshot each time.
 //
-// What will not mend by itself (a wrong password, a user who may not) is tried again all the same, after MaxDelay each
-// time. There is one error at which Run returns: ErrReplaced, because connecting again would take the application from
+// What will not mend by itself (a wrong password, a user who may not) is tried again all the same, after RefusedDelay
+// each time. There is one error at which Run returns: ErrReplaced, because connecting again would take the application from
 // whoever has it now. It does so even if onConnect has returned for another reason while Asterisk was saying so.
 func (c *Client) Run(ctx context.Context, app string, options RunOptions, onConnect func(context.Context, *Stream) error) error {
 	maxDelay := orDefault(options.MaxDelay, defaultMaxDelay)
@@ -58,7 +61,7 @@ func (c *Client) Run(ctx context.Context, app string, options RunOptions, onConn
 		}
 		delay := delays.NextBackOff()
 		if errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrForbidden) {
-			delay = maxDelay
+			delay = orDefault(options.RefusedDelay, defaultRefusedDelay)
 		}
 		if options.OnRetry != nil {
 			options.OnRetry(err, delay)

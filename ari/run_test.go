@@ -131,8 +131,8 @@ func TestRunTriesAWrongPasswordSlowlyAndAMissingAsteriskFaster(t *testing.T) {
 		status int
 		want   func(delay time.Duration, n int) bool
 	}{
-		{401, func(delay time.Duration, _ int) bool { return delay == 40*soon }},
-		{403, func(delay time.Duration, _ int) bool { return delay == 40*soon }},
+		{401, func(delay time.Duration, _ int) bool { return delay == 7*soon }},
+		{403, func(delay time.Duration, _ int) bool { return delay == 7*soon }},
 		// Doubling from 1 ms to 40 ms, with half of it left to chance.
 		{503, func(delay time.Duration, n int) bool {
 			middle := min(soon<<n, 40*soon)
@@ -142,7 +142,7 @@ func TestRunTriesAWrongPasswordSlowlyAndAMissingAsteriskFaster(t *testing.T) {
 		a.says(c.status, `{}`)
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
-		err := a.client().Run(ctx, "earshot", ari.RunOptions{MinDelay: soon, MaxDelay: 40 * soon, OnRetry: func(err error, delay time.Duration) {
+		err := a.client().Run(ctx, "earshot", ari.RunOptions{MinDelay: soon, MaxDelay: 40 * soon, RefusedDelay: 7 * soon, OnRetry: func(err error, delay time.Duration) {
 			var status *ari.StatusError
 			if !errors.As(err, &status) || status.Status != c.status {
 				t.Errorf("retry after %v", err)
