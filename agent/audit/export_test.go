@@ -4,6 +4,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Faults stands between a Log and its files.
@@ -114,4 +115,9 @@ func ChainLine(k Key, prev Link, e Entry) ([]byte, Link, error) {
 	}
 	line, next := newChain(k).append(nil, prev, e.Time, body)
 	return line, next, nil
+}
+
+// ForgeLine makes the line after prev with any text between the chain's fields: what one can write who has the key, or needs none.
+func ForgeLine(k Key, prev Link, at time.Time, fields string) ([]byte, Link) {
+	return newChain(k).append(nil, prev, at, []byte("{"+fields+"}"))
 }

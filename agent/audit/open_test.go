@@ -89,13 +89,12 @@ func TestAPageThatNeverReachedTheDiskIsCutOff(t *testing.T) {
 
 func TestWhatACrashCannotExplainIsNotOpened(t *testing.T) {
 	log, head, ends := killed(t, 3, 3)
-	other := func(n int) []byte { // a good log of n lines by the same hand, with a head of its own
+	var other []byte // a good log of as many lines and bytes
+	{
 		p := filepath.Join(t.TempDir(), "other.log")
 		l := mustOpen(t, p, audit.Options{Clock: clock})
-		for range n {
-			mustAppend(t, l, entry(99))
-		}
-		return mustRead(t, p)
+		mustAppend(t, l, entry(7), entry(8), entry(9))
+		other = mustRead(t, p)
 	}
 	changed := func(b []byte, at int) []byte {
 		b = bytes.Clone(b)
@@ -116,7 +115,7 @@ func TestWhatACrashCannotExplainIsNotOpened(t *testing.T) {
 		"the head is longer":               {log, append(bytes.Clone(head), '\n'), "head file is damaged"},
 		"the last line is changed":         {changed(log, ends[1]+10), head, "line 3 is not as it was written"},
 		"the last line's end is changed":   {changed(log, len(log)-1), head, "line 3 is not as it was written"},
-		"another log stands there":         {other(4), head, "line 3 is not as it was written"},
+		"another log stands there":         {other, head, "line 3 is not as it was written"},
 		"much was added":                   {append(bytes.Clone(log), bytes.Repeat([]byte("x"), 2<<20)...), head, "no part of the chain"},
 	} {
 		path := filepath.Join(t.TempDir(), "audit.log")
@@ -143,10 +142,23 @@ func TestWhatACrashCannotExplainIsNotOpened(t *testing.T) {
 			t.Errorf("%s: Open made a log", name)
 		}
 	}
-	if path := filepath.Join(t.TempDir(), "audit.log"); true { // the same files unchanged do open
-		mustPut(t, path, log)
+	path := filepath.Join(t.TempDir(), "audit.log") // the same files unchanged do open
+	mustPut(t, path, log)
+	mustPut(t, path+".head", head)
+	mustOpen(t, path, audit.Options{})
+}
+
+func TestAWholeLineOfAnotherChainBehindTheHeadIsCutOff(t *testing.T) {
+	log, head, ends := killed(t, 2, 2)
+	other, _ := audit.ForgeLine(nil, audit.Link{Seq: 2, Hash: strings.Repeat("0", 64)}, clock(), `"id":"a","phase":"ended","action":"spy"`)
+	for name, line := range map[string][]byte{"the right number behind another line": other, "a line again": log[ends[0]:]} {
+		path := filepath.Join(t.TempDir(), "audit.log")
+		mustPut(t, path, append(bytes.Clone(log), line...))
 		mustPut(t, path+".head", head)
 		mustOpen(t, path, audit.Options{})
+		if got := ids(wantGood(t, nil, path)); got != "act0 act1 audit" {
+			t.Errorf("%s: entries %s", name, got)
+		}
 	}
 }
 

@@ -50,6 +50,11 @@ func TestTheChainRunsThroughRotatedFiles(t *testing.T) {
 	if err != nil || rep.OK() {
 		t.Errorf("files swapped: %+v, %v", rep, err)
 	}
+	begun := filepath.Join(t.TempDir(), "audit.log")
+	mustWrite(t, begun, audit.Options{}, 0)
+	if rep, err := audit.VerifyFiles(nil, files[0], begun); err != nil || rep.OK() || rep.Fault.File != begun {
+		t.Errorf("an empty log of another chain behind: %v, %v", rep.Fault, err)
+	}
 	b := mustRead(t, files[1])
 	mustPut(t, files[1], b[:len(b)/5*4])
 	if rep, err := audit.VerifyFiles(nil, files...); err != nil || rep.OK() || rep.Fault.File != files[1] {

@@ -171,6 +171,40 @@ func TestARewrittenChainIsFoundWithAKeyAndOnlyThen(t *testing.T) {
 	}
 }
 
+func TestAForgedLineThatAppendWouldNotWriteIsFound(t *testing.T) {
+	good, first := audit.ForgeLine(nil, audit.Link{}, clock(), `"id":"a","phase":"ended","action":"spy"`)
+	if rep, err := audit.Verify(bytes.NewReader(good), nil); err != nil || !rep.OK() {
+		t.Fatalf("%v, %v", rep.Fault, err)
+	}
+	for name, tc := range map[string]struct {
+		prev    audit.Link
+		fields  string
+		problem audit.Problem // of Verify; none where only the entry is wrong
+	}{
+		"no JSON":                {first, `"id":`, audit.Altered},
+		"a number left out":      {audit.Link{Seq: 2, Hash: first.Hash}, `"id":"a","phase":"ended","action":"spy"`, audit.Missing},
+		"a number twice":         {audit.Link{Hash: first.Hash}, `"id":"a","phase":"ended","action":"spy"`, audit.OutOfOrder},
+		"an unknown field":       {first, `"id":"a","phase":"ended","action":"spy","note":"x"`, ""},
+		"another number further": {first, `"id":"a","phase":"ended","action":"spy","seq":7`, ""},
+		"free text":              {first, `"id":"a","phase":"ended","action":"spy","detail":"Ivan"` + ` ` + `,"reason":"to +7"`, ""},
+		"no phase":               {first, `"id":"a","action":"spy"`, ""},
+	} {
+		line, _ := audit.ForgeLine(nil, tc.prev, clock(), tc.fields)
+		log := slices.Concat(good, line)
+		rep, err := audit.Verify(bytes.NewReader(log), nil)
+		if err != nil || rep.OK() != (tc.problem == "") || !rep.OK() && (rep.Fault.Problem != tc.problem || rep.Fault.Line != 2) {
+			t.Errorf("%s: %v, %v, want %q", name, rep.Fault, err, tc.problem)
+		}
+		r := audit.NewReader(bytes.NewReader(log), nil)
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Next(); err == nil {
+			t.Errorf("%s: the reader gives it as an entry", name)
+		}
+	}
+}
+
 func TestAReaderGoesOnAfterAFault(t *testing.T) {
 	lines, _ := sealed(t, nil, 6)
 	lines[1] = bytes.Replace(lines[1], []byte("irina"), []byte("boris"), 1)

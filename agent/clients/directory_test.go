@@ -203,6 +203,19 @@ func TestReloadWhileManyAsk(t *testing.T) {
 	wg.Wait()
 }
 
+func TestEachOfManyNumbersIsItself(t *testing.T) { // enough of them to share places and drive each other out
+	d := mustParse(t, book(1000))
+	for range 2 {
+		for n := range 3000 {
+			number := fmt.Sprintf("8916%07d", n)
+			c, ok := d.Lookup(number)
+			if ok != (n < 1000) || ok && c.Number != "+7"+number[1:] {
+				t.Fatalf("Lookup(%s) = %q, %v", number, c.Number, ok)
+			}
+		}
+	}
+}
+
 func TestAClientPrintsRedacted(t *testing.T) {
 	c, _ := mustParse(t, sample).Lookup("+79161234567")
 	js, err := json.Marshal([]clients.Client{c})
