@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"unicode/utf8"
@@ -119,6 +120,26 @@ func contains(list []string, s string) bool {
 		}
 	}
 	return false
+}
+
+// takeBody reads a request's body into memory, so that nothing after it waits for the client.
+func takeBody(r *http.Request) *Problem {
+	if p := mediaType(r.Header); p != nil {
+		return p
+	}
+	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return ofStatus(http.StatusRequestTimeout)
+	case err != nil:
+		return ofStatus(http.StatusBadRequest) // the client broke off
+	case len(data) > maxBody:
+		return ofStatus(http.StatusRequestEntityTooLarge)
+	case len(data) == 0:
+		return newProblem(http.StatusBadRequest, "no_body", "This request takes one JSON object as its body.")
+	}
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	return nil
 }
 
 // mediaType checks how a body comes. Asking for application/json also keeps a page of another host from sending one without a CORS

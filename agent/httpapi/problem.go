@@ -85,7 +85,7 @@ func asProblem(err error) *Problem {
 		return own
 	case errors.Is(err, gate.CutShutdown), errors.Is(err, errClosed):
 		return newProblem(http.StatusServiceUnavailable, "stopping", "Earshot is stopping; try again shortly.")
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		p := newProblem(http.StatusServiceUnavailable, "timeout", "It took too long and may still be done; look again shortly.")
 		p.cause = err
 		return p
@@ -133,7 +133,9 @@ func ofStatus(status int) *Problem {
 	case http.StatusRequestTimeout:
 		return newProblem(status, "body_timeout", "The body did not arrive in time.")
 	case http.StatusRequestEntityTooLarge:
-		return newProblem(status, "body_too_large", "The body is too large; no request needs more than a few hundred bytes.")
+		p := newProblem(status, "body_too_large", "The body is too large; no request needs more than a few hundred bytes.")
+		p.header = http.Header{"Connection": {"close"}} // what is left of it is not read
+		return p
 	case http.StatusUnsupportedMediaType:
 		return newProblem(status, "unsupported_media_type", "Send the body as Content-Type: application/json, in UTF-8 and not compressed.")
 	case http.StatusUnprocessableEntity:

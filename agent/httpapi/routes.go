@@ -15,11 +15,14 @@ import (
 	"github.com/earshot-pbx/earshot/agent/mask"
 )
 
+const schemaPrefix = "#/components/schemas/"
+
 // door is how requests that come in here are named in the record.
 const door = "http"
 
-// endTimeout bounds how long an answer waits for a supervision's legs to be hung up.
-const endTimeout = 15 * time.Second
+// endTimeout bounds how long an answer waits for a supervision's legs to be hung up. It is shorter than the server's ReadTimeout, at which
+// net/http takes the client to be gone.
+const endTimeout = 10 * time.Second
 
 // Supervise is the body of POST /v1/supervisions.
 type Supervise struct {
@@ -65,7 +68,7 @@ func (s *Server) routes() {
 				License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas: huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"bearer": {Type: "http", Scheme: "bearer", Description: "A token made by `earshot token`. It is never taken from the address."},
 				},
@@ -153,7 +156,8 @@ func reply[T any](v T, err error) (*answer[T], error) {
 func op(method, path, id, summary string) huma.Operation {
 	return huma.Operation{
 		Method: method, Path: path, OperationID: id, Summary: summary,
-		MaxBodyBytes: maxBody, BodyReadTimeout: 5 * time.Second, SkipValidateBody: true,
+		// Bodies are bounded, read and checked before huma sees them.
+		MaxBodyBytes: maxBody + 1, BodyReadTimeout: -1, SkipValidateBody: true,
 	}
 }
 
@@ -174,7 +178,7 @@ func add[I, O any](s *Server, api huma.API, o huma.Operation, f func(context.Con
 			p = query(r.URL, takes...)
 		}
 		if p == nil && hasBody {
-			p = mediaType(r.Header)
+			p = takeBody(r)
 		}
 		if p != nil {
 			x.fail(p)
@@ -235,8 +239,19 @@ func (s *Server) describe(api huma.API) {
 			"default": {Description: "There is no stream; code says why.", Content: map[string]*huma.MediaType{problemType: {Schema: problem}}},
 		},
 	})
-	for _, unused := range []string{"ErrorModel", "ErrorDetail"} {
-		delete(doc.Components.Schemas.Map(), unused)
+	schemas := doc.Components.Schemas.Map()
+	delete(schemas, "ErrorModel")
+	delete(schemas, "ErrorDetail")
+	asked := map[string]bool{}
+	for _, path := range doc.Paths {
+		if path.Post != nil {
+			asked[strings.TrimPrefix(path.Post.RequestBody.Content["application/json"].Schema.Ref, schemaPrefix)] = true
+		}
+	}
+	for name, schema := range schemas {
+		if !asked[name] {
+			schema.AdditionalProperties = nil // a client must not choke on what a later version tells beside
+		}
 	}
 	out, err := json.Marshal(doc)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -59,7 +61,7 @@ type world struct {
 	token  map[string]string
 	door   *httpapi.Server
 	web    *httptest.Server
-	log    *lockedBuffer
+	log    *journal
 	reg    *prometheus.Registry
 	clock  *atomic.Int64
 }
@@ -74,7 +76,7 @@ func newWorld(t *testing.T, options ...option) *world {
 	}
 	w := &world{
 		t: t, pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8)}, book: &recorder{}, people: directory{},
-		token: map[string]string{}, log: &lockedBuffer{}, reg: prometheus.NewRegistry(), clock: &atomic.Int64{},
+		token: map[string]string{}, log: &journal{wrote: make(chan struct{}, 1)}, reg: prometheus.NewRegistry(), clock: &atomic.Int64{},
 	}
 	w.clock.Store(start.Unix())
 	w.feed = feed.New(feed.Config{
@@ -309,20 +311,21 @@ func (r *recorder) Append(_ context.Context, e audit.Entry) error {
 	return nil
 }
 
-func (r *recorder) break_(err error) {
+func (r *recorder) refuse(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.fail = err
 }
 
-func (r *recorder) ids() map[string]bool {
+func (r *recorder) has(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ids := map[string]bool{}
 	for _, e := range r.entries {
-		ids[e.ID] = true
+		if e.ID == id {
+			return true
+		}
 	}
-	return ids
+	return false
 }
 
 type directory map[string]clients.Client
@@ -398,21 +401,111 @@ func (w *world) answered(leg call.LegID, endpoint string) {
 	w.gate.Entered(leg)
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+// internal scripts a call from one phone to another.
+func (w *world) internal(id, from, fromExten, to, toExten string) {
+	a, b := call.Identity{Number: call.Number(fromExten)}, call.Identity{Number: call.Number(toExten)}
+	caller := phone(id+".t", from, call.StateRing, a, b)
+	caller.Exten, caller.App = toExten, "Dial"
+	leg := phone(id+".p", to, call.StateDown, b, a)
+	leg.App = "AppDial"
+	w.ingest(
+		call.Event{Kind: call.LegSeen, Channel: caller, At: at(10)},
+		call.Event{Kind: call.LegSeen, Channel: leg, At: at(10)},
+		call.Event{Kind: call.DialBegan, Channel: caller, Peer: leg, Dialled: toExten, At: at(10)},
+	)
+	caller.State, leg.State = call.StateUp, call.StateUp
+	bridge := call.Bridge{ID: call.BridgeID(id + ".b"), Type: "mixing"}
+	w.ingest(
+		call.Event{Kind: call.DialEnded, Channel: caller, Peer: leg, Answered: true, At: at(12)},
+		call.Event{Kind: call.BridgeSeen, Bridge: bridge, At: at(12)},
+		call.Event{Kind: call.BridgeEntered, Bridge: bridge, Channel: leg, At: at(12)},
+		call.Event{Kind: call.BridgeEntered, Bridge: bridge, Channel: caller, At: at(12)},
+	)
 }
 
-func (l *lockedBuffer) Write(p []byte) (int, error) {
+// revoke takes an employee's token out of the file and has it loaded.
+func (w *world) revoke(who string) {
+	w.t.Helper()
+	if err := os.Remove(w.file); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range w.tokens.Entries() {
+		if e.Employee == who {
+			continue
+		}
+		if err := auth.AddToken(w.file, e); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := w.tokens.Reload(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// journal is the log, and tells when something has been written.
+type journal struct {
+	mu    sync.Mutex
+	b     strings.Builder
+	wrote chan struct{}
+}
+
+func (l *journal) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	select {
+	case l.wrote <- struct{}{}:
+	default:
+	}
 	return l.b.Write(p)
 }
 
-func (l *lockedBuffer) String() string {
+func (l *journal) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// logged waits until the log has the text.
+func (w *world) logged(t *testing.T, text string) {
+	t.Helper()
+	late := time.After(15 * time.Second)
+	for !strings.Contains(w.log.String(), text) {
+		select {
+		case <-w.log.wrote:
+		case <-late:
+			t.Fatalf("the log has no %q:\n%s", text, w.log)
+		}
+	}
+}
+
+// metric checks one series.
+func (w *world) metric(t *testing.T, series string, want float64) {
+	t.Helper()
+	families, err := w.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetName()+`="`+l.GetValue()+`"`)
+			}
+			name := f.GetName()
+			if len(labels) > 0 {
+				name += "{" + strings.Join(labels, ",") + "}"
+			}
+			all = append(all, name)
+			if name == series {
+				if got := m.GetCounter().GetValue(); got != want {
+					t.Errorf("%s is %v, want %v", series, got, want)
+				}
+				return
+			}
+		}
+	}
+	t.Errorf("no %s among\n%s", series, strings.Join(all, "\n"))
 }
 
 // recv takes what comes within a while.
@@ -426,4 +519,3 @@ func recv[T any](t *testing.T, c <-chan T) T {
 		panic("not reached")
 	}
 }
-
