@@ -85,12 +85,12 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 	if a.finished() || !g.known {
 		return
 	}
+	if !a.supervision && g.settled(t, a) {
+		return
+	}
 	l := t.Leg(a.leg)
 	if l == nil {
 		a.finish(ending{reason: reasonCallEnded})
-		return
-	}
-	if !a.supervision && g.settled(a, l) {
 		return
 	}
 	if g.ownGone(t, a) {
@@ -147,19 +147,10 @@ func (g *Gate) ownGone(t *call.Table, a *act) bool {
 	if !a.ownSeen || a.leaving != nil {
 		return false
 	}
-	switch {
-	case a.supervision && a.state == stateActive:
-		a.finish(ending{reason: reasonBySupervisor})
-	case a.supervision:
-		a.finish(ending{reason: reasonNoAnswer})
-	default:
-		// A pickup takes the own leg away before the call is seen to be the taker's.
-		a.leaving = g.after(g.cfg.Grace, func(t *call.Table) {
-			if l := t.Leg(a.leg); l == nil || !g.settled(a, l) {
-				a.finish(ending{reason: reasonNoAnswer})
-			}
-		})
-		return false
+	reason := reasonNoAnswer
+	if a.supervision && a.state == stateActive {
+		reason = reasonBySupervisor
 	}
+	a.finish(ending{reason: reason})
 	return true
 }

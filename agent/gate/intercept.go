@@ -75,18 +75,35 @@ func (g *Gate) intercept(a *act) {
 	g.conclude(a)
 }
 
-// settled looks whether the ringing call has found somebody: the taker, which ends the act well, or anybody else. Caller holds the lock.
-func (g *Gate) settled(a *act, l *call.Leg) bool {
+// settled looks whether the ringing call has found somebody: the taker, which ends the act well, or anybody else. It reports whether there is
+// nothing more to decide. Caller holds the lock.
+//
+// PickupChan puts the taker's channel, unique id and all, in the place of the ringing one, which goes: so the taker's own leg is up and has the
+// caller on its other side. The ringing leg may be gone a moment before that is seen.
+func (g *Gate) settled(t *call.Table, a *act) bool {
+	if own := t.Leg(a.own); own != nil && own.State() == call.StateUp {
+		g.scratch.peers = t.Peers(g.scratch.peers[:0], own)
+		if len(g.scratch.peers) > 0 {
+			a.takenOnce.Do(func() { close(a.taken) })
+			return true
+		}
+	}
+	l := t.Leg(a.leg)
 	switch {
-	case samePhone(l.Endpoint(), a.phone):
-		// A pickup leaves the ringing leg its id and gives it the taker's phone.
-		a.takenOnce.Do(func() { close(a.taken) })
-		return true
-	case l.State() == call.StateUp:
+	case l != nil && l.State() == call.StateUp:
 		a.finish(ending{reason: reasonTakenByOther})
 		return true
+	case l != nil:
+		return false
 	}
-	return false
+	if a.leaving == nil {
+		a.leaving = g.after(g.cfg.Grace, func(t *call.Table) {
+			if !a.finished() && !g.settled(t, a) {
+				a.finish(ending{reason: reasonCallEnded})
+			}
+		})
+	}
+	return true
 }
 
 // samePhone reports whether two endpoints are one. Asterisk takes the technology in any case and the resource as it is spelt.

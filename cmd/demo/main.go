@@ -41,7 +41,7 @@ func run(ctx context.Context, tour bool, binary string, verbose bool) error {
 	if !tour {
 		o.HTTP, o.Admin = preferred("127.0.0.1:8080"), preferred("127.0.0.1:9090")
 	}
-	d := &demo{tones: map[phone.Tone]string{}}
+	d := &demo{binary: binary, tones: map[phone.Tone]string{}}
 	var err error
 	if d.site, err = site.Start(ctx, o); err != nil {
 		return err
@@ -57,14 +57,13 @@ func run(ctx context.Context, tour bool, binary string, verbose bool) error {
 		d.clients[e.ID] = &site.Client{Base: "http://" + d.site.HTTP, Token: token}
 		d.tones[d.site.Phones[e.ID].Tone()] = e.ID
 	}
-	var log io.Writer
 	if verbose {
-		log = os.Stderr
+		d.log = os.Stderr
 	}
-	if d.earshot, err = d.site.Run(ctx, binary, log); err != nil {
+	if d.earshot, err = d.site.Run(ctx, binary, d.log); err != nil {
 		return err
 	}
-	defer d.earshot.Stop()
+	defer func() { d.earshot.Stop() }()
 	fmt.Printf("  Earshot is ready: panel API http://%s/v1, metrics http://%s/metrics\n", d.site.HTTP, d.site.Admin)
 	if tour {
 		tourCtx, cancel := context.WithTimeout(ctx, 4*time.Minute)
@@ -82,6 +81,8 @@ func run(ctx context.Context, tour bool, binary string, verbose bool) error {
 type demo struct {
 	site    *site.Site
 	earshot *site.Process
+	binary  string
+	log     io.Writer // where Earshot's own log goes, nil for nowhere
 	clients map[string]*site.Client
 	tones   map[phone.Tone]string // whose voice a tone is
 }
