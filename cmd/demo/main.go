@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -73,7 +72,9 @@ func run(ctx context.Context, tour bool, binary string, verbose bool) error {
 		}
 		return nil
 	}
-	d.invite(filepath.Clean(binary))
+	if err := d.invite(); err != nil {
+		return err
+	}
 	return d.live(ctx)
 }
 

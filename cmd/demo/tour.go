@@ -119,7 +119,7 @@ func (d *demo) names(tones []phone.Tone) string {
 		switch {
 		case d.tones[t] != "":
 			names = append(names, d.tones[t])
-		case t == vera.tone, t == stranger.tone, t == secret.tone:
+		case outsider(t):
 			names = append(names, "the customer")
 		default:
 			names = append(names, t.String())
@@ -129,6 +129,10 @@ func (d *demo) names(tones []phone.Tone) string {
 		return "nobody"
 	}
 	return strings.Join(names, " and ")
+}
+
+func outsider(t phone.Tone) bool {
+	return slices.ContainsFunc(customers, func(c caller) bool { return c.tone == t })
 }
 
 // quiet ends every call and waits until the board is idle.
