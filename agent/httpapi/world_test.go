@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -62,7 +63,8 @@ type world struct {
 	door   *httpapi.Server
 	web    *httptest.Server
 	log    *journal
-	reg    *prometheus.Registry
+	reg    *prometheus.Registry // the door's metrics
+	met    *prometheus.Registry // the gate's
 	clock  *atomic.Int64
 }
 
@@ -70,12 +72,8 @@ type option func(*httpapi.Config)
 
 func newWorld(t *testing.T, options ...option) *world {
 	t.Helper()
-	set, problems, err := policy.Load("policy.yaml", []byte(policyText), start)
-	if err != nil {
-		t.Fatalf("the policy of the tests: %v %v", err, problems)
-	}
 	w := &world{
-		t: t, pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8)}, book: &recorder{}, people: directory{},
+		t: t, met: prometheus.NewRegistry(), pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8)}, book: &recorder{}, people: directory{},
 		token: map[string]string{}, log: &journal{wrote: make(chan struct{}, 1)}, reg: prometheus.NewRegistry(), clock: &atomic.Int64{},
 	}
 	w.clock.Store(start.Unix())
@@ -84,7 +82,8 @@ func newWorld(t *testing.T, options ...option) *world {
 		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) { w.gate.Applied(t, ev, ch) },
 	})
 	log := zerolog.New(w.log)
-	w.gate = gate.New(gate.Config{Feed: w.feed, PBX: w.pbx, Audit: w.book, Clients: w.people, Policy: set, Log: zerolog.Nop()})
+	w.gate = gate.New(gate.Config{Feed: w.feed, PBX: w.pbx, Audit: w.book, Clients: w.people, Policy: w.policy(policyText), Log: zerolog.Nop(), Metrics: gate.NewMetrics(w.met)})
+	var err error
 	var entries []auth.Entry
 	for _, who := range []string{"anna", "boris", "carl", "dora", "egor", "ghost"} {
 		token, hash := auth.NewToken()
@@ -111,6 +110,10 @@ func newWorld(t *testing.T, options ...option) *world {
 	w.door = httpapi.New(cfg)
 	w.web = httptest.NewUnstartedServer(nil)
 	w.web.Config = w.door.HTTP()
+	w.web.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		_ = c.(*net.TCPConn).SetWriteBuffer(4 << 10) // so that who does not read is noticed soon
+		return ctx
+	}
 	w.web.Start()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -126,6 +129,31 @@ func newWorld(t *testing.T, options ...option) *world {
 	})
 	w.ingest(call.Event{Kind: call.Resynced, Snapshot: &call.Snapshot{}})
 	return w
+}
+
+func (w *world) policy(text string) *policy.Set {
+	w.t.Helper()
+	set, problems, err := policy.Load("policy.yaml", []byte(text), start)
+	if err != nil {
+		w.t.Fatalf("the policy of the tests: %v %v", err, problems)
+	}
+	return set
+}
+
+// watching is how many streams the gate serves.
+func (w *world) watching() int {
+	w.t.Helper()
+	families, err := w.met.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "earshot_watchers" {
+			return int(f.GetMetric()[0].GetGauge().GetValue())
+		}
+	}
+	w.t.Fatal("no earshot_watchers")
+	return 0
 }
 
 // at is a moment of the script.
@@ -327,6 +355,8 @@ func (r *recorder) has(id string) bool {
 	}
 	return false
 }
+
+func clientOf(who string) clients.Client { return clients.Client{Name: "A Client", Responsible: who} }
 
 type directory map[string]clients.Client
 
