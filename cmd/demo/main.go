@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/pbxtest"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/site"
 )
@@ -23,20 +24,38 @@ func main() {
 	tour := flag.Bool("tour", false, "walk through the main job and end; exit 1 if anything is not as it should be")
 	binary := flag.String("earshot", "bin/earshot", "the earshot program")
 	verbose := flag.Bool("log", false, "show Earshot's own log")
+	fetch := flag.Bool("fetch", false, "only get an Asterisk, from the cache or from Debian, and say which")
 	flag.Parse()
-	if err := run(ctx, *tour, *binary, *verbose); err != nil && !errors.Is(err, context.Canceled) {
+	do := func() error { return run(ctx, *tour, *binary, *verbose) }
+	if *fetch {
+		do = func() error { return get(ctx) }
+	}
+	if err := do(); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "\ndemo:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
+// get makes sure that there is an Asterisk, so that what follows need not wait for it in silence.
+func get(ctx context.Context) error {
+	a, err := pbxtest.Find(ctx, progress)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = a.Close() }()
+	fmt.Printf("Asterisk %s\n", a.Version)
+	return nil
+}
+
+func progress(s string) { fmt.Println("  " + s) }
+
 func run(ctx context.Context, tour bool, binary string, verbose bool) error {
 	if _, err := os.Stat(binary); err != nil {
 		return fmt.Errorf("there is no program %s; `make demo` builds it, or give its path with -earshot", binary)
 	}
 	fmt.Println("Starting an Asterisk with nine phones and a trunk (the first time it is fetched from Debian, about 80 MB) …")
-	o := site.Options{Progress: func(s string) { fmt.Println("  " + s) }, Lease: "6s"}
+	o := site.Options{Progress: progress, Lease: "6s"}
 	if !tour {
 		o.HTTP, o.Admin = preferred("127.0.0.1:8080"), preferred("127.0.0.1:9090")
 	}
