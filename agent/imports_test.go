@@ -1,0 +1,227 @@
+package agent_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/earshot-pbx/earshot"
+
+// rooms says which package may import which of ours: the layout of the house as a table. What is not here is forbidden, and so is a package
+// that is not here. The zero row means: nothing of ours.
+var rooms = map[string][]string{
+	"cmd/earshot": {"agent", "agent/audit", "agent/auth", "policy", "policy/policyfile"},
+	"cmd/demo":    {"agent/pbxtest", "agent/pbxtest/site", "agent/pbxtest/phone"},
+
+	"agent": {
+		"agent/call", "agent/pbx", "agent/feed", "agent/mask", "agent/gate", "agent/auth", "agent/audit", "agent/clients", "agent/journal",
+		"agent/httpapi", "agent/amiproxy", "agent/ariproxy", "agent/dialplan", "agent/strict", "ami", "ari", "policy", "policy/policyfile", "cache",
+	},
+	"agent/call":    {},
+	"agent/strict":  {},
+	"agent/audit":   {},
+	"agent/auth":    {"agent/strict"},
+	"agent/clients": {"agent/strict"},
+	"agent/journal": {"agent/call"},
+	"agent/pbx":     {"agent/call", "ami", "ari"},
+	"agent/feed":    {"agent/call"},
+	"agent/mask":    {"agent/call"},
+	"agent/gate":    {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/mask", "agent/pbx", "policy"},
+
+	// The doors. A protocol's own package is a leaf that knows no calls of ours, so a door may speak it.
+	"agent/httpapi":  {"agent/auth", "agent/gate", "agent/mask"},
+	"agent/amiproxy": {"agent/auth", "agent/gate", "agent/mask", "ami"},
+	"agent/ariproxy": {"agent/auth", "agent/gate", "agent/mask", "ari"},
+	"agent/dialplan": {"agent/auth", "agent/gate", "agent/mask", "ari"},
+
+	"agent/pbxtest":        {"agent/pbxtest/child", "agent/pbxtest/debian", "ami", "ari"},
+	"agent/pbxtest/child":  {},
+	"agent/pbxtest/debian": {},
+	"agent/pbxtest/phone":  {},
+	"agent/pbxtest/site":   {"agent/pbxtest", "agent/pbxtest/child", "agent/pbxtest/phone"},
+
+	"ami":               {},
+	"ari":               {},
+	"policy":            {},
+	"policy/policyfile": {"policy"},
+	"cache":             {},
+}
+
+// doors are the packages that talk to panels. What is behind them they see through the gate and as a View only.
+var doors = []string{"agent/httpapi", "agent/amiproxy", "agent/ariproxy", "agent/dialplan"}
+
+var behindTheDoors = []string{"agent/call", "agent/feed", "agent/pbx", "agent/audit"}
+
+// nameless are words that say nothing about what a package is.
+var nameless = []string{"util", "utils", "common", "helper", "helpers", "manager", "managers", "misc", "shared", "base", "types", "models"}
+
+// listed is what `go list -json` tells of one package.
+type listed struct {
+	Dir, ImportPath, Name string
+	Imports               []string
+	TestImports           []string // of the tests in the package
+	XTestImports          []string // of the tests beside it
+	IgnoredGoFiles        []string // what this system does not build
+	outsideBuild          []string // what those import
+}
+
+func TestImportsStayWithinTheTable(t *testing.T) {
+	packages := list(t)
+	if len(packages) < 10 {
+		t.Fatalf("go list found %d packages only", len(packages))
+	}
+	for _, fault := range faults(packages) {
+		t.Error(fault)
+	}
+}
+
+func TestTheTableKeepsDoorsAndLeavesApart(t *testing.T) {
+	for _, door := range doors {
+		row, ok := rooms[door]
+		if !ok {
+			t.Errorf("%s has no row", door)
+		}
+		for _, forbidden := range append(slices.Clone(behindTheDoors), doors...) {
+			if slices.Contains(row, forbidden) {
+				t.Errorf("the table lets the door %s import %s", door, forbidden)
+			}
+		}
+	}
+	for _, leaf := range []string{"ami", "ari", "policy", "cache", "agent/call", "agent/strict", "agent/audit"} {
+		if row, ok := rooms[leaf]; !ok || len(row) > 0 {
+			t.Errorf("the leaf %s has the row %v", leaf, row)
+		}
+	}
+	for from, row := range rooms {
+		for _, to := range row {
+			if _, ok := rooms[to]; !ok {
+				t.Errorf("%s may import %s, which is no room", from, to)
+			}
+		}
+	}
+}
+
+func TestAForbiddenImportIsFound(t *testing.T) {
+	ours := func(p string) string { return module + "/" + p }
+	for name, tc := range map[string]struct {
+		p    listed
+		want string
+	}{
+		"a door that imports calls":           {listed{ImportPath: ours("agent/httpapi"), Imports: []string{ours("agent/call")}}, "agent/httpapi imports agent/call"},
+		"a door that imports another":         {listed{ImportPath: ours("agent/dialplan"), Imports: []string{ours("agent/httpapi")}}, "agent/dialplan imports agent/httpapi"},
+		"a door that imports the audit log":   {listed{ImportPath: ours("agent/amiproxy"), Imports: []string{ours("agent/audit")}}, "agent/amiproxy imports agent/audit"},
+		"a leaf that imports another":         {listed{ImportPath: ours("ami"), Imports: []string{"fmt", ours("policy")}}, "ami imports policy"},
+		"an inner package that imports agent": {listed{ImportPath: ours("agent/feed"), Imports: []string{ours("agent")}}, "agent/feed imports agent"},
+		"an import for another system":        {listed{ImportPath: ours("ari"), outsideBuild: []string{ours("ami")}}, "ari imports ami"},
+		"a package without a row":             {listed{ImportPath: ours("agent/attic")}, "agent/attic is not in the table"},
+		"the module's root":                   {listed{ImportPath: module}, ". is not in the table"},
+		"go-redis in the gate":                {listed{ImportPath: ours("agent/gate"), Imports: []string{"github.com/redis/go-redis/v9"}}, "agent/gate imports github.com/redis/go-redis/v9"},
+		"go-redis in a test":                  {listed{ImportPath: ours("agent/gate"), XTestImports: []string{"github.com/redis/go-redis/v9/auth"}}, "agent/gate imports github.com/redis/go-redis/v9/auth"},
+		"a package called util":               {listed{ImportPath: ours("policy/util"), Name: "util"}, `policy/util is called "util"`},
+		"a package that calls itself helpers": {listed{ImportPath: ours("ami"), Name: "helpers"}, `ami is called "helpers"`},
+	} {
+		if got := strings.Join(faults([]listed{tc.p}), "\n"); !strings.Contains(got, tc.want) {
+			t.Errorf("%s: found %q, want %q", name, got, tc.want)
+		}
+	}
+	for name, p := range map[string]listed{
+		"the agent":             {ImportPath: ours("agent"), Name: "agent", Imports: []string{"fmt", ours("agent/gate"), ours("policy/policyfile")}},
+		"a test that may":       {ImportPath: ours("agent/httpapi"), Name: "httpapi", XTestImports: []string{ours("agent/call")}},
+		"go-redis in the cache": {ImportPath: ours("cache"), Name: "cache", Imports: []string{"github.com/redis/go-redis/v9"}},
+	} {
+		if got := faults([]listed{p}); len(got) > 0 {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// faults says, a sentence each, what does not stand in the table.
+func faults(packages []listed) []string {
+	var found []string
+	for _, p := range packages {
+		room := inModule(p.ImportPath)
+		row, ok := rooms[room]
+		if !ok {
+			found = append(found, fmt.Sprintf("%s is not in the table of rooms: give it a row, or put the code where it belongs", room))
+		}
+		for _, name := range []string{p.Name, path.Base(room)} {
+			if slices.Contains(nameless, name) {
+				found = append(found, fmt.Sprintf("%s is called %q, which says nothing; name what it is, or put the code where it is used", room, name))
+			}
+		}
+		built := slices.Concat(p.Imports, p.outsideBuild)
+		for _, to := range built {
+			if target := inModule(to); target != to && !slices.Contains(row, target) {
+				found = append(found, fmt.Sprintf("%s imports %s, which its row does not have", room, target))
+			}
+		}
+		for _, to := range slices.Concat(built, p.TestImports, p.XTestImports) {
+			if isRedis(to) && room != "cache" && !strings.HasPrefix(room, "cache/") {
+				found = append(found, fmt.Sprintf("%s imports %s; only packages below cache may", room, to))
+			}
+		}
+	}
+	return found
+}
+
+// inModule is an import path without the module's, or the path itself when it is not ours.
+func inModule(importPath string) string {
+	if importPath == module {
+		return "."
+	}
+	return strings.TrimPrefix(importPath, module+"/")
+}
+
+func isRedis(importPath string) bool {
+	return strings.HasPrefix(importPath, "github.com/redis/") || strings.HasPrefix(importPath, "github.com/go-redis/")
+}
+
+// list asks the go command for the packages of the module. Files that this system does not build count too.
+func list(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=Dir,ImportPath,Name,Imports,TestImports,XTestImports,IgnoredGoFiles", module+"/...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
+	}
+	var packages []listed
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range p.IgnoredGoFiles {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, spec := range f.Imports {
+				to, err := strconv.Unquote(spec.Path.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.outsideBuild = append(p.outsideBuild, to)
+			}
+		}
+		packages = append(packages, p)
+	}
+}
