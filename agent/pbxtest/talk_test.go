@@ -82,7 +82,8 @@ func (o *floor) hear(want map[*phone.Call][]phone.Tone) {
 	var wg sync.WaitGroup
 	for c, tones := range want {
 		wg.Go(func() {
-			w, err := c.WaitHearsOnly(o.ctx, tones...)
+			begun := time.Now()
+			_, err := c.WaitHearsOnly(o.ctx, tones...)
 			if err == nil {
 				err = c.HearsOnly(o.ctx, 400*time.Millisecond, tones...)
 			}
@@ -91,8 +92,12 @@ func (o *floor) hear(want map[*phone.Call][]phone.Tone) {
 				return
 			}
 			for _, t := range tones {
-				if l := w.Level(t); l < 0.7 || l > 1.3 {
-					o.Errorf("%s hears %v at %.2f of its level", c, t, l)
+				best := 0.0 // a window that a frame fell out of is quieter
+				for _, w := range c.HeardBetween(t, begun, time.Now()) {
+					best = max(best, w.Level(t))
+				}
+				if best < 0.8 || best > 1.2 {
+					o.Errorf("%s hears %v at %.2f of its level", c, t, best)
 				}
 			}
 		})

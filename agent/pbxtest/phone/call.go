@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"strings"
 	"sync"
 
@@ -88,13 +89,12 @@ type Call struct {
 	ringing, answered, done chan struct{}
 
 	decide   chan decision     // incoming: what the user does; room for one
-	dropped  chan struct{}     // incoming: CANCEL came
 	giveUp   chan struct{}     // outgoing: the user hangs up before the answer
 	turn     chan struct{}     // holds a token while an offer is under way (RFC 3264 4)
 	acks     chan *sip.Request // ACKs of our 2xx
 	progress chan int          // statuses that NOTIFY tells of a transfer
 
-	giveUpOnce, dropOnce sync.Once
+	giveUpOnce sync.Once
 
 	mu       sync.Mutex
 	state    State
@@ -131,7 +131,6 @@ func (p *Phone) newCall(id string, incoming bool, called string, tone Tone) (*Ca
 		answered: make(chan struct{}),
 		done:     make(chan struct{}),
 		decide:   make(chan decision, 1),
-		dropped:  make(chan struct{}),
 		giveUp:   make(chan struct{}),
 		turn:     make(chan struct{}, 1),
 		acks:     make(chan *sip.Request, 8),
@@ -270,6 +269,15 @@ func (c *Call) Tone() Tone {
 	c.media.mu.Lock()
 	defer c.media.mu.Unlock()
 	return c.media.tone
+}
+
+// Audio gives the addresses between which audio flows: the phone's own, and
+// the one that the other side named last. When both phones of a call name each other's,
+// audio bypasses the PBX.
+func (c *Call) Audio() (own, other netip.AddrPort) {
+	c.media.mu.Lock()
+	defer c.media.mu.Unlock()
+	return c.media.local(), c.media.remote
 }
 
 // DTMF sends digits (0-9, *, #, A-D) as telephone-events (RFC 4733) and

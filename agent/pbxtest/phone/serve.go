@@ -74,7 +74,10 @@ func (p *Phone) onInvite(req *sip.Request, tx sip.ServerTransaction) {
 		p.reply(req, tx, 500, "Server Internal Error")
 		return
 	}
-	tx.OnCancel(func(*sip.Request) { c.dropOnce.Do(func() { close(c.dropped) }) })
+	dropped := Ending{Status: sip.StatusRequestTerminated, Reason: "Request Terminated", Remote: true}
+	if !tx.OnCancel(func(*sip.Request) { c.finish(dropped) }) { // sipgo sends 487 after this
+		c.finish(dropped) // CANCEL was faster
+	}
 	if offer.audio.IsValid() {
 		c.media.direct(offer, recvonly)
 	}
@@ -125,20 +128,19 @@ func (c *Call) ring(req *sip.Request, tx sip.ServerTransaction, offer session, r
 	case d = <-c.decide:
 	case <-after:
 		d.reject = reaction.Reject
-	case <-c.dropped:
-		c.finish(Ending{Status: sip.StatusRequestTerminated, Reason: "Request Terminated", Remote: true})
-		return // sipgo has sent 487
 	case <-tx.Done():
 		c.finish(Ending{Status: sip.StatusRequestTimeout, Reason: "transaction ended", Remote: true})
 		return
-	case <-c.done:
+	case <-c.done: // by CANCEL, then this is the 487 that sipgo has sent already; or by BYE
 		_ = tx.Respond(c.response(req, 487, "Request Terminated"))
 		return
 	}
 	if d.reject != 0 {
 		reason := reasons[d.reject]
-		_ = tx.Respond(c.response(req, d.reject, reason))
+		// Ended here before the caller can know, or Incoming might still return it to
+		// somebody who waits for the next call.
 		c.finish(Ending{Status: d.reject, Reason: reason})
+		_ = tx.Respond(c.response(req, d.reject, reason))
 		return
 	}
 	c.take(req, tx, offer, replaced)
@@ -206,6 +208,6 @@ func (p *Phone) onBye(req *sip.Request, tx sip.ServerTransaction) {
 	if h := req.GetHeader("Reason"); h != nil {
 		reason = h.Value()
 	}
-	_ = tx.Respond(c.response(req, 200, "OK"))
 	c.finish(Ending{Reason: reason, Remote: true})
+	_ = tx.Respond(c.response(req, 200, "OK"))
 }
