@@ -29,8 +29,14 @@ type Batch struct {
 type Subscription struct {
 	feed  *Feed
 	queue chan Batch
-	place int   // in feed.subs
+	at    int   // in feed.subs
 	err   error // why it ended; set before queue is closed
+}
+
+// A place is one subscriber in the row. The queue stands beside it so that handing on touches nothing else.
+type place struct {
+	queue chan<- Batch
+	sub   *Subscription
 }
 
 // Subscribe calls begin with the present state and its sequence number (begin must not wait, keep the table or call the
@@ -48,8 +54,8 @@ func (f *Feed) Subscribe(buffer int, begin func(t *call.Table, seq uint64)) *Sub
 		close(s.queue)
 		return s
 	}
-	s.place = len(f.subs)
-	f.subs = append(f.subs, s)
+	s.at = len(f.subs)
+	f.subs = append(f.subs, place{s.queue, s})
 	return s
 }
 
@@ -79,25 +85,27 @@ func (f *Feed) publish(ch []call.Change) {
 		return
 	}
 	b := Batch{Seq: f.seq, Known: f.table.Known(), Changes: slices.Clone(ch)}
+	delivered := uint64(0)
 	for i := 0; i < len(f.subs); {
-		s := f.subs[i]
 		select {
-		case s.queue <- b:
-			f.stats.Delivered++
+		case f.subs[i].queue <- b:
+			delivered++
 			i++
 		default:
 			f.stats.CutOff++
-			f.cut(s, ErrSlow) // another one takes its place at i
+			f.cut(f.subs[i].sub, ErrSlow) // another one takes its place at i
 		}
 	}
+	f.stats.Delivered += delivered
 }
 
 // cut ends a subscription that runs. Sending and closing happen under the same lock.
 func (f *Feed) cut(s *Subscription, why error) {
-	last := f.subs[len(f.subs)-1]
-	f.subs[s.place], last.place = last, s.place
-	f.subs[len(f.subs)-1] = nil
-	f.subs = f.subs[:len(f.subs)-1]
+	last := len(f.subs) - 1
+	f.subs[s.at] = f.subs[last]
+	f.subs[s.at].sub.at = s.at
+	f.subs[last] = place{}
+	f.subs = f.subs[:last]
 	s.err = why
 	close(s.queue)
 }
