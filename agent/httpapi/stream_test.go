@@ -24,7 +24,7 @@ func TestAStreamIsASnapshotAndThenEachChangeInOrder(t *testing.T) {
 	w := newWorld(t)
 	carl := w.watch("carl")
 	m := carl.next()
-	if m.Type != gate.MessageSnapshot || m.Seq != 1 || m.Board == nil || !m.Board.Known || len(m.Board.Employees) != 5 {
+	if m.Type != gate.MessageSnapshot || m.Seq != 1 || m.Board == nil || !m.Board.Known || len(m.Board.Employees) != 6 {
 		t.Fatalf("%+v", m)
 	}
 	w.talking(ivanov, "1", "PJSIP/101", "101")

@@ -43,6 +43,8 @@ employees:
   carl:  {name: Carl Weber, phones: [PJSIP/103, PJSIP/113], numbers: ["103"], department: back, observe: true, listen: true}
   dora:  {name: Dora Lang, phones: [PJSIP/104], numbers: ["104"], department: back, listen: {to: any, allow: [spy], except: [egor]}}
   egor:  {name: Egor Kim, phones: [PJSIP/105], numbers: ["105"], department: back}
+  fred:  {name: Fred Voss, phones: [PJSIP/106], numbers: ["106"], department: sales}
+protected: {numbers: ["+7 495 765-43-21"]}
 trunks: [PJSIP/trunk]
 `
 

@@ -1,0 +1,396 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/gate"
+)
+
+// The two worlds: the same script is played twice, and only who is on the other side differs. Whoever may not see the other side has to get
+// the same bytes on every route and in every message; whoever may, has to get others, or the test would compare nothing.
+
+// side is the hidden side of one world: who calls, and whether the directory knows him.
+type side struct {
+	who    outside
+	client bool // of egor's, whom nobody lets intercept
+}
+
+var worldPairs = []struct {
+	name string
+	a, b side
+	// excludes: the worlds differ in whom the call excludes. A refused attempt to listen is the one bit that gives it away; all else is alike.
+	excludes bool
+}{
+	{name: "another number and name", a: side{who: ivanov}, b: side{who: smith}},
+	{name: "a number withheld", a: side{who: ivanov}, b: side{who: outside{}}},
+	{name: "a colleague's number claimed", a: side{who: ivanov}, b: side{who: outside{"", "102"}}},
+	{name: "a client of somebody's", a: side{who: ivanov}, b: side{who: smith, client: true}},
+	{name: "the number of somebody whom dora must not hear", a: side{who: ivanov}, b: side{who: outside{"", "105"}}, excludes: true},
+	{name: "a protected number", a: side{who: ivanov}, b: side{who: outside{"Minister", "+74957654321"}}, excludes: true},
+}
+
+// scripts are what happens, step by step. After each step everything is looked at.
+var scripts = []struct {
+	name    string
+	steps   []func(*script, outside)
+	listens bool // somebody tries to listen, and has the right as far as the hidden side has no say
+}{
+	{name: "a call comes in, the name comes later, hold, end", steps: []func(*script, outside){
+		func(s *script, o outside) { s.ingest(outside{"", o.number}.rings("1", "PJSIP/101", "101", 10)...) },
+		func(s *script, o outside) {
+			s.ingest(call.Event{Kind: call.LegSeen, Channel: phone("1.t", "PJSIP/trunk", call.StateRing, o.identity(), call.Identity{}), At: at(12)},
+				call.Event{Kind: call.LegSeen, Channel: phone("1.p", "PJSIP/101", call.StateRinging, call.Identity{Number: "101"}, o.identity()), At: at(12)})
+		},
+		func(s *script, o outside) { s.ingest(o.talks("1", "PJSIP/101", "101", 15)...) },
+		func(s *script, o outside) {
+			leg := phone("1.p", "PJSIP/101", call.StateUp, call.Identity{Number: "101"}, o.identity())
+			s.ingest(call.Event{Kind: call.LegHeld, Channel: leg, At: at(20)})
+		},
+		func(s *script, o outside) {
+			leg := phone("1.p", "PJSIP/101", call.StateUp, call.Identity{Number: "101"}, o.identity())
+			s.ingest(call.Event{Kind: call.LegUnheld, Channel: leg, At: at(25)})
+		},
+		func(s *script, _ outside) { s.ingest(ends("1", 30)...) },
+	}},
+	{name: "a call goes out", steps: []func(*script, outside){
+		func(s *script, o outside) { s.ingest(o.dialled("1", false)...) },
+		func(s *script, o outside) { s.ingest(o.dialled("1", true)...) },
+		func(s *script, _ outside) { s.ingest(ends("1", 30)...) },
+	}},
+	{name: "a call from a queue through a Local channel whose name has the number", steps: []func(*script, outside){
+		func(s *script, o outside) { s.ingest(o.queued("1", false)...) },
+		func(s *script, o outside) { s.ingest(o.queued("1", true)...) },
+	}},
+	{name: "a conference of two from outside", steps: []func(*script, outside){
+		func(s *script, o outside) { s.talking(o, "1", "PJSIP/101", "101") },
+		func(s *script, o outside) {
+			second := outside{o.name + " junior", o.number}
+			t := phone("2.t", "PJSIP/trunk", call.StateUp, second.identity(), call.Identity{})
+			s.ingest(call.Event{Kind: call.LegSeen, Channel: t, At: at(20)},
+				call.Event{Kind: call.BridgeEntered, Bridge: call.Bridge{ID: "1.b", Type: "mixing"}, Channel: t, At: at(20)})
+		},
+		func(s *script, _ outside) {
+			s.ingest(call.Event{Kind: call.BridgeLeft, Bridge: call.Bridge{ID: "1.b"}, Channel: call.Channel{ID: "1.t"}, At: at(25)},
+				call.Event{Kind: call.LegGone, Channel: call.Channel{ID: "1.t"}, At: at(25)})
+		},
+	}},
+	{name: "a call is handed on from phone to phone", steps: []func(*script, outside){
+		func(s *script, o outside) { s.talking(o, "1", "PJSIP/101", "101") },
+		func(s *script, o outside) {
+			trunk := phone("1.t", "PJSIP/trunk", call.StateUp, o.identity(), call.Identity{Number: "106"})
+			leg := phone("2.p", "PJSIP/106", call.StateDown, call.Identity{Number: "106"}, o.identity())
+			leg.App = "AppDial"
+			s.ingest(call.Event{Kind: call.BlindTransferred, Channel: phone("1.p", "PJSIP/101", call.StateUp, call.Identity{Number: "101"}, o.identity()), At: at(20)},
+				call.Event{Kind: call.BridgeLeft, Bridge: call.Bridge{ID: "1.b"}, Channel: trunk, At: at(20)},
+				call.Event{Kind: call.LegGone, Channel: call.Channel{ID: "1.p"}, At: at(20)},
+				call.Event{Kind: call.LegSeen, Channel: leg, At: at(21)},
+				call.Event{Kind: call.DialBegan, Channel: trunk, Peer: leg, Dialled: "106", At: at(21)})
+		},
+		func(s *script, o outside) {
+			trunk := phone("1.t", "PJSIP/trunk", call.StateUp, o.identity(), call.Identity{Number: "106"})
+			leg := phone("2.p", "PJSIP/106", call.StateUp, call.Identity{Number: "106"}, o.identity())
+			b := call.Bridge{ID: "2.b", Type: "mixing"}
+			s.ingest(call.Event{Kind: call.DialEnded, Channel: trunk, Peer: leg, Answered: true, At: at(24)},
+				call.Event{Kind: call.BridgeEntered, Bridge: b, Channel: trunk, At: at(24)}, call.Event{Kind: call.BridgeEntered, Bridge: b, Channel: leg, At: at(24)})
+		},
+	}},
+	{name: "the PBX goes away and comes back in the middle", steps: []func(*script, outside){
+		func(s *script, o outside) { s.talking(o, "1", "PJSIP/101", "101") },
+		func(s *script, _ outside) { s.ingest(call.Event{Kind: call.LinkLost}) },
+		func(s *script, o outside) {
+			s.ingest(call.Event{Kind: call.Resynced, At: at(40), Snapshot: &call.Snapshot{
+				Channels: []call.Channel{
+					phone("1.t", "PJSIP/trunk", call.StateUp, o.identity(), call.Identity{}),
+					phone("1.p", "PJSIP/101", call.StateUp, call.Identity{Number: "101"}, o.identity()),
+				},
+				Bridges: []call.Bridge{{ID: "1.b", Type: "mixing", Legs: []call.LegID{"1.t", "1.p"}}},
+			}})
+		},
+	}},
+	{name: "what is refused", steps: []func(*script, outside){
+		func(s *script, o outside) { s.ingest(o.rings("1", "PJSIP/101", "101", 10)...) },
+		func(s *script, _ outside) { s.attempts() },
+		func(s *script, o outside) { s.ingest(o.talks("1", "PJSIP/101", "101", 15)...) },
+		func(s *script, _ outside) { s.attempts() },
+		func(s *script, o outside) { s.talking(outside{"Other " + o.name, o.number}, "2", "PJSIP/101", "101") },
+		func(s *script, _ outside) { s.attempts() },
+	}},
+	{name: "a supervisor who may listen and may not see", listens: true, steps: []func(*script, outside){
+		func(s *script, o outside) { s.talking(o, "1", "PJSIP/101", "101") },
+		func(s *script, _ outside) {
+			s.ask("dora", http.MethodPost, "/v1/supervisions", fmt.Sprintf(`{"target":"anna","mode":"spy","call":%q}`, s.seen["dora"]["anna"]))
+			s.until("dora", `"state":"ringing"`)
+			ring := recv(s.t, s.pbx.rung)
+			s.answered(ring.Leg, "PJSIP/104")
+			recv(s.t, s.pbx.tapped)
+			s.until("dora", `"state":"active"`)
+		},
+		func(s *script, _ outside) { s.ingest(ends("1", 50)...); s.until("dora", `"state":"ended"`) },
+	}},
+}
+
+func (o outside) identity() call.Identity {
+	return call.Identity{Name: o.name, Number: call.Number(o.number)}
+}
+
+// dialled scripts a call that anna's phone makes.
+func (o outside) dialled(id string, answered bool) []call.Event {
+	leg := phone(id+".p", "PJSIP/101", call.StateRing, call.Identity{Name: "Anna", Number: "101"}, o.identity())
+	leg.Exten, leg.App = o.number, "Dial"
+	trunk := phone(id+".t", "PJSIP/trunk", call.StateDown, o.identity(), call.Identity{Number: "101"})
+	trunk.App = "AppDial"
+	if !answered {
+		return []call.Event{
+			{Kind: call.LegSeen, Channel: leg, At: at(10)},
+			{Kind: call.LegSeen, Channel: trunk, At: at(10)},
+			{Kind: call.DialBegan, Channel: leg, Peer: trunk, Dialled: o.number, At: at(10)},
+		}
+	}
+	leg.State, trunk.State = call.StateUp, call.StateUp
+	b := call.Bridge{ID: call.BridgeID(id + ".b"), Type: "mixing"}
+	return []call.Event{
+		{Kind: call.DialEnded, Channel: leg, Peer: trunk, Answered: true, At: at(15)},
+		{Kind: call.BridgeEntered, Bridge: b, Channel: trunk, At: at(15)},
+		{Kind: call.BridgeEntered, Bridge: b, Channel: leg, At: at(15)},
+	}
+}
+
+// queued scripts a call that waits in a queue and is brought to anna by a Local channel.
+func (o outside) queued(id string, answered bool) []call.Event {
+	local := func(half string, s call.State) call.Channel {
+		return call.Channel{ID: call.LegID(id + ".l" + half), Name: "Local/" + o.number + "@agents-" + id + ";" + half, State: s, Caller: o.identity(), Created: start}
+	}
+	trunk := phone(id+".t", "PJSIP/trunk", call.StateUp, o.identity(), call.Identity{})
+	trunk.App = "Queue"
+	one, two := local("1", call.StateDown), local("2", call.StateRing)
+	one.App = "AppQueue"
+	leg := phone(id+".p", "PJSIP/101", call.StateDown, call.Identity{Number: "101"}, o.identity())
+	leg.App = "AppDial"
+	if !answered {
+		return []call.Event{
+			{Kind: call.LegSeen, Channel: trunk, At: at(10)},
+			{Kind: call.LegSeen, Channel: one, At: at(10)}, {Kind: call.LegSeen, Channel: two, At: at(10)},
+			{Kind: call.DialBegan, Channel: trunk, Peer: one, Dialled: o.number + "@agents", At: at(10)},
+			{Kind: call.LegSeen, Channel: leg, At: at(11)},
+			{Kind: call.DialBegan, Channel: two, Peer: leg, Dialled: "101", At: at(11)},
+		}
+	}
+	one.State, two.State, leg.State = call.StateUp, call.StateUp, call.StateUp
+	near, far := call.Bridge{ID: call.BridgeID(id + ".n"), Type: "mixing"}, call.Bridge{ID: call.BridgeID(id + ".f"), Type: "mixing"}
+	return []call.Event{
+		{Kind: call.DialEnded, Channel: two, Peer: leg, Answered: true, At: at(15)},
+		{Kind: call.BridgeEntered, Bridge: near, Channel: leg, At: at(15)}, {Kind: call.BridgeEntered, Bridge: near, Channel: two, At: at(15)},
+		{Kind: call.DialEnded, Channel: trunk, Peer: one, Answered: true, At: at(15)},
+		{Kind: call.BridgeEntered, Bridge: far, Channel: one, At: at(15)}, {Kind: call.BridgeEntered, Bridge: far, Channel: trunk, At: at(15)},
+	}
+}
+
+// blind may see no other side; seeing may see all, and is the control.
+var (
+	blind  = []string{"dora", "egor", "boris"}
+	seeing = []string{"carl"}
+)
+
+// script plays one script in one world and writes down what everybody got.
+type script struct {
+	*world
+	streams map[string]*watcher
+	got     map[string][]string          // raw, as it came
+	seen    map[string]map[string]string // the handle of the first call on a row, from the newest board
+	seq     map[string]uint64
+}
+
+// attempts is everything that those who may not see can try without being let.
+func (s *script) attempts() {
+	for _, who := range blind {
+		handle := s.seen[who]["anna"]
+		for _, mode := range []string{"whisper", "barge"} {
+			s.ask(who, http.MethodPost, "/v1/supervisions", fmt.Sprintf(`{"target":"anna","mode":%q,"call":%q}`, mode, handle))
+		}
+		s.ask(who, http.MethodPost, "/v1/intercepts", fmt.Sprintf(`{"target":"anna","call":%q}`, handle))
+		s.ask(who, http.MethodPost, "/v1/intercepts", `{"target":"anna"}`)
+		s.ask(who, http.MethodPost, "/v1/intercepts", `{"target":"anna","call":"caaaaaaaaaaaaaaaaaaaa"}`)
+	}
+	s.ask("egor", http.MethodPost, "/v1/supervisions", `{"target":"anna","mode":"spy"}`)
+	s.ask("dora", http.MethodPost, "/v1/supervisions", `{"target":"anna","mode":"spy","phone":"PJSIP/101"}`)
+	s.ask("dora", http.MethodPost, "/v1/supervisions", `{"target":"anna","mode":"spy","call":"caaaaaaaaaaaaaaaaaaaa"}`)
+	s.ask("dora", http.MethodPost, "/v1/supervisions", `{"target":"boris","mode":"spy"}`)
+}
+
+// ask sends a request and writes the answer down.
+func (s *script) ask(who, method, path, body string) {
+	s.t.Helper()
+	a := s.world.ask(who, method, path, body)
+	var header []string
+	for name, values := range a.header {
+		if name != "Date" && name != "Content-Length" { // the length follows from the body, whose times are not of one length
+			header = append(header, name+": "+strings.Join(values, ", "))
+		}
+	}
+	slices.Sort(header)
+	s.got[who] = append(s.got[who], fmt.Sprintf("%s %s → %d %s\n%s", method, path, a.status, header, a.body))
+}
+
+// until takes the stream's messages up to one that has the text.
+func (s *script) until(who, text string) {
+	s.t.Helper()
+	var step []string
+	for {
+		m := string(s.streams[who].raw())
+		step = append(step, s.unnumbered(who, m))
+		if strings.Contains(m, text) {
+			break
+		}
+	}
+	// One fact that alters several rows tells of them in any order.
+	slices.SortStableFunc(step, func(a, b string) int { return strings.Compare(rowOf(a), rowOf(b)) })
+	s.got[who] = append(s.got[who], step...)
+}
+
+var (
+	seqText   = regexp.MustCompile(`,"seq":(\d+)`)
+	rowText   = regexp.MustCompile(`"employee":\{"id":"(\w+)"`)
+	idText    = regexp.MustCompile(`\bc?[abcdefghijkmnpqrstuvwxyz2-9]{20}\b`)
+	clockText = regexp.MustCompile(`"\d{4}-\d\d-\d\dT[0-9:.]+Z"`)
+	firstCall = regexp.MustCompile(`"id":"(\w+)","name":"[^"]*"(?:,"department":"\w+")?,"state":"\w+"(?:,"since":"[^"]*")?,"calls":\[\{"id":"(c\w+)"`)
+)
+
+// unnumbered checks that a message is the next and takes its number out: the order of rows within a step is not fixed.
+func (s *script) unnumbered(who, m string) string {
+	s.t.Helper()
+	s.seq[who]++
+	n := seqText.FindStringSubmatch(m)
+	if n == nil || n[1] != fmt.Sprint(s.seq[who]) {
+		s.t.Fatalf("%s: message %d is %.80s", who, s.seq[who], m)
+	}
+	return strings.Replace(m, n[0], "", 1)
+}
+
+func rowOf(m string) string {
+	if r := rowText.FindStringSubmatch(m); r != nil {
+		return r[1]
+	}
+	return ""
+}
+
+// look takes everything that everybody can be shown now.
+func (s *script) look() {
+	s.t.Helper()
+	s.gate.SetPolicy(s.gate.Policy()) // a snapshot ends what the step has brought
+	for _, who := range slices.Concat(blind, seeing) {
+		s.until(who, `"type":"`+gate.MessageSnapshot+`"`)
+		board := s.got[who][len(s.got[who])-1]
+		for _, path := range []string{"/v1/me", "/v1/employees", "/v1/supervisions", "/v1/supervisions/none"} {
+			s.ask(who, http.MethodGet, path, "")
+		}
+		s.seen[who] = map[string]string{}
+		for _, m := range firstCall.FindAllStringSubmatch(board, -1) {
+			s.seen[who][m[1]] = m[2]
+		}
+	}
+}
+
+// play runs a script in one world and returns what each watcher got, made comparable.
+func play(t *testing.T, steps []func(*script, outside), with side) map[string]string {
+	t.Helper()
+	s := &script{world: newWorld(t), streams: map[string]*watcher{}, got: map[string][]string{}, seen: map[string]map[string]string{}, seq: map[string]uint64{}}
+	if with.client {
+		s.people[with.who.number] = clientOf("egor")
+	}
+	for _, who := range slices.Concat(blind, seeing) {
+		s.streams[who] = s.watch(who)
+		s.until(who, gate.MessageSnapshot)
+	}
+	for _, step := range steps {
+		step(s, with.who)
+		s.look()
+	}
+	out := map[string]string{}
+	for who, got := range s.got {
+		out[who] = alike(got)
+	}
+	return out
+}
+
+// alike replaces what is opaque: handles and ids by the order in which they first came, so that which are the same is still compared, and
+// times that are not the script's own.
+func alike(got []string) string {
+	text := strings.Join(got, "\n")
+	names := map[string]string{}
+	text = idText.ReplaceAllStringFunc(text, func(id string) string {
+		if names[id] == "" {
+			names[id] = fmt.Sprintf("«%d»", len(names)+1)
+		}
+		return names[id]
+	})
+	return clockText.ReplaceAllStringFunc(text, func(c string) string {
+		if strings.HasPrefix(c, start.Format(`"2006-01-02T15:`)) {
+			return c
+		}
+		return `"«time»"`
+	})
+}
+
+func TestTwoWorldsThatDifferInTheHiddenSideAreOneToWhoeverMayNotSeeIt(t *testing.T) {
+	for _, sc := range scripts {
+		for _, pair := range worldPairs {
+			if pair.excludes && sc.listens {
+				continue
+			}
+			t.Run(sc.name+"/"+pair.name, func(t *testing.T) {
+				a, b := play(t, sc.steps, pair.a), play(t, sc.steps, pair.b)
+				for _, who := range blind {
+					differ(t, who, a[who], b[who])
+					for _, o := range []outside{pair.a.who, pair.b.who} {
+						for _, secret := range o.secrets() {
+							if strings.Contains(a[who]+b[who], secret) {
+								t.Errorf("%s got %q", who, secret)
+							}
+						}
+					}
+				}
+				for _, who := range seeing {
+					if a[who] == b[who] {
+						t.Errorf("%s, who may see, got the same in both: the test compares nothing", who)
+					}
+					for _, secret := range pair.a.who.secrets() {
+						if !strings.Contains(a[who], secret) {
+							t.Errorf("%s, who may see, did not get %q", who, secret)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// secrets is what of a caller must not be found with whoever may not see him. A number that is a colleague's too is no secret.
+func (o outside) secrets() []string {
+	if len(o.number) < 4 {
+		return nil
+	}
+	name, _, _ := strings.Cut(o.name, " &") // JSON writes that in its own way
+	return []string{name, strings.TrimPrefix(o.number, "+")}
+}
+
+// differ reports the first line in which two transcripts differ.
+func differ(t *testing.T, who, a, b string) {
+	t.Helper()
+	if a == b {
+		return
+	}
+	la, lb := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range min(len(la), len(lb)) {
+		if la[i] != lb[i] {
+			t.Errorf("%s can tell the worlds apart by line %d:\n%s\n%s", who, i+1, la[i], lb[i])
+			return
+		}
+	}
+	t.Errorf("%s can tell the worlds apart: %d lines and %d", who, len(la), len(lb))
+}
