@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/feed"
@@ -198,8 +199,11 @@ func TestAFactOfAMIWaitsForItsLegs(t *testing.T) {
 	s := f.Subscribe(10, nil)
 	defer s.Close()
 	spy := fact(call.SpyBegan, "v", "a")
+	ids := []byte("va")
+	spy.Channel.ID, spy.Peer.ID = call.LegID(unsafe.String(&ids[0], 1)), call.LegID(unsafe.String(&ids[1], 1))
 	f.Ingest(spy)
-	*spy = call.Event{} // the feed keeps nothing of what it was given
+	copy(ids, "##") // the feed keeps nothing of what it was given
+	*spy = call.Event{}
 	f.Ingest(fact(call.SpyEnded, "v", "a"))
 	f.Ingest(fact(call.SpyBegan, "v", "b"))
 	f.Ingest(leg("a"))
