@@ -1,13 +1,14 @@
 package clients
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
 	"sync"
 	"sync/atomic"
+
+	"github.com/earshot-pbx/earshot/agent/strict"
 )
 
 // Client is an outside party known to the directory. It prints redacted.
@@ -153,14 +154,9 @@ func load(path string, o Options) (*book, error) {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := strict.ReadAll(f, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("clients: %w", err)
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("clients: %s: %w", path, errTooLarge)
+		return nil, fmt.Errorf("clients: %s: %w", path, err)
 	}
 	return parse(path, data, o)
 }
-
-var errTooLarge = errors.New("more than 256 MiB")

@@ -1,14 +1,21 @@
-// Package strict decodes a YAML file into a struct and forgives nothing: an unknown or repeated key, a value of the wrong kind, each is an
-// error with file, line, column and, for a misspelling, what was surely meant. All errors come at once.
+// Package strict reads the YAML files that administrators write, and forgives nothing: an unknown or repeated key, a value of the wrong kind,
+// a number without quotes, an alias, a second document, each is an error with file, line and column, and for a misspelling with what was
+// surely meant. All of them come at once.
+//
+// Its invariant: what the file does not say plainly is not taken, so that a file with a fault in it yields nothing at all. An error repeats
+// nothing that stands in the file, for that may be a secret or a telephone number; it tells the place.
 package strict
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
-	"reflect"
-	"sort"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -20,193 +27,160 @@ type Error struct {
 	Message      string
 }
 
-// Error gives file:line:column: message.
+// Error returns "file:line:column: message".
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
 }
 
-// Sort puts errors into the order of their places.
+// Sort puts errors into the order of their places. What has no place comes last.
 func Sort(errs []error) {
-	sort.SliceStable(errs, func(i, j int) bool {
-		var a, b *Error
-		if !errors.As(errs[i], &a) || !errors.As(errs[j], &b) {
-			return false
+	place := func(err error) (none, line, column int) {
+		if e := (*Error)(nil); errors.As(err, &e) {
+			return 0, e.Line, e.Column
 		}
-		return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
+		return 1, 0, 0
+	}
+	slices.SortStableFunc(errs, func(a, b error) int {
+		noneA, lineA, columnA := place(a)
+		noneB, lineB, columnB := place(b)
+		return cmp.Or(cmp.Compare(noneA, noneB), cmp.Compare(lineA, lineB), cmp.Compare(columnA, columnB))
 	})
 }
 
-// Document remembers where each key of a decoded file stands.
-type Document struct {
+// ErrTooLarge is the cause when a file is longer than its reader takes.
+var ErrTooLarge = errors.New("the file is too large")
+
+// ReadAll reads what r has, up to limit bytes; more is [ErrTooLarge].
+func ReadAll(r io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	}
+	return data, err
+}
+
+// maxErrors bounds what one bad file reports; a list exported wrongly has the same fault in each line.
+const maxErrors = 100
+
+// Reader walks the nodes of one file and collects what is wrong with it. Its methods return what they could read, so that one fault does not
+// hide the next; what they return is good for anything only when Err is nil at the end. It is owned by one goroutine.
+type Reader struct {
 	file string
-	at   map[string]*yaml.Node
-}
-
-// Errorf makes an error at the place of a dotted key, or at the nearest enclosing one that the file has.
-func (d *Document) Errorf(key, format string, args ...any) error {
-	e := &Error{File: d.file, Line: 1, Column: 1, Message: fmt.Sprintf(format, args...)}
-	for k := key; ; {
-		if n := d.at[k]; n != nil {
-			e.Line, e.Column = n.Line, n.Column
-			return e
-		}
-		i := strings.LastIndexByte(k, '.')
-		if i < 0 {
-			return e
-		}
-		k = k[:i]
-	}
-}
-
-// Decode fills *v, a struct with yaml tags, from a file's text. Keys that the text leaves out keep the value they have.
-func Decode(file string, data []byte, v any) (*Document, error) {
-	d := &decoder{doc: &Document{file: file, at: map[string]*yaml.Node{}}}
-	var root yaml.Node
-	if err := yaml.Unmarshal(data, &root); err != nil {
-		return nil, syntax(file, err)
-	}
-	if len(root.Content) == 0 {
-		return nil, &Error{File: file, Line: 1, Column: 1, Message: "the file is empty"}
-	}
-	d.decode(root.Content[0], reflect.ValueOf(v).Elem(), "")
-	Sort(d.errs)
-	return d.doc, errors.Join(d.errs...)
-}
-
-// syntax brings the parser's own error, which knows the line only, into the common form.
-func syntax(file string, err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 1
-	if _, e := fmt.Sscanf(text, "line %d:", &line); e == nil {
-		_, text, _ = strings.Cut(text, ": ")
-	}
-	return &Error{File: file, Line: line, Column: 1, Message: text}
-}
-
-type decoder struct {
-	doc  *Document
 	errs []error
+	more int // errors beyond maxErrors
 }
 
-func (d *decoder) fail(n *yaml.Node, format string, args ...any) {
-	d.errs = append(d.errs, &Error{File: d.doc.file, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...)})
-}
+// NewReader returns a Reader for one file, whose name stands in the errors.
+func NewReader(file string) *Reader { return &Reader{file: file} }
 
-var duration = reflect.TypeFor[time.Duration]()
-
-func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	if path != "" {
-		d.doc.at[path] = n
-	}
-	switch {
-	case v.Type() == duration:
-		t, err := time.ParseDuration(n.Value)
-		if n.Kind != yaml.ScalarNode || err != nil {
-			d.fail(n, "%s must be a duration with its unit, such as 30s or 5m", path)
-			return
-		}
-		v.SetInt(int64(t))
-	case v.Kind() == reflect.Struct:
-		d.fields(n, v, path)
-	case v.Kind() == reflect.Slice:
-		if n.Kind != yaml.SequenceNode {
-			d.fail(n, "%s must be a list", path)
-			return
-		}
-		v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
-		for i, c := range n.Content {
-			d.decode(c, v.Index(i), fmt.Sprintf("%s[%d]", path, i))
-		}
-	case v.Kind() == reflect.String:
-		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
-			d.fail(n, "%s must be a text", path)
-			return
-		}
-		v.SetString(n.Value)
-	default:
-		if err := n.Decode(v.Addr().Interface()); err != nil {
-			d.fail(n, "%s must be a %s", path, v.Kind())
-		}
-	}
-}
-
-func (d *decoder) fields(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.MappingNode {
-		d.fail(n, "%s must be a map of keys", orTop(path))
+// Fail notes a fault at n.
+func (r *Reader) Fail(n *yaml.Node, format string, args ...any) {
+	if len(r.errs) >= maxErrors {
+		r.more++
 		return
 	}
-	known := map[string]int{}
-	var names []string
-	for i := range v.NumField() {
-		if name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ","); name != "" && name != "-" {
-			known[name] = i
-			names = append(names, name)
+	r.errs = append(r.errs, &Error{File: r.file, Line: max(1, n.Line), Column: max(1, n.Column), Message: fmt.Sprintf(format, args...)})
+}
+
+// Failed returns how many faults there are so far.
+func (r *Reader) Failed() int { return len(r.errs) + r.more }
+
+// Err returns all faults joined, in the order in which they were found, each an *[Error]; nil when there are none.
+func (r *Reader) Err() error {
+	errs := slices.Clone(r.errs)
+	if r.more > 0 {
+		errs = append(errs, fmt.Errorf("%s: and %d more errors", r.file, r.more))
+	}
+	return errors.Join(errs...)
+}
+
+// syntaxError is the form of the YAML library's own errors, which have no type and know the line only.
+var syntaxError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// Document returns the root of the one document in data; nil when there is nothing in it, or after noting why it cannot be read.
+func (r *Reader) Document(data []byte) (root *yaml.Node) {
+	// A parser of foreign text that panics must not take down the process that holds the last good content.
+	defer func() {
+		if p := recover(); p != nil {
+			r.Fail(&yaml.Node{}, "the file is not YAML")
+			root = nil
+		}
+	}()
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, more yaml.Node
+	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil
+	} else if err != nil {
+		r.syntax(data, err)
+		return nil
+	}
+	if err := d.Decode(&more); err == nil {
+		r.Fail(&more, "a second document follows; there can be one")
+	} else if !errors.Is(err, io.EOF) {
+		r.syntax(data, err)
+	}
+	if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
+		return nil
+	}
+	return doc.Content[0]
+}
+
+// syntax notes an error of the YAML library at the first word of its line.
+func (r *Reader) syntax(data []byte, err error) {
+	at, message := yaml.Node{Line: 1, Column: 1}, err.Error()
+	if m := syntaxError.FindStringSubmatch(message); m != nil {
+		message = m[2]
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			at.Line = max(1, n)
 		}
 	}
-	seen := map[string]bool{}
+	if lines := bytes.Split(data, []byte("\n")); at.Line <= len(lines) {
+		text := lines[at.Line-1]
+		at.Column = 1 + len(text) - len(bytes.TrimLeft(text, " "))
+	}
+	r.Fail(&at, "%s", message)
+}
+
+// Fields puts the values of a mapping at the places that stand for the known keys, which are as many. It reports whether n is a mapping. An
+// unknown key and one that comes twice are faults. An alias is no mapping, and a merge key is unknown.
+func (r *Reader) Fields(n *yaml.Node, known []string, places ...**yaml.Node) bool {
+	if n.Kind != yaml.MappingNode {
+		r.Fail(n, "a map with the keys %s belongs here", strings.Join(known, ", "))
+		return false
+	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, c := n.Content[i], n.Content[i+1]
-		at, ok := known[k.Value]
+		key, value := n.Content[i], n.Content[i+1]
+		k := slices.Index(known, key.Value)
 		switch {
-		case !ok:
-			d.fail(k, "unknown key %q%s", k.Value, suggestion(k.Value, names))
-		case seen[k.Value]:
-			d.fail(k, "the key %q stands here twice", k.Value)
+		case key.Kind != yaml.ScalarNode || k < 0:
+			r.Fail(key, "unknown key%s", suggest(key.Value, known))
+		case *places[k] != nil:
+			r.Fail(key, "%s stands in line %d already", known[k], (*places[k]).Line)
 		default:
-			seen[k.Value] = true
-			d.decode(c, v.Field(at), join(path, k.Value))
+			*places[k] = value
 		}
 	}
+	return true
 }
 
-func orTop(path string) string {
-	if path == "" {
-		return "the file"
+// Text returns a text. What YAML takes for a number, a date or a truth value has to be in quotes to be one.
+func (r *Reader) Text(n *yaml.Node) (string, bool) {
+	switch {
+	case n.Kind != yaml.ScalarNode || n.Tag == "!!null":
+		r.Fail(n, "a text belongs here")
+	case n.Tag != "!!str":
+		r.Fail(n, "a text belongs here; put it in quotes if it is meant")
+	default:
+		return n.Value, true
 	}
-	return path
+	return "", false
 }
 
-func join(path, key string) string {
-	if path == "" {
-		return key
+// Number returns a telephone number's text, which has to be in quotes: YAML reads a bare 0123 as 83 and 1e5 as 100000.
+func (r *Reader) Number(n *yaml.Node) (string, bool) {
+	if n.Kind == yaml.ScalarNode && n.Tag != "!!null" && n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) == 0 {
+		r.Fail(n, "a number stands in quotes, or YAML reads it its own way")
+		return "", false
 	}
-	return path + "." + key
-}
-
-// suggestion names the known word that is nearest, when it is near enough to be what was meant.
-func suggestion(word string, known []string) string {
-	best, at := "", 3
-	for _, k := range known {
-		if dist := distance(word, k); dist < at {
-			best, at = k, dist
-		}
-	}
-	if best == "" {
-		sort.Strings(known)
-		return "; the keys here are " + strings.Join(known, ", ")
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// distance is the Levenshtein distance.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		last := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := last
-			if a[i-1] != b[j-1] {
-				cost = 1 + min(last, row[j], row[j-1])
-			}
-			last, row[j] = row[j], cost
-		}
-	}
-	return row[len(b)]
+	return r.Text(n)
 }
