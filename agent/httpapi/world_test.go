@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -510,34 +511,39 @@ func (w *world) logged(t *testing.T, text string) {
 	}
 }
 
-// metric checks one series.
-func (w *world) metric(t *testing.T, series string, want float64) {
+// series lists the door's metrics: name, labels and, for a counter, the value.
+func (w *world) series(t *testing.T) string {
 	t.Helper()
 	families, err := w.reg.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []string
+	var all strings.Builder
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			var labels []string
 			for _, l := range m.GetLabel() {
 				labels = append(labels, l.GetName()+`="`+l.GetValue()+`"`)
 			}
-			name := f.GetName()
+			all.WriteString(f.GetName())
 			if len(labels) > 0 {
-				name += "{" + strings.Join(labels, ",") + "}"
+				all.WriteString("{" + strings.Join(labels, ",") + "}")
 			}
-			all = append(all, name)
-			if name == series {
-				if got := m.GetCounter().GetValue(); got != want {
-					t.Errorf("%s is %v, want %v", series, got, want)
-				}
-				return
+			if c := m.GetCounter(); c != nil {
+				fmt.Fprintf(&all, " %v", c.GetValue())
 			}
+			all.WriteString("\n")
 		}
 	}
-	t.Errorf("no %s among\n%s", series, strings.Join(all, "\n"))
+	return all.String()
+}
+
+// metric checks one counter.
+func (w *world) metric(t *testing.T, series string, want float64) {
+	t.Helper()
+	if all := w.series(t); !strings.Contains(all, fmt.Sprintf("%s %v\n", series, want)) {
+		t.Errorf("%s is not %v:\n%s", series, want, all)
+	}
 }
 
 // recv takes what comes within a while.
