@@ -247,7 +247,7 @@ func BenchmarkClientLoopback(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer conn.Close() //nolint:errcheck // the flood ends with it
+		defer conn.Close()
 		f := newFloor(conn)
 		for b.Loop() {
 			if _, err := f.read(); err != nil {
@@ -342,7 +342,7 @@ func TestTheCorpusIsWhatTheBenchmarksSay(t *testing.T) {
 	for {
 		m, err := r.Read()
 		n, floorErr := f.read()
-		if err != floorErr { //nolint:errorlint // io.EOF itself, from both
+		if err != floorErr {
 			t.Fatalf("reader %v, floor %v", err, floorErr)
 		}
 		if err != nil {

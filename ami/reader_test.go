@@ -117,7 +117,7 @@ func TestTheEndInsideAMessageIsUnexpected(t *testing.T) {
 			want = io.EOF
 		}
 		for kind, src := range map[string]io.Reader{"whole": strings.NewReader(stream[:cut]), "bytes": iotest.OneByteReader(strings.NewReader(stream[:cut]))} {
-			if _, err := outcome(src, Limits{}); err != want { //nolint:errorlint // the very value is promised
+			if _, err := outcome(src, Limits{}); err != want {
 				t.Errorf("ends after %d bytes (%s): %v, want %v", cut, kind, err, want)
 			}
 		}

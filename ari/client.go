@@ -157,7 +157,7 @@ func (c *Client) do(ctx context.Context, r request) (string, error) {
 	if err != nil {
 		return "", &RequestError{Op: r.op, Sent: sent, Err: withoutURL(err)}
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return "", &StatusError{Op: r.op, Status: resp.StatusCode, Message: refusal(resp.Body)}
 	}

@@ -167,7 +167,7 @@ func (s *Stream) enter() error {
 // logs a warning otherwise, but nobody waits long for that.
 func (s *Stream) leave(err error) {
 	defer s.tasks.Done()
-	s.end(err)
+	_ = s.end(err)
 	timer := time.AfterFunc(farewell, s.cut)
 	defer timer.Stop()
 	_ = s.conn.Close(websocket.StatusNormalClosure, "") // whatever comes of it, it is closed
@@ -224,7 +224,7 @@ func (s *Stream) ping(ctx context.Context, interval, timeout time.Duration) {
 		if waiting := time.Duration(s.waiting.Load()); waiting == 0 || waiting > began {
 			continue
 		}
-		s.end(errors.New("ari: events: no answer to a ping"))
+		_ = s.end(errors.New("ari: events: no answer to a ping"))
 		_ = s.conn.CloseNow() // wakes Next; the reason to give is set
 		return
 	}

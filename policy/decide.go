@@ -191,6 +191,7 @@ func (s *Set) granting(clauses []clause, req *Request, target uint32, reason *Re
 // reaches reports whether the clause's scope holds the target.
 func (s *Set) reaches(c *clause, subject, target uint32) bool {
 	switch c.scope {
+	case scopeNone, scopeOwn: // what is one's own is decided by itself
 	case scopeAny:
 		return true
 	case scopeList:

@@ -21,8 +21,9 @@ func (e Effect) String() string {
 		return "grants"
 	case EffectRefuses:
 		return "refuses"
+	default:
+		return "none"
 	}
-	return "none"
 }
 
 // A Statement is one rule that spoke about a request, or one ground that lies in the language itself.

@@ -83,6 +83,7 @@ func (c *compiler) list(file int, all []selector, p place) (uint32, int) {
 				groups = append(groups, uint32(i))
 				size += int(c.groups[i].grants)
 			}
+		case selectEveryone, selectHeads: // for assigning roles; the parser lets them stand in no list
 		}
 	}
 	for _, part := range []*[]uint32{&departments, &groups, &people} {

@@ -498,6 +498,7 @@ func checkExplanation(t *rapid.T, set *policy.Set, req policy.Request, d policy.
 			grants++
 		case policy.EffectRefuses:
 			refuses++
+		case policy.EffectNone: // a rule that does not reach the target
 		}
 		ground = ground || st.Reason == d.Reason && st.Rule == x.Rule
 	}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -64,7 +65,7 @@ func (r *reader) document(data []byte) (root *yaml.Node) {
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
 	switch err := d.Decode(&doc); {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		r.errorf(position{1, 1}, `begin with "version: 1"`, "the file is empty")
 		return nil
 	case err != nil:
@@ -72,7 +73,7 @@ func (r *reader) document(data []byte) (root *yaml.Node) {
 		return nil
 	}
 	switch err := d.Decode(&more); {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 	case err != nil:
 		r.syntax(data, err)
 		return nil

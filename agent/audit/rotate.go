@@ -96,7 +96,7 @@ func (l *Log) finishRotation() error {
 	if err != nil {
 		return nil //nolint:nilerr // without the archive's head there is no rotation to finish
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	h, err := readHead(f, l.chain)
 	if err != nil || h.last != l.head.last {
 		return nil //nolint:nilerr // a stranger's file; what is wrong with the log itself shows when it is read

@@ -148,7 +148,7 @@ type Report struct {
 }
 
 // OK reports whether nothing is wrong.
-func (r Report) OK() bool { return r.Fault == nil }
+func (rep Report) OK() bool { return rep.Fault == nil }
 
 // Verify reads a whole log and finds the first line that was altered, removed, moved or added. Lines cut off the end cannot be
 // noticed here; [VerifyFiles] looks at the head too. The error is the reader's own; a bad log is no error but a Fault in the Report.
@@ -192,7 +192,7 @@ func (rep *Report) readFile(path string, k Key, first bool) error {
 	} else if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if from != h.base {
 		rep.Fault = &Fault{File: path, Line: 1, Problem: Missing, Want: from.Seq + 1, Got: h.base.Seq + 1}
 		return nil
@@ -209,7 +209,7 @@ func headOf(path string, k Key) (head, error) {
 	} else if err != nil {
 		return head{}, fmt.Errorf("audit: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	h, err := readHead(f, newChain(k))
 	switch {
 	case errors.Is(err, errHeadNone):
@@ -303,7 +303,7 @@ func readEntries(k Key, path string, last *Link, yield func(Entry, error) bool) 
 	if err != nil {
 		return false, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	r := newReader(f, k, path, *last)
 	for {
 		e, err := r.Next()

@@ -321,7 +321,9 @@ func TestRunAsksForTheResyncThatHadToWait(t *testing.T) {
 			t.Errorf("asked again after %v", d)
 		}
 		cancel()
-		<-ran
+		if err := <-ran; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run returned %v", err)
+		}
 	})
 }
 

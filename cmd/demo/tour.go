@@ -170,8 +170,11 @@ func (d *demo) phones() []*phone.Phone {
 // refused makes sure that a request was refused with this code.
 func refused(err error, code string) error {
 	var p *site.Problem
+	if err == nil {
+		return fmt.Errorf("should have been refused (%s), and was not", code)
+	}
 	if !errors.As(err, &p) {
-		return fmt.Errorf("should have been refused (%s), and got %v", code, err)
+		return fmt.Errorf("should have been refused (%s), and got: %w", code, err)
 	}
 	if p.Code != code {
 		return fmt.Errorf("should have been refused with %s, and got %w", code, p)

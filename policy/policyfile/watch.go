@@ -23,7 +23,7 @@ func (f *File) Watch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch the policy file: %w", err)
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }()
 	dirs := &directories{watcher: w, path: f.path}
 	if err := dirs.follow(); err != nil {
 		return fmt.Errorf("watch the policy file: %w", err)

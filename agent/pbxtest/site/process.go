@@ -117,7 +117,7 @@ func (p *Process) Log() string { return p.log.String() }
 func (p *Process) Done() <-chan struct{} { return p.proc.Done() }
 
 // Stop asks the program to end and waits until it has.
-func (p *Process) Stop() { p.proc.Stop(15 * time.Second) }
+func (p *Process) Stop() { _ = p.proc.Stop(15 * time.Second) } // how it ended is not what the caller asks
 
 // Kill ends the program without giving it a moment (SIGKILL).
-func (p *Process) Kill() { p.proc.Stop(0) }
+func (p *Process) Kill() { _ = p.proc.Stop(0) }

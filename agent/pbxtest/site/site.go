@@ -212,16 +212,16 @@ func (s *Site) Stop() error {
 		wg.Go(func() { _ = p.Close() }) // a phone that does not get through to the PBX is gone all the same
 	}
 	wg.Wait()
-	s.PBX.Stop()
+	err := s.PBX.Stop()
 	if s.Dir == "" {
-		return nil
+		return err
 	}
-	return os.RemoveAll(s.Dir)
+	return errors.Join(err, os.RemoveAll(s.Dir))
 }
 
 // free is a loopback address with a port that nobody uses now.
 func free() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed again at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
