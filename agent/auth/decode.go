@@ -22,7 +22,7 @@ func readTokens(path string) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	st, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("auth: %w", err)

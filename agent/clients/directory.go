@@ -153,7 +153,7 @@ func load(path string, o Options) (*book, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	data, err := strict.ReadAll(f, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("clients: %s: %w", path, err)
