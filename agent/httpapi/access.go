@@ -147,6 +147,7 @@ func (s *Server) recover(x *exchange) {
 	s.log.Error().Str("request", x.id).Str("panic", what).Bytes("stack", debug.Stack()).Msg("a request met a fault of Earshot's own")
 	p := internal(nil)
 	x.note(p)
+	x.mute = false
 	if x.status != 0 || x.conn != nil {
 		panic(http.ErrAbortHandler)
 	}

@@ -46,7 +46,8 @@ type Server struct {
 	openapi []byte
 
 	mu      sync.Mutex // guards what follows
-	closed  bool
+	closed  bool       // no stream is admitted any more
+	cutting bool       // and those that are left are not waited for
 	streams map[*stream]struct{}
 	open    sync.WaitGroup // the streams; Add under mu and not after closed
 }
@@ -110,6 +111,7 @@ func (s *Server) Close(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
+	s.cutting = true
 	for st := range s.streams {
 		st.kill()
 	}
@@ -132,23 +134,36 @@ func (s *Server) Recheck() {
 
 var errClosed = errors.New("the door is closed")
 
-// enter takes a stream among those that Close and Recheck reach.
-func (s *Server) enter(st *stream) error {
+// admit reserves a place for a stream that is about to begin, so that Close waits for it from here on. Each is given back by leave.
+func (s *Server) admit() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return errClosed
 	}
 	s.open.Add(1)
-	s.streams[st] = struct{}{}
 	return nil
 }
 
-func (s *Server) leave(st *stream) {
+func (s *Server) leave() { s.open.Done() }
+
+// enter puts an admitted stream among those that Close and Recheck reach. What they did in the meantime is made up for.
+func (s *Server) enter(st *stream) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.streams[st] = struct{}{}
+	if s.closed {
+		st.end(endShutdown)
+	}
+	if s.cutting {
+		st.kill()
+	}
+}
+
+func (s *Server) exit(st *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	delete(s.streams, st)
-	s.mu.Unlock()
-	s.open.Done()
 }
 
 // host is the remote address without the port.

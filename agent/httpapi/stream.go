@@ -90,6 +90,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		x.fail(p)
 		return
 	}
+	if err := s.admit(); err != nil {
+		x.fail(asProblem(err))
+		return
+	}
+	defer s.leave()
 	watcher, err := s.cfg.Gate.Watch(who)
 	if err != nil {
 		x.fail(asProblem(err))
@@ -108,12 +113,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	ctx, stop := context.WithCancel(context.Background()) // the request's ends when it is taken over
 	defer stop()
 	st := &stream{subject: who, conn: conn, raw: x.conn, over: make(chan struct{}), stop: stop}
-	if err := s.enter(st); err != nil {
-		st.end(endShutdown)
-		s.hangUp(x, st)
-		return
-	}
-	defer s.leave(st)
+	s.enter(st)
+	defer s.exit(st)
 	var both sync.WaitGroup
 	both.Go(st.listen)
 	both.Go(func() { s.keep(st) })

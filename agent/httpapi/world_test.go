@@ -54,7 +54,7 @@ var start = time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
 
 // world is a whole door over a real gate and a real feed. The PBX does nothing but take orders.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	gate   *gate.Gate
 	feed   *feed.Feed
 	pbx    *fakePBX
@@ -73,7 +73,7 @@ type world struct {
 
 type option func(*httpapi.Config)
 
-func newWorld(t *testing.T, options ...option) *world {
+func newWorld(t testing.TB, options ...option) *world {
 	t.Helper()
 	w := &world{
 		t: t, met: prometheus.NewRegistry(), pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8)}, book: &recorder{}, people: directory{},
@@ -247,7 +247,7 @@ func (w *world) watch(who string) *watcher {
 }
 
 type watcher struct {
-	t    *testing.T
+	t    testing.TB
 	conn *websocket.Conn
 }
 
@@ -302,7 +302,6 @@ type fakePBX struct {
 	mu    sync.Mutex
 	drops int
 	fail  error
-	hang  chan struct{} // Drop waits for it
 }
 
 func (f *fakePBX) err() error {
@@ -547,7 +546,7 @@ func (w *world) metric(t *testing.T, series string, want float64) {
 }
 
 // recv takes what comes within a while.
-func recv[T any](t *testing.T, c <-chan T) T {
+func recv[T any](t testing.TB, c <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-c:
