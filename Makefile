@@ -1,15 +1,19 @@
 # make demo          a company on a real Asterisk, with Earshot beside it, to try
 # make demo TOUR=1   the same, walking through what Earshot is for by itself; fails if anything is not as it should be
 # make test          all tests; the first time they fetch an Asterisk from Debian
-# make check         format, vet, linters, import rules and known vulnerabilities
+# make check         format, vet, linters, the layout of the packages, go.mod
 # make bench         the benchmarks of the hot paths
 # make fuzz          every fuzz target for FUZZTIME (10s)
+# make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
+#
+# .ci/run does check, test and fuzz, as a machine does it for each commit.
 
 GO       ?= go
 BIN      := bin
 FUZZTIME ?= 10s
+LINT     := $(GO) tool -modfile=.ci/tools/go.mod golangci-lint
 
-.PHONY: build demo test clean
+.PHONY: build demo test check bench fuzz cover clean
 build:
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/earshot ./cmd/earshot
@@ -18,8 +22,31 @@ build:
 demo: build
 	@$(BIN)/demo -earshot $(BIN)/earshot $(if $(TOUR),-tour) $(if $(LOG),-log)
 
+# The race detector is linked with a C compiler.
 test:
-	$(GO) test -race -timeout 9m ./...
+	@.ci/compiler
+	CGO_ENABLED=1 $(GO) test -race -timeout 9m ./...
+
+# The test of the layout is named, so that it cannot go missing: a run that finds no test passes.
+check:
+	@echo "gofmt"; out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) && test -z "$$out" || { echo "not formatted:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(LINT) run
+	@echo "imports"; out=$$($(GO) test -count=1 -v -run '^TestImportsStayWithinTheTable$$' ./agent) && echo "$$out" | grep -q '^--- PASS: TestImports' || { echo "$$out"; exit 1; }
+	$(GO) mod tidy -diff
+	cd .ci/tools && $(GO) mod tidy -diff
+
+bench:
+	@packages=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u); test -n "$$packages" || { echo "there is no benchmark in the source"; exit 1; }; \
+	$(GO) test -run '^$$' -bench . -benchmem $$packages
+
+fuzz:
+	@.ci/fuzz $(FUZZTIME)
+
+cover:
+	@mkdir -p $(BIN)
+	$(GO) test -timeout 9m -coverprofile=$(BIN)/cover.out -coverpkg=./agent/...,./ami/...,./ari/...,./policy/...,./cmd/earshot/... ./...
+	$(GO) tool cover -func=$(BIN)/cover.out
 
 clean:
 	rm -rf $(BIN)
