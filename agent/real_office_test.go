@@ -60,7 +60,7 @@ employees:
     numbers: ["202"]
     department: support
     listen: {to: any, allow: [spy, whisper]}
-  pavel:  {name: Pavel Sokolov, phones: [PJSIP/203], numbers: ["203"], department: support}
+  pavel:  {name: Pavel Sokolov, phones: [PJSIP/203], numbers: ["203"], department: support, listen: {to: [sergei]}}
   maria:  {name: Maria Director, phones: [PJSIP/301], numbers: ["301"], department: office}
   nina:   {name: Nina Accountant, phones: [PJSIP/302], numbers: ["302"], department: office}
   gleb:   {name: Gleb Secretary, phones: [PJSIP/303], numbers: ["303"], department: office, intercept: {to: any, except: [pavel]}}
