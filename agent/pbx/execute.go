@@ -17,11 +17,8 @@ import (
 // timeout is the dialplan function that hangs a channel up by itself (Asterisk: func_timeout; seconds from when it is set).
 const timeout = "TIMEOUT(absolute)"
 
-// How long a new leg may take to enter the application, and how often it is asked whether it has.
-const (
-	enterTime  = 2 * time.Second
-	enterPause = 2 * time.Millisecond
-)
+// enterTime is how long a new snoop may take to enter the application.
+const enterTime = 2 * time.Second
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
@@ -51,30 +48,30 @@ func (l *Link) Tap(ctx context.Context, o Tap) error {
 	case VoiceBoth:
 		r.Whisper = ari.DirectionBoth
 	}
-	if _, err := l.rest.Snoop(ctx, r); err != nil {
+	if err := l.snoop(ctx, r); err != nil {
 		return err
 	}
-	if err := l.renewNew(ctx, o.Lease, o.Snoop, o.Supervisor); err != nil {
+	if err := l.Renew(ctx, o.Lease, o.Snoop, o.Supervisor); err != nil {
 		return err
 	}
 	return l.rest.AddChannel(ctx, string(o.Bridge), []string{string(o.Supervisor), string(o.Snoop)}, ari.AddOptions{AbsorbDTMF: true})
 }
 
-// renewNew is Renew for legs of which one has just been made. Asterisk answers the request for a snoop before the snoop has entered the
-// application, and until it has, refuses everything that is asked of it (ARI: 409). That takes milliseconds, and more on a busy machine.
-func (l *Link) renewNew(ctx context.Context, lease time.Duration, legs ...call.LegID) error {
+// snoop makes a snoop and waits until it has entered the application. Asterisk answers before it has, and until then refuses everything that
+// is asked of it (ARI: 409, 422). That takes milliseconds, and more on a busy machine.
+func (l *Link) snoop(ctx context.Context, r ari.SnoopRequest) error {
+	entered, done := l.expect(call.LegID(r.SnoopID))
+	defer done()
+	if _, err := l.rest.Snoop(ctx, r); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, enterTime)
 	defer cancel()
-	for {
-		err := l.Renew(ctx, lease, legs...)
-		if !errors.Is(err, ari.ErrConflict) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(enterPause):
-		}
+	select {
+	case <-entered:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a snoop to enter the application: %w", ctx.Err())
 	}
 }
 

@@ -27,6 +27,9 @@ const Prefix = "earshot-"
 // markers are the bridges that exist for a moment to tell where in the stream of events a snapshot was taken.
 const markers = Prefix + "sync-"
 
+// disallowed are the events that Asterisk shall not send: most of all events, and nothing for the table in them.
+var disallowed = []string{ari.TypeChannelVarset, ari.TypeChannelDialplan}
+
 // ErrReplaced means that another Earshot has taken the Stasis application. There can be one only, so this one has to stop.
 var ErrReplaced = errors.New("another Earshot has connected to this PBX under the same application name; stop one of them, or give it another pbx.ari.application and PBX")
 
@@ -64,8 +67,9 @@ type Link struct {
 	ari    atomic.Bool
 	known  atomic.Bool
 
-	mu  sync.Mutex // guards ami
-	ami *ami.Client
+	mu       sync.Mutex // guards what follows
+	ami      *ami.Client
+	entering map[call.LegID]chan struct{} // own legs that somebody waits for, closed when one enters the application
 }
 
 // New checks the configuration and makes a Link. It does no I/O.
@@ -74,7 +78,7 @@ func New(cfg Config) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Link{cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1)}, nil
+	return &Link{cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1), entering: map[call.LegID]chan struct{}{}}, nil
 }
 
 // Run keeps both connections until ctx ends. It returns ErrReplaced when another Earshot has come.
@@ -102,7 +106,7 @@ func (l *Link) Run(ctx context.Context) error {
 	})
 	wg.Go(func() {
 		opts := ari.RunOptions{
-			Listen:   ari.ListenOptions{SubscribeAll: true, Disallow: []string{ari.TypeChannelVarset, ari.TypeChannelDialplan}},
+			Listen:   ari.ListenOptions{SubscribeAll: true, Disallow: disallowed},
 			MaxDelay: 5 * time.Second,
 			OnRetry: func(err error, retry time.Duration) {
 				l.log.Warn().Str("cause", advice("ARI", err)).Dur("retry", retry).Msg("no ARI connection")
@@ -267,8 +271,34 @@ func (l *Link) take(e *ari.Event, pending *collection) {
 	if l.known.Load() {
 		l.cfg.Sink.Ingest(&ev)
 	}
-	if e.Type == ari.TypeStasisStart && strings.HasPrefix(string(ev.Channel.ID), Prefix) && l.cfg.Entered != nil {
-		l.cfg.Entered(ev.Channel.ID)
+	if e.Type == ari.TypeStasisStart && strings.HasPrefix(string(ev.Channel.ID), Prefix) {
+		l.entered(ev.Channel.ID)
+	}
+}
+
+// expect returns what is closed when an own leg enters the application, and what to call when nobody waits any more.
+func (l *Link) expect(id call.LegID) (entered <-chan struct{}, done func()) {
+	c := make(chan struct{})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entering[id] = c
+	return c, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.entering, id)
+	}
+}
+
+func (l *Link) entered(id call.LegID) {
+	l.mu.Lock()
+	c := l.entering[id]
+	delete(l.entering, id)
+	l.mu.Unlock()
+	if c != nil {
+		close(c)
+	}
+	if l.cfg.Entered != nil {
+		l.cfg.Entered(id)
 	}
 }
 
