@@ -114,7 +114,7 @@ func newWorld(t testing.TB, options ...option) *world {
 	w.web = httptest.NewUnstartedServer(nil)
 	w.web.Config = w.door.HTTP()
 	w.web.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		_ = c.(*net.TCPConn).SetWriteBuffer(4 << 10) // so that who does not read is noticed soon
+		_ = c.(*net.TCPConn).SetWriteBuffer(16 << 10) // so that who does not read is noticed soon
 		return ctx
 	}
 	w.web.Start()
@@ -428,8 +428,11 @@ func (w *world) talking(o outside, id, endpoint, exten string) {
 
 // answered lets the own phone of a supervision or intercept be rung and answered.
 func (w *world) answered(leg call.LegID, endpoint string) {
-	up := phone(string(leg), endpoint, call.StateUp, call.Identity{}, call.Identity{})
-	w.ingest(call.Event{Kind: call.LegSeen, Channel: up, At: at(30)})
+	own := phone(string(leg), endpoint, call.StateDown, call.Identity{}, call.Identity{})
+	own.Name = endpoint + "-00000001" // an own leg is told by its unique id; the name has no other hyphen, and says whose phone it is
+	w.ingest(call.Event{Kind: call.LegSeen, Channel: own, At: at(28)}, call.Event{Kind: call.DialBegan, Peer: own, At: at(28)})
+	own.State = call.StateUp
+	w.ingest(call.Event{Kind: call.LegSeen, Channel: own, At: at(30)}, call.Event{Kind: call.DialEnded, Peer: own, Answered: true, At: at(30)})
 	w.gate.Entered(leg)
 }
 
