@@ -61,8 +61,8 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.met = newMetrics(a.reg, version)
 
-	secret, err1 := readSecret(cfg.PBX.AMI.SecretFile)
-	password, err2 := readSecret(cfg.PBX.ARI.PasswordFile)
+	secret, err1 := ReadSecret(cfg.PBX.AMI.SecretFile)
+	password, err2 := ReadSecret(cfg.PBX.ARI.PasswordFile)
 	var err3, err4, err5, err6 error
 	a.policy, err3 = policyfile.Open(cfg.Policy, policyfile.Options{OnChange: a.policyChanged})
 	a.tokens, err4 = auth.OpenTokens(cfg.Tokens, auth.Options{})
@@ -72,7 +72,7 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	}
 	var key Secret
 	if cfg.Audit.KeyFile != "" {
-		key, err6 = readSecret(cfg.Audit.KeyFile)
+		key, err6 = ReadSecret(cfg.Audit.KeyFile)
 	}
 	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
 	"slices"
 	"strings"
@@ -17,7 +19,17 @@ import (
 // Prefix begins the unique id of every leg and bridge that Earshot makes, so that it knows its own after a restart.
 const Prefix = "earshot-"
 
+// How the ids go on. A leg that took a call is that call's from then on, through restarts of Earshot too.
+const (
+	bridgeSuffix = "-bridge"
+	snoopSuffix  = "-snoop"
+	takeSuffix   = "-take"
+)
+
 func own(id call.LegID) bool { return strings.HasPrefix(string(id), Prefix) }
+
+// supervises reports whether a leg is there for a supervision, so that nobody on it is a party to a call.
+func supervises(id call.LegID) bool { return own(id) && !strings.HasSuffix(string(id), takeSuffix) }
 
 // States of an act.
 const (
@@ -36,6 +48,9 @@ const (
 	reasonPBX          = "pbx_failed"    // the PBX did not carry it out
 	reasonLegGone      = "leg_gone"      // the PBX ended the leg (lease, restart)
 	reasonShutdown     = "earshot_stops" // Earshot is stopping
+	reasonUnknown      = "state_unknown" // the PBX was out of reach when it was to be decided once more
+	reasonNotRecorded  = "not_recorded"  // the record could not be written
+	reasonCredential   = "credential_ended"
 )
 
 // ending is why an act ends.
@@ -48,8 +63,8 @@ type ending struct {
 	err     error           // what went wrong, for the log
 }
 
-// act is one thing that was permitted and is under way: a supervision, or an intercept until the call is taken. Its fields are guarded by the
-// gate's lock; its goroutine is told by channels.
+// act is one thing that was permitted and is under way: a supervision, or an intercept until the call is taken. What is set after admit is
+// guarded by the gate's lock; its goroutine is told by channels.
 type act struct {
 	id          string // its audit record's id too
 	subject     auth.Subject
@@ -59,7 +74,8 @@ type act struct {
 	target      string        // employee id
 	targetPhone string        // the endpoint that the target leg belongs to
 	leg         call.LegID    // the target's leg
-	handle      string        // how the subject knows it
+	sight       mask.Sight    // of the subject on it
+	handle      string        // how he knows it; follows his sight
 	phone       string        // the subject's own phone
 	caller      call.Identity // intercept: whom the taker's display shows
 
@@ -71,83 +87,69 @@ type act struct {
 	reason string
 	door   string
 	asked  time.Time
-	with   []string // employees on the call when it was decided, for the record
+	begun  bool     // its decision is on record; before that nobody is told of it
+	tapped bool     // the PBX has let the subject hear
+	with   []string // employees within earshot when it was last decided, for the record
 
 	hadPeer bool        // somebody was on the other side
 	leaving *time.Timer // runs while nobody is
+	lost    *time.Timer // runs when an own leg is gone and may be gone for a good reason
+	expiry  *time.Timer // of the credential
 
 	ownSeen, snoopSeen bool // the table has had the own legs
 
-	earshot []call.LegID // the legs that were within earshot when the ground was last decided
+	earshot []call.LegID // the legs on which the ground rested when it was last decided
 
 	entered     chan struct{} // closed when the own leg has entered the Stasis application
 	enteredOnce sync.Once
 	taken       chan struct{} // closed when the call is the taker's
 	takenOnce   sync.Once
-	over        chan struct{} // closed when it has to end
+	ctx         context.Context // of its orders; ends when the act has to
+	stop        context.CancelFunc
+	ended       bool
 	end         ending
 	done        chan struct{} // closed when it has ended
 }
 
-func newAct(s auth.Subject, action policy.Action, door string) *act {
+func (g *Gate) newAct(s auth.Subject, action policy.Action, door string) *act {
 	id := newID()
-	return &act{
+	leg := call.LegID(Prefix + id)
+	if action == policy.Intercept {
+		leg += takeSuffix
+	}
+	a := &act{
 		id: id, subject: s, employee: s.Employee(), action: action, door: door,
 		supervision: action != policy.Intercept,
-		own:         call.LegID(Prefix + id), snoop: call.LegID(Prefix + id + "-snoop"), bridge: call.BridgeID(Prefix + id + "-bridge"),
+		own:         leg, snoop: leg + snoopSuffix, bridge: call.BridgeID(Prefix + id + bridgeSuffix),
 		state: stateRinging, asked: time.Now(), since: time.Now(),
-		entered: make(chan struct{}), taken: make(chan struct{}), over: make(chan struct{}), done: make(chan struct{}),
+		entered: make(chan struct{}), taken: make(chan struct{}), done: make(chan struct{}),
 	}
+	a.ctx, a.stop = context.WithCancel(g.ctx)
+	return a
 }
 
-// finish says once why the act has to end; the first reason stands. Caller holds the gate's lock.
+// finish says once why the act has to end, and calls off the order that is under way; the first reason stands. Caller holds the gate's lock.
 func (a *act) finish(e ending) {
-	select {
-	case <-a.over:
-	default:
-		a.end = e
-		close(a.over)
+	if a.ended {
+		return
 	}
+	a.ended, a.end = true, e
+	a.stop()
 }
 
-func (a *act) finished() bool {
+// answered reports whether the subject's phone was.
+func (a *act) answered() bool { return closed(a.entered) }
+
+// isTaken reports whether the call is the taker's.
+func (a *act) isTaken() bool { return closed(a.taken) }
+
+func closed(c <-chan struct{}) bool {
 	select {
-	case <-a.over:
+	case <-c:
 		return true
 	default:
 		return false
 	}
-}
-
-// concerns reports whether changes may alter the ground: they touch a leg within earshot, one of the act's own, one tied to them, or a leg of
-// the target's phone, which may bring another call within earshot.
-func (a *act) concerns(t *call.Table, changes []call.Change) bool {
-	within := func(id call.LegID) bool {
-		if id == "" {
-			return false
-		}
-		if id == a.leg || id == a.own || id == a.snoop {
-			return true
-		}
-		if slices.Contains(a.earshot, id) {
-			return true
-		}
-		l := t.Leg(id)
-		return l != nil && l.Endpoint() == a.targetPhone
-	}
-	for i := range changes {
-		c := &changes[i]
-		if within(c.Leg) || within(c.Other) {
-			return true
-		}
-		var room [8]*call.Leg
-		for _, l := range t.BridgeLegs(room[:0], c.Bridge) {
-			if within(l.ID()) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // view is the supervision as its supervisor sees it.
@@ -178,6 +180,9 @@ func (a *act) entry(phase audit.Phase, set *policy.Set, d policy.Decision) audit
 			e.Outcome = audit.Allow
 		}
 		e.Reason = d.Reason.String()
+		if phase == audit.Revoked && d.Reason == policy.ReasonNoPolicy {
+			e.Reason = a.end.reason // not the policy took the ground away
+		}
 		if r := set.Rule(d.Rule); r.Line > 0 {
 			e.Rule = audit.Rule{File: r.File, Line: r.Line}
 		}
@@ -191,3 +196,6 @@ func newID() string {
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
 	return handleText.EncodeToString(b[:])
 }
+
+// byAge orders acts as they were asked for.
+func byAge(a, b *act) int { return cmp.Or(a.asked.Compare(b.asked), cmp.Compare(a.id, b.id)) }

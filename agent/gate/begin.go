@@ -6,62 +6,95 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
-// picker finds the leg that a request is about among the target's.
-type picker func(set *policy.Set, subject, target policy.Ref, e *entry, handle string) (*legFacts, *Problem)
-
-// begin decides a request, writes it down and registers the act. From the moment of the decision the act is among those whose ground is
-// watched, so that no change can slip between the decision, the record and the deed.
-func (g *Gate) begin(ctx context.Context, a *act, ask Ask, pick picker) error {
+// begin decides a request, writes it down and lets run carry it out in a goroutine of its own. From the moment of the decision the act is
+// among those whose ground is watched, so that no change can slip between the decision, the record and the deed. What has been written down
+// is carried out, though ctx may have ended meanwhile.
+func (g *Gate) begin(ctx context.Context, a *act, ask Ask, fits func(*legFacts) bool, run func(*act)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	var d policy.Decision
 	var p *Problem
-	var set *policy.Set
 	var e audit.Entry
 	g.locked(func(t *call.Table) {
-		set = g.policy.Load()
-		if p = g.admit(t, set, a, ask, pick, &d); p == nil {
+		set := g.policy.Load()
+		if p = g.admit(t, set, a, ask, fits, &d); p != nil {
+			g.forgetLocked(a)
+		} else {
 			g.acts[a.id] = a
 			g.byLeg[a.own], g.byLeg[a.snoop] = a, a
+			g.running.Add(1)
+			if at := a.subject.Expires(); !at.IsZero() {
+				a.expiry = g.after(a, time.Until(at), func(*call.Table) {
+					a.finish(ending{reason: reasonCredential, revoked: true, at: time.Now()})
+				})
+			}
 		}
 		e = a.entry(audit.Decided, set, d)
 	})
-	if p != nil && p.Kind == Unavailable {
-		g.met.decision(a.action, "error", p.Code)
-		return p
-	}
 	if p != nil {
-		e.Outcome = audit.Deny
-		if d.Allowed || d.Reason == policy.ReasonNoPolicy {
-			e.Reason = p.Code // what stood in the way was not the policy
-		}
-		p.ID = a.id
+		return g.refuse(a, p, d, e)
 	}
 	g.met.decision(a.action, string(e.Outcome), e.Reason)
 	g.canonical(&e)
-	if err := g.record(e); err != nil {
-		g.forget(a)
+	err := g.record(e)
+	ended := false
+	g.locked(func(*call.Table) {
+		if ended = a.ended; err == nil && !ended {
+			a.begun = true
+			g.tellLocked(a)
+		}
+		if err != nil {
+			g.forgetLocked(a)
+		}
+	})
+	switch {
+	case err != nil:
+		g.running.Done()
 		return notRecorded(err)
+	case ended:
+		// The record took its time on the disk, and the watch has seen that the call has moved meanwhile.
+		g.conclude(a)
+		g.running.Done()
+		if a.end.set != nil {
+			return g.refusal(a.end.set, g.told(a.end.set, a, a.end.ground), a.id)
+		}
+		return callMoved(a.id)
 	}
-	if p != nil {
+	go func() {
+		defer g.running.Done()
+		run(a)
+	}()
+	return nil
+}
+
+// refuse writes a refusal down and returns it.
+func (g *Gate) refuse(a *act, p *Problem, d policy.Decision, e audit.Entry) error {
+	if p.Kind == Unavailable {
+		g.met.decision(a.action, "error", p.Code)
 		return p
 	}
-	// The record took its time on the disk. If the call has moved meanwhile, the watch has seen it.
-	if a.finished() {
-		g.conclude(a)
-		if a.end.revoked {
-			return g.refusal(a.end.set, a.end.ground, a.id)
-		}
-		return callMoved()
+	e.Outcome = audit.Deny
+	if d.Allowed || d.Reason == policy.ReasonNoPolicy {
+		e.Reason, e.Rule = p.Code, audit.Rule{} // what stood in the way was not the policy
 	}
-	g.tell(a)
-	return ctx.Err()
+	p.ID = a.id
+	g.met.decision(a.action, string(e.Outcome), e.Reason)
+	g.canonical(&e)
+	if err := g.record(e); err != nil {
+		return notRecorded(err)
+	}
+	return p
 }
 
 // admit decides. It fills the act with what was found. The order of the checks is part of the contract: what follows from subject and target
-// alone is said before anything that the call decides.
-func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, pick picker, d *policy.Decision) *Problem {
+// alone is said first, then what the board shows to everybody; what the call decides comes last, and what others do with it only to those who may do
+// it too.
+func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, fits func(*legFacts) bool, d *policy.Decision) *Problem {
 	if !g.known || g.closed {
 		return stateUnknown()
 	}
@@ -83,23 +116,31 @@ func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, pick picke
 		return p
 	}
 	e := g.board[target]
-	if e == nil {
-		e = &entry{}
-	}
-	f, p := pick(set, subject, target, e, ask.Call)
+	f, p := g.pick(set, subject, a, e, ask.Call, fits)
 	if p != nil {
 		return p
 	}
 	l := t.Leg(f.leg)
 	if l == nil {
-		return callMoved()
+		return callMoved(a.id)
 	}
-	a.leg, a.targetPhone, a.caller = f.leg, l.Endpoint(), call.Identity{Name: f.facts.Peer.Name, Number: call.Number(f.facts.Peer.Number)}
-	a.handle = g.handle(a.employee, a.target, f.leg, sight(set, subject, target, f, &g.scratch.refs))
-	a.hadPeer = f.facts.HasPeer
+	a.leg, a.targetPhone, a.hadPeer = f.leg, l.Endpoint(), f.facts.Peer != nil
+	a.sight = g.sight(set, subject, target, f)
+	a.handle = g.handle(a.employee, a.target, f.leg, a.sight)
+	a.caller = call.Identity{Name: g.display(set, a)}
+	if p := f.facts.Peer; p != nil && a.sight != mask.Hidden {
+		a.caller = call.Identity{Name: p.Name, Number: call.Number(p.Number)}
+	}
 	*d = g.ground(t, set, a)
 	if !d.Allowed {
-		return g.refusal(set, *d, a.id)
+		return g.refusal(set, g.told(set, a, *d), a.id)
+	}
+	if !a.supervision {
+		for _, o := range g.hearing[a.leg] {
+			if o != a && !o.supervision {
+				return beingTaken()
+			}
+		}
 	}
 	return nil
 }
@@ -132,7 +173,7 @@ func (g *Gate) ownPhone(set *policy.Set, subject policy.Ref, a *act, asked strin
 
 // refusal is what a subject is told of a decision against him: reason and rule only where they follow from him and the target alone.
 func (g *Gate) refusal(set *policy.Set, d policy.Decision, id string) *Problem {
-	if !d.Pairwise {
+	if !d.Pairwise || d.Allowed {
 		return notForThisCall(id)
 	}
 	p := &Problem{Kind: Refused, Code: d.Reason.String(), Text: "The policy does not allow it.", ID: id}
@@ -144,92 +185,33 @@ func refusedSubject() *Problem {
 	return &Problem{Kind: Refused, Code: policy.ReasonUnknownSubject.String(), Text: "The policy does not know you; ask the administrator."}
 }
 
-// pickTalking finds the call to supervise: the one named, or the only one that is up and not held.
-func (g *Gate) pickTalking(set *policy.Set, subject, target policy.Ref, e *entry, handle string) (*legFacts, *Problem) {
-	if handle != "" {
-		f := g.named(set, subject, target, e, handle)
-		if f == nil {
-			return nil, noSuchCall()
-		}
-		if f.facts.Phase != call.PhaseTalking && f.facts.Phase != call.PhaseHeld {
-			return nil, notTalking()
-		}
-		return f, nil
+// pick finds the leg that a request is about among the target's: the one that the subject names by the handle under which he knows it now, or
+// the only one that fits. It goes by what everybody sees.
+func (g *Gate) pick(set *policy.Set, subject policy.Ref, a *act, e *entry, handle string, fits func(*legFacts) bool) (found *legFacts, p *Problem) {
+	none := notTalking
+	if !a.supervision {
+		none = notRinging
 	}
-	return only(e, notTalking, func(f *legFacts) bool { return f.facts.Phase == call.PhaseTalking })
-}
-
-// pickRinging finds the call to take: the one named, or the only one that rings there.
-func (g *Gate) pickRinging(set *policy.Set, subject, target policy.Ref, e *entry, handle string) (*legFacts, *Problem) {
-	rings := func(f *legFacts) bool {
-		return f.facts.Phase == call.PhaseRinging && f.facts.Direction == call.In && f.act == nil
-	}
-	if handle != "" {
-		f := g.named(set, subject, target, e, handle)
-		if f == nil {
-			return nil, noSuchCall()
-		}
-		if !rings(f) {
-			return nil, notRinging()
-		}
-		return f, nil
-	}
-	return only(e, notRinging, rings)
-}
-
-func only(e *entry, none func() *Problem, fits func(*legFacts) bool) (*legFacts, *Problem) {
-	var found *legFacts
 	for i := range e.legs {
-		if f := &e.legs[i]; fits(f) {
-			if found != nil {
-				return nil, whichCall()
-			}
+		f := &e.legs[i]
+		switch {
+		case handle != "" && g.handle(a.employee, a.target, f.leg, g.sight(set, subject, e.ref, f)) != handle:
+		case handle != "" && !fits(f):
+			return nil, none()
+		case handle != "":
+			return f, nil
+		case !fits(f):
+		case found != nil:
+			return nil, whichCall()
+		default:
 			found = f
 		}
 	}
-	if found == nil {
+	switch {
+	case handle != "":
+		return nil, noSuchCall()
+	case found == nil:
 		return nil, none()
 	}
 	return found, nil
-}
-
-// named maps a handle back to the leg, as the subject sees it now.
-func (g *Gate) named(set *policy.Set, subject, target policy.Ref, e *entry, handle string) *legFacts {
-	who, whose := set.ID(subject), set.ID(target)
-	for i := range e.legs {
-		f := &e.legs[i]
-		if g.handle(who, whose, f.leg, sight(set, subject, target, f, &g.scratch.refs)) == handle {
-			return f
-		}
-	}
-	return nil
-}
-
-// become puts an act into a state and tells its subject.
-func (g *Gate) become(a *act, state string) {
-	g.locked(func(*call.Table) {
-		if a.supervision && state == stateActive {
-			g.met.running.WithLabelValues(a.action.String()).Inc()
-		}
-		a.state, a.since = state, time.Now()
-		g.tellLocked(a)
-	})
-}
-
-// tell sends the act as it stands to its subject's watchers.
-func (g *Gate) tell(a *act) { g.locked(func(*call.Table) { g.tellLocked(a) }) }
-
-func (g *Gate) tellLocked(a *act) {
-	for w := range g.watchers {
-		if w.subject.Employee() != a.employee {
-			continue
-		}
-		if a.supervision {
-			v := a.view()
-			g.send(w, Message{Type: MessageSupervision, Supervision: &v})
-		} else {
-			v := a.interceptView()
-			g.send(w, Message{Type: MessageIntercept, Intercept: &v})
-		}
-	}
 }

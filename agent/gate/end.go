@@ -10,18 +10,12 @@ import (
 	"github.com/earshot-pbx/earshot/policy"
 )
 
-// finishWith ends an act because of what its goroutine met; nil and a reason that is there already change nothing.
-func (g *Gate) finishWith(a *act, err error) {
-	g.locked(func(*call.Table) {
-		if err != nil {
-			a.finish(ending{reason: reasonPBX, err: err})
-		}
-	})
-}
+// finish says why an act has to end, unless that has been said.
+func (g *Gate) finish(a *act, e ending) { g.locked(func(*call.Table) { a.finish(e) }) }
 
 // drop hangs up own legs at once and removes the bridge. What does not go now dies with its lease.
 func (g *Gate) drop(bridge call.BridgeID, legs ...call.LegID) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(g.ctx, 5*time.Second)
 	defer cancel()
 	if err := g.cfg.PBX.Drop(ctx, bridge, legs...); err != nil {
 		g.log.Warn().Err(err).Msg("own legs were not hung up; their lease ends them")
@@ -40,30 +34,27 @@ func (g *Gate) conclude(a *act) {
 		switch {
 		case a.end.revoked:
 			phase = audit.Revoked
-			if !a.end.at.IsZero() {
+			if a.supervision {
 				g.met.revocation.Observe(time.Since(a.end.at).Seconds())
 			}
-		case a.state == stateRinging:
+		case !a.tapped:
 			phase = audit.Failed
 		}
 		e = a.entry(phase, set, a.end.ground)
 		if !a.end.revoked {
 			e.Reason = a.end.reason
 		}
-		if a.supervision && a.state == stateActive {
+		if a.state == stateActive {
 			g.met.running.WithLabelValues(a.action.String()).Dec()
 		}
-		if a.state != stateTaken {
-			a.state, a.reason, a.since = stateEnded, a.end.reason, time.Now()
-		}
-		if a.leaving != nil {
-			a.leaving.Stop()
-		}
+		a.state, a.reason, a.since = stateEnded, a.end.reason, time.Now()
 		g.forgetLocked(a)
-		g.tellLocked(a)
+		if a.begun {
+			g.tellLocked(a)
+		}
 	})
 	if a.end.err != nil && !errors.Is(a.end.err, context.Canceled) {
-		g.log.Error().Err(a.end.err).Str("id", a.id).Msg("the PBX did not carry out what was decided")
+		g.log.Error().Err(a.end.err).Str("id", a.id).Msg("what was decided was not carried out")
 	}
 	g.met.ended.WithLabelValues(a.action.String(), e.Reason).Inc()
 	if err := g.record(e); err != nil {
@@ -73,14 +64,17 @@ func (g *Gate) conclude(a *act) {
 	close(a.done)
 }
 
-func (g *Gate) forget(a *act) { g.locked(func(*call.Table) { g.forgetLocked(a) }) }
-
+// forgetLocked takes an act out of what runs. Caller holds the lock.
 func (g *Gate) forgetLocked(a *act) {
+	a.stop()
+	g.rest(a, nil)
 	delete(g.acts, a.id)
 	delete(g.byLeg, a.own)
 	delete(g.byLeg, a.snoop)
-	if a.leaving != nil {
-		a.leaving.Stop()
+	for _, timer := range [...]*time.Timer{a.leaving, a.lost, a.expiry} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
 }
 
@@ -105,4 +99,26 @@ func (g *Gate) canonical(e *audit.Entry) {
 	g.log.Info().Str("id", e.ID).Str("phase", string(e.Phase)).Str("subject", e.Subject).Str("action", e.Action).
 		Strs("targets", e.Targets).Str("outcome", string(e.Outcome)).Str("reason", e.Reason).Str("door", e.Door).
 		Uint64("generation", e.Generation).Msg("gate")
+}
+
+// become puts an act into a state and tells its subject. Caller holds the lock.
+func (g *Gate) become(a *act, state string) {
+	a.state, a.since = state, time.Now()
+	g.tellLocked(a)
+}
+
+// tellLocked sends the act as it stands to its subject's watchers. Caller holds the lock.
+func (g *Gate) tellLocked(a *act) {
+	for w := range g.watchers {
+		if w.subject.Employee() != a.employee {
+			continue
+		}
+		if a.supervision {
+			v := a.view()
+			g.send(w, Message{Type: MessageSupervision, Supervision: &v})
+		} else {
+			v := a.interceptView()
+			g.send(w, Message{Type: MessageIntercept, Intercept: &v})
+		}
+	}
 }

@@ -1,7 +1,8 @@
 package gate
 
 import (
-	"time"
+	"slices"
+	"strings"
 
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/mask"
@@ -26,7 +27,8 @@ func (c *company) everyone(dst []policy.Ref) []policy.Ref {
 	return append(dst, c.claimed...)
 }
 
-// add counts one leg. Numbers are looked at on every leg, because any of them may name a person who must not be heard or shown.
+// add counts one leg. Numbers are looked at on every leg, because any of them may name a person who must not be heard or shown; but not on
+// those of a supervision, whose numbers are its own making or those of a call that is another.
 func (c *company) add(set *policy.Set, l *call.Leg) {
 	if l.Kind() == call.KindPhone {
 		if ref, ok := set.Phone(l.Endpoint()); ok {
@@ -35,6 +37,9 @@ func (c *company) add(set *policy.Set, l *call.Leg) {
 			c.unknown = true
 		}
 	}
+	if supervises(l.ID()) {
+		return
+	}
 	for _, n := range [...]call.Number{l.Caller().Number, l.Connected().Number, l.Dialled()} {
 		if n == "" {
 			continue
@@ -42,28 +47,29 @@ func (c *company) add(set *policy.Set, l *call.Leg) {
 		if set.ProtectedNumber(n.Digits()) {
 			c.protected = true
 		}
-		if ref, ok := set.ByNumber(n.Digits()); ok {
+		if ref, ok := set.ByNumber(bare(n)); ok {
 			c.claimed = addRef(c.claimed, ref)
 		}
 	}
 }
 
-func addRef(s []policy.Ref, r policy.Ref) []policy.Ref {
-	for _, x := range s {
-		if x == r {
-			return s
-		}
+// bare takes from what was dialled what is not number: "sip:" and a technology before it, host, context and options after it.
+func bare(n call.Number) string {
+	s := n.Digits()
+	if i := strings.IndexAny(s, "@;,&"); i >= 0 {
+		s = s[:i]
 	}
-	return append(s, r)
+	if i := strings.LastIndexAny(s, "/:"); i >= 0 {
+		s = s[i+1:]
+	}
+	return s
 }
 
-func hasRef(s []policy.Ref, r policy.Ref) bool {
-	for _, x := range s {
-		if x == r {
-			return true
-		}
+func addRef(s []policy.Ref, r policy.Ref) []policy.Ref {
+	if slices.Contains(s, r) {
+		return s
 	}
-	return false
+	return append(s, r)
 }
 
 // legFacts is all that there is to know of one employee's leg. It stays inside the gate.
@@ -73,43 +79,39 @@ type legFacts struct {
 	company     company      // on the call, supervisors not counted
 	rung        []policy.Ref // for a ringing leg: every employee whose phone this call rings
 	responsible policy.Ref   // the ringing caller's responsible employee, if he calls in from outside
-	act         *act         // the supervision or intercept that this leg carries, if it is Earshot's own
+	sums        [mask.Own + 1]uint64
 }
 
-// entry is one employee's row before any sight is applied.
-type entry struct {
-	legs      []legFacts
-	idleSince time.Time
-}
-
-// gather collects what there is to know of a leg.
-func (g *Gate) gather(t *call.Table, set *policy.Set, l *call.Leg) legFacts {
-	f := legFacts{leg: l.ID(), act: g.byLeg[l.ID()]}
+// gather collects what there is to know of a leg, into memory that may have been used for another.
+func (g *Gate) gather(t *call.Table, set *policy.Set, l *call.Leg, f *legFacts) {
+	f.leg, f.responsible, f.rung = l.ID(), policy.Ref{}, f.rung[:0]
+	f.company.reset()
 	phase := l.Phase()
 	f.facts = mask.Facts{Direction: l.Direction(), Phase: phase, Since: l.Since()}
-	if f.act != nil && f.act.supervision {
-		f.facts.Supervision = f.act.id
+	if a := g.byLeg[l.ID()]; a != nil && a.supervision {
+		f.facts.Supervision = a.id
 	}
 	g.scratch.legs = t.Call(g.scratch.legs[:0], l)
 	for _, o := range g.scratch.legs {
 		f.company.add(set, o)
 	}
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
-	outside := g.peer(set, g.scratch.peers, &f.facts)
+	var outside call.Number
+	f.facts.Peer, outside = g.peer(set, g.scratch.peers)
 	if phase == call.PhaseRinging {
-		f.rung = g.rung(set, g.scratch.legs)
+		f.rung = g.rung(f.rung, set, g.scratch.legs)
 		if outside != "" {
 			f.responsible = g.responsible(set, outside)
 		}
 	}
-	return f
+	f.sum()
 }
 
-// peer fills in who is on the other side and returns the claimed number of an outside caller, the only one whom the directory is asked about.
-func (g *Gate) peer(set *policy.Set, peers []*call.Leg, f *mask.Facts) (outside call.Number) {
+// peer tells who is on the other side, and the claimed number of an outside caller, the only one whom the directory is asked about.
+func (g *Gate) peer(set *policy.Set, peers []*call.Leg) (p *mask.Party, outside call.Number) {
 	var other *call.Leg
 	for _, o := range peers {
-		if g.byLeg[o.ID()] != nil {
+		if supervises(o.ID()) {
 			continue
 		}
 		// The first that talks speaks for the rest; while several ring, the first does.
@@ -118,35 +120,33 @@ func (g *Gate) peer(set *policy.Set, peers []*call.Leg, f *mask.Facts) (outside 
 		}
 	}
 	if other == nil {
-		return ""
+		return nil, ""
 	}
-	f.HasPeer = true
 	if ref, ok := set.Phone(other.Endpoint()); ok {
-		f.Peer = mask.Party{Employee: set.ID(ref), Name: set.Name(ref)}
+		p = &mask.Party{Employee: set.ID(ref), Name: set.Name(ref)}
 		if numbers := set.Numbers(ref); len(numbers) > 0 {
-			f.Peer.Number = numbers[0]
+			p.Number = numbers[0]
 		}
-		return ""
+		return p, ""
 	}
 	number := other.Caller().Number
 	if number == "" {
 		number = other.Dialled()
 	}
-	f.Peer = mask.Party{Number: number.Digits(), Name: other.Caller().Name}
+	p = &mask.Party{Number: number.Digits(), Name: other.Caller().Name}
 	if c, ok := g.cfg.Clients.Lookup(number.Digits()); ok {
-		f.Peer.Name = c.Name
+		p.Name = c.Name
 	}
 	if set.Trunk(other.Endpoint()) && other.Direction() == call.Out {
-		return number
+		return p, number
 	}
-	return ""
+	return p, ""
 }
 
-// rung is every employee whose phone the call rings.
-func (g *Gate) rung(set *policy.Set, legs []*call.Leg) []policy.Ref {
-	var refs []policy.Ref
+// rung appends every employee whose phone the call rings.
+func (g *Gate) rung(refs []policy.Ref, set *policy.Set, legs []*call.Leg) []policy.Ref {
 	for _, l := range legs {
-		if l.Direction() != call.In || l.Phase() != call.PhaseRinging || g.byLeg[l.ID()] != nil {
+		if l.Direction() != call.In || l.Phase() != call.PhaseRinging {
 			continue
 		}
 		if ref, ok := set.Phone(l.Endpoint()); ok {
@@ -168,6 +168,13 @@ func (g *Gate) responsible(set *policy.Set, number call.Number) policy.Ref {
 // scratch is memory that the gate uses again, under its lock.
 type scratch struct {
 	legs, peers, phone []*call.Leg
-	refs               []policy.Ref
-	rows               []policy.Ref
+	refs, rung         []policy.Ref
+	company            company
+	rows               []*entry
+	acts               []*act
+	heard              []call.LegID
+	sights             []mask.Sight
+	reach              call.Reach  // made of isPhone and spyMode, which go by what follows
+	set                *policy.Set // whose trunks are none of a phone's
+	listener           *act        // whose own legs lead nowhere; nil when ties of every sort are followed
 }

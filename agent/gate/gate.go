@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/feed"
@@ -63,8 +64,8 @@ type Gate struct {
 	key [32]byte // makes the handles opaque; new with every start
 
 	policy  atomic.Pointer[policy.Set]
-	running sync.WaitGroup
-	ctx     context.Context // of Run: what is running ends with it
+	running sync.WaitGroup  // what Close waits for; added to under mu, unless closed
+	ctx     context.Context // of every order; ends when Close gives up waiting
 	stop    context.CancelFunc
 
 	// mu guards what follows. It is only ever taken inside the feed's lock, so that what it guards always fits the table.
@@ -72,14 +73,15 @@ type Gate struct {
 	known    bool
 	closed   bool
 	acts     map[string]*act
-	byLeg    map[call.LegID]*act // own legs
+	byLeg    map[call.LegID]*act   // own legs
+	hearing  map[call.LegID][]*act // which acts' ground rests on a leg
 	board    map[policy.Ref]*entry
-	touching map[call.LegID]map[policy.Ref]struct{} // which rows a leg has a part in
+	touching map[call.LegID][]*entry // which rows a leg has a part in
 	watchers map[*Watcher]struct{}
 	scratch  scratch
 }
 
-// New makes a gate over the feed and begins to observe it. Run must be called for anything to be carried out.
+// New makes a gate over the feed, whose OnApply is to be the gate's Applied. Nothing is started.
 func New(cfg Config) *Gate {
 	if cfg.Lease == 0 {
 		cfg.Lease = 30 * time.Second
@@ -96,11 +98,13 @@ func New(cfg Config) *Gate {
 	ctx, stop := context.WithCancel(context.Background())
 	g := &Gate{
 		cfg: cfg, log: cfg.Log, met: cfg.Metrics, ctx: ctx, stop: stop,
-		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, board: map[policy.Ref]*entry{},
-		touching: map[call.LegID]map[policy.Ref]struct{}{}, watchers: map[*Watcher]struct{}{},
+		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
+		board: map[policy.Ref]*entry{}, touching: map[call.LegID][]*entry{}, watchers: map[*Watcher]struct{}{},
 	}
+	g.scratch.reach = call.Reach{Phone: g.isPhone, Spy: g.spyMode}
 	_, _ = rand.Read(g.key[:]) // never fails: crypto/rand ends the program instead
 	g.policy.Store(cfg.Policy)
+	g.rebuild(nil)
 	return g
 }
 
@@ -117,18 +121,34 @@ func (g *Gate) locked(f func(t *call.Table)) {
 func (g *Gate) Policy() *policy.Set { return g.policy.Load() }
 
 // SetPolicy puts another policy in force: every running act is decided anew and every watcher is shown the board afresh before it returns.
-func (g *Gate) SetPolicy(set *policy.Set) {
-	g.locked(func(t *call.Table) {
-		g.policy.Store(set)
-		g.rebuild(t)
+func (g *Gate) SetPolicy(set *policy.Set) { g.locked(func(t *call.Table) { g.enforce(t, set) }) }
+
+// Refresh makes the board anew and decides again what runs, after something other than the policy has changed on which they rest: the
+// directory of clients.
+func (g *Gate) Refresh() { g.locked(func(t *call.Table) { g.enforce(t, g.policy.Load()) }) }
+
+func (g *Gate) enforce(t *call.Table, set *policy.Set) {
+	g.policy.Store(set)
+	for _, a := range g.acts {
+		g.reconsider(t, a)
+	}
+	g.rebuild(t)
+	g.resnap()
+}
+
+// Recheck ends what runs on the strength of a credential that no longer holds; auth.Authenticator has holds.
+func (g *Gate) Recheck(holds func(auth.Subject) bool) {
+	g.locked(func(*call.Table) {
 		for _, a := range g.acts {
-			g.reconsider(t, a)
+			if !holds(a.subject) {
+				a.finish(ending{reason: reasonCredential, revoked: true, at: time.Now()})
+			}
 		}
-		g.resnap()
 	})
 }
 
-// Close ends everything that runs and waits until it has ended or ctx is over; what is left then dies with its lease.
+// Close ends everything that runs and waits until it has ended; when ctx is over it gives up its orders to the PBX, and what is left there
+// dies with its lease.
 func (g *Gate) Close(ctx context.Context) error {
 	g.locked(func(*call.Table) {
 		g.closed = true
@@ -151,7 +171,3 @@ func (g *Gate) Close(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
-
-// Refresh makes the board anew and decides again what runs, after something other than the policy has changed on which they rest: the
-// directory of clients.
-func (g *Gate) Refresh() { g.SetPolicy(g.policy.Load()) }

@@ -1,13 +1,15 @@
 package gate
 
 import (
+	"slices"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
-// ground decides an act over everybody within earshot of its leg as things stand. Caller holds the lock.
+// ground decides an act over everybody within earshot of its leg as things stand, and notes on which legs that rests. Caller holds the lock.
 func (g *Gate) ground(t *call.Table, set *policy.Set, a *act) policy.Decision {
 	subject, ok := set.Employee(a.employee)
 	if !ok {
@@ -17,140 +19,191 @@ func (g *Gate) ground(t *call.Table, set *policy.Set, a *act) policy.Decision {
 	if !ok {
 		return policy.Decision{Reason: policy.ReasonUnknownTarget, Pairwise: true}
 	}
+	if ref, ok := set.Phone(a.phone); !ok || ref != subject {
+		return policy.Decision{Reason: policy.ReasonUnknownSubject, Pairwise: true}
+	}
 	l := t.Leg(a.leg)
 	if l == nil {
 		return policy.Decision{Reason: policy.ReasonUnknownTarget}
 	}
 	if ref, ok := set.Phone(l.Endpoint()); !ok || ref != target {
-		return policy.Decision{Reason: policy.ReasonUnknownTarget} // the leg is another's now, or the policy took the phone away
+		return policy.Decision{Reason: policy.ReasonUnknownTarget} // the policy took the phone away
 	}
-	if ref, ok := set.Phone(a.phone); !ok || ref != subject {
-		return policy.Decision{Reason: policy.ReasonUnknownSubject, Pairwise: true}
-	}
-	var c company
 	r := policy.Request{Subject: subject, Action: a.action, Target: target}
-	if a.supervision {
-		g.scratch.legs = t.Earshot(g.scratch.legs[:0], l, g.reach(set, a))
-	} else {
-		g.scratch.legs = t.Call(g.scratch.legs[:0], l)
+	g.scratch.legs = t.Call(g.scratch.legs[:0], l)
+	r.Party = g.party(set, subject)
+	if !a.supervision {
+		return g.interceptGround(t, set, a, l, &r)
 	}
-	a.earshot = a.earshot[:0]
+	g.scratch.set, g.scratch.listener = set, a
+	g.scratch.legs = t.Earshot(g.scratch.legs[:0], l, g.scratch.reach)
+	c := g.survey(set, a)
+	g.scratch.refs = c.everyone(g.scratch.refs)
+	r.With, r.ProtectedNumber, r.UnknownPhone = g.scratch.refs, c.protected, c.unknown
+	d := set.Decide(&r)
+	if d.Allowed && g.intruded(t, a) {
+		return policy.Decision{Reason: policy.ReasonUnknownParty}
+	}
+	return d
+}
+
+// interceptGround decides an intercept over the call in scratch.legs.
+func (g *Gate) interceptGround(t *call.Table, set *policy.Set, a *act, l *call.Leg, r *policy.Request) policy.Decision {
+	g.survey(set, a)
+	g.scratch.rung = g.rung(g.scratch.rung[:0], set, g.scratch.legs)
+	r.With = g.scratch.rung
+	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
+	_, outside := g.peer(set, g.scratch.peers)
+	if outside != "" {
+		r.Responsible = g.responsible(set, outside)
+	}
+	d := set.Decide(r)
+	switch {
+	case !d.Allowed:
+	case r.Party:
+		// He calls there himself, or his own phone rings too: there is nothing to take.
+		return policy.Decision{Reason: policy.ReasonParty, Pairwise: true}
+	case len(g.scratch.peers) == 0:
+		// Nobody calls: Earshot or somebody's click rings the phone in order to make a call from there.
+		return policy.Decision{Reason: policy.ReasonUnknownParty}
+	}
+	return d
+}
+
+// party reports whether the subject is on the call in scratch.legs. A supervisor is none.
+func (g *Gate) party(set *policy.Set, subject policy.Ref) bool {
+	return slices.ContainsFunc(g.scratch.legs, func(l *call.Leg) bool {
+		if l.Kind() != call.KindPhone || supervises(l.ID()) || g.byLeg[l.ID()] != nil {
+			return false
+		}
+		ref, ok := set.Phone(l.Endpoint())
+		return ok && ref == subject
+	})
+}
+
+// survey counts who is on the legs in scratch.legs, and notes them as those on which the act's ground rests. The subject's own supervising
+// legs do not count: he knows of them, and hears nobody by them whom the walk has not come to.
+func (g *Gate) survey(set *policy.Set, a *act) *company {
+	c := &g.scratch.company
+	c.reset()
+	heard := append(g.scratch.heard[:0], a.own, a.snoop)
 	for _, o := range g.scratch.legs {
-		a.earshot = append(a.earshot, o.ID())
-		if g.byLeg[o.ID()] != a {
+		if o.ID() != a.own && o.ID() != a.snoop {
+			heard = append(heard, o.ID())
+		}
+		if b := g.byLeg[o.ID()]; b == nil || b.employee != a.employee {
 			c.add(set, o)
 		}
 	}
+	g.scratch.heard = heard
+	g.rest(a, heard)
 	a.with = a.with[:0]
 	for _, ref := range c.present {
 		a.with = append(a.with, set.ID(ref))
 	}
-	r.Party = hasRef(c.present, subject)
-	if a.supervision {
-		g.scratch.refs = c.everyone(g.scratch.refs)
-		r.With, r.ProtectedNumber, r.UnknownPhone = g.scratch.refs, c.protected, c.unknown
-		return set.Decide(&r)
-	}
-	var f legFacts
-	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
-	if outside := g.peer(set, g.scratch.peers, &f.facts); outside != "" {
-		r.Responsible = g.responsible(set, outside)
-	}
-	r.With = g.rung(set, g.scratch.legs)
-	return set.Decide(&r)
+	return c
 }
 
-// reach says how far the walk over everybody within earshot of a's leg goes. A spy that Earshot did not start is taken to hear and to speak,
-// since nothing is known of it; a's own snoop leads nowhere, or the supervisor would count as one of those he listens to.
-func (g *Gate) reach(set *policy.Set, a *act) call.Reach {
-	return call.Reach{
-		Phone: func(l *call.Leg) bool {
-			return !set.Trunk(l.Endpoint()) && (g.byLeg[l.ID()] == nil || g.byLeg[l.ID()] != a)
-		},
-		Spy: func(l *call.Leg) call.SpyMode {
-			switch o := g.byLeg[l.ID()]; o {
-			case nil:
-				return call.SpyMode{Hears: true, Speaks: true}
-			case a:
-				return call.SpyMode{}
-			default:
-				return call.SpyMode{Hears: true, Speaks: o.action != policy.Spy}
-			}
-		},
-	}
-}
-
-// reconsider looks at an act's ground after a change and ends the act when it is gone. Caller holds the lock.
-func (g *Gate) reconsider(t *call.Table, a *act) {
-	if a.finished() || !g.known {
+// rest notes on which legs an act's ground rests.
+func (g *Gate) rest(a *act, legs []call.LegID) {
+	if slices.Equal(a.earshot, legs) {
 		return
 	}
-	if !a.supervision && g.settled(t, a) {
+	for _, id := range a.earshot {
+		rest := g.hearing[id]
+		if i := slices.Index(rest, a); i >= 0 {
+			rest = slices.Delete(rest, i, i+1)
+		}
+		if len(rest) == 0 {
+			delete(g.hearing, id)
+		} else {
+			g.hearing[id] = rest
+		}
+	}
+	a.earshot = append(a.earshot[:0], legs...)
+	for _, id := range a.earshot {
+		g.hearing[id] = append(g.hearing[id], a)
+	}
+}
+
+// isPhone and spyMode say how far the walk over everybody within earshot goes. A spy that Earshot did not start is taken to hear and to
+// speak, since nothing is known of it; the listener's own snoop leads nowhere, or he would count as one of those he listens to.
+func (g *Gate) isPhone(l *call.Leg) bool {
+	a := g.scratch.listener
+	return !g.scratch.set.Trunk(l.Endpoint()) && (a == nil || g.byLeg[l.ID()] != a)
+}
+
+func (g *Gate) spyMode(l *call.Leg) call.SpyMode {
+	a, o := g.scratch.listener, g.byLeg[l.ID()]
+	switch {
+	case a == nil || o == nil:
+		return call.SpyMode{Hears: true, Speaks: true}
+	case o == a:
+		return call.SpyMode{}
+	default:
+		return call.SpyMode{Hears: true, Speaks: o.action != policy.Spy}
+	}
+}
+
+// intruded reports whether somebody else than the supervisor hears what the act lets him hear: his leg has become another phone's, or
+// another leg has come to it, or the snoop has come to another leg. A transfer by the supervisor's own phone does that.
+func (g *Gate) intruded(t *call.Table, a *act) bool {
+	if s := t.Leg(a.snoop); s != nil {
+		if on := s.Spied(); on != nil && on.ID() != a.leg {
+			return true
+		}
+		if g.strangers(t, a, s) {
+			return true
+		}
+	}
+	o := t.Leg(a.own)
+	return o != nil && (o.Kind() == call.KindPhone && !samePhone(o.Endpoint(), a.phone) || g.strangers(t, a, o))
+}
+
+func (g *Gate) strangers(t *call.Table, a *act, l *call.Leg) bool {
+	g.scratch.legs = t.Call(g.scratch.legs[:0], l)
+	return slices.ContainsFunc(g.scratch.legs, func(o *call.Leg) bool {
+		return o.ID() != a.own && o.ID() != a.snoop && o.Kind() != call.KindInternal
+	})
+}
+
+// reconsider looks at an act's ground after a change and ends the act when it is gone. While the state is not known nothing can be seen to
+// be gone, and what the policy says is decided over the last that was known. Caller holds the lock.
+func (g *Gate) reconsider(t *call.Table, a *act) {
+	if g.known && !a.supervision && g.settled(t, a) || a.ended {
 		return
 	}
 	l := t.Leg(a.leg)
-	if l == nil {
-		a.finish(ending{reason: reasonCallEnded})
-		return
-	}
-	if g.ownGone(t, a) {
-		return
+	if g.known {
+		if l == nil || !samePhone(l.Endpoint(), a.targetPhone) {
+			a.finish(ending{reason: reasonCallEnded})
+			return
+		}
+		if g.ownGone(t, a) {
+			return
+		}
 	}
 	set := g.policy.Load()
 	if d := g.ground(t, set, a); !d.Allowed {
-		reason := "not_for_this_call"
-		if d.Pairwise {
-			reason = d.Reason.String()
+		reason := notForThisCall("").Code
+		if told := g.told(set, a, d); told.Pairwise {
+			reason = told.Reason.String()
 		}
 		a.finish(ending{reason: reason, revoked: true, ground: d, set: set, at: time.Now()})
 		return
 	}
-	if a.supervision {
+	if a.supervision && g.known {
 		g.alone(t, a, l)
 	}
 }
 
-// alone ends a supervision when the target's other side has been away for the grace: a transfer or an optimised Local channel leaves one
-// bridge before it enters the next, so a moment without anybody is no end.
-func (g *Gate) alone(t *call.Table, a *act, l *call.Leg) {
-	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
-	if len(g.scratch.peers) > 0 {
-		a.hadPeer = true
-		if a.leaving != nil {
-			a.leaving.Stop()
-			a.leaving = nil
-		}
-		return
+// told is what of a refusal follows from subject and target alone, so that it may be told; nothing, if that is not Pairwise. Of an intercept
+// of a call that is hidden from the subject it is what the policy says without the call, or he would learn whether it is his own client's.
+func (g *Gate) told(set *policy.Set, a *act, d policy.Decision) policy.Decision {
+	if a.supervision || a.sight != mask.Hidden {
+		return d
 	}
-	if !a.hadPeer || a.leaving != nil {
-		return
-	}
-	a.leaving = g.after(g.cfg.Grace, func(t *call.Table) {
-		if l := t.Leg(a.leg); l == nil || len(t.Peers(nil, l)) == 0 {
-			a.finish(ending{reason: reasonCallEnded})
-		}
-		a.leaving = nil
-	})
-}
-
-// ownGone ends an act whose own leg the table has seen and sees no more: the supervisor hung up, did not answer, or the PBX ended it.
-func (g *Gate) ownGone(t *call.Table, a *act) bool {
-	if t.Leg(a.own) != nil {
-		a.ownSeen = true
-		if a.state == stateActive && a.snoopSeen && t.Leg(a.snoop) == nil {
-			a.finish(ending{reason: reasonLegGone})
-			return true
-		}
-		a.snoopSeen = a.snoopSeen || t.Leg(a.snoop) != nil
-		return false
-	}
-	if !a.ownSeen || a.leaving != nil {
-		return false
-	}
-	reason := reasonNoAnswer
-	if a.supervision && a.state == stateActive {
-		reason = reasonBySupervisor
-	}
-	a.finish(ending{reason: reason})
-	return true
+	subject, _ := set.Employee(a.employee)
+	target, _ := set.Employee(a.target)
+	return set.Decide(&policy.Request{Subject: subject, Action: a.action, Target: target})
 }

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,63 +15,73 @@ import (
 // Intercept rings the subject's own phone and, once he answers, gives him the call that rings at the target's. It returns as soon as the
 // phone is being rung. The caller stays where he is until then: if the taker does not answer, or somebody else is quicker, nothing has moved.
 func (g *Gate) Intercept(ctx context.Context, s auth.Subject, ask Ask) (mask.Intercept, error) {
-	a := newAct(s, policy.Intercept, ask.Door)
-	if err := g.begin(ctx, a, ask, g.pickFree); err != nil {
+	a := g.newAct(s, policy.Intercept, ask.Door)
+	if err := g.begin(ctx, a, ask, rings, g.intercept); err != nil {
 		return mask.Intercept{}, err
 	}
-	g.running.Add(1)
-	go g.intercept(a)
 	var v mask.Intercept
 	g.locked(func(*call.Table) { v = a.interceptView() })
 	return v, nil
 }
 
-// pickFree is pickRinging for a call that nobody is taking already, at this phone or at another that it rings.
-func (g *Gate) pickFree(set *policy.Set, subject, target policy.Ref, e *entry, handle string) (*legFacts, *Problem) {
-	f, p := g.pickRinging(set, subject, target, e, handle)
-	if p != nil {
-		return nil, p
-	}
-	for _, o := range g.acts {
-		if o.supervision {
-			continue
-		}
-		if o.leg == f.leg {
-			return nil, beingTaken()
-		}
-		if slices.Contains(o.earshot, f.leg) {
-			return nil, beingTaken()
-		}
-	}
-	return f, nil
-}
-
 // intercept carries an intercept to its end. It is the act's goroutine.
 func (g *Gate) intercept(a *act) {
-	defer g.running.Done()
-	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.RingTimeout+5*time.Second)
+	ctx, cancel := context.WithTimeout(a.ctx, g.cfg.RingTimeout+5*time.Second)
 	defer cancel()
 	err := g.cfg.PBX.Take(ctx, pbx.Take{Leg: a.own, Endpoint: a.phone, Ringing: a.leg, Display: a.caller, Timeout: g.cfg.RingTimeout})
-	if err == nil {
+	if err != nil {
+		g.finish(a, ending{reason: reasonPBX, err: err})
+	} else {
 		select {
 		case <-a.taken:
-			g.met.intercepted.Observe(time.Since(a.asked).Seconds())
-			if err := g.recordDone(a); err != nil {
-				g.log.Error().Err(err).Str("id", a.id).Msg("a taken call was not recorded")
-			}
-			// The call is the taker's: an ordinary call from here on, which no ground can end.
-			g.become(a, stateTaken)
-			g.forget(a)
-			close(a.done)
-			return
-		case <-a.over:
 		case <-ctx.Done():
-			g.locked(func(*call.Table) { a.finish(ending{reason: reasonNoAnswer}) })
+			g.finish(a, ending{reason: reasonNoAnswer})
 		}
 	}
-	g.finishWith(a, err)
-	g.drop("", a.own)
-	g.conclude(a)
+	g.await(a)
+	if a.isTaken() {
+		g.took(a)
+	} else {
+		g.conclude(a)
+	}
+}
+
+// await ends a taker's leg, unless the call is his, or it may be the caller's only one by now: a phone that has been answered is about to have the call, and is
+// given time to get it; and what is not known to be without a caller is left alone. If the phone still rings, it does not for long.
+func (g *Gate) await(a *act) {
+	if a.isTaken() {
+		return
+	}
+	up, known := false, false
+	g.locked(func(t *call.Table) {
+		l := t.Leg(a.own)
+		up, known = l != nil && l.State() == call.StateUp, g.known
+	})
+	if up && known {
+		timer := time.NewTimer(4 * g.cfg.Grace)
+		defer timer.Stop()
+		select {
+		case <-a.taken:
+		case <-timer.C:
+		}
+		g.locked(func(*call.Table) { known = g.known })
+	}
+	if known && !a.isTaken() {
+		g.drop("", a.own)
+	}
+}
+
+// took ends an intercept well. The call is the taker's: an ordinary call from here on, which no ground can end.
+func (g *Gate) took(a *act) {
+	g.met.intercepted.Observe(time.Since(a.asked).Seconds())
+	if err := g.recordDone(a); err != nil {
+		g.log.Error().Err(err).Str("id", a.id).Msg("a taken call was not recorded")
+	}
+	g.locked(func(*call.Table) {
+		g.become(a, stateTaken)
+		g.forgetLocked(a)
+	})
+	close(a.done)
 }
 
 // settled looks whether the ringing call has found somebody: the taker, which ends the act well, or anybody else. It reports whether there is
@@ -96,9 +105,9 @@ func (g *Gate) settled(t *call.Table, a *act) bool {
 	case l != nil:
 		return false
 	}
-	if a.leaving == nil {
-		a.leaving = g.after(g.cfg.Grace, func(t *call.Table) {
-			if !a.finished() && !g.settled(t, a) {
+	if a.leaving == nil && !a.ended {
+		a.leaving = g.after(a, g.cfg.Grace, func(t *call.Table) {
+			if g.settled(t, a); !a.isTaken() {
 				a.finish(ending{reason: reasonCallEnded})
 			}
 		})

@@ -53,7 +53,7 @@ func (g *Gate) Employees(s auth.Subject) (Board, error) {
 			err = refusedSubject()
 			return
 		}
-		b = g.view(set, me)
+		b = g.view(set, me, nil)
 	})
 	return b, err
 }

@@ -1,9 +1,12 @@
 package gate
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/policy"
 )
 
 // Applied is called by the feed, under its lock and in order, after each event: the grounds of what runs are looked at first, then the
@@ -19,33 +22,80 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 		g.resynced(t)
 		return
 	}
-	if !g.known || len(changes) == 0 {
+	if !g.known {
 		return
 	}
-	for _, a := range g.acts {
-		if a.concerns(t, changes) {
-			g.reconsider(t, a)
-		}
+	if ev.Kind == call.BridgeSeen {
+		g.strayBridge(ev.Bridge.ID)
+	}
+	if len(changes) == 0 {
+		return
 	}
 	set := g.policy.Load()
+	for _, a := range g.concerned(t, set, changes) {
+		g.reconsider(t, a)
+	}
 	rows := g.affected(t, set, changes)
-	for _, ref := range rows {
-		g.refresh(t, set, ref, ev.At)
+	for _, e := range rows {
+		g.refresh(t, set, e, ev.At)
 	}
 	for w := range g.watchers {
-		for _, ref := range rows {
-			g.show(w, set, ref)
+		for _, e := range rows {
+			g.show(w, set, e)
 		}
 	}
+	if len(g.acts) > 0 {
+		g.rename(set)
+	}
+	for i := range changes {
+		if c := &changes[i]; c.Kind == call.LegCreated && own(c.Leg) && g.byLeg[c.Leg] == nil {
+			g.clear("", c.Leg)
+		}
+	}
+}
+
+// concerned lists the acts whose ground the changes may alter: those that rested on a leg that has changed, and those that rest on one that
+// is tied to it now, by whatever tie.
+func (g *Gate) concerned(t *call.Table, set *policy.Set, changes []call.Change) []*act {
+	if len(g.acts) == 0 {
+		return nil
+	}
+	acts := g.scratch.acts[:0]
+	meet := func(id call.LegID) {
+		for _, a := range g.hearing[id] {
+			if !slices.Contains(acts, a) {
+				acts = append(acts, a)
+			}
+		}
+	}
+	g.scratch.set, g.scratch.listener = set, nil
+	var last call.LegID
+	for i := range changes {
+		for _, id := range [...]call.LegID{changes[i].Leg, changes[i].Other} {
+			if id == "" || id == last {
+				continue
+			}
+			last = id
+			meet(id)
+			if l := t.Leg(id); l != nil {
+				g.scratch.legs = t.Earshot(g.scratch.legs[:0], l, g.scratch.reach)
+				for _, o := range g.scratch.legs {
+					meet(o.ID())
+				}
+			}
+		}
+	}
+	g.scratch.acts = acts
+	return acts
 }
 
 // resynced takes a table that has been built anew from the PBX: everything is decided again and shown afresh.
 func (g *Gate) resynced(t *call.Table) {
 	g.known = true
-	g.rebuild(t)
 	for _, a := range g.acts {
 		g.reconsider(t, a)
 	}
+	g.rebuild(t)
 	g.orphans(t)
 	g.resnap()
 }
@@ -56,35 +106,60 @@ func (g *Gate) lost() {
 		return
 	}
 	g.known = false
+	g.rebuild(nil)
 	for w := range g.watchers {
 		g.send(w, Message{Type: MessageUnknown})
 	}
 }
 
-// orphans finds own legs of an Earshot before this one, which nobody answers for, and has them hung up.
+// orphans finds own legs of an Earshot before this one, which nobody answers for, and has them hung up; but not one that has taken a call.
 func (g *Gate) orphans(t *call.Table) {
 	var left []call.LegID
 	for _, l := range t.All(nil) {
-		if own(l.ID()) && g.byLeg[l.ID()] == nil {
+		if !own(l.ID()) || g.byLeg[l.ID()] != nil {
+			continue
+		}
+		g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
+		if supervises(l.ID()) || len(g.scratch.peers) == 0 {
 			left = append(left, l.ID())
 		}
 	}
-	if len(left) == 0 || g.closed {
+	if len(left) > 0 {
+		g.clear("", left...)
+	}
+}
+
+// strayBridge has an own bridge removed that was made for an act that is over: the order for it had been called off, and came through.
+func (g *Gate) strayBridge(id call.BridgeID) {
+	if !strings.HasPrefix(string(id), Prefix) || !strings.HasSuffix(string(id), bridgeSuffix) {
+		return
+	}
+	for _, a := range g.acts {
+		if a.bridge == id {
+			return
+		}
+	}
+	g.clear(id)
+}
+
+// clear has what nobody answers for removed from the PBX, without waiting for it. Caller holds the lock.
+func (g *Gate) clear(bridge call.BridgeID, legs ...call.LegID) {
+	if g.closed {
 		return
 	}
 	g.running.Add(1)
 	go func() {
 		defer g.running.Done()
-		g.drop("", left...)
-		g.log.Info().Int("legs", len(left)).Msg("hung up the legs that an earlier Earshot left behind")
+		g.drop(bridge, legs...)
+		g.log.Info().Int("legs", len(legs)).Msg("hung up own legs that belong to nothing that runs")
 	}()
 }
 
-// after runs f under the lock once d has passed, unless the gate has closed.
-func (g *Gate) after(d time.Duration, f func(t *call.Table)) *time.Timer {
+// after runs f under the lock once d has passed, unless the act has ended by then.
+func (g *Gate) after(a *act, d time.Duration, f func(t *call.Table)) *time.Timer {
 	return time.AfterFunc(d, func() {
 		g.locked(func(t *call.Table) {
-			if !g.closed {
+			if !a.ended {
 				f(t)
 			}
 		})

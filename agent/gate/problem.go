@@ -94,8 +94,8 @@ func beingTaken() *Problem {
 	return &Problem{Kind: Conflict, Code: "already_taken", Text: "Somebody is taking that call already."}
 }
 
-func callMoved() *Problem {
-	return &Problem{Kind: Conflict, Code: "call_moved", Text: "The call changed while it was decided; look at the board and ask again."}
+func callMoved(id string) *Problem {
+	return &Problem{Kind: Conflict, Code: "call_moved", ID: id, Text: "The call changed while it was decided; look at the board and ask again."}
 }
 
 func stateUnknown() *Problem {
@@ -104,10 +104,6 @@ func stateUnknown() *Problem {
 
 func notRecorded(cause error) *Problem {
 	return &Problem{Kind: Unavailable, Code: "not_recorded", Text: "The audit record could not be written, so nothing was done.", cause: cause}
-}
-
-func pbxFailed(cause error) *Problem {
-	return &Problem{Kind: Unavailable, Code: "pbx_failed", Text: "The PBX did not carry it out; the log says why.", cause: cause}
 }
 
 // notForThisCall is every refusal that rests on a party whom the subject may not see: always the same, without rule or phrase of its own.

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
@@ -27,81 +28,119 @@ func (g *Gate) Supervise(ctx context.Context, s auth.Subject, ask Ask) (mask.Sup
 	if !ok || action != policy.Spy && action != policy.Whisper && action != policy.Barge {
 		return mask.Supervision{}, &Problem{Kind: Invalid, Code: "unknown_mode", Text: "mode is one of spy, whisper, barge."}
 	}
-	a := newAct(s, action, ask.Door)
-	if err := g.begin(ctx, a, ask, g.pickTalking); err != nil {
+	a := g.newAct(s, action, ask.Door)
+	if err := g.begin(ctx, a, ask, talks, g.supervise); err != nil {
 		return mask.Supervision{}, err
 	}
-	g.running.Add(1)
-	go g.supervise(a)
-	return g.show1(a), nil
+	var v mask.Supervision
+	g.locked(func(*call.Table) { v = a.view() })
+	return v, nil
 }
 
-// show1 is the act's view, taken under the lock.
-func (g *Gate) show1(a *act) (v mask.Supervision) {
-	g.locked(func(*call.Table) { v = a.view() })
-	return v
-}
+// talks reports whether a leg is up and not held.
+func talks(f *legFacts) bool { return f.facts.Phase == call.PhaseTalking }
 
 // supervise carries a supervision from the ringing phone to its end. It is the act's goroutine.
 func (g *Gate) supervise(a *act) {
-	defer g.running.Done()
-	err := g.connect(a)
-	if err == nil {
-		g.met.audio.Observe(time.Since(a.asked).Seconds())
-		if err = g.recordDone(a); err == nil {
-			g.become(a, stateActive)
-			g.hold(a)
-		}
+	if err := g.connect(a); err != nil {
+		g.finish(a, ending{reason: reasonPBX, err: err})
 	}
-	g.finishWith(a, err)
 	g.drop(a.bridge, a.snoop, a.own)
 	g.conclude(a)
 }
 
-// connect rings the supervisor's phone and joins it with a snoop on the target's leg.
+// connect rings the supervisor's phone, joins it with a snoop on the target's leg, and holds that until the act has to end. It returns nil
+// when the act has ended.
 func (g *Gate) connect(a *act) error {
-	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.RingTimeout+5*time.Second)
+	ctx, cancel := context.WithTimeout(a.ctx, g.cfg.RingTimeout+5*time.Second)
 	defer cancel()
 	err := g.cfg.PBX.Ring(ctx, pbx.Ring{
-		Leg: a.own, Bridge: a.bridge, Endpoint: a.phone, Display: g.display(a), Timeout: g.cfg.RingTimeout, Lease: g.cfg.Lease,
+		Leg: a.own, Bridge: a.bridge, Endpoint: a.phone, Display: a.caller.Name, Timeout: g.cfg.RingTimeout, Lease: g.cfg.Lease,
 	})
 	if err != nil {
 		return err
 	}
 	select {
 	case <-a.entered:
-	case <-a.over:
-		return nil
 	case <-ctx.Done():
-		g.locked(func(*call.Table) { a.finish(ending{reason: reasonNoAnswer}) })
+		g.finish(a, ending{reason: reasonNoAnswer})
 		return nil
 	}
 	// The phone may have rung for long: what was decided is decided again, under the same lock that every change of ground takes.
-	g.locked(func(t *call.Table) { g.reconsider(t, a) })
-	if a.finished() {
+	ended := false
+	g.locked(func(t *call.Table) {
+		if !g.known {
+			a.finish(ending{reason: reasonUnknown})
+		}
+		g.reconsider(t, a)
+		ended = a.ended
+	})
+	if ended {
 		return nil
 	}
-	return g.cfg.PBX.Tap(ctx, pbx.Tap{
+	err = g.cfg.PBX.Tap(ctx, pbx.Tap{
 		Snoop: a.snoop, Target: a.leg, Supervisor: a.own, Bridge: a.bridge, Voice: voice(a.action), Lease: g.cfg.Lease,
 	})
+	if err != nil {
+		return err
+	}
+	g.met.audio.Observe(time.Since(a.asked).Seconds())
+	g.locked(func(*call.Table) { a.tapped = true })
+	if err := g.recordDone(a); err != nil {
+		g.finish(a, ending{reason: reasonNotRecorded, err: err})
+		return nil
+	}
+	g.locked(func(t *call.Table) {
+		g.reconsider(t, a)
+		if ended = a.ended; !ended {
+			g.met.running.WithLabelValues(a.action.String()).Inc()
+			g.become(a, stateActive)
+		}
+	})
+	if !ended {
+		g.hold(a)
+	}
+	return nil
 }
 
-// hold renews the lease until the supervision has to end. A renewal that fails is tried again; if none succeeds the PBX ends the legs.
+// hold renews the lease until the supervision has to end. It is not renewed while the state is not known, since nobody can say then that the
+// ground holds; a renewal that fails is tried again. If none succeeds in time the PBX has ended the legs.
 func (g *Gate) hold(a *act) {
-	tick := time.NewTicker(g.cfg.Lease / 3)
-	defer tick.Stop()
-	for {
+	every, again := g.cfg.Lease/3, g.cfg.Lease/30
+	timer := time.NewTimer(every)
+	defer timer.Stop()
+	for until := time.Now().Add(g.cfg.Lease); ; {
 		select {
-		case <-a.over:
+		case <-a.ctx.Done():
 			return
-		case <-tick.C:
-			ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Lease/3)
-			if err := g.cfg.PBX.Renew(ctx, g.cfg.Lease, a.own, a.snoop); err != nil {
-				g.log.Warn().Err(err).Str("id", a.id).Msg("the lease of a supervision was not renewed")
-			}
-			cancel()
+		case <-timer.C:
+		}
+		asked := time.Now()
+		switch {
+		case g.renew(a):
+			until = asked.Add(g.cfg.Lease)
+			timer.Reset(every)
+		case !asked.Before(until):
+			g.finish(a, ending{reason: reasonLegGone})
+		default:
+			timer.Reset(again)
 		}
 	}
+}
+
+func (g *Gate) renew(a *act) bool {
+	known := false
+	g.locked(func(*call.Table) { known = g.known })
+	if !known {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(a.ctx, g.cfg.Lease/3)
+	defer cancel()
+	err := g.cfg.PBX.Renew(ctx, g.cfg.Lease, a.own, a.snoop)
+	if err != nil && a.ctx.Err() == nil {
+		g.log.Warn().Err(err).Str("id", a.id).Msg("the lease of a supervision was not renewed")
+	}
+	return err == nil
 }
 
 func voice(action policy.Action) pbx.Voice {
@@ -115,9 +154,9 @@ func voice(action policy.Action) pbx.Voice {
 	}
 }
 
-// display is what the supervisor's phone shows while it rings: whom it is about, by the name that the board shows him anyway.
-func (g *Gate) display(a *act) string {
-	set := g.policy.Load()
+// display is what the subject's phone shows while it rings, unless it may show who calls: whom it is about, by the name that the board shows
+// him anyway.
+func (g *Gate) display(set *policy.Set, a *act) string {
 	ref, ok := set.Employee(a.target)
 	if !ok {
 		return a.action.String()
@@ -136,15 +175,29 @@ func (g *Gate) Entered(leg call.LegID) {
 
 // Supervisions lists the subject's own that run.
 func (g *Gate) Supervisions(s auth.Subject) ([]mask.Supervision, error) {
-	out := []mask.Supervision{}
-	g.locked(func(*call.Table) {
-		for _, a := range g.acts {
-			if a.supervision && a.employee == s.Employee() {
-				out = append(out, a.view())
-			}
-		}
-	})
+	var out []mask.Supervision
+	g.locked(func(*call.Table) { out, _ = g.theirs(s.Employee()) })
 	return out, nil
+}
+
+// theirs lists an employee's acts, oldest first.
+func (g *Gate) theirs(employee string) (s []mask.Supervision, i []mask.Intercept) {
+	var acts []*act
+	for _, a := range g.acts {
+		if a.begun && a.employee == employee {
+			acts = append(acts, a)
+		}
+	}
+	slices.SortFunc(acts, byAge)
+	s, i = []mask.Supervision{}, []mask.Intercept{}
+	for _, a := range acts {
+		if a.supervision {
+			s = append(s, a.view())
+		} else {
+			i = append(i, a.interceptView())
+		}
+	}
+	return s, i
 }
 
 // Supervision is one of the subject's own. Another's and one that never was get the same answer.
@@ -179,7 +232,7 @@ func (g *Gate) EndSupervision(ctx context.Context, s auth.Subject, id string) er
 }
 
 func (g *Gate) mine(s auth.Subject, id string) *act {
-	if a := g.acts[id]; a != nil && a.supervision && a.employee == s.Employee() {
+	if a := g.acts[id]; a != nil && a.begun && a.supervision && a.employee == s.Employee() {
 		return a
 	}
 	return nil

@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -37,6 +36,7 @@ type Board struct {
 	Me           Me                 `json:"me"`
 	Employees    []mask.Row         `json:"employees" nullable:"false"`
 	Supervisions []mask.Supervision `json:"supervisions" nullable:"false" doc:"The subject's own that run"`
+	Intercepts   []mask.Intercept   `json:"intercepts" nullable:"false" doc:"The subject's own that are under way"`
 }
 
 // Why a watcher was cut off.
@@ -54,12 +54,11 @@ type Watcher struct {
 	gate    *Gate
 	subject auth.Subject
 	out     chan Message
-	cut     error                 // set before out is closed
-	seq     uint64                // under the gate's lock, as the rest
-	shown   map[policy.Ref]uint64 // what was last sent of each row
+	cut     error  // set before out is closed
+	seq     uint64 // under the gate's lock, as the rest
+	me      policy.Ref
+	shown   []uint64 // a sum over what was last sent of each row
 }
-
-var seed = maphash.MakeSeed()
 
 // Watch opens an event stream for the subject. Its first message is a snapshot.
 func (g *Gate) Watch(s auth.Subject) (*Watcher, error) {
@@ -132,17 +131,16 @@ func (g *Gate) send(w *Watcher, m Message) {
 
 // show sends a row if it differs from what this watcher was last sent. A change that he may not see changes nothing that he is sent, so the
 // mere arrival of a message does not tell of it either.
-func (g *Gate) show(w *Watcher, set *policy.Set, ref policy.Ref) {
-	me, ok := set.Employee(w.subject.Employee())
-	if !ok || w.cut != nil {
+func (g *Gate) show(w *Watcher, set *policy.Set, e *entry) {
+	if w.cut != nil {
 		return
 	}
-	r := g.row(set, me, ref)
-	sum := fingerprint(&r)
-	if w.shown[ref] == sum {
+	sights, can, sum := g.look(set, w.me, e)
+	if w.shown[e.place] == sum {
 		return
 	}
-	w.shown[ref] = sum
+	w.shown[e.place] = sum
+	r := g.write(set, w.me, e, sights, can)
 	g.send(w, Message{Type: MessageEmployee, Employee: &r})
 }
 
@@ -160,61 +158,23 @@ func (g *Gate) snapshot(w *Watcher) {
 		g.cut(w, CutUnknown)
 		return
 	}
-	b := g.view(set, me)
-	w.shown = make(map[policy.Ref]uint64, len(b.Employees))
-	i := 0
-	for ref := range set.Employees() {
-		w.shown[ref] = fingerprint(&b.Employees[i])
-		i++
-	}
+	w.me, w.shown = me, make([]uint64, set.Len())
+	b := g.view(set, me, w.shown)
 	g.send(w, Message{Type: MessageSnapshot, Board: &b})
 }
 
-// view is the board for one subject.
-func (g *Gate) view(set *policy.Set, me policy.Ref) Board {
-	b := Board{Known: g.known, Generation: set.Generation(), Me: g.me(set, me), Supervisions: []mask.Supervision{}}
+// view is the board for one subject. It notes in shown, if there is one, the sums of the rows.
+func (g *Gate) view(set *policy.Set, me policy.Ref, shown []uint64) Board {
+	b := Board{Known: g.known, Generation: set.Generation(), Me: g.me(set, me)}
 	b.Employees = make([]mask.Row, 0, set.Len())
 	for ref := range set.Employees() {
-		b.Employees = append(b.Employees, g.row(set, me, ref))
-	}
-	for _, a := range g.acts {
-		if a.supervision && a.employee == b.Me.ID {
-			b.Supervisions = append(b.Supervisions, a.view())
+		e := g.board[ref]
+		sights, can, sum := g.look(set, me, e)
+		if shown != nil {
+			shown[e.place] = sum
 		}
+		b.Employees = append(b.Employees, g.write(set, me, e, sights, can))
 	}
+	b.Supervisions, b.Intercepts = g.theirs(b.Me.ID)
 	return b
-}
-
-// fingerprint is a hash over all that a row shows.
-func fingerprint(r *mask.Row) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	put := func(s string) {
-		h.WriteString(s)
-		h.WriteByte(0)
-	}
-	put(r.Name)
-	put(r.Department)
-	put(r.State)
-	if r.Since != nil {
-		put(r.Since.String())
-	}
-	for i := range r.Calls {
-		v := &r.Calls[i]
-		put(v.ID)
-		put(v.Direction)
-		put(v.State)
-		put(v.Since.String())
-		put(v.Supervision)
-		if v.Peer != nil {
-			put(v.Peer.Employee)
-			put(v.Peer.Name)
-			put(v.Peer.Number)
-		}
-		h.WriteByte(1)
-	}
-	for _, c := range r.Can {
-		put(c)
-	}
-	return h.Sum64()
 }

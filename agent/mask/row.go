@@ -8,7 +8,7 @@ type Row struct {
 	Name       string     `json:"name"`
 	Department string     `json:"department,omitempty" doc:"Department id"`
 	State      string     `json:"state" enum:"idle,ringing,dialling,talking,held"`
-	Since      *time.Time `json:"since,omitempty" doc:"When the state began; absent when it began before Earshot looked"`
+	Since      *time.Time `json:"since,omitempty" doc:"When the state began, to the second; absent when it began before Earshot looked"`
 	Calls      []View     `json:"calls" nullable:"false"`
 	Can        []string   `json:"can" nullable:"false" doc:"What the watcher may do to this colleague now: spy, whisper, barge, intercept"`
 }
@@ -17,7 +17,7 @@ type Row struct {
 func (r *Row) Sum(idleSince time.Time) {
 	r.State, r.Since = Idle, nil
 	if !idleSince.IsZero() {
-		t := idleSince.UTC()
+		t := Moment(idleSince)
 		r.Since = &t
 	}
 	best := -1

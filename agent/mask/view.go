@@ -18,6 +18,8 @@ const (
 	Hidden Sight = iota
 	// Seen shows the party on the other side too.
 	Seen
+	// Own is of the leg's owner: he sees the party on the other side, and the supervision that the leg carries.
+	Own
 )
 
 // States of a call and of an employee, as the doors spell them.
@@ -41,7 +43,7 @@ type View struct {
 	ID          string    `json:"id" doc:"Handle of the call for this watcher and row; opaque"`
 	Direction   string    `json:"direction" enum:"in,out" doc:"in: the phone was rung; out: the phone called"`
 	State       string    `json:"state" enum:"ringing,dialling,talking,held"`
-	Since       time.Time `json:"since" doc:"When the state began; after a resync a lower bound"`
+	Since       time.Time `json:"since" doc:"When the state began, to the second; after a resync a lower bound"`
 	Hidden      bool      `json:"hidden,omitempty" doc:"The other side is not for this watcher"`
 	Peer        *Party    `json:"peer,omitempty" doc:"The other side; absent while there is none or when hidden"`
 	Supervision string    `json:"supervision,omitempty" doc:"The watcher's own supervision that this leg carries"`
@@ -52,26 +54,35 @@ type Facts struct {
 	Direction   call.Direction
 	Phase       call.Phase
 	Since       time.Time
-	Peer        Party
-	HasPeer     bool
+	Peer        *Party // nil while there is none; views share it, so it is not written once it is here
 	Supervision string // set on a leg that carries a supervision
 }
 
-// Of writes the view of a call for one sight under the given handle. A leg that carries a supervision has no peer for anybody:
-// whom it listens to is told to the supervisor alone, by the supervision itself.
+// Of writes the view of a call for one sight under the given handle. A leg that carries a supervision has no peer for anybody: whom it
+// listens to is told to the supervisor alone, by the supervision itself; to others it looks like a leg on which nobody is met.
 func Of(f *Facts, s Sight, handle string) View {
-	v := View{ID: handle, Direction: direction(f.Direction), State: f.Phase.String(), Since: f.Since.UTC()}
-	switch {
-	case s != Seen:
+	v := View{ID: handle, Direction: direction(f.Direction), State: f.Phase.String(), Since: Moment(f.Since)}
+	switch s {
+	case Seen:
+		v.Peer = f.peer()
+	case Own:
+		v.Peer, v.Supervision = f.peer(), f.Supervision
+	default:
 		v.Hidden = true
-	case f.Supervision != "":
-		v.Supervision = f.Supervision
-	case f.HasPeer:
-		p := f.Peer
-		v.Peer = &p
 	}
 	return v
 }
+
+func (f *Facts) peer() *Party {
+	if f.Supervision != "" {
+		return nil
+	}
+	return f.Peer
+}
+
+// Moment is a time as watchers are told it: to the second. The two legs of a call change in the same instant, and an exact time would join
+// two rows whose calls are hidden.
+func Moment(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 func direction(d call.Direction) string {
 	if d == call.Out {

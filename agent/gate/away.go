@@ -1,0 +1,59 @@
+package gate
+
+import (
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+)
+
+// alone ends a supervision when the target's other side has been away for the grace: a transfer or an optimised Local channel leaves one
+// bridge before it enters the next, so a moment without anybody is no end.
+func (g *Gate) alone(t *call.Table, a *act, l *call.Leg) {
+	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
+	if len(g.scratch.peers) > 0 {
+		a.hadPeer = true
+		if a.leaving != nil {
+			a.leaving.Stop()
+			a.leaving = nil
+		}
+		return
+	}
+	if !a.hadPeer || a.leaving != nil {
+		return
+	}
+	var timer *time.Timer
+	timer = g.after(a, g.cfg.Grace, func(t *call.Table) {
+		if a.leaving != timer {
+			return // somebody came back as it fired
+		}
+		if l := t.Leg(a.leg); l == nil || len(t.Peers(nil, l)) == 0 {
+			a.finish(ending{reason: reasonCallEnded})
+		}
+		a.leaving = nil
+	})
+	a.leaving = timer
+}
+
+// ownGone ends an act whose own leg the table has seen and sees no more: the supervisor hung up, did not answer, or the PBX ended it.
+func (g *Gate) ownGone(t *call.Table, a *act) bool {
+	if t.Leg(a.own) != nil {
+		a.ownSeen = true
+		switch {
+		case t.Leg(a.snoop) != nil:
+			a.snoopSeen = true
+		case a.snoopSeen && a.lost == nil:
+			// The PBX ends a snoop with the leg it spies on, and may tell of that one later.
+			a.lost = g.after(a, g.cfg.Grace, func(*call.Table) { a.finish(ending{reason: reasonLegGone}) })
+		}
+		return false
+	}
+	switch {
+	case !a.ownSeen:
+		return false
+	case a.supervision && a.answered():
+		a.finish(ending{reason: reasonBySupervisor})
+	default:
+		a.finish(ending{reason: reasonNoAnswer})
+	}
+	return true
+}

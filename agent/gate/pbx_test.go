@@ -1,0 +1,187 @@
+package gate_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/pbx"
+)
+
+// fakePBX carries out orders as Asterisk would: the legs that they make appear in the feed, and what is hung up goes. It can be told to fail, to
+// let a phone ring until somebody answers it, and to hold an order until it is let go.
+type fakePBX struct {
+	office *office
+
+	mu     sync.Mutex
+	silent bool             // phones are not answered by themselves
+	fail   map[string]error // by order
+	hold   map[string]chan struct{}
+	legs   map[call.LegID]call.BridgeID // own legs that are there, and where
+	rung   []pbx.Ring
+	takes  []pbx.Take
+	taps   []pbx.Tap
+	renews int
+}
+
+// order logs an order, waits if it is held, and tells whether it fails.
+func (p *fakePBX) order(ctx context.Context, name string) error {
+	p.office.log.add("%s", name)
+	p.mu.Lock()
+	hold, err := p.hold[name], p.fail[name]
+	p.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return err
+}
+
+func (p *fakePBX) set(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+}
+
+func (p *fakePBX) failing(name string, err error) {
+	p.set(func() { p.fail = map[string]error{name: err} })
+}
+
+// holds lets an order wait until let.
+func (p *fakePBX) holds(name string) {
+	p.set(func() { p.hold = map[string]chan struct{}{name: make(chan struct{})} })
+}
+
+func (p *fakePBX) let() {
+	p.set(func() {
+		for name, c := range p.hold {
+			close(c)
+			delete(p.hold, name)
+		}
+	})
+}
+
+func (p *fakePBX) put(leg call.LegID, bridge call.BridgeID) {
+	p.set(func() {
+		if p.legs == nil {
+			p.legs = map[call.LegID]call.BridgeID{}
+		}
+		p.legs[leg] = bridge
+	})
+}
+
+func (p *fakePBX) appear(leg call.LegID, endpoint string) {
+	o := p.office
+	o.seen(call.Channel{ID: leg, Name: endpoint + "-" + string(leg[len(leg)-8:]), State: call.StateDown, App: "AppDial2"})
+	p.put(leg, "")
+	o.ingest(call.Event{Kind: call.DialBegan, Peer: o.ch(string(leg))})
+	o.state(string(leg), call.StateRinging)
+}
+
+// answer lets an own phone be answered.
+func (p *fakePBX) answer(leg call.LegID) {
+	o := p.office
+	o.state(string(leg), call.StateUp)
+	o.ingest(call.Event{Kind: call.DialEnded, Peer: o.ch(string(leg)), Answered: true})
+	o.gate.Entered(leg)
+}
+
+func (p *fakePBX) Ring(ctx context.Context, r pbx.Ring) error {
+	if err := p.order(ctx, "ring"); err != nil {
+		return err
+	}
+	p.set(func() { p.rung = append(p.rung, r) })
+	p.office.ingest(call.Event{Kind: call.BridgeSeen, Bridge: call.Bridge{ID: r.Bridge, Type: "mixing"}})
+	p.appear(r.Leg, r.Endpoint)
+	silent := false
+	p.set(func() { silent = p.silent })
+	if !silent {
+		p.answer(r.Leg)
+	}
+	return nil
+}
+
+func (p *fakePBX) Tap(ctx context.Context, r pbx.Tap) error {
+	if err := p.order(ctx, "tap"); err != nil {
+		return err
+	}
+	p.set(func() { p.taps = append(p.taps, r) })
+	o := p.office
+	o.seen(call.Channel{ID: r.Snoop, Name: "Snoop/" + string(r.Target) + "-0001", State: call.StateUp, App: "Stasis"})
+	for _, leg := range []call.LegID{r.Supervisor, r.Snoop} {
+		p.put(leg, r.Bridge)
+		o.enter(string(r.Bridge), string(leg))
+	}
+	return nil
+}
+
+func (p *fakePBX) Renew(ctx context.Context, _ time.Duration, _ ...call.LegID) error {
+	p.set(func() { p.renews++ })
+	return p.order(ctx, "renew")
+}
+
+func (p *fakePBX) Take(ctx context.Context, r pbx.Take) error {
+	if err := p.order(ctx, "take"); err != nil {
+		return err
+	}
+	p.set(func() { p.takes = append(p.takes, r) })
+	p.appear(r.Leg, r.Endpoint)
+	silent := false
+	p.set(func() { silent = p.silent })
+	if !silent {
+		p.pickUp(r)
+	}
+	return nil
+}
+
+// pickUp lets the taker's phone be answered and PickupChan put it in the ringing leg's place.
+func (p *fakePBX) pickUp(r pbx.Take) {
+	o, leg, caller := p.office, string(r.Leg), ""
+	caller = strings.SplitN(string(r.Ringing), ".", 2)[0] + ".0"
+	o.state(leg, call.StateUp)
+	o.gone(string(r.Ringing))
+	o.state(caller, call.StateUp)
+	o.enter("taken", leg, caller)
+}
+
+func (p *fakePBX) Drop(ctx context.Context, bridge call.BridgeID, legs ...call.LegID) error {
+	var there []call.LegID
+	p.set(func() {
+		for _, leg := range legs {
+			if _, ok := p.legs[leg]; ok {
+				there = append(there, leg)
+				delete(p.legs, leg)
+			}
+		}
+	})
+	names := []string{"drop"}
+	for _, leg := range there {
+		switch {
+		case strings.HasSuffix(string(leg), "-snoop"):
+			names = append(names, "snoop")
+		case strings.HasSuffix(string(leg), "-take"):
+			names = append(names, "take")
+		default:
+			names = append(names, "own")
+		}
+	}
+	err := p.order(ctx, strings.Join(names, " "))
+	for _, leg := range there {
+		p.office.gone(string(leg))
+	}
+	if bridge != "" {
+		p.office.ingest(call.Event{Kind: call.BridgeGone, Bridge: call.Bridge{ID: bridge}})
+	}
+	return err
+}
+
+// left is how many own legs there are.
+func (p *fakePBX) left() (n int) {
+	p.set(func() { n = len(p.legs) })
+	return n
+}
