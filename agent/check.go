@@ -4,52 +4,124 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/strict"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
 // Check checks a configuration and every file that it names. It opens no connection and changes nothing. The error joins all faults, a line
-// each; the warnings are about what is legal and surely not meant.
+// each, at the place in the file where they stand; a file that cannot be read is a fault of the key that names it. The warnings are about
+// what is legal and surely not meant.
 func Check(path string) (warnings []string, err error) {
-	cfg, err := LoadConfig(path)
-	if err != nil {
-		return nil, err
+	cfg, doc, errs := readConfig(path)
+	if cfg == nil {
+		return nil, errors.Join(errs...)
 	}
-	var errs []error
-	note := func(err error) {
-		if err != nil {
-			errs = append(errs, err)
+	var inside []error // what is wrong in the other files
+	note := func(key string, err error) {
+		switch {
+		case err == nil:
+		case hasPlace(err):
+			inside = append(inside, err)
+		default:
+			errs = append(errs, doc.Errorf(key, "%s: %v", key, err))
 		}
 	}
-	warnings, err = CheckPolicy(cfg.Policy)
-	note(err)
-	_, err = auth.OpenTokens(cfg.Tokens, auth.Options{})
-	note(err)
+	var set *policy.Set
+	if cfg.Policy != "" {
+		set, warnings, err = loadPolicy(cfg.Policy)
+		note("policy", err)
+	}
+	if cfg.Tokens != "" {
+		tokens, err := auth.OpenTokens(cfg.Tokens, auth.Options{})
+		if note("tokens", err); err == nil {
+			warnings = append(warnings, strangers(cfg.Tokens, "a token is", set, tokenHolders(tokens))...)
+		}
+	}
 	if cfg.Clients != "" {
-		_, err = clients.Open(cfg.Clients, clients.Options{})
-		note(err)
-	}
-	for _, path := range []string{cfg.PBX.AMI.SecretFile, cfg.PBX.ARI.PasswordFile, cfg.Audit.KeyFile} {
-		if path != "" {
-			_, err = readSecret(path)
-			note(err)
+		directory, err := clients.Open(cfg.Clients, clients.Options{})
+		if note("clients", err); err == nil {
+			warnings = append(warnings, strangers(cfg.Clients, "a client is", set, responsible(directory))...)
 		}
 	}
-	return warnings, errors.Join(errs...)
+	for _, secret := range []struct{ key, path string }{
+		{"pbx.ami.secret_file", cfg.PBX.AMI.SecretFile}, {"pbx.ari.password_file", cfg.PBX.ARI.PasswordFile}, {"audit.key_file", cfg.Audit.KeyFile},
+	} {
+		if secret.path != "" {
+			_, err := ReadSecret(secret.path)
+			note(secret.key, err)
+		}
+	}
+	if cfg.Audit.File != "" {
+		_, err := os.Stat(filepath.Dir(cfg.Audit.File))
+		note("audit.file", err)
+	}
+	strict.Sort(errs)
+	return warnings, errors.Join(append(errs, inside...)...)
 }
 
 // CheckPolicy checks one policy file.
 func CheckPolicy(path string) (warnings []string, err error) {
+	_, warnings, err = loadPolicy(path)
+	return warnings, err
+}
+
+func loadPolicy(path string) (*policy.Set, []string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the policy: %w", err)
+		return nil, nil, fmt.Errorf("read the policy: %w", err)
 	}
-	_, problems, err := policy.Load(path, data, time.Now())
+	set, problems, err := policy.Load(path, data, time.Now())
+	var warnings []string
 	for _, p := range problems {
 		warnings = append(warnings, p.String())
 	}
-	return warnings, err
+	return set, warnings, err
+}
+
+// hasPlace reports whether an error says by itself where in a file the fault is.
+func hasPlace(err error) bool {
+	var (
+		fault   *strict.Error
+		problem policy.Problem
+	)
+	return errors.As(err, &fault) || errors.As(err, &problem)
+}
+
+func tokenHolders(tokens *auth.Tokens) []string {
+	var ids []string
+	for _, e := range tokens.Entries() {
+		ids = append(ids, e.Employee)
+	}
+	return ids
+}
+
+func responsible(directory *clients.Directory) []string {
+	var ids []string
+	for c := range directory.All() {
+		if c.Responsible != "" {
+			ids = append(ids, c.Responsible)
+		}
+	}
+	return ids
+}
+
+// strangers warns, once each, of ids that the policy does not have: who bears one can do nothing.
+func strangers(file, what string, set *policy.Set, ids []string) []string {
+	if set == nil {
+		return nil
+	}
+	var warnings []string
+	told := make(map[string]bool)
+	for _, id := range ids {
+		if _, known := set.Employee(id); !known && !told[id] {
+			told[id] = true
+			warnings = append(warnings, fmt.Sprintf("%s: %s of %q, whom the policy does not have", file, what, id))
+		}
+	}
+	return warnings
 }

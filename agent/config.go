@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,29 +92,35 @@ func defaults() Config {
 
 // LoadConfig reads and checks a configuration file. Every fault is reported at once, each as file:line:column: message.
 func LoadConfig(path string) (*Config, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+	cfg, _, errs := readConfig(path)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
-	return ParseConfig(path, data)
+	return cfg, nil
 }
 
-// ParseConfig is LoadConfig for a text that has been read already.
-func ParseConfig(path string, data []byte) (*Config, error) {
+// readConfig is LoadConfig; when nothing but values is wrong, it returns what it could read, with the places of the keys, beside the errors.
+func readConfig(path string) (*Config, *strict.Document, []error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, []error{fmt.Errorf("read the configuration: %w", err)}
+	}
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, nil, []error{fmt.Errorf("read the configuration: %w", err)}
+	}
 	cfg := defaults()
 	doc, err := strict.Decode(path, data, &cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, []error{err}
 	}
-	if err := cfg.validate(doc); err != nil {
-		return nil, err
-	}
-	cfg.resolve(filepath.Dir(path))
-	return &cfg, nil
+	errs := cfg.validate(doc)
+	cfg.resolve(dir)
+	return &cfg, doc, errs
 }
 
-// validate checks what the shape of the file cannot. It has no effects.
-func (c *Config) validate(doc *strict.Document) error {
+// validate checks what the shape of the file cannot, and returns the faults in the order of their places. It has no effects.
+func (c *Config) validate(doc *strict.Document) []error {
 	var errs []error
 	bad := func(key, format string, args ...any) { errs = append(errs, doc.Errorf(key, format, args...)) }
 	required := func(key, value, what string) {
@@ -128,10 +136,14 @@ func (c *Config) validate(doc *strict.Document) error {
 	required("pbx.ari.username", c.PBX.ARI.Username, "Earshot's account in ari.conf")
 	required("pbx.ari.password_file", c.PBX.ARI.PasswordFile, "a file that holds the password of that account, alone")
 	required("pbx.ari.application", c.PBX.ARI.Application, "the name of Earshot's Stasis application")
-	for key, addr := range map[string]string{"http.listen": c.HTTP.Listen, "admin.listen": c.Admin.Listen, "pbx.ami.address": c.PBX.AMI.Address} {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			bad(key, "%s must be host:port, such as 127.0.0.1:8080", key)
-		}
+	if !isAddress(c.HTTP.Listen) {
+		bad("http.listen", "http.listen must be host:port with a number as port, such as 127.0.0.1:8080")
+	}
+	if !isAddress(c.Admin.Listen) {
+		bad("admin.listen", "admin.listen must be host:port with a number as port, such as 127.0.0.1:9090")
+	}
+	if host, port, _ := net.SplitHostPort(c.PBX.AMI.Address); !isAddress(c.PBX.AMI.Address) || host == "" || port == "0" {
+		bad("pbx.ami.address", "pbx.ami.address must be host:port with a number as port, such as 127.0.0.1:5038")
 	}
 	if c.HTTP.Listen == c.Admin.Listen && !strings.HasSuffix(c.HTTP.Listen, ":0") {
 		bad("admin.listen", "admin.listen must differ from http.listen, since what it serves is not for panels")
@@ -141,10 +153,10 @@ func (c *Config) validate(doc *strict.Document) error {
 	} else if u.User != nil {
 		bad("pbx.ari.url", "pbx.ari.url must hold no credentials; use username and password_file")
 	}
-	if !oneOf(c.Log.Level, "debug", "info", "warn", "error") {
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "log.level is one of debug, info, warn, error")
 	}
-	if !oneOf(c.Log.Format, "json", "console") {
+	if !slices.Contains([]string{"json", "console"}, c.Log.Format) {
 		bad("log.format", "log.format is one of json, console")
 	}
 	if c.Supervision.Lease < 3*time.Second || c.Supervision.Lease%time.Second != 0 {
@@ -154,16 +166,17 @@ func (c *Config) validate(doc *strict.Document) error {
 		bad("supervision.ring_timeout", "supervision.ring_timeout must be whole seconds between 1s and 5m")
 	}
 	strict.Sort(errs)
-	return errors.Join(errs...)
+	return errs
 }
 
-func oneOf(s string, words ...string) bool {
-	for _, w := range words {
-		if s == w {
-			return true
-		}
+// isAddress reports whether s is host:port. The host may be left out, which means every address of this machine.
+func isAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
 	}
-	return false
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 // resolve makes every path one that does not depend on the working folder.
@@ -184,8 +197,11 @@ func (Secret) String() string { return "[secret]" }
 // GoString never tells the secret.
 func (Secret) GoString() string { return "[secret]" }
 
-// readSecret reads a secret file; a line end at its end is not part of it.
-func readSecret(path string) (Secret, error) {
+// MarshalText never tells the secret, so neither do JSON and YAML.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// ReadSecret reads a secret file; a line end at its end is not part of it.
+func ReadSecret(path string) (Secret, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("read a secret: %w", err)

@@ -2,56 +2,100 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
 
-// settle is how long a changed file is left alone before it is read, so that a writer can finish.
-const settle = 50 * time.Millisecond
+const (
+	// settle is how long a changed file is left alone before it is read, so that a writer can finish.
+	settle = 50 * time.Millisecond
+	// look is how often the files are looked at although nothing was heard of a change: a bind mount or a network file system may tell nothing.
+	look = 10 * time.Second
+)
+
+// watched is a file that is read anew when it changes. The policy has a watch of its own.
+type watched struct {
+	path   string
+	reload func() error
+	seen   os.FileInfo // at the last reading; nil when there was none
+}
+
+// changed reports whether the file behind the path is another one than at the last reading, and remembers it.
+func (w *watched) changed() bool {
+	now, err := os.Stat(w.path)
+	if err != nil {
+		now = nil
+	}
+	before := w.seen
+	w.seen = now
+	if now == nil || before == nil {
+		return now != before
+	}
+	return !os.SameFile(now, before) || now.Size() != before.Size() || !now.ModTime().Equal(before.ModTime())
+}
 
 // watchFiles reads tokens and clients anew when they change. Folders are watched and not files, because most writers put a new file in the
-// place of the old one. The policy has a watch of its own.
+// place of the old one, and Kubernetes turns a link beside it; what happened there does not matter, only whether the file behind the path is
+// another one.
 func (a *Agent) watchFiles(ctx context.Context) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watch files: %w", err)
 	}
 	defer func() { _ = w.Close() }()
-	reload := map[string]func() error{filepath.Clean(a.cfg.Tokens): a.reloadTokens}
+	files := []*watched{{path: a.cfg.Tokens, reload: a.reloadTokens}}
 	if a.cfg.Clients != "" {
-		reload[filepath.Clean(a.cfg.Clients)] = a.reloadClients
+		files = append(files, &watched{path: a.cfg.Clients, reload: a.reloadClients})
 	}
-	for path := range reload {
-		if err := w.Add(filepath.Dir(path)); err != nil {
-			return fmt.Errorf("watch the folder of %s: %w", path, err)
+	for _, f := range files {
+		if err := w.Add(filepath.Dir(f.path)); err != nil {
+			return fmt.Errorf("watch the folder of %s: %w", f.path, err)
 		}
 	}
-	changed := map[string]bool{}
-	timer := time.NewTimer(settle)
-	timer.Stop()
+	a.readChanged(files) // one may have changed since New read it
+	poll := time.NewTicker(look)
+	defer poll.Stop()
+	var quiet <-chan time.Time // set from a change until the files are looked at; the audit log, which never rests, may be in the same folder
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case e := <-w.Events:
-			if path := filepath.Clean(e.Name); reload[path] != nil && !e.Has(fsnotify.Chmod) {
-				changed[path] = true
-				timer.Reset(settle)
+		case _, ok := <-w.Events:
+			if !ok {
+				return errors.New("watch files: the watcher has closed")
 			}
-		case err := <-w.Errors:
-			a.log.Warn().Err(err).Msg("a change of a file may have been missed; POST /-/reload reads them all")
-		case <-timer.C:
-			for path := range changed {
-				if err := reload[path](); err != nil {
-					a.log.Error().Err(err).Msg("a broken file was not taken; the last good content stays in use")
-				} else {
-					a.log.Info().Str("file", filepath.Base(path)).Msg("read a changed file")
-				}
+			if quiet == nil {
+				quiet = time.After(settle)
 			}
-			clear(changed)
+		case _, ok := <-w.Errors: // events were lost: look for ourselves
+			if !ok {
+				return errors.New("watch files: the watcher has closed")
+			}
+			a.readChanged(files)
+		case <-poll.C:
+			a.readChanged(files)
+		case <-quiet:
+			quiet = nil
+			a.readChanged(files)
+		}
+	}
+}
+
+// readChanged reads the files that have changed.
+func (a *Agent) readChanged(files []*watched) {
+	for _, f := range files {
+		if !f.changed() {
+			continue
+		}
+		if err := f.reload(); err != nil {
+			a.log.Error().Err(err).Msg("a broken file was not taken; the last good content stays in use")
+		} else {
+			a.log.Info().Str("file", filepath.Base(f.path)).Msg("read a file")
 		}
 	}
 }

@@ -2,14 +2,13 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"strings"
 
+	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/agent/audit"
 )
 
 type auditCmd struct {
-	Verify verifyCmd `cmd:"" help:"Find an altered, removed or reordered line. Exit 0 if the chain is whole, 1 if not."`
+	Verify verifyCmd `cmd:"" help:"Find an altered, removed or reordered line, and a cut-off end. Exit 0 if the chain is whole, 1 if not."`
 }
 
 type verifyCmd struct {
@@ -21,11 +20,11 @@ type verifyCmd struct {
 func (c *verifyCmd) Run(s streams) error {
 	var key audit.Key
 	if c.KeyFile != "" {
-		data, err := os.ReadFile(c.KeyFile)
+		secret, err := agent.ReadSecret(c.KeyFile)
 		if err != nil {
-			return fmt.Errorf("read the key: %w", err)
+			return err
 		}
-		key = audit.Key(strings.TrimRight(string(data), "\r\n"))
+		key = audit.Key(secret)
 	}
 	r, err := audit.VerifyFiles(key, c.Files...)
 	if err != nil {

@@ -6,11 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
 type explainCmd struct {
-	Policy  string   `required:"" type:"path" help:"The policy file." placeholder:"FILE"`
+	Policy  string   `type:"path" xor:"file" required:"" help:"The policy file." placeholder:"FILE"`
+	Config  string   `type:"path" xor:"file" required:"" help:"The configuration file, which names the policy." placeholder:"FILE"`
 	Subject string   `arg:"" help:"Id of the employee who asks."`
 	Action  string   `arg:"" help:"observe, spy, whisper, barge or intercept."`
 	Target  string   `arg:"" help:"Id of the employee it is about."`
@@ -20,11 +22,14 @@ type explainCmd struct {
 
 // Run prints allow or deny with the ground.
 func (c *explainCmd) Run(s streams) error {
-	data, err := os.ReadFile(c.Policy)
-	if err != nil {
-		return fmt.Errorf("read the policy: %w", err)
+	if c.Config != "" {
+		cfg, err := agent.LoadConfig(c.Config)
+		if err != nil {
+			return err
+		}
+		c.Policy = cfg.Policy
 	}
-	set, _, err := policy.Load(c.Policy, data, time.Now())
+	set, err := load(c.Policy)
 	if err != nil {
 		return err
 	}
@@ -59,6 +64,15 @@ func (c *explainCmd) Run(s streams) error {
 		return refusal{}
 	}
 	return nil
+}
+
+func load(path string) (*policy.Set, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the policy: %w", err)
+	}
+	set, _, err := policy.Load(path, data, time.Now())
+	return set, err
 }
 
 func employee(set *policy.Set, id string) (policy.Ref, error) {

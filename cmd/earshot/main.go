@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // a policy's time zone must be known on a machine that has no zone files
 
 	"github.com/alecthomas/kong"
 )
@@ -27,7 +28,7 @@ type cli struct {
 	Check   checkCmd   `cmd:"" help:"Check a configuration with all the files it names, or a policy alone. Prints every error as file:line:column: message; exit 1 if there is one."`
 	Explain explainCmd `cmd:"" help:"Say whether SUBJECT may do ACTION to TARGET, and why. The first word is allow or deny; exit 0, 1, or 2 for an error."`
 	Token   tokenCmd   `cmd:"" help:"Make a token for an employee and print it, once. The tokens file gets its hash."`
-	Audit   auditCmd   `cmd:"" help:"Verify an audit log, or ask who heard whom."`
+	Audit   auditCmd   `cmd:"" help:"Verify an audit log."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -47,6 +48,7 @@ func main() { os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr})) }
 func run(args []string, s streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // so that a second signal ends the program at once
 	var c cli
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("earshot"), kong.Description("Decides who may listen to, speak into or take whose calls on an Asterisk PBX."),

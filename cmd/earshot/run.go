@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/earshot-pbx/earshot/agent"
@@ -28,24 +31,21 @@ func (c *runCmd) Run(ctx context.Context, s streams) error {
 	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		for {
-			select {
-			case <-done:
-				return
-			case <-hup:
-				if err := a.Reload(); err != nil {
-					log.Error().Err(err).Msg("reload")
-				} else {
-					log.Info().Msg("reloaded")
-				}
+	var reloading sync.WaitGroup
+	reloading.Go(func() {
+		for range hup {
+			if err := a.Reload(); err != nil {
+				log.Error().Err(err).Msg("reload")
+			} else {
+				log.Info().Msg("reloaded")
 			}
 		}
-	}()
-	return a.Run(ctx)
+	})
+	err = a.Run(ctx)
+	signal.Stop(hup) // nothing is sent any more when it returns
+	close(hup)
+	reloading.Wait()
+	return err
 }
 
 func newLog(cfg agent.Log, s streams) zerolog.Logger {
@@ -68,12 +68,13 @@ type checkCmd struct {
 
 // Run prints every error and warning.
 func (c *checkCmd) Run(s streams) error {
-	var warnings []string
-	var err error
-	if c.Config != "" {
-		warnings, err = agent.Check(c.Config)
-	} else {
-		warnings, err = agent.CheckPolicy(c.Policy)
+	file, check := c.Config, agent.Check
+	if c.Policy != "" {
+		file, check = c.Policy, agent.CheckPolicy
+	}
+	warnings, err := check(file)
+	if gone := (*fs.PathError)(nil); errors.As(err, &gone) && gone.Path == file {
+		return err // there is nothing to judge
 	}
 	for _, w := range warnings {
 		_, _ = fmt.Fprintln(s.out, "warning:", w)

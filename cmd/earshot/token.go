@@ -1,13 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/agent/auth"
-	"github.com/earshot-pbx/earshot/policy"
 )
 
 type tokenCmd struct {
@@ -23,18 +22,17 @@ func (c *tokenCmd) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(cfg.Policy)
-	if err != nil {
-		return fmt.Errorf("read the policy: %w", err)
-	}
-	now := time.Now()
-	set, _, err := policy.Load(cfg.Policy, data, now)
+	set, err := load(cfg.Policy)
 	if err != nil {
 		return err
 	}
 	if _, err := employee(set, c.Employee); err != nil {
 		return err
 	}
+	if c.Valid < 0 {
+		return errors.New("--valid must lie in the future")
+	}
+	now := time.Now()
 	token, hash := auth.NewToken()
 	e := auth.Entry{Employee: c.Employee, Hash: hash, Label: c.Label, Created: now}
 	if c.Valid > 0 {
