@@ -36,7 +36,7 @@ const patience = 25 * time.Second
 // lease is the site's: the shortest that there is, so that a killed Earshot's supervisions end while a test waits.
 const lease = 3 * time.Second
 
-// houseRules is the policy that every test begins with. olga listens without seeing with whom; nina may nothing.
+// houseRules is the policy that every test begins with. olga and maria listen without seeing with whom; nina may nothing.
 const houseRules = `version: 1
 timezone: Europe/Moscow
 departments:
@@ -61,7 +61,7 @@ employees:
     department: support
     listen: {to: any, allow: [spy, whisper]}
   pavel:  {name: Pavel Sokolov, phones: [PJSIP/203], numbers: ["203"], department: support, listen: {to: [sergei]}}
-  maria:  {name: Maria Director, phones: [PJSIP/301], numbers: ["301"], department: office}
+  maria:  {name: Maria Director, phones: [PJSIP/301], numbers: ["301"], department: office, listen: {to: any, allow: [spy, whisper]}}
   nina:   {name: Nina Accountant, phones: [PJSIP/302], numbers: ["302"], department: office}
   gleb:   {name: Gleb Secretary, phones: [PJSIP/303], numbers: ["303"], department: office, intercept: {to: any, except: [pavel]}}
 roles:
@@ -96,7 +96,7 @@ var (
 // seeds are what may stand in no metric, no log line and no audit entry: numbers and names, of callers and employees.
 var seeds = []string{
 	"9161234567", "9162223344", "8125550101", "4957654321", "VERA C", "OLEG K", "STRANGER", "PROTECTED", "Vera Client", "Oleg Customer",
-	"Anna Petrova", "Irina Belova", "Maria Director",
+	"30123456789", "HERR VON", "Anna Petrova", "Irina Belova", "Maria Director",
 }
 
 // unknownPhone is an endpoint of the PBX of which the policy knows nothing.
@@ -142,6 +142,10 @@ func openCompany(ctx context.Context) (*company, error) {
 func startCompany(ctx context.Context) (*company, error) {
 	plan := pbxtest.Demo()
 	plan.Phones = append(plan.Phones, pbxtest.Phone{ID: unknownPhone})
+	plan.Incoming = append(plan.Incoming, pbxtest.Incoming{Number: "74950000161", To: "161"}, pbxtest.Incoming{Number: "74950000162", To: "162"})
+	plan.Extensions = append(plan.Extensions,
+		pbxtest.Extension{Context: "incoming", Number: "161", Steps: []string{"Dial(Local/101@phones,60)"}},
+		pbxtest.Extension{Context: "incoming", Number: "162", Steps: []string{"Dial(Local/101@phones/n,60)"}})
 	s, err := site.Start(ctx, site.Options{Plan: &plan, Policy: houseRules, Clients: directory, Lease: lease.String(), RingTimeout: "10s"})
 	if err != nil {
 		return nil, err
