@@ -455,6 +455,8 @@ func TestParkedCallersAreNotTied(t *testing.T) {
 	p.enter("lot", "c1", "c2")
 	p.peers("c1", "")
 	p.call("c1", "c1")
+	p.state("c2", call.StateRing)
+	p.is("c1", "talking out") // he waits for nobody there
 	p.leave("lot", "c1")
 	p.call("c1", "c1")
 	p.call("c2", "c2")
@@ -479,7 +481,7 @@ func TestAConsultationByPhoneKeysRingsThroughALocalChannel(t *testing.T) {
 	p.peers("gleb", "boris")
 	p.peers("boris", "gleb vera")
 	p.peers("anna", "")
-	p.is("boris", "talking in")
+	p.is("boris", "dialling in") // nobody who is there with him is up
 	// A third party comes into the same bridge through a Local channel of his own.
 	p.leg("m1", "Local/105@phones-00000002;1", call.StateUp)
 	p.leg("m2", "Local/105@phones-00000002;2", call.StateUp, "105")
@@ -489,8 +491,49 @@ func TestAConsultationByPhoneKeysRingsThroughALocalChannel(t *testing.T) {
 	p.onlyPeers("vera", "boris", "dina")
 	p.onlyPeers("gleb", "boris", "dina")
 	p.enter("b3", "dina", "m2")
+	p.is("boris", "talking in")
+	p.leave("b2", "m1")
+	p.is("boris", "dialling in")
+	p.state("l1", call.StateUp)
+	p.is("boris", "talking in")
+	p.enter("b2", "m1")
 	p.peers("vera", "boris dina")
 	p.peers("dina", "boris gleb vera")
+}
+
+func TestWhoHasHungUpIsIdleAlthoughAsteriskKeepsTheChannel(t *testing.T) {
+	p := newPBX(t)
+	plainCall(p)
+	p.log = nil
+	p.apply(&call.Event{Kind: call.LegHungUp, Channel: p.ch("boris")})
+	p.is("boris", "talking in") // until Asterisk has taken him out of the bridge
+	p.changes()
+	p.leave("b1", "boris")
+	p.is("boris", "in")
+	p.peers("anna", "boris") // for the time of a move, as ever
+	p.later(call.MoveTime)
+	p.peers("anna", "")
+	p.is("anna", "talking out")
+	p.enter("b1", "boris") // Asterisk knows better
+	p.is("boris", "talking in")
+	p.leave("b1", "boris", "anna")
+	p.later(call.MoveTime)
+	p.log = nil
+	p.apply(&call.Event{Kind: call.LegHungUp, Channel: p.ch("anna")})
+	p.is("anna", "out")
+	p.changes("leg state changed anna")
+}
+
+func TestWhoIsPutInThePlaceOfADialledLegHasTakenACall(t *testing.T) {
+	p := newPBX(t)
+	p.leg("anna", "PJSIP/101-00000001", call.StateRing, "*8")
+	c := p.ch("anna")
+	c.State, c.App = call.StateUp, "AppQueue" // app_queue tells of no Dial that was answered
+	p.apply(&call.Event{Kind: call.LegSeen, Channel: c})
+	p.is("anna", "talking in")
+	c.App = "Dial"
+	p.apply(&call.Event{Kind: call.LegSeen, Channel: c})
+	p.is("anna", "talking in")
 }
 
 func TestTwoWhoCallTheSameAreNotEachOthersPeers(t *testing.T) {

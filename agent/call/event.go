@@ -98,6 +98,7 @@ const (
 	KindNone            Kind = iota
 	LegSeen                  // Channel: created or changed in any way (state, name, caller id, connected line)
 	LegGone                  // Channel (id at least): destroyed
+	LegHungUp                // Channel: its phone has hung up; Asterisk may keep the channel (a transfer that may come back)
 	LegHeld                  // Channel: its phone put the other side on hold
 	LegUnheld                // Channel
 	DialBegan                // Channel is the caller (empty for an originated call), Peer the dialled leg, Dialled what was dialled
@@ -131,7 +132,7 @@ const (
 )
 
 var kindNames = map[Kind]string{
-	KindNone: "none", LegSeen: "leg seen", LegGone: "leg gone", LegHeld: "leg held", LegUnheld: "leg unheld",
+	KindNone: "none", LegSeen: "leg seen", LegGone: "leg gone", LegHungUp: "leg hung up", LegHeld: "leg held", LegUnheld: "leg unheld",
 	DialBegan: "dial began", DialProgressed: "dial progressed", DialEnded: "dial ended", BridgeSeen: "bridge seen",
 	BridgeGone: "bridge gone", BridgeEntered: "bridge entered", BridgeLeft: "bridge left", BridgesMerged: "bridges merged",
 	BlindTransferred: "blind transferred", AttendedTransferred: "attended transferred", PickedUp: "picked up",

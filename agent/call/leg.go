@@ -127,6 +127,7 @@ type Leg struct {
 	heldSince                time.Time
 	heldIn                   *bridge // where it was when it was held; nil for in none
 	held                     bool
+	hungUp                   bool // its phone is gone; the channel is not yet
 
 	bridge *bridge   // where it is
 	left   *bridge   // where it was until a moment ago and still counts as being: it is on its way
@@ -222,10 +223,15 @@ func (l Leg) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "leg %s", strin
 func (l *Leg) nowPhase() Phase {
 	if l.state == StateUp {
 		switch {
+		case l.hungUp && l.bridge == nil:
+			// Asterisk keeps the channel of who has left a call to ring for somebody else, to call him back if nobody answers.
+			return PhaseNone
 		case l.held:
 			return PhaseHeld
 		case l.bridge == nil && l.left == nil && l.dialling():
 			// Answered by the dialplan (a queue, an announcement, a transfer), and now waiting for somebody.
+			return PhaseDialling
+		case l.bridge != nil && l.bridge.waiting(l):
 			return PhaseDialling
 		}
 		return PhaseTalking

@@ -71,7 +71,7 @@ func (m *model) enter(id call.LegID, b call.BridgeID) {
 
 func (m *model) apply(ev *call.Event) {
 	switch ev.Kind {
-	case call.LegSeen, call.LegHeld, call.LegUnheld:
+	case call.LegSeen, call.LegHeld, call.LegUnheld, call.LegHungUp:
 		m.see(ev.Channel)
 	case call.LegGone:
 		m.end(ev.Channel.ID, ev.Channel.Created)
@@ -131,7 +131,7 @@ func (m *model) component(id call.LegID) map[call.LegID]bool {
 }
 
 var eventKinds = []call.Kind{
-	call.LegSeen, call.LegSeen, call.LegSeen, call.LegGone, call.LegHeld, call.LegUnheld, call.DialBegan, call.DialBegan, call.DialProgressed,
+	call.LegSeen, call.LegSeen, call.LegSeen, call.LegGone, call.LegHeld, call.LegUnheld, call.LegHungUp, call.DialBegan, call.DialBegan, call.DialProgressed,
 	call.DialEnded, call.BridgeSeen, call.BridgeGone, call.BridgeEntered, call.BridgeEntered, call.BridgeEntered, call.BridgeLeft, call.BridgeLeft,
 	call.BridgesMerged, call.BlindTransferred, call.AttendedTransferred, call.PickedUp, call.SpyBegan, call.SpyEnded, call.LocalOptimized,
 	call.Resynced, call.LinkLost, call.TimePassed, call.KindNone, call.Kind(60),

@@ -73,6 +73,14 @@ func (t *Table) Apply(ev *Event) []Change {
 		} else if ev.Channel.ID != "" {
 			t.remember(LegID(clone(string(ev.Channel.ID))), ev.Channel.Created)
 		}
+	case LegHungUp:
+		if l := t.observe(&ev.Channel, ev); l != nil {
+			was := l.phase
+			l.hungUp = true
+			if t.rephase(l, ev); l.phase != was {
+				t.change(Change{Kind: LegStateChanged, Leg: l.id})
+			}
+		}
 	case LegHeld, LegUnheld:
 		if l := t.observe(&ev.Channel, ev); l != nil {
 			t.hold(l, ev.Kind == LegHeld, ev)
@@ -163,13 +171,18 @@ func (t *Table) observe(ch *Channel, ev *Event) *Leg {
 			l.answered = ev.At
 		}
 		t.change(Change{Kind: LegStateChanged, Leg: l.id})
+		if l.bridge != nil {
+			t.rephaseAll(l.bridge, ev)
+		}
 	}
 	caller, connected := setIdentity(&l.caller, &ch.Caller), setIdentity(&l.connected, &ch.Connected)
 	if caller || connected {
 		t.change(Change{Kind: PartyChanged, Leg: l.id})
 	}
 	setString(&l.exten, ch.Exten)
-	setString(&l.app, ch.App)
+	if setString(&l.app, ch.App) && l.direction == Out && dialledApp(l.app) {
+		l.direction = In // it has been put in the place of a leg that Asterisk dialled (pickup, app_queue's without a Dial event)
+	}
 	if l.direction == Out && l.dialled == "" && ch.Exten != "" {
 		l.dialled = Number(l.exten)
 	}
@@ -217,11 +230,10 @@ func (t *Table) add(ch *Channel) *Leg {
 }
 
 // directionOf tells by its first sight who called whom: a channel that a phone opens begins in Ring, one that Asterisk
-// opens in Down, and what Asterisk dialled stays in an application of the dialler's (apps/app_dial.c, apps/app_queue.c and
-// main/dial.c set AppDial, AppQueue and AppDial2).
+// opens in Down.
 func directionOf(ch *Channel) Direction {
 	switch {
-	case strings.HasPrefix(ch.App, "AppDial"), ch.App == "AppQueue":
+	case dialledApp(ch.App):
 		return In
 	case ch.State == StateDown, ch.State == StateRinging:
 		return In
@@ -230,6 +242,10 @@ func directionOf(ch *Channel) Direction {
 	}
 	return Out
 }
+
+// dialledApp reports whether a leg in that application is one that Asterisk dialled and that has gone nowhere else since
+// (apps/app_dial.c, apps/app_queue.c and main/dial.c set AppDial, AppQueue and AppDial2).
+func dialledApp(app string) bool { return strings.HasPrefix(app, "AppDial") || app == "AppQueue" }
 
 // rename gives a leg its name and all that follows from it.
 func (t *Table) rename(l *Leg, name string) {
@@ -286,7 +302,7 @@ func (t *Table) otherHalf(name string) *Leg {
 
 // remove ends a leg and all its ties.
 func (t *Table) remove(l *Leg, ev *Event) {
-	t.quit(l)
+	t.quit(l, ev)
 	t.moved(l, ev)
 	for len(l.dials) > 0 {
 		d := l.dials[len(l.dials)-1]

@@ -37,6 +37,25 @@ func (b *bridge) supervision() bool {
 	return false
 }
 
+// waiting reports whether a leg waits in the bridge for somebody to answer: others are there, and none of them is up. An attended
+// transfer by phone keys joins the transferer so with a Local channel that still rings (main/bridge_basic.c).
+func (b *bridge) waiting(l *Leg) bool {
+	if !b.ties() {
+		return false
+	}
+	others := false
+	for _, o := range b.legs {
+		if o == l {
+			continue
+		}
+		if o.state == StateUp {
+			return false
+		}
+		others = true
+	}
+	return others
+}
+
 // A dial ties a leg to one that rings for it.
 type dial struct {
 	caller, peer *Leg
@@ -284,7 +303,7 @@ func (t *Table) enter(l *Leg, br *bridge, ev *Event) {
 	if l.bridge == br {
 		return
 	}
-	t.quit(l)
+	t.quit(l, ev)
 	t.moved(l, ev)
 	l.originated = false // it is in a call of its own; what it dials from here on does not make it the one who called
 	// Somebody came: those who left a moment ago have been replaced, and shall not seem to be there with him.
@@ -299,15 +318,23 @@ func (t *Table) enter(l *Leg, br *bridge, ev *Event) {
 		t.hold(l, false, ev)
 	}
 	t.settled(l, ev)
-	t.rephase(l, ev)
+	t.rephaseAll(br, ev)
+}
+
+// rephaseAll keeps the phases of all who are in a bridge: who else is there counts for them.
+func (t *Table) rephaseAll(br *bridge, ev *Event) {
+	for _, l := range br.legs {
+		t.rephase(l, ev)
+	}
 }
 
 // quit takes a leg out of its bridge for good: it has entered another one, or is gone.
-func (t *Table) quit(l *Leg) {
+func (t *Table) quit(l *Leg, ev *Event) {
 	if br := l.bridge; br != nil {
 		br.legs = drop(br.legs, l)
 		l.bridge = nil
 		t.change(Change{Kind: BridgeLeft, Leg: l.id, Bridge: br.id})
+		t.rephaseAll(br, ev)
 		t.forget(br)
 	}
 }
@@ -331,6 +358,7 @@ func (t *Table) leave(l *Leg, ev *Event) {
 	}
 	t.change(Change{Kind: BridgeLeft, Leg: l.id, Bridge: br.id})
 	t.rephase(l, ev)
+	t.rephaseAll(br, ev)
 }
 
 // endMove lets a leg no longer count as being where it was.

@@ -20,6 +20,11 @@ func translate(e *ari.Event) (call.Event, bool) {
 		ev.Kind = call.LegSeen
 	case ari.TypeChannelDestroyed:
 		ev.Kind = call.LegGone
+	case ari.TypeChannelHangupRequest:
+		if e.Soft {
+			return ev, false // Asterisk asks the channel to end, or only to leave what it is in
+		}
+		ev.Kind = call.LegHungUp
 	case ari.TypeChannelHold:
 		ev.Kind = call.LegHeld
 	case ari.TypeChannelUnhold:
