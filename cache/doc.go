@@ -1,0 +1,41 @@
+// Package cache keeps what may be lost and what several sidecars share: look-ups in foreign systems with their misses, sessions, and
+// the overlay of per-employee flags and exclusion lists that another system may set. [Memory] is the default and serves one sidecar
+// alone; package redis keeps a Memory over a Redis that several share. Both pass one suite (package cachetest).
+//
+// Invariant: reading never waits and absence never grants. What is read comes from memory; what is not there, has expired, was
+// deleted, could not be read or belongs to another generation reads as "no", and [Cache.Age] tells how old the answer may be, so
+// that a caller refuses what it cannot verify.
+//
+// # Keys in Redis
+//
+// {earshot} is the prefix, which the configuration may change. The braces are part of the name: they keep the keys on which one
+// step depends on one node of a Redis cluster. Times are milliseconds by the clock of the Redis, so the sidecars' clocks need not
+// agree.
+//
+//	key                            type     meaning                                                            TTL
+//	{earshot}:meta                 hash     layout: 1; epoch: random, made once for an empty Redis (another     none
+//	                                        one means that the Redis was emptied or replaced); sessions:
+//	                                        number of the last change of a session
+//	{earshot}:sessions             hash     session id to EXPIRES "\n" OWNER "\n" VALUE                         EXPIRES, pruned by later writes
+//	{earshot}:sessions:expiry      zset     session id by EXPIRES, deleted ones too                             as above
+//	{earshot}:sessions:changes     zset     session id by the number of its last change, deleted ones too       as above
+//	{earshot}:overlay:GENERATION   hash     generation: GENERATION (required; without it the overlay counts     none; a day, once the
+//	                                        as lost); flag:EMPLOYEE:FLAG: 1 or 0; except:EMPLOYEE:TARGET: 1     next one is put
+//	{earshot}:beat                 string   written by each sidecar at each poll, to learn that writes work     10 s
+//	{earshot}:changes              channel  sessions, overlay, or forget TABLE KEY: a hint to look again,       —
+//	                                        never believed by itself
+//	earshot:look:TABLE:HASH        string   a look-up: "+" VALUE, or "-" for a miss; HASH is the SHA-256 of     the look-up's own
+//	                                        the key in base64url, so that numbers stand in no key, slow log
+//	                                        or MONITOR (it hides them from a glance, not from a search)
+//
+// Another system sets flags and excluded targets of generation 7 with
+//
+//	HSET {earshot}:overlay:7 generation 7 flag:anna:spy 0 except:anna:boris 1
+//	PUBLISH {earshot}:changes overlay
+//
+// in one transaction when they belong together. Without the PUBLISH it is seen at the next poll. An overlay is read in one step and
+// is taken whole or not at all: one field that is not understood leaves the last good one in force, unverified. To empty an overlay,
+// remove its fields and leave generation; a hash that is gone is not an empty overlay but a lost one.
+//
+// The Redis should not evict (maxmemory-policy noeviction): what it evicts counts as lost.
+package cache

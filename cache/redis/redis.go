@@ -1,0 +1,327 @@
+// Package redis keeps a cache over a Redis that several sidecars share: what is read comes from a copy in memory, which one
+// goroutine keeps fresh, told by a channel and by polling; what is written goes to Redis first. The keys are listed in package cache.
+//
+// Invariant: nothing that is read waits for Redis, and nothing that Redis does (being away, slow, full, emptied, replaced or set
+// back) adds a right. What it is told on the channel is only a hint to look; only what was read from the keys in one step is believed.
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/earshot-pbx/earshot/cache"
+)
+
+// layout is the version of the keys' layout; a Redis with another one is not touched.
+const layout = "1"
+
+// maxPendingDeletes bounds the deletions of which Redis must still be told, and shareQueue the look-ups waiting to be shared.
+const (
+	maxPendingDeletes = 10_000
+	shareQueue        = 1024
+)
+
+// Cache is a cache.Cache over Redis. Make it with Open.
+type Cache struct {
+	cfg    Config
+	now    func() time.Time
+	made   time.Time
+	local  *cache.Memory
+	max    int // sessions
+	maxMem int // bytes of sessions
+	client goredis.UniversalClient
+
+	keyMeta, keySessions, keyExpiry, keyChanges, keyBeat, channel string
+
+	kick     chan struct{} // capacity 1: look now
+	sharing  chan shareItem
+	turn     chan struct{} // capacity 1: held by who reads from Redis into the copy, so that an older answer never follows a newer one
+	verified atomic.Int64  // time since made at which the last request left that confirmed the sessions; negative: never
+	follows  atomic.Pointer[[]*followed]
+	dropped  atomic.Uint64
+
+	calls sync.WaitGroup // exchanges with Redis under way
+
+	mu       sync.Mutex // protects what follows
+	phase    phase
+	state    cache.State
+	reason   string
+	since    time.Time
+	replaced uint64
+	unread   int
+	epoch    string
+	version  int64               // of the sessions, as last read
+	anew     bool                // read everything, not only what changed
+	own      map[string]int64    // sessions that were written from here, by version, until they were read back
+	ends     map[string]int64    // when each session of the copy ends, as Redis has it
+	pending  map[string]struct{} // deletions of which Redis must still be told
+}
+
+type phase uint8
+
+const (
+	notRun phase = iota
+	running
+	ended
+)
+
+type shareItem struct {
+	table cache.Table
+	key   string
+}
+
+var _ cache.Cache = (*Cache)(nil)
+
+// Open makes the cache and reads the files that the configuration names. It connects to nothing: Run does, and until then
+// nothing shared is known and nothing can be written.
+func Open(cfg Config) (*Cache, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	if cfg.Memory.Now == nil {
+		cfg.Memory.Now = time.Now
+	}
+	client, err := cfg.client()
+	if err != nil {
+		return nil, err
+	}
+	// What may be put is bounded before it is written to Redis. The copy has room for more, so that everything fits that several
+	// sidecars write at the same moment.
+	usual := cache.NewMemory(cfg.Memory).Status().Memory
+	copied := cfg.Memory
+	copied.Sessions, copied.SessionBytes = 2*usual.MaxSessions, 2*usual.MaxSessionBytes
+	tag := "{" + cfg.Prefix + "}:"
+	c := &Cache{
+		cfg: cfg, now: cfg.Memory.Now, made: cfg.Memory.Now(), local: cache.NewMemory(copied), client: client,
+		max: usual.MaxSessions, maxMem: usual.MaxSessionBytes,
+		keyMeta: tag + "meta", keySessions: tag + "sessions", keyExpiry: tag + "sessions:expiry", keyChanges: tag + "sessions:changes",
+		keyBeat: tag + "beat", channel: tag + "changes",
+		kick: make(chan struct{}, 1), sharing: make(chan shareItem, shareQueue), turn: make(chan struct{}, 1),
+		reason: errNotConnected.reason, since: cfg.Memory.Now(),
+		own: make(map[string]int64), ends: make(map[string]int64), pending: make(map[string]struct{}),
+	}
+	c.verified.Store(-1)
+	c.follows.Store(new([]*followed))
+	return c, nil
+}
+
+// Run implements cache.Cache: it connects, comes back after every failure, and returns nil when ctx has ended, every exchange is
+// over and the connections are closed, which takes no longer than Config.Timeout. An error: it was run before.
+func (c *Cache) Run(ctx context.Context) error {
+	c.mu.Lock()
+	if c.phase != notRun {
+		c.mu.Unlock()
+		return errors.New("cache.redis: run a second time")
+	}
+	c.phase = running
+	c.mu.Unlock()
+	var wg sync.WaitGroup
+	wg.Go(func() { c.listen(ctx) })
+	wg.Go(func() { c.share(ctx) })
+	c.keep(ctx)
+	wg.Wait()
+	c.mu.Lock()
+	c.phase = ended
+	c.mu.Unlock()
+	c.calls.Wait()
+	err := c.client.Close()
+	c.setState(cache.Away, "closed")
+	if err != nil {
+		return fmt.Errorf("cache.redis: close: %w", err)
+	}
+	return nil
+}
+
+// keep reads what changed: when it was told to look, and at each poll.
+func (c *Cache) keep(ctx context.Context) {
+	poll := time.NewTimer(0)
+	defer poll.Stop()
+	for {
+		polled := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-poll.C:
+			polled = true
+		case <-c.kick:
+		}
+		c.step(ctx, polled)
+		// Not all sidecars at the same moment.
+		poll.Reset(c.cfg.Poll - time.Duration(mathrand.Int64N(int64(c.cfg.Poll)/10)))
+	}
+}
+
+func (c *Cache) look() {
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+// step brings the copy up to date and tells Redis what it must still be told. At a poll, and when the state was not the best, it
+// learns by a write of its own whether writes work.
+func (c *Cache) step(ctx context.Context, polled bool) {
+	err := c.inTurn(ctx, func() error {
+		if err := c.readSessions(ctx); err != nil {
+			return err
+		}
+		for _, f := range *c.follows.Load() {
+			if err := c.readOverlay(ctx, f); err != nil {
+				return err
+			}
+		}
+		return c.deletePending(ctx)
+	})
+	if err == nil && (polled || !c.isUp()) {
+		err = c.beat(ctx)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if err == nil {
+		c.setState(cache.Up, "")
+		return
+	}
+	c.mu.Lock()
+	// A failover may have lost writes and counted on from there: what changed since is then not all that is different.
+	c.anew = true
+	c.mu.Unlock()
+	var own *stateError
+	if errors.As(err, &own) {
+		c.setState(own.state, own.reason)
+		return
+	}
+	t := diagnose(err)
+	c.setState(t.state, t.reason)
+}
+
+// stateError is a trouble that Earshot finds in what Redis holds.
+type stateError struct {
+	state  cache.State
+	reason string
+}
+
+func (e *stateError) Error() string { return "cache.redis: " + e.reason }
+
+// inTurn runs f when no other reads into the copy.
+func (c *Cache) inTurn(ctx context.Context, f func() error) error {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+		return f()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// beat learns whether writes work. The key tells nobody anything.
+func (c *Cache) beat(ctx context.Context) error {
+	_, err := call(ctx, c, func(ctx context.Context) (string, error) {
+		return c.client.Set(ctx, c.keyBeat, layout, 10*time.Second).Result()
+	})
+	return err
+}
+
+// call has one exchange with Redis, bounded by Config.Timeout. The client looks at the deadline of a context and not at its
+// cancelling, so the exchange has a goroutine that Run waits for, and a caller who gives up goes at once.
+func call[T any](ctx context.Context, c *Cache, exchange func(context.Context) (T, error)) (T, error) {
+	var zero T
+	c.mu.Lock()
+	switch c.phase {
+	case notRun:
+		c.mu.Unlock()
+		return zero, errNotConnected
+	case ended:
+		c.mu.Unlock()
+		return zero, cache.ErrClosed
+	}
+	c.calls.Add(1) // under the lock: Run waits only after it set the phase
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	type answer struct {
+		v   T
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		defer c.calls.Done()
+		defer cancel()
+		v, err := exchange(ctx)
+		done <- answer{v, err}
+	}()
+	select {
+	case a := <-done:
+		return a.v, a.err
+	case <-ctx.Done():
+		return zero, ctx.Err()
+	}
+}
+
+func (c *Cache) isUp() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == cache.Up
+}
+
+func (c *Cache) setState(s cache.State, reason string) {
+	c.mu.Lock()
+	changed := c.state != s || c.reason != reason
+	if c.state != s {
+		c.since = c.now()
+	}
+	c.state, c.reason = s, reason
+	c.mu.Unlock()
+	if changed {
+		c.local.Tell(cache.Change{Kind: cache.ChangeStatus})
+	}
+}
+
+// Age implements cache.Cache.
+func (c *Cache) Age() time.Duration { return c.ageOf(c.verified.Load()) }
+
+// moment is the present as it is kept in verified.
+func (c *Cache) moment() int64 { return int64(c.now().Sub(c.made)) }
+
+func (c *Cache) ageOf(verified int64) time.Duration {
+	if verified < 0 {
+		return cache.Never
+	}
+	return max(0, time.Duration(c.moment()-verified))
+}
+
+// Status implements cache.Cache.
+func (c *Cache) Status() cache.Status {
+	s := c.local.Status()
+	s.Age, s.Dropped, s.Overlays = c.Age(), c.dropped.Load(), nil
+	s.Memory.MaxSessions, s.Memory.MaxSessionBytes = c.max, c.maxMem
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.State, s.Reason, s.Since = c.state, c.reason, c.since
+	s.Replaced, s.Unread, s.Pending = c.replaced, c.unread, len(c.pending)
+	for _, f := range *c.follows.Load() {
+		s.Overlays = append(s.Overlays, cache.OverlayStatus{
+			Generation: f.generation, Known: f.overlay.Load() != nil, Age: c.ageOf(f.verified.Load()), Reason: f.reason,
+		})
+	}
+	return s
+}
+
+// Watch implements cache.Cache.
+func (c *Cache) Watch() *cache.Watcher { return c.local.Watch() }
+
+// found gives an empty Redis its epoch.
+func (c *Cache) found(ctx context.Context) error {
+	_, err := call(ctx, c, func(ctx context.Context) (any, error) {
+		return foundScript.Run(ctx, c.client, []string{c.keyMeta}, rand.Text(), layout).Result()
+	})
+	return err
+}
