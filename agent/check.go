@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/strict"
@@ -52,7 +53,10 @@ func Check(path string) (warnings []string, err error) {
 		{"pbx.ami.secret_file", cfg.PBX.AMI.SecretFile}, {"pbx.ari.password_file", cfg.PBX.ARI.PasswordFile}, {"audit.key_file", cfg.Audit.KeyFile},
 	} {
 		if secret.path != "" {
-			_, err := ReadSecret(secret.path)
+			s, err := ReadSecret(secret.path)
+			if secret.key == "audit.key_file" && err == nil {
+				err = audit.Key(s).Check()
+			}
 			note(secret.key, err)
 		}
 	}

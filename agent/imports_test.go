@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 
 	"agent": {
 		"agent/call", "agent/pbx", "agent/feed", "agent/mask", "agent/gate", "agent/auth", "agent/audit", "agent/clients", "agent/journal",
-		"agent/httpapi", "agent/amiproxy", "agent/ariproxy", "agent/dialplan", "agent/strict", "ami", "ari", "policy", "policy/policyfile", "cache",
+		"agent/httpapi", "agent/amiproxy", "agent/ariproxy", "agent/dialplan", "agent/strict", "ami", "ari", "policy", "policy/policyfile", "cache", "cache/redis",
 	},
 	"agent/call":    {},
 	"agent/strict":  {},
@@ -57,6 +57,8 @@ var rooms = map[string][]string{
 	"policy":            {},
 	"policy/policyfile": {"policy"},
 	"cache":             {},
+	"cache/redis":       {"cache"},
+	"cache/cachetest":   {"cache"},
 }
 
 // doors are the packages that talk to panels. What is behind them they see through the gate and as a View only.

@@ -24,7 +24,8 @@ const minKey = 16
 // Format prints "[key]", whatever the verb.
 func (k Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "[key]") }
 
-func (k Key) check() error {
+// Check reports whether the key is long enough to be worth the name; the empty one is none and passes.
+func (k Key) Check() error {
 	if len(k) > 0 && len(k) < minKey {
 		return fmt.Errorf("audit: key of %d bytes, at least %d are needed", len(k), minKey)
 	}

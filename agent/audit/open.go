@@ -21,7 +21,7 @@ func Open(path string, o Options) (*Log, error) {
 }
 
 func open(path string, o Options, wrap func(*os.File) file) (_ *Log, err error) {
-	if err := o.Key.check(); err != nil {
+	if err := o.Key.Check(); err != nil {
 		return nil, err
 	}
 	if o.Clock == nil {

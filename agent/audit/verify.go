@@ -162,7 +162,7 @@ func Verify(r io.Reader, k Key) (Report, error) {
 // may run while the log is being written, but not while it is being rotated.
 func VerifyFiles(k Key, paths ...string) (Report, error) {
 	var rep Report
-	if err := k.check(); err != nil {
+	if err := k.Check(); err != nil {
 		return rep, err
 	}
 	for i, path := range paths {

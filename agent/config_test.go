@@ -1,0 +1,247 @@
+package agent_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent"
+	"github.com/earshot-pbx/earshot/agent/strict"
+	"go.yaml.in/yaml/v3"
+)
+
+// minimal has the required keys alone.
+const minimal = `policy: policy.yaml
+tokens: /etc/tokens.yaml
+audit: {file: ../log/audit.jsonl}
+pbx:
+  ami: {username: manager, secret_file: ami-secret}
+  ari: {username: rest, password_file: ari-password}
+`
+
+// load writes a configuration into a folder and loads it.
+func load(t *testing.T, text string) (cfg *agent.Config, dir string, err error) {
+	t.Helper()
+	dir = t.TempDir()
+	path := filepath.Join(dir, "earshot.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err = agent.LoadConfig(path)
+	return cfg, dir, err
+}
+
+func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
+	cfg, dir, err := load(t, minimal)
+	want := &agent.Config{
+		Policy: dir + "/policy.yaml", Tokens: "/etc/tokens.yaml",
+		HTTP: agent.HTTP{Listen: "127.0.0.1:8080"}, Admin: agent.Admin{Listen: "127.0.0.1:9090"},
+		PBX: agent.PBX{
+			AMI: agent.AMI{Address: "127.0.0.1:5038", Username: "manager", SecretFile: dir + "/ami-secret"},
+			ARI: agent.ARI{URL: "http://127.0.0.1:8088/ari", Username: "rest", PasswordFile: dir + "/ari-password", Application: "earshot"},
+		},
+		Audit:       agent.Audit{File: filepath.Dir(dir) + "/log/audit.jsonl"},
+		Log:         agent.Log{Level: "info", Format: "json"},
+		Supervision: agent.Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second},
+	}
+	if err != nil || !reflect.DeepEqual(cfg, want) {
+		t.Fatalf("%+v, %v\nwant %+v", cfg, err, want)
+	}
+}
+
+func TestPathsDoNotDependOnTheWorkingFolderLater(t *testing.T) {
+	_, dir, err := load(t, minimal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	cfg, err := agent.LoadConfig("earshot.yaml")
+	if err != nil || cfg.Policy != dir+"/policy.yaml" {
+		t.Fatalf("%+v, %v", cfg, err)
+	}
+}
+
+func TestEachFaultOfAConfigurationIsNamedWithItsPlace(t *testing.T) {
+	for name, tc := range map[string]struct{ add, want string }{
+		"an unknown key":         {"suprvision: {lease: 5s}", `7:1: unknown key; did you mean "supervision"?`},
+		"a key twice":            {"policy: b.yaml", "7:1: policy stands in line 1 already"},
+		"a lease without a unit": {"supervision: {lease: 30}", "7:22: supervision.lease: a duration with its unit belongs here, such as 30s or 5m"},
+		"a short lease":          {"supervision: {lease: 2s}", "7:22: supervision.lease must be whole seconds and at least 3s"},
+		"a lease of a part":      {"supervision: {lease: 3500ms}", "7:22: supervision.lease must be whole seconds and at least 3s"},
+		"no ringing":             {"supervision: {ring_timeout: 0s}", "7:29: supervision.ring_timeout must be whole seconds between 1s and 5m"},
+		"endless ringing":        {"supervision: {ring_timeout: 6m}", "7:29: supervision.ring_timeout must be whole seconds between 1s and 5m"},
+		"ringing of a part":      {"supervision: {ring_timeout: 1500ms}", "7:29: supervision.ring_timeout must be whole seconds between 1s and 5m"},
+		"no port":                {"http: {listen: 127.0.0.1}", "7:16: http.listen must be host:port with a number as port, such as 127.0.0.1:8080"},
+		"a port's name":          {"http: {listen: \":http\"}", "7:16: http.listen must be host:port with a number as port, such as 127.0.0.1:8080"},
+		"a port too high":        {"admin: {listen: \":65536\"}", "7:17: admin.listen must be host:port with a number as port, such as 127.0.0.1:9090"},
+		"one address for both":   {"http: {listen: \":80\"}\nadmin: {listen: \":80\"}", "8:17: admin.listen must differ from http.listen, since what it serves is not for panels"},
+		"an unknown level":       {"log: {level: trace}", "7:14: log.level is one of debug, info, warn, error"},
+		"an unknown format":      {"log: {format: text}", "7:15: log.format is one of json, console"},
+	} {
+		cfg, dir, err := load(t, minimal+tc.add+"\n")
+		if want := dir + "/earshot.yaml:" + tc.want; err == nil || err.Error() != want || cfg != nil {
+			t.Errorf("%s:\n%v, want\n%s", name, err, want)
+		}
+	}
+	for name, tc := range map[string]struct{ old, new, want string }{
+		"no policy":          {"policy: policy.yaml\n", "", "1:1: policy is required: the path of the policy file"},
+		"an empty policy":    {"policy: policy.yaml", `policy: ""`, "1:9: policy is required: the path of the policy file"},
+		"no tokens":          {"tokens: /etc/tokens.yaml\n", "", "1:1: tokens is required: the path of the tokens file, which `earshot token` writes"},
+		"no audit log":       {"file: ../log/audit.jsonl", "", "3:8: audit.file is required: the path of the audit log"},
+		"no AMI account":     {"username: manager, ", "", "5:8: pbx.ami.username is required: Earshot's account in manager.conf"},
+		"no AMI secret":      {", secret_file: ami-secret", "", "5:8: pbx.ami.secret_file is required: a file that holds the secret of that account, alone"},
+		"no ARI account":     {"username: rest, ", "", "6:8: pbx.ari.username is required: Earshot's account in ari.conf"},
+		"no ARI password":    {", password_file: ari-password", "", "6:8: pbx.ari.password_file is required: a file that holds the password of that account, alone"},
+		"no application":     {"username: rest", "username: rest, application: \"\"", "6:38: pbx.ari.application is required: the name of Earshot's Stasis application"},
+		"AMI without a host": {"username: manager", "address: \":5038\", username: manager", "5:18: pbx.ami.address must be host:port with a number as port, such as 127.0.0.1:5038"},
+		"AMI at no port":     {"username: manager", "address: \"pbx:0\", username: manager", "5:18: pbx.ami.address must be host:port with a number as port, such as 127.0.0.1:5038"},
+		"ARI by WebSocket":   {"username: rest", "url: \"ws://pbx/ari\", username: rest", "6:14: pbx.ari.url must be the address of ARI, such as http://127.0.0.1:8088/ari"},
+		"ARI nowhere":        {"username: rest", "url: \"http:///ari\", username: rest", "6:14: pbx.ari.url must be the address of ARI, such as http://127.0.0.1:8088/ari"},
+		"ARI with a secret":  {"username: rest", "url: \"http://rest:s3cret@pbx/ari\", username: rest", "6:14: pbx.ari.url must hold no credentials; use username and password_file"},
+	} {
+		if !strings.Contains(minimal, tc.old) {
+			t.Fatalf("%s: nothing to change", name)
+		}
+		cfg, dir, err := load(t, strings.Replace(minimal, tc.old, tc.new, 1))
+		if want := dir + "/earshot.yaml:" + tc.want; err == nil || err.Error() != want || cfg != nil {
+			t.Errorf("%s:\n%v, want\n%s", name, err, want)
+		}
+	}
+}
+
+func TestAllFaultsComeAtOnceInTheirOrder(t *testing.T) {
+	_, _, err := load(t, minimal+"supervision: {lease: 1s}\nlog: {level: x, format: y}\nhttp: {listen: z}\n")
+	if err == nil || strings.Count(err.Error(), "\n") != 3 {
+		t.Fatalf("%v", err)
+	}
+	last := 0
+	for _, line := range strings.Split(err.Error(), "\n") {
+		var n int
+		if _, serr := fmt.Sscanf(line[strings.Index(line, ".yaml:")+6:], "%d:", &n); serr != nil || n < last {
+			t.Errorf("%v, %v", line, serr)
+		}
+		last = n
+	}
+	if first := (*strict.Error)(nil); !errors.As(err, &first) || first.Line != 7 {
+		t.Fatalf("%v has no place", err)
+	}
+}
+
+func TestTwoListenersMayBothChooseTheirPort(t *testing.T) {
+	if _, _, err := load(t, minimal+"http: {listen: \"127.0.0.1:0\"}\nadmin: {listen: \"127.0.0.1:0\"}\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAConfigurationThatIsGoneIsAnError(t *testing.T) {
+	if cfg, err := agent.LoadConfig(filepath.Join(t.TempDir(), "earshot.yaml")); !errors.Is(err, os.ErrNotExist) || cfg != nil {
+		t.Fatalf("%v, %v", cfg, err)
+	}
+}
+
+func TestASecretFileHoldsOneLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret")
+	for text, want := range map[string]string{"s3cret": "s3cret", "s3cret\n": "s3cret", "s3cret\r\n": "s3cret", " s 3 \n": " s 3 "} {
+		put(t, path, text)
+		if s, err := agent.ReadSecret(path); err != nil || string(s) != want {
+			t.Errorf("%q: %q, %v", text, string(s), err)
+		}
+	}
+	for _, text := range []string{"", "\n", "s3cret\ns3cret\n", "s3\rcret", "s3\x00cret"} {
+		put(t, path, text)
+		if s, err := agent.ReadSecret(path); err == nil || s != "" || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "s3") {
+			t.Errorf("%q: %q, %v", text, string(s), err)
+		}
+	}
+	if _, err := agent.ReadSecret(path + ".gone"); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestASecretIsNeverPrinted(t *testing.T) {
+	s := agent.Secret("s3cret")
+	js, err := json.Marshal(map[string]any{"s": s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ym, err := yaml.Marshal(struct{ S agent.Secret }{s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := fmt.Sprintf("%v %+v %#v %s %q %x %v %s %s", s, s, s, s, s, s, []agent.Secret{s}, js, ym)
+	if strings.Contains(out, "s3cret") || strings.Contains(out, fmt.Sprintf("%x", "s3cret")) || !strings.Contains(out, "[secret]") {
+		t.Fatal(out)
+	}
+}
+
+// The sample configuration explains every key: it loads, and it names no more and no fewer keys than the code knows, with their defaults.
+func TestTheSampleConfigurationHasEveryKey(t *testing.T) {
+	const sample = "../deploy/earshot.example.yaml"
+	cfg, err := agent.LoadConfig(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tree map[string]any
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		t.Fatal(err)
+	}
+	got, want := leaves(tree, ""), keys(reflect.TypeFor[agent.Config](), "")
+	if len(want) < 15 || !slices.Equal(got, want) {
+		t.Errorf("the sample has the keys\n%v, the code\n%v", got, want)
+	}
+	plain, _, err := load(t, minimal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.HTTP != plain.HTTP || cfg.Admin != plain.Admin || cfg.Log != plain.Log || cfg.Supervision != plain.Supervision ||
+		cfg.PBX.AMI.Address != plain.PBX.AMI.Address || cfg.PBX.ARI.URL != plain.PBX.ARI.URL || cfg.PBX.ARI.Application != plain.PBX.ARI.Application {
+		t.Errorf("the sample gives other values than the defaults: %+v", cfg)
+	}
+}
+
+// leaves are the dotted keys of a YAML tree, sorted.
+func leaves(tree map[string]any, under string) []string {
+	var all []string
+	for key, value := range tree {
+		if sub, ok := value.(map[string]any); ok {
+			all = append(all, leaves(sub, under+key+".")...)
+		} else {
+			all = append(all, under+key)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// keys are the dotted keys that a struct can be decoded from, sorted.
+func keys(s reflect.Type, under string) []string {
+	var all []string
+	for i := range s.NumField() {
+		key := under + s.Field(i).Tag.Get("yaml")
+		if f := s.Field(i).Type; f.Kind() == reflect.Struct {
+			all = append(all, keys(f, key+".")...)
+		} else {
+			all = append(all, key)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
