@@ -10,10 +10,13 @@ import (
 	"github.com/earshot-pbx/earshot/policy"
 )
 
+// fit tells which legs a request can be about; named says that the subject has named this one.
+type fit func(f *legFacts, named bool) bool
+
 // begin decides a request, writes it down and lets run carry it out in a goroutine of its own. From the moment of the decision the act is
 // among those whose ground is watched, so that no change can slip between the decision, the record and the deed. What has been written down
 // is carried out, though ctx may have ended meanwhile.
-func (g *Gate) begin(ctx context.Context, a *act, ask Ask, fits func(*legFacts) bool, run func(*act)) error {
+func (g *Gate) begin(ctx context.Context, a *act, ask Ask, fits fit, run func(*act)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -94,7 +97,7 @@ func (g *Gate) refuse(a *act, p *Problem, d policy.Decision, e audit.Entry) erro
 // admit decides. It fills the act with what was found. The order of the checks is part of the contract: what follows from subject and target
 // alone is said first, then what the board shows to everybody; what the call decides comes last, and what others do with it only to those who may do
 // it too.
-func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, fits func(*legFacts) bool, d *policy.Decision) *Problem {
+func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, fits fit, d *policy.Decision) *Problem {
 	if !g.known || g.closed {
 		return stateUnknown()
 	}
@@ -187,7 +190,7 @@ func refusedSubject() *Problem {
 
 // pick finds the leg that a request is about among the target's: the one that the subject names by the handle under which he knows it now, or
 // the only one that fits. It goes by what everybody sees.
-func (g *Gate) pick(set *policy.Set, subject policy.Ref, a *act, e *entry, handle string, fits func(*legFacts) bool) (found *legFacts, p *Problem) {
+func (g *Gate) pick(set *policy.Set, subject policy.Ref, a *act, e *entry, handle string, fits fit) (found *legFacts, p *Problem) {
 	none := notTalking
 	if !a.supervision {
 		none = notRinging
@@ -196,11 +199,11 @@ func (g *Gate) pick(set *policy.Set, subject policy.Ref, a *act, e *entry, handl
 		f := &e.legs[i]
 		switch {
 		case handle != "" && g.handle(a.employee, a.target, f.leg, g.sight(set, subject, e.ref, f)) != handle:
-		case handle != "" && !fits(f):
+		case handle != "" && !fits(f, true):
 			return nil, none()
 		case handle != "":
 			return f, nil
-		case !fits(f):
+		case !fits(f, false):
 		case found != nil:
 			return nil, whichCall()
 		default:

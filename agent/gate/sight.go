@@ -79,7 +79,7 @@ func (g *Gate) can(set *policy.Set, subject, employee policy.Ref, e *entry, sigh
 					out |= 1 << n
 				}
 			}
-		case rings(f) && out&interceptDeed == 0:
+		case rings(f, false) && out&interceptDeed == 0:
 			r.Action = policy.Intercept
 			if sights[i] != mask.Hidden {
 				r.With, r.Responsible = f.rung, f.responsible
@@ -93,7 +93,7 @@ func (g *Gate) can(set *policy.Set, subject, employee policy.Ref, e *entry, sigh
 }
 
 // rings reports whether an incoming call rings on the leg.
-func rings(f *legFacts) bool {
+func rings(f *legFacts, _ bool) bool {
 	return f.facts.Phase == call.PhaseRinging && f.facts.Direction == call.In
 }
 

@@ -37,8 +37,10 @@ func (g *Gate) Supervise(ctx context.Context, s auth.Subject, ask Ask) (mask.Sup
 	return v, nil
 }
 
-// talks reports whether a leg is up and not held.
-func talks(f *legFacts) bool { return f.facts.Phase == call.PhaseTalking }
+// talks reports whether a leg is up; one that is held has to be named.
+func talks(f *legFacts, named bool) bool {
+	return f.facts.Phase == call.PhaseTalking || named && f.facts.Phase == call.PhaseHeld
+}
 
 // supervise carries a supervision from the ringing phone to its end. It is the act's goroutine.
 func (g *Gate) supervise(a *act) {
