@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
@@ -99,7 +100,12 @@ func hasPlace(err error) bool {
 func tokenHolders(tokens *auth.Tokens) []string {
 	var ids []string
 	for _, e := range tokens.Entries() {
-		ids = append(ids, e.Employee)
+		switch {
+		case e.Panel == "":
+			ids = append(ids, e.Employee)
+		case !slices.Equal(e.ActsFor, []string{auth.Everyone}):
+			ids = append(ids, e.ActsFor...)
+		}
 	}
 	return ids
 }

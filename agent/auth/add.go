@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"time"
@@ -42,7 +43,7 @@ func AddToken(path string, e Entry) error {
 	}
 	data = appendEntry(data, e)
 	now, err := ParseTokens(path, data)
-	if err != nil || len(now) != len(old)+1 || now[len(old)] != e.asWritten() {
+	if err != nil || len(now) != len(old)+1 || !reflect.DeepEqual(now[len(old)], e.asWritten()) {
 		if err != nil && hasHash(old, e.Hash) {
 			return fmt.Errorf("auth: add token: the file has this hash already")
 		}
@@ -65,6 +66,9 @@ func hasHash(entries []Entry, hash string) bool {
 
 // asWritten is e after it went through the file, which keeps whole seconds in UTC.
 func (e Entry) asWritten() Entry {
+	if len(e.ActsFor) == 0 {
+		e.ActsFor = nil
+	}
 	for _, t := range []*time.Time{&e.Created, &e.Expires} {
 		if !t.IsZero() {
 			*t = t.UTC().Truncate(time.Second)
@@ -89,12 +93,21 @@ func appendEntry(data []byte, e Entry) []byte {
 		data = append(data, '\n')
 	}
 	lead := "- "
-	line := func(key, value string) {
-		quoted, _ := json.Marshal(value) // a JSON string is a YAML one
+	line := func(key string, value any) {
+		quoted, _ := json.Marshal(value) // JSON is YAML
 		data = fmt.Appendf(data, "%s%s%s: %s\n", strings.Repeat(" ", indent), lead, key, quoted)
 		lead = "  "
 	}
-	line("employee", e.Employee)
+	switch {
+	case e.Panel == "":
+		line("employee", e.Employee)
+	case isEveryone(e.ActsFor):
+		line("panel", e.Panel)
+		line("acts_for", Everyone)
+	default:
+		line("panel", e.Panel)
+		line("acts_for", e.ActsFor)
+	}
 	line("hash", e.Hash)
 	if e.Label != "" {
 		line("label", e.Label)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -50,6 +51,28 @@ func TestAddingATokenKeepsWhatStandsInTheFile(t *testing.T) {
 		if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
 			t.Errorf("%s: mode %v, %v", name, st.Mode(), err)
 		}
+	}
+}
+
+func TestAPanelsTokenIsWrittenAsItIsRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	_, first := auth.NewToken()
+	_, second := auth.NewToken()
+	for _, e := range []auth.Entry{
+		{Panel: "crm", ActsFor: []string{auth.Everyone}, Hash: first},
+		{Panel: "wall.2", ActsFor: []string{"anna", "boris"}, Hash: second, Label: "x"},
+	} {
+		if err := auth.AddToken(path, e); err != nil {
+			t.Fatal(err)
+		}
+		all := mustOpen(t, path, auth.Options{}).Entries()
+		if got := all[len(all)-1]; !reflect.DeepEqual(got, e) {
+			t.Errorf("read back %+v, written %+v", got, e)
+		}
+	}
+	want := fmt.Sprintf("- panel: \"crm\"\n  acts_for: \"everyone\"\n  hash: %q\n- panel: \"wall.2\"\n  acts_for: [\"anna\",\"boris\"]\n  hash: %q\n  label: \"x\"\n", first, second)
+	if got := mustRead(t, path); got != want {
+		t.Errorf("the file is\n%s\nwant\n%s", got, want)
 	}
 }
 

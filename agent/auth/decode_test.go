@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ func TestEachFaultOfATokensFileIsNamedWithItsPlace(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"a map":              {"tokens: []", "1:1: a list of tokens belongs here"},
 		"a misspelt key":     {"- {employe: anna, hash: \"" + hashA + "\"}", "1:4: unknown key; did you mean \"employee\"?\nt.yaml:1:3: employee is missing"},
-		"an unknown key":     {"- {employee: anna, hash: \"" + hashA + "\", role: x}", "1:101: unknown key; the keys are employee, hash, label, created, expires"},
+		"an unknown key":     {"- {employee: anna, hash: \"" + hashA + "\", role: x}", "1:101: unknown key; the keys are employee, panel, acts_for, hash, label, created, expires"},
 		"a key twice":        {"- employee: anna\n  employee: boris\n  hash: " + hashA, "2:3: employee stands in line 1 already"},
 		"nothing in it":      {"- {}", "1:3: employee is missing\nt.yaml:1:3: hash is missing"},
 		"no employee":        {"- {employee: \"\", hash: \"" + hashA + "\"}", "1:14: employee is not an id"},
@@ -27,9 +28,19 @@ func TestEachFaultOfATokensFileIsNamedWithItsPlace(t *testing.T) {
 		"a list as employee": {"- {employee: [a], hash: \"" + hashA + "\"}", "1:14: a text belongs here"},
 		"two documents":      {"- {employee: a, hash: \"" + hashA + "\"}\n---\n[]\n", "2:1: a second document follows; there can be one"},
 		"bad YAML":           {"- employee: 'a\n", "2:1: found unexpected end of stream"},
-		"an alias":           {"- &a {employee: a, hash: \"" + hashA + "\"}\n- *a", "2:3: a map with the keys employee, hash, label, created, expires belongs here"},
-		"a merge":            {"- &a {employee: a, hash: \"" + hashA + "\"}\n- {<<: *a}", "2:4: unknown key; the keys are employee, hash, label, created, expires\nt.yaml:2:3: employee is missing\nt.yaml:2:3: hash is missing"},
-		"all at once":        {"- {}\n- oops", "1:3: employee is missing\nt.yaml:1:3: hash is missing\nt.yaml:2:3: a map with the keys employee, hash, label, created, expires belongs here"},
+		"an alias":           {"- &a {employee: a, hash: \"" + hashA + "\"}\n- *a", "2:3: a map with the keys employee, panel, acts_for, hash, label, created, expires belongs here"},
+		"a merge":            {"- &a {employee: a, hash: \"" + hashA + "\"}\n- {<<: *a}", "2:4: unknown key; the keys are employee, panel, acts_for, hash, label, created, expires\nt.yaml:2:3: employee is missing\nt.yaml:2:3: hash is missing"},
+		"both":               {"- {employee: a, panel: p, acts_for: everyone, hash: \"" + hashA + "\"}", "1:14: a token is an employee's or a panel's, not both"},
+		"a panel for nobody": {"- {panel: p, hash: \"" + hashA + "\"}", "1:3: acts_for is missing: a list of the employees whom the panel may name, or everyone"},
+		"an empty list":      {"- {panel: p, acts_for: [], hash: \"" + hashA + "\"}", "1:24: acts_for is a list of employees, or everyone"},
+		"somebody":           {"- {panel: p, acts_for: anna, hash: \"" + hashA + "\"}", "1:24: acts_for is a list of employees, or everyone"},
+		"everyone and anna":  {"- {panel: p, acts_for: [everyone, anna], hash: \"" + hashA + "\"}", "1:25: everyone stands alone: acts_for: everyone"},
+		"anna twice":         {"- {panel: p, acts_for: [anna, anna], hash: \"" + hashA + "\"}", "1:31: this employee stands there already"},
+		"nobody":             {"- {panel: p, acts_for: [\"\", ~], hash: \"" + hashA + "\"}", "1:25: this is not an employee's id\nt.yaml:1:29: a text belongs here"},
+		"a panel's name":     {"- {panel: \"a:b\", acts_for: everyone, hash: \"" + hashA + "\"}", "1:11: panel is not a name: up to 64 letters, digits, hyphens, dots and underscores"},
+		"no panel's name":    {"- {panel: \"\", acts_for: everyone, hash: \"" + hashA + "\"}", "1:11: panel is not a name: up to 64 letters, digits, hyphens, dots and underscores"},
+		"acting as oneself":  {"- {employee: a, acts_for: [b], hash: \"" + hashA + "\"}", "1:27: acts_for belongs to a panel's token"},
+		"all at once":        {"- {}\n- oops", "1:3: employee is missing\nt.yaml:1:3: hash is missing\nt.yaml:2:3: a map with the keys employee, panel, acts_for, hash, label, created, expires belongs here"},
 	} {
 		entries, err := auth.ParseTokens("t.yaml", []byte(tc.text))
 		if err == nil || err.Error() != "t.yaml:"+tc.want || entries != nil {
@@ -50,6 +61,9 @@ func TestEachFaultOfATokensFileIsNamedWithItsPlace(t *testing.T) {
 func FuzzParseTokens(f *testing.F) {
 	f.Add("- {employee: anna, hash: \"" + hashA + "\", label: x, created: 2026-01-01, expires: 2027-01-31}\n")
 	f.Add("- employee: anna\n  hash: " + hashA + "\n  expires: 2027-01-31T18:00:00+03:00\n- *a\n")
+	f.Add("- {panel: crm, acts_for: everyone, hash: \"" + hashA + "\"}\n")
+	f.Add("- panel: crm\n  acts_for: [anna, everyone]\n  hash: " + hashA + "\n")
+	f.Add("- panel: crm\n  acts_for: [anna, \"b\\u0007\", boris]\n  hash: " + hashA + "\n  employee: anna\n")
 	f.Add("&a [*a, {<<: *a}]\n---\n{}")
 	f.Add("- {employee: !!binary aGk=, hash: " + hashA + "}")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -73,7 +87,7 @@ func FuzzParseTokens(f *testing.F) {
 			}
 			got, err := auth.ParseTokens("f", []byte(mustRead(t, path)))
 			e.Created, e.Expires = e.Created.Truncate(time.Second), e.Expires.Truncate(time.Second)
-			if err != nil || len(got) != i+1 || got[i] != e {
+			if err != nil || len(got) != i+1 || !reflect.DeepEqual(got[i], e) {
 				t.Fatalf("read back %+v, %v, written %+v", got, err, e)
 			}
 		}

@@ -12,10 +12,11 @@ import (
 // Subject is nobody.
 type Subject struct {
 	employee   string
+	panel      string
 	credential string
 	label      string
-	expires    int64 // Unix seconds; 0 for never. Not a time.Time, which would not compare by ==
-	key        tokenHash
+	expires    int64    // Unix seconds; 0 for never. Not a time.Time, which would not compare by ==
+	key        [32]byte // of what holds the credential: a token's hash, or that of the key which signed it
 }
 
 // Employee returns the id of the employee as the policy knows him; empty for nobody.
@@ -24,8 +25,12 @@ func (s Subject) Employee() string { return s.employee }
 // Known reports whether s is somebody.
 func (s Subject) Known() bool { return s.employee != "" }
 
-// Credential returns a name for the credential that is fit for logs and the audit log ("token:1a2b3c4d5e6f"): the same each time,
-// and of no use to who reads it.
+// Panel returns the name of the panel that asks for the employee; empty when he asks himself.
+func (s Subject) Panel() string { return s.panel }
+
+// Credential returns a name for the credential that is fit for logs and the audit log: the same each time, and of no use to who reads
+// it. "token:1a2b3c4d5e6f" is a token from the tokens file, "panel:NAME:1a2b3c4d5e6f" one of the panel NAME, which named the employee,
+// and "jwt:1a2b3c4d5e6f" a JSON web token.
 func (s Subject) Credential() string { return s.credential }
 
 // Label returns what the credential is called by who gave it out; it may be empty and need not be unique.
@@ -50,7 +55,8 @@ func (s Subject) Format(f fmt.State, _ rune) {
 
 // Credential is what a door was given. It prints redacted.
 type Credential struct {
-	Token string // a bearer token
+	Token    string // a bearer token
+	Employee string // whom a panel names as the one for whom it asks; empty: nobody is named
 }
 
 // Format prints "[credential]", whatever the verb.

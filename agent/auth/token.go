@@ -51,5 +51,11 @@ func parseHash(s string) (h tokenHash, ok bool) {
 	return h, err == nil
 }
 
-// name is a credential's name for logs: the beginning of its hash.
-func (h tokenHash) name() string { return "token:" + hex.EncodeToString(h[:6]) }
+// name is a credential's name for logs: whose it is, and the beginning of its hash.
+func (h tokenHash) name(panel string) string {
+	id := hex.EncodeToString(h[:6])
+	if panel != "" {
+		return "panel:" + panel + ":" + id
+	}
+	return "token:" + id
+}

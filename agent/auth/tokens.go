@@ -9,9 +9,14 @@ import (
 	"time"
 )
 
-// Entry is one token as the file keeps it.
+// Everyone stands in ActsFor for all employees.
+const Everyone = "everyone"
+
+// Entry is one token as the file keeps it: an employee's, or a panel's, which names the employee with each request.
 type Entry struct {
-	Employee string
+	Employee string    // whom it proves; empty for a panel's
+	Panel    string    // the panel whose back end holds it; empty for an employee's
+	ActsFor  []string  // whom the panel may name: ids, or Everyone alone; never empty for a panel
 	Hash     string    // "sha256:…", of the token
 	Label    string    // what it is for; may be empty
 	Created  time.Time // zero when the file does not say
@@ -21,30 +26,53 @@ type Entry struct {
 // Options are what OpenTokens needs beside the path. The zero value is ready for use.
 type Options struct {
 	Clock func() time.Time // nil means time.Now
+	// Known reports whether there is an employee of this id, so that a panel which names one who does not exist is denied like one
+	// that names whom it may not. It is called from several goroutines and must not block. nil means that whoever is named is known.
+	Known func(employee string) bool
 }
 
 // Tokens authenticates bearer tokens by the hashes in a file. It is safe for concurrent use.
 type Tokens struct {
 	path  string
 	clock func() time.Time
+	known func(employee string) bool
 	mu    sync.Mutex // one Reload at a time
 	set   atomic.Pointer[tokenSet]
 }
 
 type tokenSet struct {
 	entries []Entry
-	byHash  map[tokenHash]Subject
+	byHash  map[tokenHash]holder
 	err     error // of the last reload
+}
+
+// holder is whom a token lets in.
+type holder struct {
+	subject  Subject // for a panel's token still without the employee
+	actsFor  map[string]bool
+	everyone bool
+}
+
+// as returns the subject when named is whom the credential names, if anybody. An ordinary token names nobody, since it is its employee's
+// whatever is said beside it, and who says something else is mistaken or lies; a panel's has to name one whom it may.
+func (h holder) as(named string) (Subject, bool) {
+	if h.subject.panel == "" {
+		return h.subject, named == ""
+	}
+	if !isEmployee(named) || !h.everyone && !h.actsFor[named] {
+		return Subject{}, false
+	}
+	s := h.subject
+	s.employee = named
+	return s, true
 }
 
 var _ Authenticator = (*Tokens)(nil)
 
 // OpenTokens reads the tokens file at path.
 func OpenTokens(path string, o Options) (*Tokens, error) {
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
-	t := &Tokens{path: path, clock: o.Clock}
+	t := newTokens(o)
+	t.path = path
 	entries, err := readTokens(path)
 	if err != nil {
 		return nil, err
@@ -56,9 +84,6 @@ func OpenTokens(path string, o Options) (*Tokens, error) {
 // NewTokens returns Tokens that are not kept in a file; Reload leaves them as they are. It is for tests and for programs that keep
 // their tokens elsewhere. An entry that a file could not have is an error.
 func NewTokens(o Options, entries ...Entry) (*Tokens, error) {
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
 	var errs []error
 	seen := make(map[string]bool)
 	for i, e := range entries {
@@ -72,9 +97,19 @@ func NewTokens(o Options, entries ...Entry) (*Tokens, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	t := &Tokens{clock: o.Clock}
+	t := newTokens(o)
 	t.set.Store(newTokenSet(entries))
 	return t, nil
+}
+
+func newTokens(o Options) *Tokens {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Known == nil {
+		o.Known = func(string) bool { return true }
+	}
+	return &Tokens{clock: o.Clock, known: o.Known}
 }
 
 // Reload reads the file again. When it cannot be used, what was loaded before stays in force and the error is returned, and by Err
@@ -107,8 +142,12 @@ func (t *Tokens) Authenticate(_ context.Context, c Credential) (Subject, error) 
 	if !isToken(c.Token) {
 		return Subject{}, ErrDenied
 	}
-	s, ok := t.set.Load().byHash[hashOf(c.Token)]
+	h, ok := t.set.Load().byHash[hashOf(c.Token)]
 	if !ok {
+		return Subject{}, ErrDenied
+	}
+	s, ok := h.as(c.Employee)
+	if !ok || s.panel != "" && !t.known(s.employee) {
 		return Subject{}, ErrDenied
 	}
 	if t.expired(s) {
@@ -127,8 +166,17 @@ func (t *Tokens) expired(s Subject) bool { return s.expires != 0 && t.clock().Un
 
 // check reports what a tokens file would not take.
 func (e Entry) check() error {
-	if !isEmployee(e.Employee) {
+	switch {
+	case e.Panel == "" && !isEmployee(e.Employee):
 		return errors.New("employee is not an id")
+	case e.Panel == "" && len(e.ActsFor) > 0:
+		return errors.New("acts_for belongs to a panel's token")
+	case e.Panel != "" && e.Employee != "":
+		return errors.New("a token is an employee's or a panel's, not both")
+	case e.Panel != "" && !isPanel(e.Panel):
+		return errors.New("panel is not a name: " + panelForm)
+	case e.Panel != "" && !isActsFor(e.ActsFor):
+		return errors.New("acts_for is not a list of different employees, nor \"everyone\"")
 	}
 	if _, ok := parseHash(e.Hash); !ok {
 		return errors.New("hash is not \"sha256:\" and 64 lower-case hex digits")
@@ -141,20 +189,35 @@ func (e Entry) check() error {
 
 // newTokenSet takes entries that were checked.
 func newTokenSet(entries []Entry) *tokenSet {
-	set := &tokenSet{entries: entries, byHash: make(map[tokenHash]Subject, len(entries))}
+	set := &tokenSet{entries: entries, byHash: make(map[tokenHash]holder, len(entries))}
 	for _, e := range entries {
 		h, _ := parseHash(e.Hash)
-		s := Subject{employee: e.Employee, credential: h.name(), label: e.Label, key: h}
+		s := Subject{employee: e.Employee, panel: e.Panel, credential: h.name(e.Panel), label: e.Label, key: h}
 		if !e.Expires.IsZero() {
 			s.expires = max(1, e.Expires.Unix()) // 0 would mean never
 		}
-		set.byHash[h] = s
+		who := holder{subject: s, everyone: isEveryone(e.ActsFor)}
+		if !who.everyone && e.Panel != "" {
+			who.actsFor = make(map[string]bool, len(e.ActsFor))
+			for _, id := range e.ActsFor {
+				who.actsFor[id] = true
+			}
+		}
+		set.byHash[h] = who
 	}
 	return set
 }
 
 // subject returns the subject as the set knows it now.
 func (set *tokenSet) subject(s Subject) (Subject, bool) {
-	now, ok := set.byHash[s.key]
+	h, ok := set.byHash[s.key]
+	if !ok || h.subject.panel != s.panel {
+		return Subject{}, false
+	}
+	named := ""
+	if s.panel != "" {
+		named = s.employee
+	}
+	now, ok := h.as(named)
 	return now, ok && now.employee == s.employee
 }

@@ -128,7 +128,7 @@ func TestReloadTakesWhatIsGoodAndKeepsTheLastGood(t *testing.T) {
 	}
 	mustPut(t, path, line("boris", secondHash)+"- oops\n")
 	err = tokens.Reload()
-	if want := path + ":2:3: a map with the keys employee, hash, label, created, expires belongs here"; err == nil || err.Error() != want || tokens.Err() == nil {
+	if want := path + ":2:3: a map with the keys employee, panel, acts_for, hash, label, created, expires belongs here"; err == nil || err.Error() != want || tokens.Err() == nil {
 		t.Fatalf("a broken file: %v, want %s", err, want)
 	}
 	if !in(token) || in(second) || !tokens.Holds(s) || len(tokens.Entries()) != 1 {
@@ -177,6 +177,9 @@ func TestTokensInMemoryAreCheckedLikeThoseOfAFile(t *testing.T) {
 	}
 	for name, entries := range map[string][]auth.Entry{
 		"twice": {good, {Employee: "boris", Hash: hash}}, "nobody": {{Hash: hash}}, "no hash": {{Employee: "anna"}}, "label": {{Employee: "anna", Hash: hash, Label: "a\nb"}},
+		"both": {{Employee: "anna", Panel: "crm", ActsFor: []string{"anna"}, Hash: hash}}, "acts for nobody": {{Panel: "crm", Hash: hash}},
+		"acts without a panel": {{Employee: "anna", ActsFor: []string{"boris"}, Hash: hash}}, "a panel's name": {{Panel: "c m", ActsFor: []string{"anna"}, Hash: hash}},
+		"acts for everyone and anna": {{Panel: "crm", ActsFor: []string{"everyone", "anna"}, Hash: hash}}, "acts for a nameless one": {{Panel: "crm", ActsFor: []string{""}, Hash: hash}},
 	} {
 		if _, err := auth.NewTokens(auth.Options{}, entries...); err == nil {
 			t.Errorf("%s: taken", name)
