@@ -24,12 +24,15 @@ type caller struct {
 	tone         phone.Tone
 }
 
+// step is one part of the tour.
+type step struct {
+	title string
+	run   func(context.Context) error
+}
+
 // tour walks through the main job. Each step says what should be true and returns an error if it is not.
 func (d *demo) tour(ctx context.Context) error {
-	for i, s := range []struct {
-		title string
-		run   func(context.Context) error
-	}{
+	return d.steps(ctx, []step{
 		{"Irina listens to a call of Anna's: she hears both, neither hears her", d.spy},
 		{"Irina whispers: Anna hears her, the customer does not", d.whisper},
 		{"Irina barges in: both hear her", d.barge},
@@ -41,13 +44,18 @@ func (d *demo) tour(ctx context.Context) error {
 		{"The policy is edited: the running supervision ends", d.edited},
 		{"Earshot is killed: the supervision ends with its lease", d.killed},
 		{"The record of all this is whole, and an altered line is found", d.recorded},
-	} {
+	}, d.quiet)
+}
+
+// steps runs one step after the other, each from a quiet PBX.
+func (d *demo) steps(ctx context.Context, steps []step, quiet func(context.Context) error) error {
+	for i, s := range steps {
 		fmt.Printf("\n%d. %s\n", i+1, s.title)
 		began := time.Now()
 		if err := s.run(ctx); err != nil {
 			return fmt.Errorf("step %d, %s: %w", i+1, s.title, err)
 		}
-		if err := d.quiet(ctx); err != nil {
+		if err := quiet(ctx); err != nil {
 			return fmt.Errorf("after step %d: %w", i+1, err)
 		}
 		fmt.Printf("   as it should be (%.1f s)\n", time.Since(began).Seconds())
