@@ -168,9 +168,9 @@ type Event struct {
 }
 
 // Format writes the event's kind and ids, whatever the verb.
-func (e Event) Format(f fmt.State, _ rune) {
-	_, _ = io.WriteString(f, e.Kind.String())
-	for _, id := range []string{string(e.Channel.ID), string(e.Peer.ID), string(e.Bridge.ID), string(e.From)} {
+func (ev Event) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, ev.Kind.String())
+	for _, id := range []string{string(ev.Channel.ID), string(ev.Peer.ID), string(ev.Bridge.ID), string(ev.From)} {
 		if id != "" {
 			_, _ = io.WriteString(f, " "+id)
 		}

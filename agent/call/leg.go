@@ -78,8 +78,9 @@ func (d Direction) String() string {
 		return "in"
 	case Out:
 		return "out"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // Phase is what a leg's owner is doing on it: a leg's state as a colleague would say it.
@@ -105,8 +106,9 @@ func (p Phase) String() string {
 		return "talking"
 	case PhaseHeld:
 		return "held"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // A Leg is one live channel. It belongs to its [Table]: read it while the table is not being written. The pointer stays
