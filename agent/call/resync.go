@@ -136,6 +136,9 @@ func (t *Table) resyncDials(s *Snapshot) {
 		}
 	}
 	for l := t.first; l != nil; l = l.next {
+		if l.app == "AppDial2" && l.bridge == nil && l.state == StateUp {
+			l.originated = true // it has just answered what nobody dialled it for (main/dial.c), and has gone nowhere yet
+		}
 		if l.bridge != nil || !l.isRung() || l.rung() {
 			continue
 		}

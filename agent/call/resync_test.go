@@ -190,6 +190,23 @@ func TestADialOfWhichBothSidesAreInACallIsOver(t *testing.T) {
 	p.peers("gleb", "")
 }
 
+func TestAClickToCallThatIsMetHalfwayIsAnOutgoingOne(t *testing.T) {
+	p := newPBX(t)
+	p.apply(&call.Event{Kind: call.LinkLost})
+	p.chans["anna"] = &call.Channel{ID: "anna", Name: "PJSIP/101-00000001", State: call.StateUp, App: "AppDial2"}
+	p.order = append(p.order, "anna")
+	p.resync(p.snapshot())
+	p.is("anna", "talking in")
+	p.chans["anna"].App = "Dial"
+	p.leg("boris", "PJSIP/102-00000002", call.StateDown)
+	p.dial("anna", "boris", "102")
+	p.is("anna", "dialling out")
+	p.dialEnd("anna", "boris", false)
+	p.chans["anna"].App = "AppDial2" // Asterisk shows it again when the dialplan is left
+	p.state("anna", call.StateUp)
+	p.is("anna", "talking out")
+}
+
 func TestAResyncTellsByTheApplicationWhoWasRung(t *testing.T) {
 	for app, want := range map[string]string{"AppDial": "in", "AppDial2": "in", "AppQueue": "in", "Dial": "out", "Queue": "out", "": "out"} {
 		table := call.NewTable()

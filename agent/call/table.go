@@ -77,6 +77,11 @@ func (t *Table) Apply(ev *Event) []Change {
 		if l := t.observe(&ev.Channel, ev); l != nil {
 			was := l.phase
 			l.hungUp = true
+			for i := len(l.dials) - 1; i >= 0; i-- {
+				if d := l.dials[i]; d.stage == linked {
+					t.untieDial(d) // it waits for nobody
+				}
+			}
 			if t.rephase(l, ev); l.phase != was {
 				t.change(Change{Kind: LegStateChanged, Leg: l.id})
 			}
@@ -180,7 +185,7 @@ func (t *Table) observe(ch *Channel, ev *Event) *Leg {
 		t.change(Change{Kind: PartyChanged, Leg: l.id})
 	}
 	setString(&l.exten, ch.Exten)
-	if setString(&l.app, ch.App) && l.direction == Out && dialledApp(l.app) {
+	if setString(&l.app, ch.App) && l.direction == Out && (l.app == "AppDial" || l.app == "AppQueue") {
 		l.direction = In // it has been put in the place of a leg that Asterisk dialled (pickup, app_queue's without a Dial event)
 	}
 	if l.direction == Out && l.dialled == "" && ch.Exten != "" {
@@ -242,6 +247,9 @@ func directionOf(ch *Channel) Direction {
 	}
 	return Out
 }
+
+// originatedApp is what a leg is in that Asterisk dialled for nobody, until it is answered and goes on; a click to call ends in it too.
+const originatedApp = "AppDial2"
 
 // dialledApp reports whether a leg in that application is one that Asterisk dialled and that has gone nowhere else since
 // (apps/app_dial.c, apps/app_queue.c and main/dial.c set AppDial, AppQueue and AppDial2).
