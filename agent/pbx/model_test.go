@@ -194,7 +194,17 @@ func (m *model) peers(leg string) map[string]bool {
 }
 
 // A poll answers the requests of a snapshot as the PBX would that is asked piece by piece while calls go on.
-type poll struct{ channels, bridges, variables *model }
+type poll struct {
+	channels, bridges, variables *model
+	first                        map[string]string // the first linked id that AMI told of each channel; it tells later than ARI
+}
+
+func (p poll) linked(id string) string {
+	if v := p.variables.linked[id]; v != "" {
+		return v
+	}
+	return p.first[id]
+}
 
 func (p poll) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body any
@@ -217,7 +227,7 @@ func (p poll) RoundTrip(r *http.Request) (*http.Response, error) {
 		if _, ok := m.channels[id]; ok {
 			switch r.URL.Query().Get("variable") {
 			case "CHANNEL(linkedid)":
-				body = map[string]string{"value": m.linked[id]}
+				body = map[string]string{"value": p.linked(id)}
 			case "CDR(answer,u)":
 				body = map[string]string{"value": fmt.Sprintf("%.6f", float64(m.answered[id].UnixMicro())/1e6)}
 			}
