@@ -248,9 +248,6 @@ func directionOf(ch *Channel) Direction {
 	return Out
 }
 
-// originatedApp is what a leg is in that Asterisk dialled for nobody, until it is answered and goes on; a click to call ends in it too.
-const originatedApp = "AppDial2"
-
 // dialledApp reports whether a leg in that application is one that Asterisk dialled and that has gone nowhere else since
 // (apps/app_dial.c, apps/app_queue.c and main/dial.c set AppDial, AppQueue and AppDial2).
 func dialledApp(app string) bool { return strings.HasPrefix(app, "AppDial") || app == "AppQueue" }
