@@ -27,7 +27,7 @@ type cli struct {
 	Run     runCmd     `cmd:"" help:"Run Earshot beside a PBX."`
 	Check   checkCmd   `cmd:"" help:"Check a configuration with all the files it names, or a policy alone. Prints every error as file:line:column: message; exit 1 if there is one."`
 	Explain explainCmd `cmd:"" help:"Say whether SUBJECT may do ACTION to TARGET, and why. The first word is allow or deny; exit 0, 1, or 2 for an error."`
-	Token   tokenCmd   `cmd:"" help:"Make a token for an employee and print it, once. The tokens file gets its hash."`
+	Token   tokenCmd   `cmd:"" help:"Make a token for an employee, or for a panel, and print it, once. The tokens file gets its hash."`
 	Audit   auditCmd   `cmd:"" help:"Verify an audit log."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -84,8 +84,14 @@ func (versionCmd) Run(s streams) error {
 	return err
 }
 
-// version is that of the module, or of the commit that it was built from.
+// release is set by the linker where a build has no repository to take its version from: -ldflags "-X main.release=v1.2.3".
+var release string
+
+// version is the release, or that of the module, or the commit that it was built from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

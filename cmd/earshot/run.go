@@ -64,10 +64,15 @@ func newLog(cfg agent.Log, s streams) zerolog.Logger {
 type checkCmd struct {
 	Config string `type:"path" xor:"what" required:"" help:"A configuration file; every file that it names is checked too." placeholder:"FILE"`
 	Policy string `type:"path" xor:"what" required:"" help:"A policy file." placeholder:"FILE"`
+
+	Running bool `help:"Ask the Earshot that runs with the configuration whether it is ready, and print what it lacks; exit 1 if it is not."`
 }
 
 // Run prints every error and warning.
-func (c *checkCmd) Run(s streams) error {
+func (c *checkCmd) Run(ctx context.Context, s streams) error {
+	if c.Running {
+		return c.running(ctx, s)
+	}
 	file, check := c.Config, agent.Check
 	if c.Policy != "" {
 		file, check = c.Policy, agent.CheckPolicy
