@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// ErrBadOverlay: an overlay has a field that is not understood. It is not taken at all.
+// ErrBadOverlay means that an overlay has a field that is not understood. It is not taken at all.
 var ErrBadOverlay = errors.New("the overlay is malformed")
 
 // Overlay is what was set for the employees in one generation: an immutable snapshot, read and replaced whole, so nobody sees values

@@ -9,13 +9,13 @@ import (
 type State uint8
 
 const (
-	// Away: it cannot be reached or does not answer in time. What is known serves on and grows older; nothing is written.
+	// Away means that it cannot be reached or does not answer in time. What is known serves on and grows older; nothing is written.
 	Away State = iota
-	// Refusing: it answers reads and refuses writes, because its memory is full, it is a read-only replica or its disk fails.
+	// Refusing means that it answers reads and refuses writes, because its memory is full, it is a read-only replica or its disk fails.
 	Refusing
-	// Up: all is well.
+	// Up means that all is well.
 	Up
-	// Local: nothing is shared.
+	// Local means that nothing is shared.
 	Local
 )
 

@@ -9,16 +9,16 @@ import (
 type ChangeKind uint8
 
 const (
-	// ChangeMany: more changed than the watcher fetched; read anew all that is of interest. It is the zero value.
+	// ChangeMany means that more changed than the watcher fetched; read anew all that is of interest. It is the zero value.
 	ChangeMany ChangeKind = iota
-	// ChangeSession: a session was put or its end was moved. ID and Owner are set.
+	// ChangeSession means that a session was put or its end was moved. ID and Owner are set.
 	ChangeSession
-	// ChangeSessionGone: a session was deleted here or elsewhere. ID and Owner are set. That a session expires is not told: its
+	// ChangeSessionGone means that a session was deleted here or elsewhere. ID and Owner are set. That a session expires is not told: its
 	// Expires does.
 	ChangeSessionGone
-	// ChangeOverlay: the overlay of Generation is another one.
+	// ChangeOverlay means that the overlay of Generation is another one.
 	ChangeOverlay
-	// ChangeStatus: the State or its reason is another one, or the shared store was replaced.
+	// ChangeStatus means that the State or its reason is another one, or the shared store was replaced.
 	ChangeStatus
 )
 

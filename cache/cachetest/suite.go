@@ -68,7 +68,7 @@ func Suite(t *testing.T, open Open) {
 		"a slow watcher holds up nobody and is told":      slowWatcher,
 		"what it holds is not printed":                    redacted,
 		"writes of many at once are all there":            concurrent,
-		"who has no time loads nothing and still deletes":  ended,
+		"who has no time loads nothing and still deletes": ended,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
