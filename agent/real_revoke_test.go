@@ -64,7 +64,7 @@ func TestAnEditOfThePolicyEndsASupervision(t *testing.T) {
 			o.must(o.Edit("policy.yaml", grant, noGrant))
 			e := o.ended(saved[len(saved)-1], sup, target, peer)
 			o.over(w, s.ID, sup, "no_right")
-			o.refused(o.as("irina").Do(o.ctx, http.MethodPost, "/v1/supervisions", map[string]string{"target": "anna", "mode": "spy"}, nil), 403, "no_right")
+			_ = o.refused(o.as("irina").Do(o.ctx, http.MethodPost, "/v1/supervisions", map[string]string{"target": "anna", "mode": "spy"}, nil), 403, "no_right")
 			deaf, hungUp = append(deaf, e.deaf), append(hungUp, e.hungUp)
 			o.must(o.Edit("policy.yaml", noGrant, grant))
 		}
@@ -165,7 +165,7 @@ func TestATokenThatIsTakenAwayEnds(t *testing.T) {
 			o.Errorf("her stream ended with %v", err)
 		}
 		o.Logf("her stream ended %d ms after the file was saved", time.Since(since).Milliseconds())
-		o.refused(o.as("irina").Do(o.ctx, http.MethodGet, "/v1/me", nil, nil), 401, "unauthenticated")
+		_ = o.refused(o.as("irina").Do(o.ctx, http.MethodGet, "/v1/me", nil, nil), 401, "unauthenticated")
 		o.must(target.Hangup(o.ctx))
 		o.must(sup.WaitEnded(o.ctx))
 		if _, err := other.UntilState(o.ctx, "anna", "idle"); err != nil {

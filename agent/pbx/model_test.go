@@ -92,7 +92,9 @@ func (m *model) take(t testing.TB, e *entry) {
 		d := [2]string{caller, peer}
 		switch ev.DialStatus {
 		case "", "RINGING", "PROGRESS", "PROCEEDING":
-			m.dials[d] = m.dials[d]
+			if _, begun := m.dials[d]; !begun {
+				m.dials[d] = false
+			}
 		case "ANSWER":
 			m.dials[d] = true
 		default:
