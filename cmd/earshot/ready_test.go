@@ -1,0 +1,61 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A container's health is what the running Earshot says of itself, by the address in the configuration.
+func TestCheckAsksTheRunningOne(t *testing.T) {
+	status, body := http.StatusOK, "ready\n"
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/readyz" {
+			t.Errorf("asked for %s", r.URL.Path)
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	defer admin.Close()
+	_, port, err := net.SplitHostPort(admin.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HTTP_PROXY", "http://192.0.2.1:1")
+	check := func(listen string) (int, string, string) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "earshot.yaml")
+		text := "policy: p\ntokens: t\naudit: {file: a}\nadmin: {listen: \"" + listen + "\"}\npbx:\n  ami: {username: e, secret_file: s}\n  ari: {username: e, password_file: s}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs strings.Builder
+		code := run([]string{"check", "--running", "--config", file}, streams{&out, &errs})
+		return code, out.String(), errs.String()
+	}
+	// It asks the machine that it is on, where the listener is on every address.
+	for _, listen := range []string{"127.0.0.1:" + port, "0.0.0.0:" + port, ":" + port} {
+		if code, out, errs := check(listen); code != exitOK || out != "ready\n" || errs != "" {
+			t.Errorf("%s: exit code %d, %q, %q", listen, code, out, errs)
+		}
+	}
+	status, body = http.StatusServiceUnavailable, "not ready:\nami: no connection\n"
+	if code, out, errs := check("127.0.0.1:" + port); code != exitNo || out != body || errs != "" {
+		t.Errorf("not ready: exit code %d, %q, %q", code, out, errs)
+	}
+	admin.Close()
+	if code, out, _ := check("127.0.0.1:" + port); code != exitNo || !strings.HasPrefix(out, "not running: dial tcp 127.0.0.1:"+port) {
+		t.Errorf("nobody there: exit code %d, %q", code, out)
+	}
+	if code, out, errs := check("127.0.0.1:0"); code != exitError || out != "" || !strings.Contains(errs, "leaves the port to the system") {
+		t.Errorf("port 0: exit code %d, %q, %q", code, out, errs)
+	}
+	var out, errs strings.Builder
+	if code := run([]string{"check", "--running", "--policy", "p"}, streams{&out, &errs}); code != exitError || !strings.Contains(errs.String(), "--running needs --config") {
+		t.Errorf("a policy: exit code %d, %q", code, errs.String())
+	}
+}
