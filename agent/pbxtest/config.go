@@ -15,8 +15,11 @@ type Site struct {
 	RTPLast  int
 	// Earshot is the account with the least rights that Earshot works with, in AMI and in ARI.
 	Earshot Account
-	// Admin is an account with every right, for what a test does to the PBX behind Earshot's back.
+	// Admin is an account with every right, for what a test does to the PBX behind Earshot's back. Without a user there is none.
 	Admin Account
+	// Address, a file with two lines of a PJSIP transport, external_signaling_address and external_media_address, makes SIP and RTP listen on
+	// every address and tell phones that one: they are on the other side of a container's wall. AMI and ARI stay on Host. Empty: all are on Host.
+	Address string
 }
 
 // Account is a user of AMI and ARI.
@@ -51,7 +54,7 @@ func (p *Plan) Files(s Site) (map[string]string, error) {
 		"http.conf":        fmt.Sprintf("[general]\nenabled=yes\nbindaddr=%s\nbindport=%d\nenablestatic=no\nsessionlimit=200\n", s.Host, s.HTTP),
 		"ari.conf":         ariConf(s),
 		"rtp.conf":         fmt.Sprintf("[general]\nrtpstart=%d\nrtpend=%d\nicesupport=no\n", s.RTPFirst, s.RTPLast),
-		"logger.conf":      "[general]\ndateformat=%F %T.%3q\n\n[logfiles]\nmessages => notice,warning,error\n",
+		"logger.conf":      "[general]\ndateformat=%F %T.%3q\n\n[logfiles]\n" + s.log() + " => notice,warning,error\n",
 		// CDR(answer) is the one place that holds the answer time at a resync; no back end is needed for it.
 		"cdr.conf":         "[general]\nenable=yes\nunanswered=yes\n",
 		"cel.conf":         "[general]\nenable=no\n",
@@ -73,7 +76,9 @@ func manager(s Site) string {
 		"bindaddr="+s.Host, fmt.Sprintf("port=%d", s.AMI))
 	// system: FullyBooted, Rename; call: channels, bridges, ChanSpyStart, Pickup, parking, MixMonitorStart; agent: queues.
 	section(&b, s.Earshot.User, "secret="+s.Earshot.Password, "read=system,call,agent", "write=originate", "deny=0.0.0.0/0.0.0.0", "permit="+s.Host+"/32", "writetimeout=5000")
-	section(&b, s.Admin.User, "secret="+s.Admin.Password, "read=all", "write=all", "deny=0.0.0.0/0.0.0.0", "permit="+s.Host+"/32", "writetimeout=5000")
+	if s.Admin.User != "" {
+		section(&b, s.Admin.User, "secret="+s.Admin.Password, "read=all", "write=all", "deny=0.0.0.0/0.0.0.0", "permit="+s.Host+"/32", "writetimeout=5000")
+	}
 	return b.String()
 }
 
@@ -81,9 +86,20 @@ func ariConf(s Site) string {
 	var b strings.Builder
 	section(&b, "general", "enabled=yes", "pretty=no", "websocket_write_timeout=1000")
 	for _, a := range []Account{s.Earshot, s.Admin} {
+		if a.User == "" {
+			continue
+		}
 		section(&b, a.User, "type=user", "read_only=no", "password="+a.Password, "password_format=plain")
 	}
 	return b.String()
+}
+
+// log is where the log goes: a container's is what it prints.
+func (s Site) log() string {
+	if s.Address != "" {
+		return "console"
+	}
+	return "messages"
 }
 
 func features() string {
@@ -101,14 +117,19 @@ func (p *Plan) pjsip(s Site) string {
 	// so that a claimed From of "101" does not make an authenticated trunk a phone.
 	section(&b, "global", "type=global", "user_agent=Asterisk", "endpoint_identifier_order=ip,auth_username,username")
 	section(&b, "system", "type=system", "timer_t1=500", "disable_tcp_switch=yes")
-	section(&b, "udp", "type=transport", "protocol=udp", fmt.Sprintf("bind=%s:%d", s.Host, s.SIP))
-	common := []string{
-		"type=endpoint", "transport=udp", "disallow=all", "allow=ulaw",
+	common := []string{"type=endpoint", "transport=udp", "disallow=all", "allow=ulaw"}
+	if s.Address != "" {
+		section(&b, "udp", "type=transport", "protocol=udp", fmt.Sprintf("bind=0.0.0.0:%d", s.SIP), "#include \""+s.Address+"\"")
+		// What phones call their own address is not where Asterisk, or another phone, reaches them.
+		common = append(common, "disable_direct_media_on_nat=yes")
+	} else {
+		section(&b, "udp", "type=transport", "protocol=udp", fmt.Sprintf("bind=%s:%d", s.Host, s.SIP))
 		// Without these two RTP would bind every address of the machine.
-		"media_address=" + s.Host, "bind_rtp_to_media_address=yes",
-		"rtp_symmetric=yes", "force_rport=yes", "rewrite_contact=yes",
-		"dtmf_mode=rfc4733", "send_pai=yes", "allow_transfer=yes", "language=en", "timers=no",
+		common = append(common, "media_address="+s.Host, "bind_rtp_to_media_address=yes")
 	}
+	common = append(common,
+		"rtp_symmetric=yes", "force_rport=yes", "rewrite_contact=yes",
+		"dtmf_mode=rfc4733", "send_pai=yes", "allow_transfer=yes", "language=en", "timers=no")
 	for _, ph := range p.Phones {
 		e := append([]string(nil), common...)
 		e = append(e, "context=phones", "auth="+ph.ID, "aors="+ph.ID, "identify_by=username,auth_username",

@@ -110,9 +110,22 @@ func (s *scratch) asteriskConf(a *Asterisk) string {
 		"astetcdir => "+s.path("etc"), "astmoddir => "+a.Modules, "astvarlibdir => "+s.path("var"), "astdbdir => "+s.path("db"),
 		"astkeydir => "+s.path("keys"), "astdatadir => "+s.path("data"), "astagidir => "+s.path("agi"), "astspooldir => "+s.path("spool"),
 		"astrundir => "+s.path("run"), "astlogdir => "+s.path("log"), "astcachedir => "+s.path("cache"))
-	section(&b, "options", "verbose=3", "debug=0", "nocolor=yes", "live_dangerously=no", "defaultlanguage=en", "documentation_language=en_US", "hideconnect=yes", "lockconfdir=no")
+	b.WriteString(options)
 	return b.String()
 }
+
+// options is what asterisk.conf says beside directories.
+const options = `[options]
+verbose=3
+debug=0
+nocolor=yes
+live_dangerously=no
+defaultlanguage=en
+documentation_language=en_US
+hideconnect=yes
+lockconfdir=no
+
+`
 
 // tone is a sine of seconds whole seconds in Asterisk's .sln format: 8 kHz, 16 bit, little endian. A whole number of
 // periods, so that it goes on without a click when it is repeated.
