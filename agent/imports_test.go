@@ -59,6 +59,10 @@ var rooms = map[string][]string{
 	"cache":             {},
 	"cache/redis":       {"cache"},
 	"cache/cachetest":   {"cache"},
+	"deploy":            {}, // files, and the tests that hold them
+
+	// Tests alone, which hold the files for containers against what runs.
+	"deploy": {},
 }
 
 // doors are the packages that talk to panels. What is behind them they see through the gate and as a View only.
