@@ -176,7 +176,7 @@ func (g *Gate) ownPhone(set *policy.Set, subject policy.Ref, a *act, asked strin
 
 // refusal is what a subject is told of a decision against him: reason and rule only where they follow from him and the target alone.
 func (g *Gate) refusal(set *policy.Set, d policy.Decision, id string) *Problem {
-	if !d.Pairwise || d.Allowed {
+	if !d.Pairwise {
 		return notForThisCall(id)
 	}
 	p := &Problem{Kind: Refused, Code: d.Reason.String(), Text: "The policy does not allow it.", ID: id}

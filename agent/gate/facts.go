@@ -130,8 +130,8 @@ func (g *Gate) peer(set *policy.Set, peers []*call.Leg) (p *mask.Party, outside 
 		return p, ""
 	}
 	number := other.Caller().Number
-	if number == "" {
-		number = other.Dialled()
+	if number == "" && other.Direction() == call.In {
+		number = other.Dialled() // of one who calls it would be whom he called, not who he is
 	}
 	p = &mask.Party{Number: number.Digits(), Name: other.Caller().Name}
 	if c, ok := g.cfg.Clients.Lookup(number.Digits()); ok {

@@ -183,6 +183,10 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 			return
 		}
 	}
+	if g.cfg.Holds != nil && !g.cfg.Holds(a.subject) {
+		a.finish(ending{reason: reasonCredential, revoked: true, at: time.Now()})
+		return
+	}
 	set := g.policy.Load()
 	if d := g.ground(t, set, a); !d.Allowed {
 		reason := notForThisCall("").Code
@@ -205,5 +209,7 @@ func (g *Gate) told(set *policy.Set, a *act, d policy.Decision) policy.Decision 
 	}
 	subject, _ := set.Employee(a.employee)
 	target, _ := set.Employee(a.target)
-	return set.Decide(&policy.Request{Subject: subject, Action: a.action, Target: target})
+	d = set.Decide(&policy.Request{Subject: subject, Action: a.action, Target: target})
+	d.Pairwise = d.Pairwise && !d.Allowed
+	return d
 }

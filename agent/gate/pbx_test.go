@@ -77,7 +77,7 @@ func (p *fakePBX) put(leg call.LegID, bridge call.BridgeID) {
 
 func (p *fakePBX) appear(leg call.LegID, endpoint string) {
 	o := p.office
-	o.seen(call.Channel{ID: leg, Name: endpoint + "-" + string(leg[len(leg)-8:]), State: call.StateDown, App: "AppDial2"})
+	o.seen(call.Channel{ID: leg, Name: endpoint + "-00000001", State: call.StateDown, App: "AppDial2"})
 	p.put(leg, "")
 	o.ingest(call.Event{Kind: call.DialBegan, Peer: o.ch(string(leg))})
 	o.state(string(leg), call.StateRinging)
