@@ -22,11 +22,11 @@
 //	{earshot}:overlay:GENERATION   hash     generation: GENERATION (required; without it the overlay counts     none; a day, once the
 //	                                        as lost); flag:EMPLOYEE:FLAG: 1 or 0; except:EMPLOYEE:TARGET: 1     next one is put
 //	{earshot}:beat                 string   written by each sidecar at each poll, to learn that writes work     10 s
-//	{earshot}:changes              channel  sessions, overlay, or forget TABLE KEY: a hint to look again,       —
-//	                                        never believed by itself
+//	{earshot}:changes              channel  sessions, overlay, or forget SENDER TABLE KEY: a hint to look,      —
+//	                                        never believed by itself; SENDER is any word
 //	earshot:look:TABLE:HASH        string   a look-up: "+" VALUE, or "-" for a miss; HASH is the SHA-256 of     the look-up's own
-//	                                        the key in base64url, so that numbers stand in no key, slow log
-//	                                        or MONITOR (it hides them from a glance, not from a search)
+//	                                        the key in base64url, so that no number stands in a key (it hides
+//	                                        them from a glance, not from a search)
 //
 // Another system sets flags and excluded targets of generation 7 with
 //
@@ -36,6 +36,10 @@
 // in one transaction when they belong together. Without the PUBLISH it is seen at the next poll. An overlay is read in one step and
 // is taken whole or not at all: one field that is not understood leaves the last good one in force, unverified. To empty an overlay,
 // remove its fields and leave generation; a hash that is gone is not an empty overlay but a lost one.
+//
+// An account for Earshot in Redis needs
+//
+//	~{earshot}:* ~earshot:look:* &{earshot}:changes +@read +@write +@pubsub +@connection +@scripting +time
 //
 // The Redis should not evict (maxmemory-policy noeviction): what it evicts counts as lost.
 package cache

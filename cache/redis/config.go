@@ -225,6 +225,14 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// silent keeps the client from printing to standard error by itself, which it does with addresses, and which it lets be changed
+// for all clients of the program only; this package has the only ones.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+func init() { goredis.SetLogger(silent{}) }
+
 // client makes the client. It reads the files, so that what is missing is told at the start, and connects to nothing.
 func (c Config) client() (goredis.UniversalClient, error) {
 	o := &goredis.UniversalOptions{

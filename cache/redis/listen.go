@@ -33,6 +33,7 @@ func (c *Cache) listen(ctx context.Context) {
 			_ = sub.Close()
 		})
 		c.receive(ctx, sub)
+		c.setHearing(false)
 		if stop() {
 			_ = sub.Close()
 		} else {
@@ -65,6 +66,7 @@ func (c *Cache) receive(ctx context.Context, sub *goredis.PubSub) {
 		case *goredis.Subscription:
 			// What was to be forgotten while nobody listened was not heard.
 			c.local.ForgetAll()
+			c.setHearing(true)
 			c.look()
 		case *goredis.Message:
 			c.hear(m.Payload)
@@ -75,7 +77,8 @@ func (c *Cache) receive(ctx context.Context, sub *goredis.PubSub) {
 // hear takes one hint. It may come from anybody who can publish, so the worst it can do is have something read again.
 func (c *Cache) hear(hint string) {
 	if rest, ok := strings.CutPrefix(hint, "forget "); ok {
-		if table, key, ok := strings.Cut(rest, " "); ok {
+		sender, rest, _ := strings.Cut(rest, " ")
+		if table, key, ok := strings.Cut(rest, " "); ok && sender != c.name { // it has forgotten its own, and may know better by now
 			_ = c.local.Forget(context.Background(), cache.Table{Name: table}, key) // in memory; it does not fail
 		}
 		return

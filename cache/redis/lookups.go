@@ -44,7 +44,7 @@ func (c *Cache) Forget(ctx context.Context, t cache.Table, key string) error {
 	_, err := call(ctx, c, func(ctx context.Context) ([]goredis.Cmder, error) {
 		return c.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
 			p.Del(ctx, c.lookupKey(t, key))
-			p.Publish(ctx, c.channel, "forget "+t.Name+" "+key)
+			p.Publish(ctx, c.channel, "forget "+c.name+" "+t.Name+" "+key)
 			return nil
 		})
 	})

@@ -34,6 +34,7 @@ type Cache struct {
 	cfg    Config
 	now    func() time.Time
 	made   time.Time
+	name   string // random: which hints are its own
 	local  *cache.Memory
 	max    int // sessions
 	maxMem int // bytes of sessions
@@ -55,10 +56,12 @@ type Cache struct {
 	state    cache.State
 	reason   string
 	since    time.Time
+	hearing  bool // the channel
 	replaced uint64
 	unread   int
 	epoch    string
 	version  int64               // of the sessions, as last read
+	newest   int64               // the highest that Redis has told, in an answer to a write too
 	anew     bool                // read everything, not only what changed
 	own      map[string]int64    // sessions that were written from here, by version, until they were read back
 	ends     map[string]int64    // when each session of the copy ends, as Redis has it
@@ -101,7 +104,7 @@ func Open(cfg Config) (*Cache, error) {
 	copied.Sessions, copied.SessionBytes = 2*usual.MaxSessions, 2*usual.MaxSessionBytes
 	tag := "{" + cfg.Prefix + "}:"
 	c := &Cache{
-		cfg: cfg, now: cfg.Memory.Now, made: cfg.Memory.Now(), local: cache.NewMemory(copied), client: client,
+		cfg: cfg, now: cfg.Memory.Now, made: cfg.Memory.Now(), name: rand.Text(), local: cache.NewMemory(copied), client: client,
 		max: usual.MaxSessions, maxMem: usual.MaxSessionBytes,
 		keyMeta: tag + "meta", keySessions: tag + "sessions", keyExpiry: tag + "sessions:expiry", keyChanges: tag + "sessions:changes",
 		keyBeat: tag + "beat", channel: tag + "changes",
@@ -243,10 +246,12 @@ func call[T any](ctx context.Context, c *Cache, exchange func(context.Context) (
 	case ended:
 		c.mu.Unlock()
 		return zero, cache.ErrClosed
+	case running:
 	}
 	c.calls.Add(1) // under the lock: Run waits only after it set the phase
 	c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
 	type answer struct {
 		v   T
 		err error
@@ -254,7 +259,6 @@ func call[T any](ctx context.Context, c *Cache, exchange func(context.Context) (
 	done := make(chan answer, 1)
 	go func() {
 		defer c.calls.Done()
-		defer cancel()
 		v, err := exchange(ctx)
 		done <- answer{v, err}
 	}()
@@ -272,8 +276,14 @@ func (c *Cache) isUp() bool {
 	return c.state == cache.Up
 }
 
+// deaf is the reason when reading and writing work and the channel does not: what others change is seen at the next poll.
+const deaf = "not told of changes"
+
 func (c *Cache) setState(s cache.State, reason string) {
 	c.mu.Lock()
+	if s == cache.Up && !c.hearing {
+		reason = deaf
+	}
 	changed := c.state != s || c.reason != reason
 	if c.state != s {
 		c.since = c.now()
@@ -282,6 +292,16 @@ func (c *Cache) setState(s cache.State, reason string) {
 	c.mu.Unlock()
 	if changed {
 		c.local.Tell(cache.Change{Kind: cache.ChangeStatus})
+	}
+}
+
+func (c *Cache) setHearing(h bool) {
+	c.mu.Lock()
+	c.hearing = h
+	up := c.state == cache.Up
+	c.mu.Unlock()
+	if up {
+		c.setState(cache.Up, "")
 	}
 }
 

@@ -6,7 +6,7 @@ import goredis "github.com/redis/go-redis/v9"
 // clock of the Redis. They run on every Redis from 5 on, in a cluster too: all their keys are in one slot and given in KEYS.
 //
 // A write that may be refused for want of memory is the first write of its script: Redis refuses no later one, so that a script is
-// never half done. Deleting begins with HDEL, which is always allowed.
+// never half done. Deleting begins with HDEL, which is always allowed. PUBLISH may fail (for want of a right): the others poll.
 
 const clock = `
 local t = redis.call('TIME')
@@ -62,7 +62,7 @@ redis.call('ZADD', KEYS[3], ends, ARGV[2])
 prune()
 local version = redis.call('HINCRBY', KEYS[1], 'sessions', 1)
 redis.call('ZADD', KEYS[4], version, ARGV[2])
-redis.call('PUBLISH', ARGV[7], 'sessions')
+redis.pcall('PUBLISH', ARGV[7], 'sessions')
 return {'ok', version, ends, now}
 `)
 
@@ -80,7 +80,7 @@ redis.call('HSET', KEYS[2], ARGV[2], new)
 redis.call('ZADD', KEYS[3], ends, ARGV[2])
 local version = redis.call('HINCRBY', KEYS[1], 'sessions', 1)
 redis.call('ZADD', KEYS[4], version, ARGV[2])
-redis.call('PUBLISH', ARGV[4], 'sessions')
+redis.pcall('PUBLISH', ARGV[4], 'sessions')
 return {'ok', version, ends, now, new}
 `)
 
@@ -95,7 +95,7 @@ for i = 3, #ARGV do
     redis.call('ZADD', KEYS[4], redis.call('HINCRBY', KEYS[1], 'sessions', 1), ARGV[i])
   end
 end
-if gone then redis.call('PUBLISH', ARGV[2], 'sessions') end
+if gone then redis.pcall('PUBLISH', ARGV[2], 'sessions') end
 return {'ok', tonumber(redis.call('HGET', KEYS[1], 'sessions') or '0')}
 `)
 
@@ -136,6 +136,6 @@ var putOverlayScript = goredis.NewScript(`
 for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
 redis.call('RENAME', KEYS[2], KEYS[1])
 redis.call('PEXPIRE', KEYS[3], 86400000)
-redis.call('PUBLISH', ARGV[1], 'overlay')
+redis.pcall('PUBLISH', ARGV[1], 'overlay')
 return 1
 `)

@@ -5,7 +5,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +23,9 @@ import (
 type server struct {
 	t       testing.TB
 	addr    string
+	conf    []string
 	args    []string
+	ready   string // what it says when it is
 	process *child.Process
 	admin   *goredis.Client // what an administrator or another system does
 }
@@ -29,7 +33,20 @@ type server struct {
 // start starts a redis-server that keeps nothing on disk; args are added to its command line.
 func start(t testing.TB, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, addr: freePort(t), args: args}
+	s := &server{t: t, addr: freePort(t), args: append([]string{"--save", "", "--appendonly", "no"}, args...), ready: "Ready to accept connections"}
+	return s.begin()
+}
+
+// startSentinel starts a sentinel with a configuration file.
+func startSentinel(t testing.TB, conf string) *server {
+	t.Helper()
+	s := &server{t: t, addr: freePort(t), conf: []string{conf}, args: []string{"--sentinel"}, ready: "+monitor master"}
+	return s.begin()
+}
+
+func (s *server) begin() *server {
+	s.t.Helper()
+	t := s.t
 	s.run()
 	s.admin = goredis.NewClient(&goredis.Options{Addr: s.addr, MaxRetries: -1})
 	t.Cleanup(func() {
@@ -60,7 +77,7 @@ func (s *server) run() {
 		s.t.Fatal(err)
 	}
 	dir := s.t.TempDir()
-	args := append([]string{"--bind", host, "--port", port, "--dir", dir, "--save", "", "--appendonly", "no"}, s.args...)
+	args := slices.Concat(s.conf, []string{"--bind", host, "--port", port, "--dir", dir}, s.args)
 	cmd, err := root.Command(context.Background(), "redis-server", args...)
 	if err != nil {
 		s.t.Fatal(err)
@@ -83,7 +100,7 @@ func (s *server) run() {
 			said, _ := os.ReadFile(path)
 			s.t.Fatalf("redis-server: %v: %s", s.process.Err(), said)
 		case <-tick.C:
-			if said, err := os.ReadFile(path); err == nil && strings.Contains(string(said), "Ready to accept connections") {
+			if said, err := os.ReadFile(path); err == nil && strings.Contains(string(said), s.ready) {
 				return
 			}
 		}
@@ -134,23 +151,26 @@ func openCloser(t testing.TB, cfg redis.Config, state cache.State) (c *redis.Cac
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeIt = run(t, c)
+	await(t, c, func(s cache.Status) bool {
+		return s.State == state && (s.Reason == "") == (state == cache.Up) && s.Reason != "not connected yet"
+	})
+	return c, closeIt
+}
+
+// run runs the cache until the end of the test or of closeIt.
+func run(t testing.TB, c cache.Cache) (closeIt func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
-	closed := false
-	closeIt = func() {
-		if closed {
-			return
-		}
-		closed = true
+	closeIt = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-	}
+	})
 	t.Cleanup(closeIt)
-	await(t, c, func(s cache.Status) bool { return s.State == state && s.Reason != "not connected yet" })
-	return c, closeIt
+	return closeIt
 }
 
 // await waits until a status holds, woken by what the cache tells and, for what it tells nobody (ages, counters), now and then.

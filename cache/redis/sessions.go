@@ -98,11 +98,12 @@ func (c *Cache) DeleteSession(ctx context.Context, id string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.replaced != w.era {
+		return nil // the Redis before was told; this one still must be
+	}
 	delete(c.pending, id)
 	delete(c.ends, id)
-	if c.replaced != w.era {
-		return nil
-	}
+	c.newest = max(c.newest, w.version)
 	c.own[id] = w.version // so that an answer which is under way, and older, brings back nothing
 	return nil
 }
@@ -161,6 +162,7 @@ func (c *Cache) applyOwn(s cache.Session, w written) error {
 		return nil // a later write from here was faster
 	}
 	c.own[s.ID] = w.version
+	c.newest = max(c.newest, w.version)
 	err := c.take(s, w.ends, w.now)
 	if err != nil {
 		c.look()
@@ -224,9 +226,9 @@ func (c *Cache) deletePending(ctx context.Context) error {
 
 // readSessions brings the copy of the sessions up to date; the caller has the turn.
 func (c *Cache) readSessions(ctx context.Context) error {
-	for range 2 {
+	for range 3 { // at most: it is empty, it was set back, and then it is read
 		c.mu.Lock()
-		epoch, since := c.epoch, c.version
+		epoch, since, newest := c.epoch, c.version, c.newest
 		if c.anew || epoch == "" {
 			since = -1
 		}
@@ -238,29 +240,40 @@ func (c *Cache) readSessions(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if str(out, 0) != "" {
-			return c.applyRead(out, sent)
+		if str(out, 0) == "" {
+			if err := c.found(ctx); err != nil {
+				return err
+			}
+			continue
 		}
-		if err := c.found(ctx); err != nil {
+		if again, err := c.applyRead(out, sent, newest); err != nil || !again {
 			return err
 		}
 	}
-	return &stateError{cache.Away, "forgets what is written at once"}
+	return &stateError{cache.Away, "forgets at once what is written"}
 }
 
-func (c *Cache) applyRead(out []any, sent int64) error {
+// applyRead takes what was read into the copy. sent is when the request left and newest the version that was known then: Redis
+// can have a lower one only if it was set back. It reports whether everything must be read again.
+func (c *Cache) applyRead(out []any, sent, newest int64) (again bool, err error) {
 	epoch, version, now, mode := str(out, 0), num(out, 2), num(out, 3), str(out, 4)
 	if str(out, 1) != layout {
-		return &stateError{cache.Away, "its keys are of another version of Earshot"}
+		return false, &stateError{cache.Away, "its keys are of another version of Earshot"}
 	}
 	if mode == "large" {
-		return &stateError{cache.Away, "holds more sessions than the bounds allow"}
+		return false, &stateError{cache.Away, "holds more sessions than the bounds allow"}
 	}
 	c.mu.Lock()
-	replaced := c.epoch != "" && (epoch != c.epoch || version < c.version)
+	replaced := c.epoch != "" && (epoch != c.epoch || version < newest)
 	if replaced {
 		c.replaced++
+		c.newest = 0
 		clear(c.own)
+	}
+	if replaced && mode != "all" {
+		c.anew = true
+		c.mu.Unlock()
+		return true, nil
 	}
 	if mode == "all" {
 		c.unread = 0
@@ -290,13 +303,14 @@ func (c *Cache) applyRead(out []any, sent int64) error {
 		}
 	}
 	// What could not be read is no session and grants nothing; it is read again and again so that Status tells when it is gone.
+	c.newest = max(c.newest, version)
 	c.epoch, c.version, c.anew = epoch, version, c.unread > 0
 	c.mu.Unlock()
 	c.verified.Store(sent)
 	if replaced {
 		c.local.Tell(cache.Change{Kind: cache.ChangeStatus})
 	}
-	return nil
+	return false, nil
 }
 
 // firstSession is where in the answer to readScript the sessions begin.
