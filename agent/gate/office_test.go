@@ -85,16 +85,18 @@ func newOffice(t testing.TB, text string, change ...func(*gate.Config)) *office 
 		f(&c)
 	}
 	o.gate = gate.New(c)
-	t.Cleanup(func() {
-		o.pbx.let()
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		if err := o.gate.Close(ctx); err != nil {
-			t.Errorf("close the gate: %v", err)
-		}
-	})
+	t.Cleanup(o.close)
 	o.snapshot()
 	return o
+}
+
+func (o *office) close() {
+	o.pbx.let()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := o.gate.Close(ctx); err != nil {
+		o.t.Errorf("close the gate: %v", err)
+	}
 }
 
 func set(t testing.TB, text string) *policy.Set {

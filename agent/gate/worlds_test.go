@@ -1,0 +1,320 @@
+package gate_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/gate"
+	"pgregory.net/rapid"
+)
+
+// The two worlds: one script is played twice, and only who is on the other side differs. Whoever may not see him gets the same messages and
+// answers, but for handles and the times of his own requests; whoever may see him gets others, or nothing would have been compared.
+
+// side is who is on the other side.
+type side struct {
+	number, name string
+	client       bool // of hana's, who may not intercept
+}
+
+var sides = []side{
+	{number: "+79161112233", name: "Petrov"},
+	{number: "+442071838750", name: "J. Smith"},
+	{number: "", name: ""},
+	{number: "102", name: "Boris"},
+	{number: "+79161112244", name: "Sidorov", client: true},
+}
+
+// blind may not see with whom anna and boris talk; carl may.
+var blind = []string{"dora", "fay", "hana", "nils"}
+
+// world plays a script for one side and writes down what everybody got.
+type world struct {
+	*office
+	side    side
+	streams map[string]*watcher
+	got     map[string][]string
+	next    int      // number of the next leg
+	in, out []string // legs of the call under way: the employee's and the other side's
+}
+
+func newWorld(t testing.TB, s side) *world {
+	w := &world{office: newOffice(t, house, func(c *gate.Config) {
+		d := directory{}
+		if s.client {
+			d[s.number] = clients.Client{Number: s.number, Name: "Sidorov & Co", Responsible: "hana"}
+		}
+		c.Clients = d
+	}), side: s, streams: map[string]*watcher{}, got: map[string][]string{}}
+	for _, subject := range append([]string{"carl"}, blind...) {
+		w.streams[subject] = w.watch(subject)
+	}
+	return w
+}
+
+func (w *world) note(subject string, what ...any) {
+	for _, v := range what {
+		data, err := json.Marshal(v)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.got[subject] = append(w.got[subject], string(data))
+	}
+}
+
+// look writes down what everybody has been sent, and what the board says.
+func (w *world) look() {
+	for subject, s := range w.streams {
+		for _, m := range s.all() {
+			w.note(subject, m)
+		}
+		b, err := w.gate.Employees(who(subject))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.note(subject, b)
+	}
+}
+
+func (w *world) id() string { w.next++; return fmt.Sprintf("%d.9", w.next) }
+
+// them makes a leg of the other side.
+func (w *world) them(s call.State) string {
+	id := w.id()
+	w.leg(id, w.side.number, s, "101")
+	w.named(id, w.side.name)
+	return id
+}
+
+func (w *world) named(id, name string) {
+	ch := w.ch(id)
+	ch.Caller.Name = name
+	w.seen(ch)
+}
+
+// steps are what may happen; each does nothing where it does not fit.
+var steps = map[string]func(w *world){
+	"call in": func(w *world) {
+		if w.in != nil {
+			return
+		}
+		from, to := w.them(call.StateRing), w.id()
+		w.leg(to, "PJSIP/101", call.StateDown, "")
+		w.dial(from, to, "101")
+		w.state(to, call.StateRinging)
+		w.in, w.out = []string{to}, []string{from}
+	},
+	"call out": func(w *world) {
+		if w.in != nil {
+			return
+		}
+		from := w.id()
+		w.leg(from, "PJSIP/101", call.StateRing, w.side.number)
+		to := w.them(call.StateDown)
+		w.dial(from, to, w.side.number+"@trunk")
+		w.in, w.out = []string{from}, []string{to}
+	},
+	"call through Local": func(w *world) {
+		if w.in != nil {
+			return
+		}
+		from, one, two, to := w.them(call.StateUp), w.id(), w.id(), w.id()
+		for half, id := range []string{one, two} {
+			w.seen(call.Channel{ID: call.LegID(id), Name: fmt.Sprintf("Local/%s@q-%s;%d", w.side.number, one, half+1), State: call.StateUp, Caller: call.Identity{Number: call.Number(w.side.number)}})
+		}
+		w.dial(from, one, w.side.number)
+		w.leg(to, "PJSIP/101", call.StateDown, "")
+		w.dial(two, to, "101")
+		w.state(to, call.StateRinging)
+		w.enter("far", from, one)
+		w.in, w.out = []string{to}, []string{from, one, two}
+	},
+	"answer": func(w *world) {
+		if w.in == nil {
+			return
+		}
+		for _, id := range append(w.in, w.out...) {
+			w.state(id, call.StateUp)
+		}
+		near := w.out[len(w.out)-1]
+		for _, pair := range [][2]string{{near, w.in[0]}, {w.in[0], near}} {
+			w.ingest(call.Event{Kind: call.DialEnded, Channel: w.ch(pair[0]), Peer: w.ch(pair[1]), Answered: true})
+		}
+		w.enter("near", w.in[0], near)
+	},
+	"hold":   func(w *world) { w.held(call.LegHeld) },
+	"unhold": func(w *world) { w.held(call.LegUnheld) },
+	"the name comes": func(w *world) {
+		if w.out != nil {
+			w.named(w.out[0], strings.ToUpper(w.side.name))
+		}
+	},
+	"connected line": func(w *world) {
+		if w.in != nil {
+			ch := w.ch(w.in[0])
+			ch.Connected = call.Identity{Name: w.side.name, Number: call.Number(w.side.number)}
+			w.seen(ch)
+		}
+	},
+	"another joins": func(w *world) {
+		if w.in != nil {
+			id := w.them(call.StateUp)
+			w.enter("near", id)
+			w.out = append(w.out, id)
+		}
+	},
+	"the other side goes": func(w *world) {
+		if w.out != nil {
+			w.gone(w.out...)
+			w.out = nil
+			w.pass(1)
+			w.gone(w.in...)
+			w.in = nil
+		}
+	},
+	"hand on to boris": func(w *world) {
+		if w.in == nil || w.ch(w.in[0]).State != call.StateUp {
+			return
+		}
+		to := w.id()
+		w.leg(to, "PJSIP/102", call.StateUp, "")
+		w.leave("near", w.in[0])
+		w.enter("near", to)
+		w.gone(w.in[0])
+		w.in = []string{to}
+	},
+	"time":      func(w *world) { w.pass(3) },
+	"policy":    func(w *world) { w.gate.SetPolicy(w.gate.Policy()) },
+	"directory": func(w *world) { w.gate.Refresh() },
+	"link": func(w *world) {
+		p := w.picture()
+		w.ingest(call.Event{Kind: call.LinkLost})
+		w.look()
+		w.ingest(call.Event{Kind: call.Resynced, Snapshot: p})
+	},
+	"attempts": func(w *world) {
+		for _, subject := range blind {
+			for _, target := range []string{"anna", "boris"} {
+				handle := "cnone"
+				if c := w.row(subject, target).Calls; len(c) > 0 {
+					handle = c[0].ID
+				}
+				for _, mode := range []string{"whisper", "barge", "intercept", "spy"} {
+					if subject == "fay" && mode == "intercept" || subject == "dora" && mode == "spy" || subject == "hana" && mode != "intercept" {
+						continue // they may
+					}
+					_, a := w.ask(subject, mode, target)
+					_, b := w.ask(subject, mode, target, handle)
+					w.note(subject, a, b)
+				}
+			}
+		}
+	},
+	"listen": func(w *world) {
+		id, code := w.ask("dora", "spy", "anna")
+		w.note("dora", code)
+		if code != "" {
+			return
+		}
+		for {
+			m := w.streams["dora"].next()
+			w.note("dora", m)
+			if m.Supervision != nil && m.Supervision.State == "active" {
+				break
+			}
+		}
+		if err := w.gate.EndSupervision(w.t.Context(), who("dora"), id); err != nil {
+			w.t.Fatal(err)
+		}
+	},
+}
+
+func (w *world) held(k call.Kind) {
+	if w.in != nil {
+		w.ingest(call.Event{Kind: k, Channel: w.ch(w.in[0])})
+	}
+}
+
+var (
+	opaque = regexp.MustCompile(`"c?[abcdefghijkmnpqrstuvwxyz2-9]{20}"`)
+	clock  = regexp.MustCompile(`"20\d\d-[0-9T:.-]+Z"`)
+)
+
+// alike replaces what is opaque by the order in which it came, and times that are not the script's.
+func alike(got []string) string {
+	text, names := strings.Join(got, "\n"), map[string]string{}
+	text = opaque.ReplaceAllStringFunc(text, func(id string) string {
+		if names[id] == "" {
+			names[id] = fmt.Sprintf("«%d»", len(names)+1)
+		}
+		return names[id]
+	})
+	return clock.ReplaceAllStringFunc(text, func(c string) string {
+		if strings.HasPrefix(c, start.Format(`"2006-01-02T`)) {
+			return c
+		}
+		return "«time»"
+	})
+}
+
+func play(t testing.TB, s side, script []string) map[string]string {
+	w := newWorld(t, s)
+	defer w.close()
+	for _, step := range script {
+		steps[step](w)
+		w.look()
+	}
+	out := map[string]string{}
+	for subject, got := range w.got {
+		out[subject] = alike(got)
+	}
+	return out
+}
+
+func TestTwoWorldsThatDifferInWhoIsOnTheOtherSideAreOneToWhoeverMayNotSeeHim(t *testing.T) {
+	names := make([]string, 0, len(steps))
+	for name := range steps {
+		names = append(names, name)
+	}
+	told := 0
+	rapid.Check(t, func(r *rapid.T) {
+		script := append([]string{rapid.SampledFrom([]string{"call in", "call out", "call through Local"}).Draw(r, "begin")},
+			rapid.SliceOfN(rapid.SampledFrom(sorted(names)), 1, 12).Draw(r, "script")...)
+		pair := rapid.Permutation(sides).Draw(r, "sides")[:2]
+		a, b := play(t, pair[0], script), play(t, pair[1], script)
+		for _, subject := range blind {
+			if a[subject] != b[subject] {
+				r.Fatalf("%s can tell the worlds apart:\n%s", subject, differ(a[subject], b[subject]))
+			}
+			for _, s := range pair {
+				for _, secret := range []string{s.number, s.name} {
+					if len(secret) > 5 && strings.Contains(a[subject]+b[subject], secret) {
+						r.Fatalf("%s got %q", subject, secret)
+					}
+				}
+			}
+		}
+		if a["carl"] == b["carl"] {
+			r.Fatalf("carl, who may see, got the same in both worlds: nothing was compared")
+		}
+		told++
+	})
+	if told == 0 {
+		t.Fatal("nothing was compared")
+	}
+}
+
+func differ(a, b string) string {
+	la, lb := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range min(len(la), len(lb)) {
+		if la[i] != lb[i] {
+			return la[i] + "\n" + lb[i]
+		}
+	}
+	return fmt.Sprintf("%d messages and %d", len(la), len(lb))
+}
