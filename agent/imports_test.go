@@ -59,7 +59,6 @@ var rooms = map[string][]string{
 	"cache":             {},
 	"cache/redis":       {"cache"},
 	"cache/cachetest":   {"cache"},
-	"deploy":            {}, // files, and the tests that hold them
 
 	// Tests alone, which hold the files for containers against what runs.
 	"deploy": {},
