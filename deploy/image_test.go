@@ -142,7 +142,8 @@ const release = "v9.8.7"
 // image is what the Dockerfile makes, in a folder that stands for its root: built once, by its own commands, from its own context.
 var image struct {
 	sync.Mutex
-	root string // TestMain removes it
+	root  string // TestMain removes it
+	built bool
 }
 
 // built gives the folder of the image.
@@ -150,8 +151,11 @@ func built(t *testing.T) string {
 	t.Helper()
 	image.Lock()
 	defer image.Unlock()
-	if image.root != "" {
+	if image.built {
 		return image.root
+	}
+	if image.root != "" {
+		t.Fatal("the image cannot be built: see the test that tried first")
 	}
 	root, err := os.MkdirTemp("", "earshot-image-")
 	if err != nil {
@@ -174,6 +178,7 @@ func built(t *testing.T) string {
 			t.Fatalf("%s: %v\n%s", i.rest, err, out)
 		}
 	}
+	image.built = true
 	return root
 }
 
