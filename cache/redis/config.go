@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -99,20 +100,22 @@ func Parse(line, dir string) (Config, error) {
 	} else if hosts == "" {
 		fail("the host is missing")
 	}
-	for _, addr := range strings.Split(hosts, ",") {
+	for addr := range strings.SplitSeq(hosts, ",") {
 		if hosts == "" {
 			break
 		}
-		if host, port, err := net.SplitHostPort(addr); err == nil && host != "" {
-			if p, err := strconv.ParseUint(port, 10, 16); err != nil || p == 0 {
-				fail("a port is a number from 1 to 65535")
-			}
-			c.Addrs = append(c.Addrs, addr)
-		} else if addr != "" && !strings.Contains(addr, ":") {
-			c.Addrs = append(c.Addrs, net.JoinHostPort(addr, usualPort))
-		} else {
-			fail("an address is host:port, of IPv6 [address]:port")
+		if !strings.Contains(addr, ":") {
+			addr += ":" + usualPort
 		}
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil || !isHost(host) {
+			fail("an address is host:port, of IPv6 [address]:port")
+			continue
+		}
+		if p, err := strconv.ParseUint(port, 10, 16); err != nil || p == 0 {
+			fail("a port is a number from 1 to 65535")
+		}
+		c.Addrs = append(c.Addrs, addr)
 	}
 	if db != "" {
 		n, err := strconv.ParseUint(db, 10, 16)
@@ -144,6 +147,14 @@ func Parse(line, dir string) (Config, error) {
 		return Config{}, errors.Join(errs...)
 	}
 	return c, nil
+}
+
+// isHost reports whether s is a name or an address.
+func isHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	return s != "" && len(s) < 256 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789.-_") == ""
 }
 
 // keys are what may stand after the question mark.
