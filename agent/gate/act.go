@@ -82,6 +82,11 @@ type act struct {
 	own, snoop call.LegID
 	bridge     call.BridgeID
 
+	// While a change of mode is under way: the mode to come, and the snoop that will carry it. The ground has to hold for both.
+	next      policy.Action
+	nextSnoop call.LegID
+	changes   int // how many there have been, for the snoops' ids
+
 	state  string
 	since  time.Time
 	reason string
@@ -135,6 +140,16 @@ func (a *act) finish(e ending) {
 	}
 	a.ended, a.end = true, e
 	a.stop()
+}
+
+// isOwn reports whether a leg is one of the act's own.
+func (a *act) isOwn(id call.LegID) bool {
+	return id == a.own || id == a.snoop || a.nextSnoop != "" && id == a.nextSnoop
+}
+
+// speaks reports whether the supervisor may be heard by somebody.
+func (a *act) speaks() bool {
+	return a.action != policy.Spy || a.next != 0 && a.next != policy.Spy
 }
 
 // answered reports whether the subject's phone was.

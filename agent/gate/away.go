@@ -39,6 +39,7 @@ func (g *Gate) ownGone(t *call.Table, a *act) bool {
 	if t.Leg(a.own) != nil {
 		a.ownSeen = true
 		switch {
+		case a.next != 0: // one snoop takes the place of the other
 		case t.Leg(a.snoop) != nil:
 			a.snoopSeen = true
 		case a.snoopSeen && a.lost == nil:

@@ -32,8 +32,8 @@ func (g *Gate) rebuild(t *call.Table) {
 			e.idleSince = old.idleSince
 		}
 		g.refresh(t, set, e, time.Time{})
+		g.rename(set, e)
 	}
-	g.rename(set)
 }
 
 // refresh makes one employee's row anew and notes which legs it rests on.
@@ -123,25 +123,19 @@ func (g *Gate) affected(t *call.Table, set *policy.Set, changes []call.Change) [
 	return rows
 }
 
-// rename gives acts the handle by which their subject knows the call now, as his sight may have changed, and tells him of those that are
-// another.
-func (g *Gate) rename(set *policy.Set) {
-	for _, a := range g.acts {
-		if !a.begun || a.ended {
-			continue
-		}
-		subject, _ := set.Employee(a.employee)
-		target, _ := set.Employee(a.target)
-		e := g.board[target]
-		if e == nil || subject.IsZero() {
-			continue
-		}
-		for i := range e.legs {
-			f := &e.legs[i]
-			if f.leg != a.leg {
+// rename gives the acts on a row's legs the handles by which their subjects know these now, as their sight may have changed, and tells them.
+func (g *Gate) rename(set *policy.Set, e *entry) {
+	for i := range e.legs {
+		f := &e.legs[i]
+		for _, a := range g.hearing[f.leg] {
+			if a.leg != f.leg || !a.begun || a.ended {
 				continue
 			}
-			if s := g.sight(set, subject, target, f); s != a.sight {
+			subject, ok := set.Employee(a.employee)
+			if !ok || set.ID(e.ref) != a.target {
+				continue
+			}
+			if s := g.sight(set, subject, e.ref, f); s != a.sight {
 				a.sight, a.handle = s, g.handle(a.employee, a.target, f.leg, s)
 				g.tellLocked(a)
 			}

@@ -71,6 +71,7 @@ func (g *Gate) forgetLocked(a *act) {
 	delete(g.acts, a.id)
 	delete(g.byLeg, a.own)
 	delete(g.byLeg, a.snoop)
+	delete(g.byLeg, a.nextSnoop)
 	for _, timer := range [...]*time.Timer{a.leaving, a.lost, a.expiry} {
 		if timer != nil {
 			timer.Stop()

@@ -25,6 +25,7 @@ import (
 type PBX interface {
 	Ring(ctx context.Context, o pbx.Ring) error
 	Tap(ctx context.Context, o pbx.Tap) error
+	Swap(ctx context.Context, o pbx.Swap) error
 	Renew(ctx context.Context, lease time.Duration, legs ...call.LegID) error
 	Take(ctx context.Context, o pbx.Take) error
 	// Drop hangs up own legs and removes an own bridge; what is gone already is no error.

@@ -41,6 +41,10 @@ func (g *Gate) ground(t *call.Table, set *policy.Set, a *act) policy.Decision {
 	g.scratch.refs = c.everyone(g.scratch.refs)
 	r.With, r.ProtectedNumber, r.UnknownPhone = g.scratch.refs, c.protected, c.unknown
 	d := set.Decide(&r)
+	if d.Allowed && a.next != 0 {
+		r.Action = a.next
+		d = set.Decide(&r)
+	}
 	if d.Allowed && g.intruded(t, a) {
 		return policy.Decision{Reason: policy.ReasonUnknownParty}
 	}
@@ -87,8 +91,11 @@ func (g *Gate) survey(set *policy.Set, a *act) *company {
 	c := &g.scratch.company
 	c.reset()
 	heard := append(g.scratch.heard[:0], a.own, a.snoop)
+	if a.nextSnoop != "" {
+		heard = append(heard, a.nextSnoop)
+	}
 	for _, o := range g.scratch.legs {
-		if o.ID() != a.own && o.ID() != a.snoop {
+		if !a.isOwn(o.ID()) {
 			heard = append(heard, o.ID())
 		}
 		if b := g.byLeg[o.ID()]; b == nil || b.employee != a.employee {
@@ -141,14 +148,18 @@ func (g *Gate) spyMode(l *call.Leg) call.SpyMode {
 	case o == a:
 		return call.SpyMode{}
 	default:
-		return call.SpyMode{Hears: true, Speaks: o.action != policy.Spy}
+		return call.SpyMode{Hears: true, Speaks: o.speaks()}
 	}
 }
 
 // intruded reports whether somebody else than the supervisor hears what the act lets him hear: his leg has become another phone's, or
 // another leg has come to it, or the snoop has come to another leg. A transfer by the supervisor's own phone does that.
 func (g *Gate) intruded(t *call.Table, a *act) bool {
-	if s := t.Leg(a.snoop); s != nil {
+	for _, id := range [...]call.LegID{a.snoop, a.nextSnoop} {
+		s := t.Leg(id)
+		if s == nil {
+			continue
+		}
 		if on := s.Spied(); on != nil && on.ID() != a.leg {
 			return true
 		}
@@ -163,7 +174,7 @@ func (g *Gate) intruded(t *call.Table, a *act) bool {
 func (g *Gate) strangers(t *call.Table, a *act, l *call.Leg) bool {
 	g.scratch.legs = t.Call(g.scratch.legs[:0], l)
 	return slices.ContainsFunc(g.scratch.legs, func(o *call.Leg) bool {
-		return o.ID() != a.own && o.ID() != a.snoop && o.Kind() != call.KindInternal
+		return !a.isOwn(o.ID()) && o.Kind() != call.KindInternal
 	})
 }
 

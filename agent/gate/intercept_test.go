@@ -281,4 +281,18 @@ func TestAProtectedClientIsNotShownToWhoMayTakeHim(t *testing.T) {
 			t.Fatalf("%s is shown %+v", subject, c)
 		}
 	}
+	if can := o.row("gus", "anna").Can; len(can) != 0 {
+		t.Fatalf("what gus is offered tells that his client calls: %q", can)
+	}
+}
+
+// Who else is rung is hidden with the rest: the button is there, and the answer gives nothing away.
+func TestWhatIsOfferedOfAHiddenRingingCallDoesNotTellWhoElseIsRung(t *testing.T) {
+	o := newOffice(t, house)
+	o.rings("x", ivanov, "PJSIP/101", "PJSIP/105")
+	for subject, want := range map[string]int{"fay": 1, "gus": 0} {
+		if can := o.row(subject, "anna").Can; len(can) != want {
+			t.Errorf("%s is offered %q", subject, can)
+		}
+	}
 }

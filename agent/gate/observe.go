@@ -44,8 +44,8 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 			g.show(w, set, e)
 		}
 	}
-	if len(g.acts) > 0 {
-		g.rename(set)
+	for _, e := range rows {
+		g.rename(set, e)
 	}
 	for i := range changes {
 		if c := &changes[i]; c.Kind == call.LegCreated && own(c.Leg) && g.byLeg[c.Leg] == nil {

@@ -94,6 +94,18 @@ func beingTaken() *Problem {
 	return &Problem{Kind: Conflict, Code: "already_taken", Text: "Somebody is taking that call already."}
 }
 
+func unknownMode() *Problem {
+	return &Problem{Kind: Invalid, Code: "unknown_mode", Text: "mode is one of spy, whisper, barge."}
+}
+
+func notActive() *Problem {
+	return &Problem{Kind: Conflict, Code: "not_active", Text: "The supervision's phone is still ringing; its mode can be changed once it is active."}
+}
+
+func changing() *Problem {
+	return &Problem{Kind: Conflict, Code: "changing_mode", Text: "The supervision is changing its mode just now; ask again when it has."}
+}
+
 func callMoved(id string) *Problem {
 	return &Problem{Kind: Conflict, Code: "call_moved", ID: id, Text: "The call changed while it was decided; look at the board and ask again."}
 }

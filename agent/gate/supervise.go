@@ -25,8 +25,8 @@ type Ask struct {
 // rung; what becomes of it is told on the event stream and by Supervision.
 func (g *Gate) Supervise(ctx context.Context, s auth.Subject, ask Ask) (mask.Supervision, error) {
 	action, ok := policy.ParseAction(ask.Mode)
-	if !ok || action != policy.Spy && action != policy.Whisper && action != policy.Barge {
-		return mask.Supervision{}, &Problem{Kind: Invalid, Code: "unknown_mode", Text: "mode is one of spy, whisper, barge."}
+	if !ok || !action.Supervises() {
+		return mask.Supervision{}, unknownMode()
 	}
 	a := g.newAct(s, action, ask.Door)
 	if err := g.begin(ctx, a, ask, talks, g.supervise); err != nil {
@@ -47,7 +47,7 @@ func (g *Gate) supervise(a *act) {
 	if err := g.connect(a); err != nil {
 		g.finish(a, ending{reason: reasonPBX, err: err})
 	}
-	g.drop(a.bridge, a.snoop, a.own)
+	g.drop(a.bridge, g.legs(a)...)
 	g.conclude(a)
 }
 
@@ -132,13 +132,14 @@ func (g *Gate) hold(a *act) {
 
 func (g *Gate) renew(a *act) bool {
 	known := false
-	g.locked(func(*call.Table) { known = g.known })
+	var legs []call.LegID
+	g.locked(func(*call.Table) { known, legs = g.known, []call.LegID{a.own, a.snoop} })
 	if !known {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, g.cfg.Lease/3)
 	defer cancel()
-	err := g.cfg.PBX.Renew(ctx, g.cfg.Lease, a.own, a.snoop)
+	err := g.cfg.PBX.Renew(ctx, g.cfg.Lease, legs...)
 	if err != nil && a.ctx.Err() == nil {
 		g.log.Warn().Err(err).Str("id", a.id).Msg("the lease of a supervision was not renewed")
 	}

@@ -1,0 +1,157 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// swapTime is how long a change of mode may take.
+const swapTime = 5 * time.Second
+
+// ChangeMode puts one of the subject's own that is active into another mode. It is a decision of its own, recorded under the supervision's id;
+// a refusal leaves the supervision as it is. It returns when the new mode is in force. While it is under way the ground is watched for both
+// modes, and what neither allows is heard by nobody.
+func (g *Gate) ChangeMode(ctx context.Context, s auth.Subject, id, mode string) (mask.Supervision, error) {
+	action, ok := policy.ParseAction(mode)
+	if !ok || !action.Supervises() {
+		return mask.Supervision{}, unknownMode()
+	}
+	a, e, p := g.admitMode(s, id, action)
+	if p != nil && e == nil {
+		return mask.Supervision{}, p
+	}
+	if e != nil {
+		g.met.decision(action, string(e.Outcome), e.Reason)
+		g.canonical(e)
+		if err := g.record(*e); err != nil {
+			g.settleMode(a, false)
+			return mask.Supervision{}, notRecorded(err)
+		}
+		if p != nil {
+			return mask.Supervision{}, p
+		}
+		if err := g.swap(a); err != nil {
+			return mask.Supervision{}, err
+		}
+	}
+	return g.Supervision(s, id)
+}
+
+// admitMode decides a change of mode. An entry without a problem is permitted and under way; neither means that the mode is in force already.
+func (g *Gate) admitMode(s auth.Subject, id string, action policy.Action) (a *act, e *audit.Entry, p *Problem) {
+	g.locked(func(t *call.Table) {
+		set := g.policy.Load()
+		a = g.mine(s, id)
+		switch {
+		case a == nil || a.ended:
+			p = noSuchSupervision()
+			return
+		case !g.known || g.closed:
+			p = stateUnknown()
+			return
+		case a.state != stateActive:
+			p = notActive()
+			return
+		case a.next != 0:
+			p = changing()
+			return
+		case a.action == action:
+			return
+		}
+		a.next = action
+		d := g.ground(t, set, a)
+		entry := a.entry(audit.Decided, set, d)
+		entry.Action, entry.Mode = action.String(), action.String()
+		e = &entry
+		if !d.Allowed {
+			a.next = 0
+			p = g.refusal(set, d, a.id)
+			return
+		}
+		a.changes++
+		a.nextSnoop = call.LegID(fmt.Sprintf("%s%s%d", a.own, snoopSuffix, a.changes))
+		g.byLeg[a.nextSnoop] = a
+	})
+	return a, e, p
+}
+
+// swap has the PBX change to the mode that has been decided, and writes down what came of it.
+func (g *Gate) swap(a *act) error {
+	var o pbx.Swap
+	var now policy.Action
+	ended := false
+	g.locked(func(*call.Table) {
+		ended, now = a.ended, a.action
+		o = pbx.Swap{Old: a.snoop, New: a.nextSnoop, Target: a.leg, Bridge: a.bridge, Voice: voice(a.next), Lease: g.cfg.Lease}
+	})
+	if ended {
+		g.settleMode(a, false)
+		return noSuchSupervision()
+	}
+	ctx, cancel := context.WithTimeout(a.ctx, swapTime)
+	defer cancel()
+	err := g.cfg.PBX.Swap(ctx, o)
+	e := g.settleMode(a, err == nil)
+	if rec := g.record(e); rec != nil {
+		g.finish(a, ending{reason: reasonNotRecorded, err: rec})
+		return notRecorded(rec)
+	}
+	if err != nil {
+		if a.ctx.Err() != nil {
+			return noSuchSupervision() // it ended meanwhile
+		}
+		g.log.Error().Err(err).Str("id", a.id).Str("mode", now.String()).Msg("a change of mode was not carried out; the mode is as it was")
+		return pbxFailed(err)
+	}
+	return nil
+}
+
+// settleMode ends a change of mode, done or not, and makes its audit entry.
+func (g *Gate) settleMode(a *act, done bool) (e audit.Entry) {
+	g.locked(func(t *call.Table) {
+		phase, next := audit.Failed, a.next
+		gone := a.nextSnoop
+		if done {
+			phase, gone = audit.Done, a.snoop
+			if a.state == stateActive {
+				g.met.running.WithLabelValues(a.action.String()).Dec()
+				g.met.running.WithLabelValues(next.String()).Inc()
+			}
+			a.action, a.snoop = next, a.nextSnoop
+		}
+		e = a.entry(phase, g.policy.Load(), policy.Decision{})
+		e.Action, e.Mode = next.String(), next.String()
+		if !done {
+			e.Reason = reasonPBX
+		}
+		a.next, a.nextSnoop = 0, ""
+		delete(g.byLeg, gone)
+		if a.ended {
+			return
+		}
+		g.reconsider(t, a)
+		if done && !a.ended {
+			g.tellLocked(a)
+		}
+	})
+	return e
+}
+
+// legs are the act's own that the PBX may have.
+func (g *Gate) legs(a *act) (ids []call.LegID) {
+	g.locked(func(*call.Table) {
+		ids = append(ids, a.snoop, a.own)
+		if a.nextSnoop != "" {
+			ids = append(ids, a.nextSnoop)
+		}
+	})
+	return ids
+}
