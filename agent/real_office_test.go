@@ -548,7 +548,6 @@ func (o *office) over(w *site.Stream, id string, sup *phone.Call, reason string)
 		o.Errorf("it ended because of %s, not of %s", s.Reason, reason)
 	}
 	o.must(sup.WaitEnded(o.ctx))
-	o.forgotten(id)
 }
 
 // forgotten waits until the table of calls has seen the legs of a supervision go.

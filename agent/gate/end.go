@@ -25,7 +25,7 @@ func (g *Gate) drop(bridge call.BridgeID, legs ...call.LegID) {
 // conclude takes an act out of what runs, writes its end to the record and tells its subject.
 func (g *Gate) conclude(a *act) {
 	var e audit.Entry
-	g.locked(func(*call.Table) {
+	g.locked(func(t *call.Table) {
 		set := a.end.set
 		if set == nil {
 			set = g.policy.Load()
@@ -49,6 +49,7 @@ func (g *Gate) conclude(a *act) {
 		}
 		a.state, a.reason, a.since = stateEnded, a.end.reason, time.Now()
 		g.forgetLocked(a)
+		g.remember(t, a)
 		if a.begun {
 			g.tellLocked(a)
 		}
@@ -76,6 +77,23 @@ func (g *Gate) forgetLocked(a *act) {
 		if timer != nil {
 			timer.Stop()
 		}
+	}
+}
+
+// remember keeps the legs of an act that is over known for its own until the table has seen them go, which is a moment after they have been hung
+// up: as strangers they would count as somebody who listens, and refuse or end the next supervision of the same call. Caller holds the lock.
+func (g *Gate) remember(t *call.Table, a *act) {
+	for _, id := range [...]call.LegID{a.own, a.snoop} {
+		if t.Leg(id) != nil {
+			g.byLeg[id] = a
+		}
+	}
+}
+
+// gone forgets a leg of an act that is over. Caller holds the lock.
+func (g *Gate) gone(id call.LegID) {
+	if a := g.byLeg[id]; a != nil && g.acts[a.id] != a {
+		delete(g.byLeg, id)
 	}
 }
 

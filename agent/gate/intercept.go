@@ -103,14 +103,24 @@ func (g *Gate) settled(t *call.Table, a *act) bool {
 		a.finish(ending{reason: reasonTakenByOther})
 		return true
 	case l != nil:
-		return false
+		g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
+		if len(g.scratch.peers) > 0 {
+			if a.leaving != nil {
+				a.leaving.Stop()
+				a.leaving = nil
+			}
+			return false
+		}
+		// The caller has gone, and the phone that he rang is about to be told; or he is being moved.
 	}
 	if a.leaving == nil && !a.ended {
-		a.leaving = g.after(a, g.cfg.Grace, func(t *call.Table) {
-			if g.settled(t, a); !a.isTaken() {
+		var timer *time.Timer
+		timer = g.after(a, g.cfg.Grace, func(t *call.Table) {
+			if a.leaving == timer && g.settled(t, a) && !a.isTaken() {
 				a.finish(ending{reason: reasonCallEnded})
 			}
 		})
+		a.leaving = timer
 	}
 	return true
 }

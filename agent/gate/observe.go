@@ -48,8 +48,11 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 		g.rename(set, e)
 	}
 	for i := range changes {
-		if c := &changes[i]; c.Kind == call.LegCreated && own(c.Leg) && g.byLeg[c.Leg] == nil {
+		switch c := &changes[i]; {
+		case c.Kind == call.LegCreated && own(c.Leg) && g.byLeg[c.Leg] == nil:
 			g.clear("", c.Leg)
+		case c.Kind == call.LegGone:
+			g.gone(c.Leg)
 		}
 	}
 }
@@ -112,26 +115,41 @@ func (g *Gate) lost() {
 	}
 }
 
-// orphans finds own legs of an Earshot before this one, which nobody answers for, and has them hung up; but not one that has taken a call.
+// orphans finds own legs of an Earshot before this one, or of an act that is over, which nobody answers for, and has them hung up and the
+// bridge that they are in removed; but not one that has taken a call.
 func (g *Gate) orphans(t *call.Table) {
-	var left []call.LegID
+	for id := range g.byLeg {
+		if t.Leg(id) == nil {
+			g.gone(id)
+		}
+	}
+	left := map[call.BridgeID][]call.LegID{}
 	for _, l := range t.All(nil) {
-		if !own(l.ID()) || g.byLeg[l.ID()] != nil {
+		if a := g.byLeg[l.ID()]; !own(l.ID()) || a != nil && g.acts[a.id] == a {
 			continue
 		}
 		g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
-		if supervises(l.ID()) || len(g.scratch.peers) == 0 {
-			left = append(left, l.ID())
+		if !supervises(l.ID()) && len(g.scratch.peers) > 0 {
+			continue
 		}
+		in := l.Bridge()
+		if !ownBridge(in) {
+			in = ""
+		}
+		left[in] = append(left[in], l.ID())
 	}
-	if len(left) > 0 {
-		g.clear("", left...)
+	for bridge, legs := range left {
+		g.clear(bridge, legs...)
 	}
+}
+
+func ownBridge(id call.BridgeID) bool {
+	return strings.HasPrefix(string(id), Prefix) && strings.HasSuffix(string(id), bridgeSuffix)
 }
 
 // strayBridge has an own bridge removed that was made for an act that is over: the order for it had been called off, and came through.
 func (g *Gate) strayBridge(id call.BridgeID) {
-	if !strings.HasPrefix(string(id), Prefix) || !strings.HasSuffix(string(id), bridgeSuffix) {
+	if !ownBridge(id) {
 		return
 	}
 	for _, a := range g.acts {
