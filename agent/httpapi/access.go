@@ -25,7 +25,9 @@ type exchange struct {
 	began   time.Time
 	status  int
 	bytes   int64
+	remote  string // the address that it comes from
 	subject string
+	panel   string // that asks for the subject
 	problem *Problem
 	ended   string // why a stream ended
 	sent    uint64 // messages that a stream sent
@@ -88,7 +90,7 @@ func (x *exchange) note(p *Problem) {
 
 // ServeHTTP serves one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{ResponseWriter: w, id: requestID(), began: time.Now()}
+	x := &exchange{ResponseWriter: w, id: requestID(), began: time.Now(), remote: s.address(r)}
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -173,9 +175,12 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 		line = s.log.Error()
 	}
 	line = line.Str("request", x.id).Str("route", route).Str("method", method(r.Method)).Int("status", x.status).
-		Dur("took", took).Int64("bytes", x.bytes).Str("remote", host(r.RemoteAddr))
+		Dur("took", took).Int64("bytes", x.bytes).Str("remote", x.remote)
 	if x.subject != "" {
 		line = line.Str("subject", x.subject)
+	}
+	if x.panel != "" {
+		line = line.Str("panel", x.panel)
 	}
 	if x.ended != "" {
 		line = line.Str("ended", x.ended).Uint64("messages", x.sent)

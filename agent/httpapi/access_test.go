@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,9 +85,12 @@ func TestTheDescriptionIsOfWhatIsThere(t *testing.T) {
 	}
 	checkHeaders(t, a)
 	var doc struct {
-		OpenAPI    string
-		Info       struct{ Version string }
-		Paths      map[string]map[string]struct{ Responses map[string]json.RawMessage }
+		OpenAPI string
+		Info    struct{ Version string }
+		Paths   map[string]map[string]struct {
+			Parameters []struct{ Name, In string }
+			Responses  map[string]json.RawMessage
+		}
 		Components struct {
 			Schemas map[string]struct {
 				Properties           map[string]json.RawMessage
@@ -106,6 +110,9 @@ func TestTheDescriptionIsOfWhatIsThere(t *testing.T) {
 			routes = append(routes, strings.ToUpper(method)+" "+path)
 			if o.Responses["default"] == nil || len(o.Responses) < 2 {
 				t.Errorf("%s %s: the answers are %v", method, path, o.Responses)
+			}
+			if !slices.ContainsFunc(o.Parameters, func(p struct{ Name, In string }) bool { return p.Name == "X-Earshot-Employee" && p.In == "header" }) {
+				t.Errorf("%s %s: no header that names the employee in %v", method, path, o.Parameters)
 			}
 			// Without a token each is there and asks for one.
 			if a := w.ask("", strings.ToUpper(method), strings.Replace(path, "{id}", "x", 1), ""); a.status != 401 {

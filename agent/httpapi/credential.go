@@ -16,26 +16,56 @@ const (
 	bearerProtocol = "bearer."
 )
 
+// namesEmployee is the header in which the back end of a panel that serves many says for whom it asks. A page in a browser cannot set it on a
+// WebSocket, and a panel's token has no business in a browser.
+const namesEmployee = "X-Earshot-Employee"
+
 // authenticate proves who asks, by the header Authorization, or by the subprotocols where those are allowed. A token in the URL is none: URLs
-// end up in logs and histories.
-func (s *Server) authenticate(r *http.Request, stream bool) (auth.Subject, *Problem) {
+// end up in logs and histories. From an address that has presented too many that proved nobody, only those that have proven somebody before are
+// looked at.
+func (s *Server) authenticate(x *exchange, r *http.Request, stream bool) (auth.Subject, *Problem) {
 	c, ok := credential(r.Header, stream)
 	if !ok {
 		return auth.Subject{}, unauthenticated()
 	}
+	from, guesses := guesser(x.remote), !s.proven.has(c.Token)
+	if guesses {
+		if wait := s.failures.owes(from); wait > 0 {
+			s.met.limited.WithLabelValues(limitFailures).Inc()
+			return auth.Subject{}, tooManyFailures(wait)
+		}
+	}
 	subject, err := s.cfg.Auth.Authenticate(r.Context(), c)
 	switch {
-	case errors.Is(err, auth.ErrDenied):
-		return auth.Subject{}, unauthenticated()
-	case err != nil:
+	case err != nil && !errors.Is(err, auth.ErrDenied):
 		return auth.Subject{}, authUnavailable(err)
-	case !subject.Known():
+	case err != nil, !subject.Known():
+		if guesses {
+			s.failures.charge(from)
+		}
 		return auth.Subject{}, unauthenticated()
 	}
-	return subject, nil
+	s.proven.add(c.Token)
+	x.subject = subject.Employee()
+	x.panel = subject.Panel()
+	return subject, s.limit(subject, r.Method)
 }
 
-// credential finds the one credential that a request brings; two are none, whichever they are.
+// limit counts a request for its subject. Ending something is counted with the reads, which are many, so that nobody who asked too much has to
+// listen on.
+func (s *Server) limit(who auth.Subject, method string) *Problem {
+	of, name := s.commands, limitCommands
+	if method == http.MethodGet || method == http.MethodHead || method == http.MethodDelete {
+		of, name = s.reads, limitReads
+	}
+	if wait := of.take(who.Employee()); wait > 0 {
+		s.met.limited.WithLabelValues(name).Inc()
+		return tooManyRequests(wait)
+	}
+	return nil
+}
+
+// credential finds the one credential that a request brings, with the employee that it names; two are none, whichever they are.
 func credential(h http.Header, stream bool) (auth.Credential, bool) {
 	var found []string
 	for _, v := range h.Values("Authorization") {
@@ -52,10 +82,17 @@ func credential(h http.Header, stream bool) (auth.Credential, bool) {
 			}
 		}
 	}
+	c := auth.Credential{}
+	if named := h.Values(namesEmployee); len(named) > 1 || len(named) == 1 && named[0] == "" {
+		return c, false
+	} else if len(named) == 1 {
+		c.Employee = named[0]
+	}
 	if len(found) != 1 || found[0] == "" {
 		return auth.Credential{}, false
 	}
-	return auth.Credential{Token: found[0]}, true
+	c.Token = found[0]
+	return c, true
 }
 
 // offered lists the subprotocols that a WebSocket client offers (RFC 6455, section 11.3.4).

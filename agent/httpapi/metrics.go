@@ -8,7 +8,15 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	ends     *prometheus.CounterVec
 	panics   prometheus.Counter
+	limited  *prometheus.CounterVec
 }
+
+// The limits as metrics name them.
+const (
+	limitCommands = "commands"
+	limitReads    = "reads"
+	limitFailures = "failures"
+)
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
@@ -26,11 +34,18 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "earshot_http_panics_total", Help: "Requests that met a fault of Earshot's own and were answered by 500.",
 		}),
 	}
+	m.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "earshot_http_limited_total",
+		Help: "Requests answered by 429, by limit: commands and reads of one employee, failures for credentials that proved nobody from one address.",
+	}, []string{"limit"})
+	for _, name := range []string{limitCommands, limitReads, limitFailures} {
+		m.limited.WithLabelValues(name)
+	}
 	for _, e := range ends {
 		m.ends.WithLabelValues(e.word)
 	}
 	if r != nil {
-		r.MustRegister(m.requests, m.duration, m.ends, m.panics)
+		r.MustRegister(m.requests, m.duration, m.ends, m.panics, m.limited)
 	}
 	return m
 }

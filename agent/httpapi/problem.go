@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/earshot-pbx/earshot/agent/gate"
@@ -104,7 +107,24 @@ func asProblem(err error) *Problem {
 
 // unauthenticated is the same for a credential that is missing, malformed, unknown, withdrawn or expired.
 func unauthenticated() *Problem {
-	return newProblem(http.StatusUnauthorized, "unauthenticated", "Send a valid token in the header Authorization: Bearer TOKEN.")
+	return newProblem(http.StatusUnauthorized, "unauthenticated", "Send a valid token in the header Authorization: Bearer TOKEN; with a panel's token, and only with one, "+
+		namesEmployee+": the id of an employee for whom it may ask.")
+}
+
+// tooManyRequests is the answer to a subject that has asked too often.
+func tooManyRequests(wait time.Duration) *Problem {
+	return limitedFor(wait, "too_many_requests", "You have asked too often; try again after the time that Retry-After says.")
+}
+
+// tooManyFailures is the answer to an address; the credential was not looked at.
+func tooManyFailures(wait time.Duration) *Problem {
+	return limitedFor(wait, "too_many_failures", "Too many credentials from your address were not valid; try again after the time that Retry-After says.")
+}
+
+func limitedFor(wait time.Duration, code, detail string) *Problem {
+	p := newProblem(http.StatusTooManyRequests, code, detail)
+	p.header = http.Header{"Retry-After": {strconv.Itoa(max(1, int(math.Ceil(wait.Seconds()))))}}
+	return p
 }
 
 func authUnavailable(cause error) *Problem {

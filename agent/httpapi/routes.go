@@ -39,6 +39,11 @@ type Take struct {
 	Phone  string `json:"phone,omitempty" doc:"The own phone to ring, one of those that /v1/me lists; without it, the first"`
 }
 
+// Mode is the body of PATCH /v1/supervisions/{id}.
+type Mode struct {
+	Mode string `json:"mode" enum:"spy,whisper,barge" doc:"spy: hear both sides; whisper: speak to the target too; barge: speak to both"`
+}
+
 // Supervisions is the answer of GET /v1/supervisions.
 type Supervisions struct {
 	Supervisions []mask.Supervision `json:"supervisions" nullable:"false" doc:"One's own that run"`
@@ -53,6 +58,10 @@ type (
 	}
 	byID struct {
 		ID string `path:"id" doc:"Id of the supervision"`
+	}
+	change struct {
+		byID
+		Body body[Mode]
 	}
 	object[T any] struct{ Body body[T] }
 )
@@ -70,7 +79,7 @@ func (s *Server) routes() {
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"bearer": {Type: "http", Scheme: "bearer", Description: "A token made by `earshot token`. It is never taken from the address."},
+					"bearer": {Type: "http", Scheme: "bearer", Description: "A token made by `earshot token`, or a JSON web token where the administrator has configured its issuer. It is never taken from the address."},
 				},
 			},
 			Security: []map[string][]string{{"bearer": {}}},
@@ -105,6 +114,14 @@ func (s *Server) routes() {
 			ctx, cancel := context.WithTimeout(ctx, endTimeout)
 			defer cancel()
 			return nil, g.EndSupervision(ctx, who, in.ID)
+		})
+	add(s, api, op(http.MethodPatch, "/v1/supervisions/{id}", "change-mode", "Change to another mode; a new decision, answered when the new mode is in force"),
+		func(ctx context.Context, who auth.Subject, in *change) (*answer[mask.Supervision], error) {
+			if in.Body.problem != nil {
+				return nil, in.Body.problem
+			}
+			v, err := g.ChangeMode(context.WithoutCancel(ctx), who, in.ID, in.Body.value.Mode)
+			return reply(v, err)
 		})
 	post := op(http.MethodPost, "/v1/supervisions", "supervise", "Ring one's own phone and, once it is answered, listen to a colleague's call")
 	post.DefaultStatus = http.StatusCreated
@@ -161,19 +178,25 @@ func op(method, path, id, summary string) huma.Operation {
 	}
 }
 
+// employeeHeader is read by authenticate.
+var employeeHeader = &huma.Param{
+	Name: namesEmployee, In: "header", Schema: &huma.Schema{Type: huma.TypeString},
+	Description: "With the token of a panel's back end, and only with one: the id of the employee for whom it asks. A browser cannot send it on a WebSocket.",
+}
+
 // add registers an operation behind the checks that all have in common: who asks, how the body comes, which parameters the address has.
 func add[I, O any](s *Server, api huma.API, o huma.Operation, f func(context.Context, auth.Subject, *I) (*O, error)) {
 	takes := parameters(reflect.TypeFor[I]())
+	o.Parameters = []*huma.Param{employeeHeader}
 	o.Responses = map[string]*huma.Response{"default": {
-		Description: "The request was not carried out; code says why.",
+		Description: "The request was not carried out; code says why. With 429 and 503 the header Retry-After says when to try again.",
 		Content:     map[string]*huma.MediaType{problemType: {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")}},
 	}}
 	hasBody := o.Method == http.MethodPost || o.Method == http.MethodPatch || o.Method == http.MethodPut
 	o.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
 		x := w.(*exchange) // ServeHTTP put it there
-		who, p := s.authenticate(r, false)
-		x.subject = who.Employee()
+		who, p := s.authenticate(x, r, false)
 		if p == nil {
 			p = query(r.URL, takes...)
 		}
@@ -231,9 +254,11 @@ func (s *Server) describe(api huma.API) {
 	doc.AddOperation(&huma.Operation{
 		Method: http.MethodGet, Path: "/v1/events", OperationID: "watch", Summary: "The event stream, a WebSocket",
 		Description: "The first message is a snapshot, then one comes for each change that one may see; seq counts from 1 without gaps. " +
-			"A browser offers the subprotocols `earshot.v1, bearer.TOKEN`; others send the header Authorization. The client sends nothing. " +
+			"A browser offers the subprotocols `earshot.v1, bearer.TOKEN`; others send the header Authorization, and a panel's back end " +
+			namesEmployee + " beside it. The client sends nothing. " +
 			"Close codes: 1013 try again and begin with the snapshot (too slow, or Earshot stops), 1008 the credential or the employee is no longer known, " +
 			"1003 the client sent a message.",
+		Parameters: []*huma.Param{employeeHeader},
 		Responses: map[string]*huma.Response{
 			"101":     {Description: "Each text message is one of these", Content: map[string]*huma.MediaType{"application/json": {Schema: message}}},
 			"default": {Description: "There is no stream; code says why.", Content: map[string]*huma.MediaType{problemType: {Schema: problem}}},

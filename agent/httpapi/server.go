@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -32,6 +33,12 @@ type Config struct {
 	// Origins are the hosts ("panel.example.com", path.Match patterns) whose pages may open an event stream, beside the host that was
 	// asked itself. A client that sends no Origin is no browser and is not held to it.
 	Origins []string
+	// Proxies are the networks whose X-Forwarded-For is believed; none: whoever is connected is who asks.
+	Proxies []netip.Prefix
+	// Limits are how often one may ask.
+	Limits Limits
+	// Clock is what the limits count by; nil: time.Now.
+	Clock func() time.Time
 
 	WriteTimeout time.Duration // how long one message of an event stream may take; 10 s
 	PingInterval time.Duration // how often a stream is looked after: is the other side there, does its credential hold; 20 s
@@ -44,6 +51,9 @@ type Server struct {
 	met     *metrics
 	mux     *http.ServeMux
 	openapi []byte
+
+	commands, reads, failures *limiter
+	proven                    proven
 
 	mu      sync.Mutex // guards what follows
 	closed  bool       // no stream is admitted any more
@@ -63,7 +73,13 @@ func New(cfg Config) *Server {
 	if cfg.PingInterval == 0 {
 		cfg.PingInterval = 20 * time.Second
 	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	cfg.Limits.fill()
 	s := &Server{cfg: cfg, log: cfg.Log, met: newMetrics(cfg.Registerer), mux: http.NewServeMux(), streams: map[*stream]struct{}{}}
+	s.commands, s.reads, s.failures = newLimiter(cfg.Limits.Commands, cfg.Clock), newLimiter(cfg.Limits.Reads, cfg.Clock), newLimiter(cfg.Limits.Failures, cfg.Clock)
+	s.proven.tokens.max = remembered
 	s.routes()
 	return s
 }

@@ -78,8 +78,7 @@ func (st *stream) kill() { _ = st.raw.Close() }
 // events is GET /v1/events.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	x := w.(*exchange) // ServeHTTP put it there
-	who, p := s.authenticate(r, true)
-	x.subject = who.Employee()
+	who, p := s.authenticate(x, r, true)
 	if p == nil {
 		p = query(r.URL)
 	}

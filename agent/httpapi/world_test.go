@@ -71,6 +71,9 @@ type world struct {
 	clock  *atomic.Int64
 }
 
+// generous are limits that no test reaches that is not about them.
+var generous = httpapi.Limits{Commands: httpapi.Rate{PerMinute: 1e9, Burst: 1e9}, Reads: httpapi.Rate{PerMinute: 1e9, Burst: 1e9}, Failures: httpapi.Rate{PerMinute: 1e9, Burst: 1e9}}
+
 type option func(*httpapi.Config)
 
 func newWorld(t testing.TB, options ...option) *world {
@@ -106,7 +109,7 @@ func newWorld(t testing.TB, options ...option) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := httpapi.Config{Gate: w.gate, Auth: w.tokens, Log: log, Registerer: w.reg, Version: "1.2.3"}
+	cfg := httpapi.Config{Gate: w.gate, Auth: w.tokens, Log: log, Registerer: w.reg, Version: "1.2.3", Limits: generous}
 	for _, o := range options {
 		o(&cfg)
 	}
@@ -312,6 +315,7 @@ func (f *fakePBX) err() error {
 
 func (f *fakePBX) Ring(_ context.Context, o pbx.Ring) error { f.rung <- o; return f.err() }
 func (f *fakePBX) Tap(_ context.Context, o pbx.Tap) error   { f.tapped <- o; return f.err() }
+func (f *fakePBX) Swap(context.Context, pbx.Swap) error     { return f.err() }
 func (f *fakePBX) Take(_ context.Context, o pbx.Take) error { f.taken <- o; return f.err() }
 func (f *fakePBX) Renew(context.Context, time.Duration, ...call.LegID) error {
 	return nil
