@@ -35,10 +35,10 @@ func (r *recorder) play(t *testing.T, ctx context.Context, play func(*scene)) []
 	r.mu.Lock()
 	r.fresh, r.brief = true, nil
 	r.mu.Unlock()
-	defer r.hangupAll(t)
+	defer r.office.hangupAll(t)
 	r.mark(t, ctx, "nobody is on a call")
 	play(&scene{T: t, ctx: ctx, r: r})
-	r.hangupAll(t)
+	r.office.hangupAll(t)
 	if err := r.until(ctx, func() bool {
 		legs := 0
 		r.feed.Read(func(table *call.Table) { legs = table.Len() })
@@ -50,17 +50,4 @@ func (r *recorder) play(t *testing.T, ctx context.Context, play func(*scene)) []
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.tape
-}
-
-func (r *recorder) hangupAll(t *testing.T) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
-	defer cancel()
-	for _, p := range r.office.phones {
-		for _, c := range p.Calls() {
-			if err := c.Hangup(ctx); err != nil {
-				t.Error(err)
-			}
-		}
-	}
 }

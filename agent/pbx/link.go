@@ -184,6 +184,9 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 		l.met.up.WithLabelValues("ari").Set(0)
 		l.cfg.Sink.LinkLost()
 	}()
+	if err := l.spareDevices(ctx); err != nil {
+		return err
+	}
 	// events passes from the reading goroutine to this one, the only one that hands on. It is unbuffered: the socket is the queue.
 	events := make(chan *ari.Event)
 	taken := make(chan struct{})
@@ -240,7 +243,10 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 			pending.have = sn
 		case e := <-events:
 			l.take(e, pending)
-			taken <- struct{}{}
+			select {
+			case taken <- struct{}{}:
+			case <-ctx.Done(): // the reading goroutine may have gone
+			}
 		}
 		if pending != nil && pending.have != nil && pending.seen {
 			l.cfg.Sink.Resync(pending.have, pending.events)
@@ -251,6 +257,17 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 			pending = nil
 		}
 	}
+}
+
+// spareDevices gives up the events of device states, which subscribeAll brings and nobody here needs. With them Asterisk 22 blocks for good when
+// a connection ends while one is on its way: it holds the connection's lock while it waits for the subscription to end, and the event, for
+// which the subscription waits, needs that lock. From then on no application can connect until Asterisk is restarted.
+func (l *Link) spareDevices(ctx context.Context) error {
+	_, err := l.rest.Unsubscribe(ctx, l.cfg.Application, "deviceState:")
+	if errors.Is(err, ari.ErrUnprocessable) {
+		return nil // not subscribed
+	}
+	return err
 }
 
 // take translates one event and hands it on: to the table when the state is known, and to the collection while a snapshot is being taken.

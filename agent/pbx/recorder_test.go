@@ -65,6 +65,9 @@ func record(t *testing.T, o *office) *recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := r.link.spareDevices(ctx); err != nil {
+		t.Fatal(err)
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
