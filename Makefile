@@ -25,6 +25,7 @@ demo: build
 # The race detector is linked with a C compiler.
 test:
 	@.ci/compiler
+	@$(GO) run ./cmd/demo -fetch
 	CGO_ENABLED=1 $(GO) test -race -timeout 9m ./...
 
 # The test of the layout is named, so that it cannot go missing: a run that finds no test passes.

@@ -142,6 +142,7 @@ func (a *Agent) reloadTokens() error {
 		return fmt.Errorf("tokens: %w", err)
 	}
 	a.door.Recheck()
+	a.gate.Recheck(a.tokens.Holds)
 	return nil
 }
 

@@ -52,10 +52,6 @@ type Config struct {
 	Metrics *Metrics
 	Log     zerolog.Logger
 
-	// Holds reports whether the credential that proved a subject is still good; nil: it is until it expires by itself. What runs on one that
-	// is not ends at the next Refresh or change.
-	Holds func(auth.Subject) bool
-
 	Lease       time.Duration // how long a supervision may outlive Earshot; 30 s
 	RingTimeout time.Duration // how long a supervisor's phone rings; 25 s
 	Grace       time.Duration // how long a lost other side may stay away before the call counts as over; 250 ms

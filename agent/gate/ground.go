@@ -194,10 +194,6 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 			return
 		}
 	}
-	if g.cfg.Holds != nil && !g.cfg.Holds(a.subject) {
-		a.finish(ending{reason: reasonCredential, revoked: true, at: time.Now()})
-		return
-	}
 	set := g.policy.Load()
 	if d := g.ground(t, set, a); !d.Allowed {
 		reason := notForThisCall("").Code

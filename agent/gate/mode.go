@@ -86,10 +86,9 @@ func (g *Gate) admitMode(s auth.Subject, id string, action policy.Action) (a *ac
 // swap has the PBX change to the mode that has been decided, and writes down what came of it.
 func (g *Gate) swap(a *act) error {
 	var o pbx.Swap
-	var now policy.Action
 	ended := false
 	g.locked(func(*call.Table) {
-		ended, now = a.ended, a.action
+		ended = a.ended
 		o = pbx.Swap{Old: a.snoop, New: a.nextSnoop, Target: a.leg, Bridge: a.bridge, Voice: voice(a.next), Lease: g.cfg.Lease}
 	})
 	if ended {
@@ -108,7 +107,6 @@ func (g *Gate) swap(a *act) error {
 		if a.ctx.Err() != nil {
 			return noSuchSupervision() // it ended meanwhile
 		}
-		g.log.Error().Err(err).Str("id", a.id).Str("mode", now.String()).Msg("a change of mode was not carried out; the mode is as it was")
 		return pbxFailed(err)
 	}
 	return nil

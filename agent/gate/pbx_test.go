@@ -23,6 +23,7 @@ type fakePBX struct {
 	rung   []pbx.Ring
 	takes  []pbx.Take
 	taps   []pbx.Tap
+	swaps  []pbx.Swap
 	renews int
 }
 
@@ -103,6 +104,19 @@ func (p *fakePBX) Ring(ctx context.Context, r pbx.Ring) error {
 	if !silent {
 		p.answer(r.Leg)
 	}
+	return nil
+}
+
+func (p *fakePBX) Swap(ctx context.Context, r pbx.Swap) error {
+	if err := p.order(ctx, "swap"); err != nil {
+		return err
+	}
+	o := p.office
+	o.seen(call.Channel{ID: r.New, Name: "Snoop/" + string(r.Target) + "-0002", State: call.StateUp, App: "Stasis"})
+	p.put(r.New, r.Bridge)
+	o.enter(string(r.Bridge), string(r.New))
+	o.gone(string(r.Old))
+	p.set(func() { p.swaps = append(p.swaps, r); delete(p.legs, r.Old) })
 	return nil
 }
 

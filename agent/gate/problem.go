@@ -94,6 +94,10 @@ func beingTaken() *Problem {
 	return &Problem{Kind: Conflict, Code: "already_taken", Text: "Somebody is taking that call already."}
 }
 
+func pbxFailed(cause error) *Problem {
+	return &Problem{Kind: Unavailable, Code: "pbx_failed", Text: "The PBX did not carry it out, and the mode is as it was; the log says why.", cause: cause}
+}
+
 func unknownMode() *Problem {
 	return &Problem{Kind: Invalid, Code: "unknown_mode", Text: "mode is one of spy, whisper, barge."}
 }

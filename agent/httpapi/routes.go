@@ -60,7 +60,7 @@ type (
 		ID string `path:"id" doc:"Id of the supervision"`
 	}
 	change struct {
-		byID
+		ID   string `path:"id" doc:"Id of the supervision"` // huma does not look into an embedded type that is not exported
 		Body body[Mode]
 	}
 	object[T any] struct{ Body body[T] }

@@ -41,14 +41,7 @@ func (l *Link) Ring(ctx context.Context, o Ring) error {
 
 // Tap carries out a Tap order. The snoop has its lease before it joins the bridge, so that there is no moment at which it could outlive Earshot.
 func (l *Link) Tap(ctx context.Context, o Tap) error {
-	r := ari.SnoopRequest{Channel: string(o.Target), SnoopID: string(o.Snoop), Spy: ari.DirectionBoth, App: l.cfg.Application}
-	switch o.Voice {
-	case VoiceTarget:
-		r.Whisper = ari.DirectionOut
-	case VoiceBoth:
-		r.Whisper = ari.DirectionBoth
-	}
-	if err := l.snoop(ctx, r); err != nil {
+	if err := l.snoop(ctx, l.snoopRequest(o.Snoop, o.Target, o.Voice)); err != nil {
 		return err
 	}
 	if err := l.Renew(ctx, o.Lease, o.Snoop, o.Supervisor); err != nil {

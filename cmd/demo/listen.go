@@ -60,6 +60,57 @@ func (d *demo) listen(ctx context.Context, mode string) error {
 	return d.over(ctx, w, s.ID, sup, "ended_by_supervisor")
 }
 
+// modes has Irina go through the modes of one supervision.
+func (d *demo) modes(ctx context.Context) error {
+	w, err := d.clients["irina"].Watch(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	t, err := d.talk(ctx, vera, "anna")
+	if err != nil {
+		return err
+	}
+	s, sup, err := d.supervise(ctx, w, "irina", "anna", "spy")
+	if err != nil {
+		return err
+	}
+	anna, irina := d.site.Phones["anna"].Tone(), d.site.Phones["irina"].Tone()
+	if err := d.hears(ctx, "irina", sup, anna, vera.tone); err != nil {
+		return err
+	}
+	for _, mode := range []string{"whisper", "barge", "whisper", "spy"} {
+		asked := time.Now()
+		if s, err = d.clients["irina"].Change(ctx, s.ID, mode); err != nil {
+			return err
+		}
+		say("now %-7s after %d ms", s.Mode, time.Since(asked).Milliseconds())
+		heard := map[string]bool{"anna": mode != "spy", "customer": mode == "barge"}
+		for who, c := range map[string]*phone.Call{"anna": t.inside, "customer": t.outside} {
+			tones := []phone.Tone{vera.tone}
+			if who == "customer" {
+				tones[0] = anna
+			}
+			if heard[who] {
+				tones = append(tones, irina)
+			}
+			if err := d.hears(ctx, who, c, tones...); err != nil {
+				return err
+			}
+		}
+		if err := d.hears(ctx, "irina", sup, anna, vera.tone); err != nil {
+			return err
+		}
+		if lost := max(sup.Missing(anna, asked, time.Now()), sup.Missing(vera.tone, asked, time.Now())); lost > 5 {
+			return fmt.Errorf("%d frames of 20 ms were lost in the change to %s", lost, mode)
+		}
+	}
+	if err := d.clients["irina"].End(ctx, s.ID); err != nil {
+		return err
+	}
+	return d.over(ctx, w, s.ID, sup, "ended_by_supervisor")
+}
+
 // over waits until a supervision has ended for a reason, and the supervisor's phone with it.
 func (d *demo) over(ctx context.Context, w *site.Stream, id string, sup *phone.Call, reason string) error {
 	s, err := w.UntilAct(ctx, id, "ended")

@@ -131,6 +131,13 @@ func (c *Client) Supervise(ctx context.Context, target, mode string) (Supervisio
 	return s, err
 }
 
+// Change changes the mode of a supervision.
+func (c *Client) Change(ctx context.Context, id, mode string) (Supervision, error) {
+	var s Supervision
+	err := c.Do(ctx, http.MethodPatch, "/v1/supervisions/"+id, map[string]string{"mode": mode}, &s)
+	return s, err
+}
+
 // Intercept asks for a ringing call.
 func (c *Client) Intercept(ctx context.Context, target string) (Supervision, error) {
 	var s Supervision

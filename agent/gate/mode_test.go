@@ -1,0 +1,146 @@
+package gate_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/pbx"
+)
+
+// modes is a company in which dora may do all three to anna, and finn may only spy on her.
+const modes = `
+version: 1
+employees:
+  anna: {name: Anna, phones: [PJSIP/101], numbers: ["101"]}
+  dora: {name: Dora, phones: [PJSIP/104], numbers: ["104"], listen: {to: any, allow: [spy, whisper, barge], except: [egor]}}
+  egor: {name: Egor, phones: [PJSIP/105], numbers: ["105"]}
+  finn: {name: Finn, phones: [PJSIP/106], numbers: ["106"], listen: {to: any, allow: [spy]}}
+trunks: [PJSIP/trunk]
+`
+
+func (o *office) change(subject, id, mode string) string {
+	o.t.Helper()
+	v, err := o.gate.ChangeMode(o.t.Context(), who(subject), id, mode)
+	if err != nil {
+		return gate.AsProblem(err).Code
+	}
+	return v.Mode
+}
+
+func TestAModeIsChangedByADecisionOfItsOwnAndASecondSnoop(t *testing.T) {
+	o := newOffice(t, modes)
+	o.talk("x", "PJSIP/trunk", "PJSIP/101")
+	id := o.active("dora", "spy", "anna")
+	w := o.watch("dora")
+	defer w.Close()
+	if got := o.change("dora", id, "whisper"); got != "whisper" {
+		t.Fatalf("spy to whisper: %s", got)
+	}
+	if e := o.audit.last(t, audit.Done); e.ID != id || e.Mode != "whisper" {
+		t.Fatalf("what was done is on record as %+v", e)
+	}
+	if got := o.change("dora", id, "barge"); got != "barge" {
+		t.Fatalf("whisper to barge: %s", got)
+	}
+	if got := o.change("dora", id, "barge"); got != "barge" {
+		t.Fatalf("barge to barge: %s", got)
+	}
+	s := o.pbx.swaps
+	if len(s) != 2 || s[0].Voice != pbx.VoiceTarget || s[1].Voice != pbx.VoiceBoth || s[0].Old != o.pbx.taps[0].Snoop || s[1].Old != s[0].New || s[1].Target != "x.1" {
+		t.Fatalf("orders %+v", s)
+	}
+	var told []string
+	for _, m := range w.all() {
+		if m.Supervision != nil {
+			told = append(told, m.Supervision.Mode)
+		}
+	}
+	if len(told) != 2 || told[0] != "whisper" || told[1] != "barge" {
+		t.Fatalf("the supervisor was told %v", told)
+	}
+	if err := o.gate.EndSupervision(t.Context(), who("dora"), id); err != nil {
+		t.Fatal(err)
+	}
+	if n := o.pbx.left(); n != 0 {
+		t.Fatalf("%d own legs are left", n)
+	}
+}
+
+func TestAModeThatIsRefusedLeavesTheSupervisionAsItIs(t *testing.T) {
+	o := newOffice(t, modes)
+	o.talk("x", "PJSIP/trunk", "PJSIP/101")
+	id := o.active("finn", "spy", "anna")
+	for _, c := range []struct{ subject, id, mode, want string }{
+		{"finn", id, "barge", "no_right"},
+		{"finn", id, "shout", "unknown_mode"},
+		{"finn", "nothing", "spy", "no_such_supervision"},
+		{"dora", id, "barge", "no_such_supervision"},
+		{"finn", id, "spy", "spy"},
+	} {
+		if got := o.change(c.subject, c.id, c.mode); got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.subject, c.mode, got, c.want)
+		}
+	}
+	if len(o.pbx.swaps) != 0 {
+		t.Errorf("the PBX was told to %+v", o.pbx.swaps)
+	}
+	if e := o.audit.last(t, audit.Decided); e.Outcome != audit.Deny || e.Mode != "barge" || e.Reason != "no_right" {
+		t.Errorf("on record is %+v", e)
+	}
+	if v, err := o.gate.Supervision(who("finn"), id); err != nil || v.State != "active" || v.Mode != "spy" {
+		t.Errorf("the supervision is %+v, %v", v, err)
+	}
+}
+
+func TestWhatCannotBeChangedOrRecordedStaysAsItWas(t *testing.T) {
+	o := newOffice(t, modes)
+	o.talk("x", "PJSIP/trunk", "PJSIP/101")
+	id := o.active("dora", "spy", "anna")
+	o.pbx.failing("swap", errors.New("no"))
+	if got := o.change("dora", id, "barge"); got != "pbx_failed" {
+		t.Fatalf("a change that the PBX refused: %s", got)
+	}
+	if e := o.audit.last(t, audit.Failed); e.ID != id || e.Mode != "barge" {
+		t.Fatalf("on record is %+v", e)
+	}
+	o.audit.failing(audit.Decided)
+	if got := o.change("dora", id, "whisper"); got != "not_recorded" {
+		t.Fatalf("a change that could not be recorded: %s", got)
+	}
+	if v, err := o.gate.Supervision(who("dora"), id); err != nil || v.State != "active" || v.Mode != "spy" {
+		t.Fatalf("the supervision is %+v, %v", v, err)
+	}
+}
+
+// While a change is under way the ground is that of both modes, and who joins ends it before the new mode is in force.
+func TestWhoJoinsDuringAChangeEndsIt(t *testing.T) {
+	o := newOffice(t, modes)
+	o.talk("x", "PJSIP/trunk", "PJSIP/101")
+	id := o.active("dora", "spy", "anna")
+	w := o.watch("dora")
+	defer w.Close()
+	o.pbx.holds("swap")
+	got := make(chan string, 1)
+	go func() {
+		_, err := o.gate.ChangeMode(t.Context(), who("dora"), id, "barge")
+		got <- gate.AsProblem(err).Code
+	}()
+	o.log.until(t, "swap")
+	if second := o.change("dora", id, "whisper"); second != "changing_mode" {
+		t.Errorf("a second change at once: %s", second)
+	}
+	o.leg("e", "PJSIP/105", call.StateUp, "")
+	o.enter("x", "e")
+	if reason := w.act(id, "ended"); reason != "not_for_this_call" {
+		t.Errorf("it ended because of %s", reason)
+	}
+	if code := <-got; code != "no_such_supervision" {
+		t.Errorf("the change was answered %s", code)
+	}
+	if n := o.pbx.left(); n != 0 {
+		t.Errorf("%d own legs are left", n)
+	}
+}
