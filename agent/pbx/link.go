@@ -70,6 +70,9 @@ type Link struct {
 	mu       sync.Mutex // guards what follows
 	ami      *ami.Client
 	entering map[call.LegID]chan struct{} // own legs that somebody waits for, closed when one enters the application
+
+	facts sync.Mutex   // guards early, and that known becomes true
+	early []call.Event // what AMI told while the state was not known
 }
 
 // New checks the configuration and makes a Link. It does no I/O.
@@ -249,13 +252,22 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 			}
 		}
 		if pending != nil && pending.have != nil && pending.seen {
-			l.cfg.Sink.Resync(pending.have, pending.events)
-			if !l.known.Swap(true) {
-				l.met.resyncs.WithLabelValues("connected").Inc()
-			}
+			l.taken(pending)
 			l.log.Info().Int("channels", len(pending.have.Channels)).Int("bridges", len(pending.have.Bridges)).Msg("state of the PBX taken")
 			pending = nil
 		}
+	}
+}
+
+// taken hands a snapshot on, with what has happened since it was begun; and what AMI told while nothing was known, which is about legs that are
+// in the snapshot or gone.
+func (l *Link) taken(c *collection) {
+	l.facts.Lock()
+	defer l.facts.Unlock()
+	l.cfg.Sink.Resync(c.have, append(c.events, l.early...))
+	l.early = nil
+	if !l.known.Swap(true) {
+		l.met.resyncs.WithLabelValues("connected").Inc()
 	}
 }
 

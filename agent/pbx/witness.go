@@ -1,6 +1,7 @@
 package pbx
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -63,25 +64,42 @@ func pair(k call.Kind, m *ami.Message, first, second string) call.Event {
 	}
 }
 
+// maxEarly bounds the facts that wait for a snapshot. The oldest go first: they are the likeliest to be about legs that are gone.
+const maxEarly = 1024
+
 // witness takes one AMI event: one of the few that count is held against its schema and handed on; what does not fit was written by somebody
-// else than Asterisk, or by a version that Earshot does not know, so it is dropped, counted and answered by a resync.
+// else than Asterisk, or by a version that Earshot does not know, so it is dropped, counted and answered by a resync. So is a block that
+// begins with something else than an event's name: what is left of an event that somebody's line breaks have cut in two.
 func (l *Link) witness(m *ami.Message) error {
-	w, ok := witnessed[string(m.Event())]
-	if !ok {
+	name := m.Event()
+	w, ok := witnessed[string(name)]
+	if !ok && name != nil {
 		return nil
 	}
-	if m.Irregular() != 0 || !w.fields.fits(m) {
+	if name == nil || m.Irregular() != 0 || !w.fields.fits(m) {
 		l.met.faults.Inc()
-		l.log.Warn().Str("event", string(m.Event())).Msg("an AMI event did not have the shape that Asterisk gives it; taking a new snapshot")
+		kind := "none" // never the text of a block that was forged
+		if ok {
+			kind = string(name)
+		}
+		l.log.Warn().Str("event", kind).Msg("an AMI event did not have the shape that Asterisk gives it; taking a new snapshot")
 		l.cfg.Sink.RequestResync()
-		return nil
-	}
-	if !l.known.Load() {
 		return nil
 	}
 	ev := w.fact(m)
 	ev.At = time.Now().UTC()
-	l.cfg.Sink.Ingest(&ev)
+	l.facts.Lock()
+	known := l.known.Load()
+	if !known {
+		if len(l.early) == maxEarly {
+			l.early = slices.Delete(l.early, 0, 1)
+		}
+		l.early = append(l.early, ev)
+	}
+	l.facts.Unlock()
+	if known {
+		l.cfg.Sink.Ingest(&ev)
+	}
 	return nil
 }
 
