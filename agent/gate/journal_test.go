@@ -1,0 +1,129 @@
+package gate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/audit"
+)
+
+// journal is what happened, in order: what was recorded, what was ordered.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+	wake  chan struct{}
+}
+
+func (j *journal) add(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, fmt.Sprintf(format, args...))
+	close(j.wake)
+	j.wake = make(chan struct{})
+}
+
+func (j *journal) all() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.lines)
+}
+
+// until waits for a line that begins so, the n-th if given.
+func (j *journal) until(t testing.TB, prefix string, n ...int) string {
+	t.Helper()
+	timeout := time.After(10 * time.Second)
+	want := 1
+	if len(n) > 0 {
+		want = n[0]
+	}
+	for {
+		j.mu.Lock()
+		wake, count := j.wake, 0
+		for _, l := range j.lines {
+			if strings.HasPrefix(l, prefix) {
+				if count++; count == want {
+					j.mu.Unlock()
+					return l
+				}
+			}
+		}
+		j.mu.Unlock()
+		select {
+		case <-wake:
+		case <-timeout:
+			t.Fatalf("no %q; there was:\n%s", prefix, strings.Join(j.all(), "\n"))
+		}
+	}
+}
+
+func (o *office) happened(want ...string) {
+	o.t.Helper()
+	if got := o.log.all(); !slices.Equal(got, want) {
+		o.t.Fatalf("there was:\n  %s\nnot:\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+// recorder is an audit log in memory.
+type recorder struct {
+	log *journal
+
+	mu      sync.Mutex
+	entries []audit.Entry
+	fail    map[audit.Phase]bool
+	before  func(audit.Entry)
+}
+
+var errDisk = errors.New("disk full")
+
+func (r *recorder) Append(_ context.Context, e audit.Entry) error {
+	r.mu.Lock()
+	fail, before := r.fail[e.Phase], r.before
+	r.mu.Unlock()
+	if before != nil {
+		before(e)
+	}
+	if fail {
+		return errDisk
+	}
+	r.mu.Lock()
+	r.entries = append(r.entries, e)
+	r.mu.Unlock()
+	line := "record " + string(e.Phase)
+	if e.Outcome != "" {
+		line += " " + string(e.Outcome)
+	}
+	if e.Reason != "" {
+		line += " " + e.Reason
+	}
+	r.log.add("%s", line)
+	return nil
+}
+
+func (r *recorder) failing(phases ...audit.Phase) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fail = map[audit.Phase]bool{}
+	for _, p := range phases {
+		r.fail[p] = true
+	}
+}
+
+// last is the newest entry of a phase.
+func (r *recorder) last(t testing.TB, p audit.Phase) audit.Entry {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range slices.Backward(r.entries) {
+		if e.Phase == p {
+			return e
+		}
+	}
+	t.Fatalf("nothing %s is on record", p)
+	return audit.Entry{}
+}
