@@ -225,7 +225,7 @@ func (l Leg) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "leg %s", strin
 func (l *Leg) nowPhase() Phase {
 	if l.state == StateUp {
 		switch {
-		case l.hungUp && l.bridge == nil:
+		case l.hungUp && (l.bridge == nil || len(l.bridge.legs) == 1):
 			// Asterisk keeps the channel of who has left a call to ring for somebody else, to call him back if nobody answers.
 			return PhaseNone
 		case l.held:

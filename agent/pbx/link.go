@@ -27,6 +27,10 @@ const Prefix = "earshot-"
 // markers are the bridges that exist for a moment to tell where in the stream of events a snapshot was taken.
 const markers = Prefix + "sync-"
 
+// markerTime is how long after a snapshot the event of its marker may come. Events are late when Asterisk has much to do; while they are, the
+// state is not known.
+const markerTime = 30 * time.Second
+
 // disallowed are the events that Asterisk shall not send: most of all events, and nothing for the table in them.
 var disallowed = []string{ari.TypeChannelVarset, ari.TypeChannelDialplan}
 
@@ -71,6 +75,9 @@ type Link struct {
 	ami      *ami.Client
 	entering map[call.LegID]chan struct{} // own legs that somebody waits for, closed when one enters the application
 
+	strange    zerolog.Logger // says at most once a second that AMI said what does not fit: somebody may send much of it
+	markerTime time.Duration  // for tests: the constant of that name
+
 	facts sync.Mutex   // guards early, and that known becomes true
 	early []call.Event // what AMI told while the state was not known
 }
@@ -81,7 +88,10 @@ func New(cfg Config) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Link{cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1), entering: map[call.LegID]chan struct{}{}}, nil
+	return &Link{
+		cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1), entering: map[call.LegID]chan struct{}{},
+		strange: cfg.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}), markerTime: markerTime,
+	}, nil
 }
 
 // Run keeps both connections until ctx ends. It returns ErrReplaced when another Earshot has come.
@@ -225,8 +235,9 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 	for {
 		var snapshot chan *call.Snapshot
 		var failed chan error
+		var late <-chan time.Time
 		if pending != nil {
-			snapshot, failed = pending.snapshot, pending.failed
+			snapshot, failed, late = pending.snapshot, pending.failed, pending.late
 		}
 		var resync chan struct{}
 		if pending == nil {
@@ -242,8 +253,13 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 		case <-resync:
 			l.met.resyncs.WithLabelValues("asked").Inc()
 			begin()
+		case <-late:
+			return errors.New("take a snapshot of the PBX: its events do not come up to the snapshot; is Asterisk overloaded?")
 		case sn := <-snapshot:
 			pending.have = sn
+			timer := time.NewTimer(l.markerTime)
+			defer timer.Stop()
+			pending.late = timer.C
 		case e := <-events:
 			l.take(e, pending)
 			select {

@@ -49,8 +49,11 @@ func run(t *testing.T, o *office, change func(*Config), look func(*call.Table)) 
 		})
 	}})
 	cfg := Config{
-		ARI: o.ari(o.pbx.Site().Earshot), Application: "earshot", AMI: o.ami(o.pbx.Site().Earshot), Sink: r.feed, Log: zerolog.New(r),
+		Application: "earshot", Sink: r.feed, Log: zerolog.New(r),
 		Entered: func(id call.LegID) { r.happened(func() { r.entered[id] = true }) },
+	}
+	if o != nil {
+		cfg.ARI, cfg.AMI = o.ari(o.pbx.Site().Earshot), o.ami(o.pbx.Site().Earshot)
 	}
 	if change != nil {
 		change(&cfg)
@@ -58,6 +61,9 @@ func run(t *testing.T, o *office, change func(*Config), look func(*call.Table)) 
 	var err error
 	if r.link, err = New(cfg); err != nil {
 		t.Fatal(err)
+	}
+	if o == nil {
+		r.link.markerTime = instant // a fake has nothing else to do
 	}
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	r.end = end

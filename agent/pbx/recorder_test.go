@@ -174,8 +174,9 @@ func (r *recorder) mark(t *testing.T, ctx context.Context, text string, want ...
 	defer cancel()
 	var got []string
 	if err := r.until(wait, func() bool {
-		r.feed.Read(func(table *call.Table) { got = board(table) })
-		return slices.Equal(got, want)
+		var settled bool
+		r.feed.Read(func(table *call.Table) { got, settled = board(table), bridged(table) })
+		return settled && slices.Equal(got, want)
 	}); err != nil {
 		t.Errorf("%s: the board says\n\t%s\nand should say\n\t%s", text, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 	}
@@ -189,6 +190,13 @@ func (r *recorder) mark(t *testing.T, ctx context.Context, text string, want ...
 	}); err != nil {
 		t.Fatalf("%s: no snapshot: %v", text, err)
 	}
+}
+
+// bridged reports whether everybody who talks with somebody has got into a bridge: an answer comes a moment before that.
+func bridged(t *call.Table) bool {
+	return !slices.ContainsFunc(t.All(nil), func(l *call.Leg) bool {
+		return l.Phase() == call.PhaseTalking && l.Bridge() == "" && len(t.Peers(nil, l)) > 0
+	})
 }
 
 // still takes a snapshot while nothing goes on: whatever had begun before it has been heard of, and nothing more was heard until it was

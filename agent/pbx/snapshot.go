@@ -23,6 +23,7 @@ type collection struct {
 	snapshot chan *call.Snapshot
 	failed   chan error
 	have     *call.Snapshot
+	late     <-chan time.Time // when the marker can no longer be waited for
 	seen     bool
 	events   []call.Event
 }
@@ -69,6 +70,7 @@ func (l *Link) snapshot(ctx context.Context) (*call.Snapshot, error) {
 	for i := range bridges {
 		b := &bridges[i]
 		if strings.HasPrefix(b.ID, markers) {
+			l.removeEmpty(ctx, b.ID) // this snapshot's own marker is not made yet
 			continue
 		}
 		s.Bridges = append(s.Bridges, bridge(b))

@@ -82,7 +82,7 @@ func (l *Link) witness(m *ami.Message) error {
 		if ok {
 			kind = string(name)
 		}
-		l.log.Warn().Str("event", kind).Msg("an AMI event did not have the shape that Asterisk gives it; taking a new snapshot")
+		l.strange.Warn().Str("event", kind).Msg("an AMI event did not have the shape that Asterisk gives it; taking a new snapshot")
 		l.cfg.Sink.RequestResync()
 		return nil
 	}

@@ -1,0 +1,221 @@
+package pbx
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coder/websocket"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/ari"
+)
+
+// A fake is an ARI that does what a real one will not do on demand. It knows one channel.
+type fake struct {
+	*httptest.Server
+	mu      sync.Mutex
+	fail    map[string]int // how often a request, "GET /ari/channels", is still refused
+	asked   map[string]int
+	bridges string             // what is listed
+	mute    int                // how many markers are not told
+	send    chan string        // what is sent on the last connection
+	connect chan struct{}      // one for each connection
+	ends    context.CancelFunc // of the last connection
+}
+
+const oneChannel = `{"id":"1.1","name":"PJSIP/101-00000001","state":"Up","caller":{"name":"","number":"101"},"connected":{"name":"","number":""},` +
+	`"accountcode":"","dialplan":{"context":"phones","exten":"*45","priority":2,"app_name":"Wait","app_data":""},"creationtime":"2026-11-22T01:00:00.000+0000","language":"en"}`
+
+func newFake(t *testing.T) *fake {
+	f := &fake{bridges: "[]", fail: map[string]int{}, asked: map[string]int{}, send: make(chan string, 100), connect: make(chan struct{}, 100)}
+	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
+	t.Cleanup(f.Close)
+	return f
+}
+
+func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
+	op := r.Method + " " + r.URL.Path
+	f.mu.Lock()
+	f.asked[op]++
+	refuse := f.fail[op] > 0
+	if refuse {
+		f.fail[op]--
+	}
+	f.mu.Unlock()
+	if refuse {
+		http.Error(w, `{"message":"no"}`, http.StatusInternalServerError)
+		return
+	}
+	switch {
+	case r.URL.Path == "/ari/events":
+		f.events(w, r)
+	case op == "GET /ari/channels":
+		_, _ = fmt.Fprint(w, "["+oneChannel+"]")
+	case op == "GET /ari/bridges":
+		_, _ = fmt.Fprint(w, f.bridges)
+	case op == "POST /ari/bridges":
+		var b struct{ BridgeID string }
+		if err := json.NewDecoder(r.Body).Decode(&b); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"id":%q,"bridge_type":"mixing","channels":[]}`, b.BridgeID)
+		f.mu.Lock()
+		mute := f.mute > 0
+		if mute {
+			f.mute--
+		}
+		f.mu.Unlock()
+		if !mute {
+			f.send <- fmt.Sprintf(`{"type":"BridgeCreated","timestamp":"2026-11-22T01:00:01.000+0000","bridge":{"id":%q,"bridge_type":"mixing","channels":[]},"application":"earshot"}`, b.BridgeID)
+		}
+	case strings.HasSuffix(r.URL.Path, "/variable"):
+		_, _ = fmt.Fprint(w, `{"value":""}`)
+	case strings.HasPrefix(r.URL.Path, "/ari/applications/"):
+		_, _ = fmt.Fprint(w, `{"name":"earshot"}`)
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func (f *fake) events(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer func() { _ = c.CloseNow() }()
+	ctx, cancel := context.WithCancel(c.CloseRead(r.Context()))
+	defer cancel()
+	f.mu.Lock()
+	f.ends = cancel
+	f.mu.Unlock()
+	f.connect <- struct{}{}
+	for {
+		select {
+		case text := <-f.send:
+			if c.Write(ctx, websocket.MessageText, []byte(text)) != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// link runs a link to the fake. AMI is nowhere.
+func (f *fake) link(t *testing.T) *runner {
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return run(t, nil, func(c *Config) {
+		c.ARI = ari.Config{BaseURL: f.URL + "/ari", Username: "earshot", Password: "x", HTTPClient: &http.Client{Transport: transport}}
+		c.AMI.Addr, c.AMI.Username = "127.0.0.1:1", "earshot"
+	}, nil)
+}
+
+func (r *runner) known() {
+	r.Helper()
+	r.until("the state is known", func() bool { return slices.Equal(r.link.Down(), []string{"ami"}) })
+	r.shows("101 talking out")
+}
+
+func TestASnapshotThatFailsIsTakenAgainWithANewConnection(t *testing.T) {
+	for op, times := range map[string]int{
+		"GET /ari/channels": 2, "GET /ari/bridges": 2, "POST /ari/bridges": 2, "DELETE /ari/applications/earshot/subscription": 2,
+		"GET /ari/channels/1.1/variable": 4, // a snapshot asks for two
+	} {
+		t.Run(op, func(t *testing.T) {
+			f := newFake(t)
+			f.fail[op] = times
+			r := f.link(t)
+			r.known()
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.asked[op] < 3 || f.asked["GET /ari/events"] != 3 {
+				t.Errorf("asked %v", f.asked)
+			}
+		})
+	}
+}
+
+func TestAnEventThatCannotBeReadIsAnsweredByASnapshot(t *testing.T) {
+	f := newFake(t)
+	r := f.link(t)
+	r.known()
+	r.mu.Lock()
+	before := r.resyncs
+	r.mu.Unlock()
+	f.send <- `{"type":"ChannelCreated","channel":`
+	r.until("a snapshot is taken", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.resyncs > before
+	})
+	r.known()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asked["GET /ari/events"] != 1 {
+		t.Errorf("asked %v", f.asked)
+	}
+}
+
+func TestASnapshotWhoseMarkerIsNeverHeardOfIsTakenAgain(t *testing.T) {
+	f := newFake(t)
+	f.mute = 2
+	r := f.link(t)
+	r.known()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asked["GET /ari/events"] != 3 {
+		t.Errorf("asked %v", f.asked)
+	}
+}
+
+func TestWhatComesBeforeTheSnapshotIsHandedOnWithIt(t *testing.T) {
+	f := newFake(t)
+	// Sent before the marker: a leg that is made, and the one of the snapshot that goes.
+	f.send <- strings.Replace(`{"type":"ChannelCreated","timestamp":"2026-11-22T01:00:00.500+0000","channel":`+oneChannel+`}`, "1.1", "1.2", 1)
+	f.send <- `{"type":"ChannelDestroyed","timestamp":"2026-11-22T01:00:00.600+0000","cause":16,"channel":` + oneChannel + `}`
+	r := f.link(t)
+	r.shows("101 talking out")
+	var ids []call.LegID
+	r.feed.Read(func(t *call.Table) {
+		for _, l := range t.All(nil) {
+			ids = append(ids, l.ID())
+		}
+	})
+	if !slices.Equal(ids, []call.LegID{"1.2"}) {
+		t.Errorf("the table has %v", ids)
+	}
+}
+
+func TestAMarkerLeftBehindIsRemoved(t *testing.T) {
+	f := newFake(t)
+	f.bridges = `[{"id":"` + markers + `7-old","bridge_type":"mixing","channels":[]}]`
+	r := f.link(t)
+	r.known()
+	r.again() // not again, though it is still listed: a marker may be there while a snapshot is taken
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := f.asked["DELETE /ari/bridges/"+markers+"7-old"]; n != 1 {
+		t.Errorf("it was removed %d times", n)
+	}
+}
+
+func TestALostConnectionIsToldAndMadeAgain(t *testing.T) {
+	f := newFake(t)
+	r := f.link(t)
+	for range 3 {
+		r.known()
+		f.mu.Lock()
+		f.ends()
+		f.mu.Unlock()
+		r.until("it is told", func() bool { return !r.feed.Stats().Known })
+	}
+	r.known()
+}
