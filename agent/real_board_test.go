@@ -239,46 +239,79 @@ func TestTheBoardShowsEachWhatHeMaySee(t *testing.T) {
 	})
 	for _, s := range scenarios {
 		o.scene(s.name, func(o *office) {
-			var histories [2]map[string]*[]string
-			for i, who := range worlds {
-				p := &play{office: o, who: who, began: time.Now(), sees: o.record("irina"), blind: []*tape{o.record("nina"), o.record("maria")}}
-				p.history = map[string]*[]string{}
-				for _, w := range []string{"irina", "nina", "maria"} {
-					p.history["GET "+w], p.history["stream "+w] = new([]string), new([]string)
+			var apart string
+			for range attempts {
+				a, b := perform(o, s.play, worlds[0]), perform(o, s.play, worlds[1])
+				o.kept(a, b)
+				if apart = tellApart(a, b, s.races); apart == "" || !s.races {
+					break
 				}
-				p.stage(nil)
-				s.play(p)
-				p.stage(nil)
-				for _, w := range append([]*tape{p.sees}, p.blind...) {
-					*p.history["stream "+w.who] = w.take()
-				}
-				histories[i] = p.history
+				o.Logf("once more, for Asterisk's own order differed: %s", apart)
 			}
-			for what := range histories[0] {
-				if s.races && strings.HasPrefix(what, "stream") {
-					byRow(*histories[0][what])
-					byRow(*histories[1][what])
-				}
-				a, b := plain(*histories[0][what]), plain(*histories[1][what])
-				if strings.HasSuffix(what, "irina") {
-					if slices.Equal(a, b) {
-						o.Errorf("%s: the worlds do not differ at all", what)
-					}
-					continue
-				}
-				if !slices.Equal(a, b) {
-					o.Errorf("%s tells the worlds apart:\n%s", what, difference(a, b))
-				}
-				for _, text := range append(a, b...) {
-					for _, seed := range append(seeds, worlds[1].number[4:], worlds[1].name) {
-						if strings.Contains(text, seed) && !strings.Contains(houseRules, seed) {
-							o.Errorf("%s: %q in %s", what, seed, text)
-						}
-					}
-				}
+			if apart != "" {
+				o.Errorf("who may not see can tell the worlds apart: %s", apart)
 			}
 		})
 	}
+}
+
+// attempts is how often a scenario that races in Asterisk is played. What is sent may differ with the order in which Asterisk's threads came
+// to run, so now and then; if it differed with the caller, it would do so each time.
+const attempts = 6
+
+// perform plays a scenario in one world and gives what each watcher was sent.
+func perform(o *office, scenario func(*play), who caller) map[string]*[]string {
+	o.Helper()
+	p := &play{office: o, who: who, began: time.Now(), sees: o.record("irina"), blind: []*tape{o.record("nina"), o.record("maria")}}
+	p.history = map[string]*[]string{}
+	for _, w := range []string{"irina", "nina", "maria"} {
+		p.history["GET "+w], p.history["stream "+w] = new([]string), new([]string)
+	}
+	p.stage(nil)
+	scenario(p)
+	p.stage(nil)
+	for _, w := range append([]*tape{p.sees}, p.blind...) {
+		*p.history["stream "+w.who] = w.take()
+	}
+	return p.history
+}
+
+// kept makes sure that nothing that identifies the caller was sent to who may not see it, and that the other was sent something else each time.
+func (o *office) kept(a, b map[string]*[]string) {
+	o.Helper()
+	for what := range a {
+		if strings.HasSuffix(what, "irina") {
+			if slices.Equal(plain(*a[what]), plain(*b[what])) {
+				o.Errorf("%s: the worlds do not differ at all", what)
+			}
+			continue
+		}
+		for _, text := range slices.Concat(*a[what], *b[what]) {
+			for _, seed := range append(seeds, worlds[1].number[4:], worlds[1].name) {
+				if strings.Contains(text, seed) && !strings.Contains(houseRules, seed) {
+					o.Errorf("%s: %q in %s", what, seed, text)
+				}
+			}
+		}
+	}
+}
+
+// tellApart is the first difference between what two worlds sent to those who may not see, or nothing.
+func tellApart(first, second map[string]*[]string, races bool) string {
+	for what := range first {
+		if strings.HasSuffix(what, "irina") {
+			continue
+		}
+		a, b := slices.Clone(*first[what]), slices.Clone(*second[what])
+		if races && strings.HasPrefix(what, "stream") {
+			byRow(a)
+			byRow(b)
+		}
+		if a, b = plain(a), plain(b); !slices.Equal(a, b) {
+			return what + ": " + difference(a, b)
+		}
+	}
+	return ""
 }
 
 var aboutRow = regexp.MustCompile(`"employee":{"id":"([a-z]+)"`)

@@ -21,7 +21,6 @@ import (
 	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
-	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/pbxtest"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/site"
@@ -548,25 +547,6 @@ func (o *office) over(w *site.Stream, id string, sup *phone.Call, reason string)
 		o.Errorf("it ended because of %s, not of %s", s.Reason, reason)
 	}
 	o.must(sup.WaitEnded(o.ctx))
-}
-
-// forgotten waits until the table of calls has seen the legs of a supervision go.
-func (o *office) forgotten(id string) {
-	o.Helper()
-	o.until("Earshot has seen the legs go", func() error {
-		left := 0
-		o.agent.Read(func(t *call.Table) {
-			for _, l := range t.All(nil) {
-				if strings.Contains(string(l.ID()), id) {
-					left++
-				}
-			}
-		})
-		if left > 0 {
-			return fmt.Errorf("%d legs are left", left)
-		}
-		return nil
-	})
 }
 
 // refused makes sure that a request was refused so.
