@@ -87,6 +87,14 @@ func newMetrics(r prometheus.Registerer, version string) *metrics {
 	return m
 }
 
+// certificate adds the metrics of one.
+func (m *metrics) certificate(r prometheus.Registerer, c *certificate) {
+	m.files.WithLabelValues("certificate").Set(1)
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "earshot_certificate_expiry_timestamp_seconds", Help: "When the certificate of the HTTP door ends.",
+	}, func() float64 { return float64(c.ends().Unix()) }))
+}
+
 func (m *metrics) reloaded(err error) {
 	m.reload.Set(good(err))
 	if err != nil {

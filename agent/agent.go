@@ -42,6 +42,9 @@ type Agent struct {
 
 	policy  *policyfile.File
 	tokens  *auth.Tokens
+	jwt     *auth.JWT          // nil without an issuer
+	auth    auth.Authenticator // all of them
+	cert    *certificate       // nil without TLS
 	clients *clients.Directory
 	audit   *audit.Log
 	feed    *feed.Feed
@@ -63,9 +66,23 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 
 	secret, err1 := ReadSecret(cfg.PBX.AMI.SecretFile)
 	password, err2 := ReadSecret(cfg.PBX.ARI.PasswordFile)
-	var err3, err4, err5, err6 error
+	var err3, err4, err5, err6, err7, err8 error
 	a.policy, err3 = policyfile.Open(cfg.Policy, policyfile.Options{OnChange: a.policyChanged})
-	a.tokens, err4 = auth.OpenTokens(cfg.Tokens, auth.Options{})
+	a.tokens, err4 = auth.OpenTokens(cfg.Tokens, auth.Options{Known: a.hasEmployee})
+	a.auth = a.tokens
+	if cfg.Auth.JWT.used() {
+		j := cfg.Auth.JWT.config()
+		j.Known, j.OnKeys = a.hasEmployee, a.keysLoaded
+		a.met.files.WithLabelValues("jwks").Set(1)
+		if a.jwt, err7 = auth.OpenJWT(j); err7 == nil {
+			a.auth = auth.Chain{a.tokens, a.jwt}
+		}
+	}
+	if cfg.HTTP.TLS.CertFile != "" {
+		if a.cert, err8 = openCertificate(cfg.HTTP.TLS); err8 == nil {
+			a.met.certificate(a.reg, a.cert)
+		}
+	}
 	a.clients = new(clients.Directory)
 	if cfg.Clients != "" {
 		a.clients, err5 = clients.Open(cfg.Clients, clients.Options{})
@@ -74,7 +91,7 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	if cfg.Audit.KeyFile != "" {
 		key, err6 = ReadSecret(cfg.Audit.KeyFile)
 	}
-	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
 		return nil, err
 	}
 	var err error
@@ -109,7 +126,8 @@ func (a *Agent) assemble(secret, password, version string) error {
 		Log: a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
 	})
 	a.door = httpapi.New(httpapi.Config{
-		Gate: a.gate, Auth: a.tokens, Log: a.log.With().Str("part", "http").Logger(), Registerer: a.reg, Version: version,
+		Gate: a.gate, Auth: a.auth, Log: a.log.With().Str("part", "http").Logger(), Registerer: a.reg, Version: version,
+		Proxies: a.cfg.HTTP.proxies(), Limits: a.cfg.HTTP.Limits.forDoor(),
 	})
 	return nil
 }
@@ -126,13 +144,13 @@ func (a *Agent) policyChanged(set *policy.Set, err error) {
 	a.log.Info().Uint64("generation", set.Generation()).Msg("policy in force")
 }
 
-// Reload reads policy, tokens and clients anew. What is broken keeps the last good one in force and is part of the error.
+// Reload reads policy, tokens, clients, keys and certificate anew. What is broken keeps the last good one in force and is part of the error.
 func (a *Agent) Reload() error {
 	var errs []error
 	if err := a.policy.Reload(); err != nil {
 		errs = append(errs, fmt.Errorf("policy: %w", err))
 	}
-	return errors.Join(append(errs, a.reloadTokens(), a.reloadClients())...)
+	return errors.Join(append(errs, a.reloadTokens(), a.reloadClients(), a.reloadKeys(), a.reloadCertificate())...)
 }
 
 func (a *Agent) reloadTokens() error {
@@ -141,8 +159,52 @@ func (a *Agent) reloadTokens() error {
 	if err != nil {
 		return fmt.Errorf("tokens: %w", err)
 	}
+	a.recheck()
+	return nil
+}
+
+// recheck ends what runs on the strength of a credential that no longer holds.
+func (a *Agent) recheck() {
 	a.door.Recheck()
-	a.gate.Recheck(a.tokens.Holds)
+	a.gate.Recheck(a.auth.Holds)
+}
+
+// hasEmployee reports whether the policy in force has him.
+func (a *Agent) hasEmployee(id string) bool {
+	_, ok := a.policy.Current().Employee(id)
+	return ok
+}
+
+// reloadKeys loads the keys of JSON web tokens now.
+func (a *Agent) reloadKeys() error {
+	if a.jwt == nil {
+		return nil
+	}
+	if err := a.jwt.Reload(context.Background()); err != nil {
+		return fmt.Errorf("auth.jwt: %w", err)
+	}
+	return nil
+}
+
+// keysLoaded is told of each attempt to load them.
+func (a *Agent) keysLoaded(err error) {
+	a.met.files.WithLabelValues("jwks").Set(good(err))
+	if err != nil {
+		a.log.Warn().Err(err).Msg("the keys for JSON web tokens could not be loaded; those that were loaded last, if any, stay in force")
+		return
+	}
+	a.recheck()
+}
+
+func (a *Agent) reloadCertificate() error {
+	if a.cert == nil {
+		return nil
+	}
+	err := a.cert.reload()
+	a.met.files.WithLabelValues("certificate").Set(good(err))
+	if err != nil {
+		return fmt.Errorf("http.tls: %w", err)
+	}
 	return nil
 }
 
@@ -169,7 +231,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	a.httpAddr, a.adminAddr = httpListener.Addr().String(), adminListener.Addr().String()
 	close(a.listening)
-	a.log.Info().Str("http", a.httpAddr).Str("admin", a.adminAddr).Uint64("generation", a.policy.Current().Generation()).Msg("earshot listens")
+	a.log.Info().Str("http", a.httpAddr).Bool("tls", a.cert != nil).Str("admin", a.adminAddr).Uint64("generation", a.policy.Current().Generation()).Msg("earshot listens")
+	for _, w := range a.cfg.warnings() {
+		a.log.Warn().Msg(w)
+	}
 	for _, w := range a.policy.Status().Warnings {
 		a.log.Warn().Msg(w.String())
 	}
@@ -194,10 +259,16 @@ func (a *Agent) Run(ctx context.Context) error {
 	start(&innerWG, inner, a.link.Run)
 	start(&wg, run, a.policy.Watch)
 	start(&wg, run, a.watchFiles)
+	if a.jwt != nil {
+		start(&wg, run, a.jwt.Run)
+	}
 	doors := []*http.Server{a.door.HTTP(), a.adminServer()}
+	if a.cert != nil {
+		a.cert.secure(doors[0])
+	}
 	for i, l := range []net.Listener{httpListener, adminListener} {
 		start(&wg, run, func(context.Context) error {
-			if err := doors[i].Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := serve(doors[i], l); !errors.Is(err, http.ErrServerClosed) {
 				return err
 			}
 			return nil
@@ -219,6 +290,14 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// serve serves until the server is shut down, by TLS where it has been made to.
+func serve(s *http.Server, l net.Listener) error {
+	if s.TLSConfig != nil {
+		return s.ServeTLS(l, "", "")
+	}
+	return s.Serve(l)
 }
 
 func (a *Agent) closeAudit() {

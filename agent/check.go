@@ -50,6 +50,21 @@ func Check(path string) (warnings []string, err error) {
 			warnings = append(warnings, strangers(cfg.Clients, "a client is", set, responsible(directory))...)
 		}
 	}
+	for _, w := range cfg.warnings() {
+		warnings = append(warnings, path+": "+w)
+	}
+	if cfg.Auth.JWT.JWKSFile != "" {
+		if j := cfg.Auth.JWT.config(); len(j.Faults()) == 0 {
+			_, err := auth.OpenJWT(j)
+			note("auth.jwt.jwks_file", err)
+		}
+	}
+	if t := cfg.HTTP.TLS; t.CertFile != "" && t.KeyFile != "" {
+		cert, err := openCertificate(t)
+		if note("http.tls.cert_file", err); err == nil && time.Now().After(cert.ends()) {
+			warnings = append(warnings, path+": http.tls.cert_file: the certificate has ended")
+		}
+	}
 	for _, secret := range []struct{ key, path string }{
 		{"pbx.ami.secret_file", cfg.PBX.AMI.SecretFile}, {"pbx.ari.password_file", cfg.PBX.ARI.PasswordFile}, {"audit.key_file", cfg.Audit.KeyFile},
 	} {

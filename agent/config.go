@@ -21,6 +21,7 @@ type Config struct {
 	Policy  string `yaml:"policy"`  // the policy file; required
 	Tokens  string `yaml:"tokens"`  // the tokens file; required
 	Clients string `yaml:"clients"` // the client directory; none: nobody is a client
+	Auth    Auth   `yaml:"auth"`
 	HTTP    HTTP   `yaml:"http"`
 	Admin   Admin  `yaml:"admin"`
 	PBX     PBX    `yaml:"pbx"`
@@ -32,7 +33,10 @@ type Config struct {
 
 // HTTP is the HTTP door.
 type HTTP struct {
-	Listen string `yaml:"listen"` // host:port; 127.0.0.1:8080
+	Listen  string   `yaml:"listen"` // host:port; 127.0.0.1:8080
+	TLS     TLS      `yaml:"tls"`
+	Proxies []string `yaml:"proxies"` // networks and addresses whose X-Forwarded-For is believed; none
+	Limits  Limits   `yaml:"limits"`
 }
 
 // Admin is the admin listener.
@@ -82,7 +86,8 @@ type Supervision struct {
 // defaults are the values of keys that the file leaves out.
 func defaults() Config {
 	return Config{
-		HTTP:        HTTP{Listen: "127.0.0.1:8080"},
+		Auth:        Auth{JWT: standardJWT()},
+		HTTP:        HTTP{Listen: "127.0.0.1:8080", Proxies: []string{}, Limits: standardLimits()},
 		Admin:       Admin{Listen: "127.0.0.1:9090"},
 		PBX:         PBX{AMI: AMI{Address: "127.0.0.1:5038"}, ARI: ARI{URL: "http://127.0.0.1:8088/ari", Application: "earshot"}},
 		Log:         Log{Level: "info", Format: "json"},
@@ -142,6 +147,8 @@ func (c *Config) validate(doc *strict.Document) []error {
 	if !isAddress(c.Admin.Listen) {
 		bad("admin.listen", "admin.listen must be host:port with a number as port, such as 127.0.0.1:9090")
 	}
+	c.HTTP.validate(bad)
+	c.Auth.JWT.validate(bad)
 	if host, port, _ := net.SplitHostPort(c.PBX.AMI.Address); !isAddress(c.PBX.AMI.Address) || host == "" || port == "0" {
 		bad("pbx.ami.address", "pbx.ami.address must be host:port with a number as port, such as 127.0.0.1:5038")
 	}
@@ -181,7 +188,7 @@ func isAddress(s string) bool {
 
 // resolve makes every path one that does not depend on the working folder.
 func (c *Config) resolve(dir string) {
-	for _, p := range []*string{&c.Policy, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.ARI.PasswordFile} {
+	for _, p := range []*string{&c.Policy, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

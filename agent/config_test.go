@@ -42,7 +42,14 @@ func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 	cfg, dir, err := load(t, minimal)
 	want := &agent.Config{
 		Policy: dir + "/policy.yaml", Tokens: "/etc/tokens.yaml",
-		HTTP: agent.HTTP{Listen: "127.0.0.1:8080"}, Admin: agent.Admin{Listen: "127.0.0.1:9090"},
+		Auth: agent.Auth{JWT: agent.JWT{
+			Algorithms:    []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"},
+			EmployeeClaim: "sub", Leeway: 30 * time.Second, Refresh: time.Hour,
+		}},
+		HTTP: agent.HTTP{Listen: "127.0.0.1:8080", Proxies: []string{}, Limits: agent.Limits{
+			Commands: agent.Rate{PerMinute: 60, Burst: 20}, Reads: agent.Rate{PerMinute: 1200, Burst: 300}, Failures: agent.Rate{PerMinute: 10, Burst: 20},
+		}},
+		Admin: agent.Admin{Listen: "127.0.0.1:9090"},
 		PBX: agent.PBX{
 			AMI: agent.AMI{Address: "127.0.0.1:5038", Username: "manager", SecretFile: dir + "/ami-secret"},
 			ARI: agent.ARI{URL: "http://127.0.0.1:8088/ari", Username: "rest", PasswordFile: dir + "/ari-password", Application: "earshot"},
@@ -82,6 +89,25 @@ func TestEachFaultOfAConfigurationIsNamedWithItsPlace(t *testing.T) {
 		"a port's name":          {"http: {listen: \":http\"}", "7:16: http.listen must be host:port with a number as port, such as 127.0.0.1:8080"},
 		"a port too high":        {"admin: {listen: \":65536\"}", "7:17: admin.listen must be host:port with a number as port, such as 127.0.0.1:9090"},
 		"one address for both":   {"http: {listen: \":80\"}\nadmin: {listen: \":80\"}", "8:17: admin.listen must differ from http.listen, since what it serves is not for panels"},
+		"a certificate alone":    {"http: {tls: {cert_file: c.pem}}", "7:25: http.tls.key_file is missing: the file with the certificate's private key"},
+		"a key alone":            {"http: {tls: {key_file: k.pem}}", "7:24: http.tls.cert_file is missing: the file with the key's certificate"},
+		"no network":             {"http: {proxies: [10.0.0.1, nginx]}", "7:28: http.proxies: an address or a network belongs here, such as 10.0.0.5 or 10.0.0.0/8"},
+		"no limit":               {"http: {limits: {commands: {burst: 0}}}", "7:35: http.limits.commands.burst must be between 1 and 1000000"},
+		"a limit without end":    {"http: {limits: {failures: {per_minute: 1000001}}}", "7:40: http.limits.failures.per_minute must be between 1 and 1000000"},
+		"a limit by name":        {"http: {limits: {reads: 10}}", "7:24: a map with the keys per_minute, burst belongs here"},
+		"no audience":            {"auth: {jwt: {issuer: x, jwks_file: k}}", "7:13: auth.jwt.audience: it is required: what the tokens say in aud when they are meant for Earshot"},
+		"no issuer":              {"auth: {jwt: {audience: x, jwks_file: k}}", "7:13: auth.jwt.issuer: it is required: who makes the tokens, as they say it in iss"},
+		"no keys":                {"auth: {jwt: {issuer: x, audience: y}}", "7:13: auth.jwt.jwks_url: the issuer's keys are required, from an address or from a file"},
+		"keys twice":             {"auth: {jwt: {issuer: x, audience: y, jwks_url: \"https://x/k\", jwks_file: k}}", "7:74: auth.jwt.jwks_file: the keys come from an address or from a file, not from both"},
+		"keys in plain text":     {"auth: {jwt: {issuer: x, audience: y, jwks_url: \"http://x/k\"}}", "7:48: auth.jwt.jwks_url: it must be https, or whoever is on the way could put keys of his own there"},
+		"alg none":               {"auth: {jwt: {issuer: x, audience: y, jwks_file: k, algorithms: [none]}}", "7:64: auth.jwt.algorithms: only those for which nobody but the issuer has the secret: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA"},
+		"a shared secret":        {"auth: {jwt: {issuer: x, audience: y, jwks_file: k, algorithms: [RS256, HS256]}}", "7:64: auth.jwt.algorithms: only those for which nobody but the issuer has the secret: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA"},
+		"no algorithm":           {"auth: {jwt: {issuer: x, audience: y, jwks_file: k, algorithms: []}}", "7:64: auth.jwt.algorithms: name at least one, or leave the key out"},
+		"no claim":               {"auth: {jwt: {issuer: x, audience: y, jwks_file: k, employee_claim: \"\"}}", "7:68: auth.jwt.employee_claim: the name of the claim that holds the employee's id belongs here, such as sub"},
+		"a long leeway":          {"auth: {jwt: {issuer: x, audience: y, jwks_file: k, leeway: 1h}}", "7:60: auth.jwt.leeway must be at most 5m, for so long a token outlives its end"},
+		"a negative leeway":      {"auth: {jwt: {issuer: x, audience: y, jwks_file: k, leeway: -1s}}", "7:60: auth.jwt.leeway: it must not be negative"},
+		"a hasty refresh":        {"auth: {jwt: {issuer: x, audience: y, jwks_file: k, refresh: 59s}}", "7:61: auth.jwt.refresh must be between 1m and 24h"},
+		"a negative refresh":     {"auth: {jwt: {issuer: x, audience: y, jwks_file: k, refresh: -1s}}", "7:61: auth.jwt.refresh: it must not be negative"},
 		"an unknown level":       {"log: {level: trace}", "7:14: log.level is one of debug, info, warn, error"},
 		"an unknown format":      {"log: {format: text}", "7:15: log.format is one of json, console"},
 	} {
@@ -204,7 +230,7 @@ func TestTheSampleConfigurationHasEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.HTTP != plain.HTTP || cfg.Admin != plain.Admin || cfg.Log != plain.Log || cfg.Supervision != plain.Supervision ||
+	if !reflect.DeepEqual(cfg.HTTP, plain.HTTP) || !reflect.DeepEqual(cfg.Auth, plain.Auth) || cfg.Admin != plain.Admin || cfg.Log != plain.Log || cfg.Supervision != plain.Supervision ||
 		cfg.PBX.AMI.Address != plain.PBX.AMI.Address || cfg.PBX.ARI.URL != plain.PBX.ARI.URL || cfg.PBX.ARI.Application != plain.PBX.ARI.Application {
 		t.Errorf("the sample gives other values than the defaults: %+v", cfg)
 	}

@@ -39,7 +39,7 @@ func (w *watched) changed() bool {
 	return !os.SameFile(now, before) || now.Size() != before.Size() || !now.ModTime().Equal(before.ModTime())
 }
 
-// watchFiles reads tokens and clients anew when they change. Folders are watched and not files, because most writers put a new file in the
+// watchFiles reads tokens, clients, keys and certificate anew when they change. Folders are watched and not files, because most writers put a new file in the
 // place of the old one, and Kubernetes turns a link beside it; what happened there does not matter, only whether the file behind the path is
 // another one.
 func (a *Agent) watchFiles(ctx context.Context) error {
@@ -51,6 +51,12 @@ func (a *Agent) watchFiles(ctx context.Context) error {
 	files := []*watched{{path: a.cfg.Tokens, reload: a.reloadTokens}}
 	if a.cfg.Clients != "" {
 		files = append(files, &watched{path: a.cfg.Clients, reload: a.reloadClients})
+	}
+	if a.cfg.Auth.JWT.JWKSFile != "" {
+		files = append(files, &watched{path: a.cfg.Auth.JWT.JWKSFile, reload: a.reloadKeys})
+	}
+	if a.cert != nil {
+		files = append(files, &watched{path: a.cert.certFile, reload: a.reloadCertificate}, &watched{path: a.cert.keyFile, reload: a.reloadCertificate})
 	}
 	for _, f := range files {
 		if err := w.Add(filepath.Dir(f.path)); err != nil {

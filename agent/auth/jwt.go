@@ -49,33 +49,52 @@ type JWTConfig struct {
 	Clock     func() time.Time  // nil means time.Now
 }
 
-// Validate reports everything that is wrong with a configuration, each with the name of the field in lower case. It has no effects.
-func (c *JWTConfig) Validate() error {
-	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("auth: "+format, args...)) }
+// Fault is one thing that is wrong with a configuration.
+type Fault struct {
+	Field   string // of JWTConfig
+	Message string
+}
+
+// Error tells both.
+func (f *Fault) Error() string { return "auth: " + f.Field + ": " + f.Message }
+
+// Faults are everything that is wrong with a configuration.
+func (c *JWTConfig) Faults() []*Fault {
+	var faults []*Fault
+	bad := func(field, format string, args ...any) {
+		faults = append(faults, &Fault{field, fmt.Sprintf(format, args...)})
+	}
 	if c.Issuer == "" {
-		bad("issuer is required")
+		bad("Issuer", "it is required: who makes the tokens, as they say it in iss")
 	}
 	if c.Audience == "" {
-		bad("audience is required")
+		bad("Audience", "it is required: what the tokens say in aud when they are meant for Earshot")
 	}
-	if (c.URL == "") == (c.File == "") {
-		bad("one of url and file is required")
-	}
-	if c.URL != "" {
+	switch {
+	case c.URL == "" && c.File == "":
+		bad("URL", "the issuer's keys are required, from an address or from a file")
+	case c.URL != "" && c.File != "":
+		bad("File", "the keys come from an address or from a file, not from both")
+	case c.URL != "":
 		if err := keyURL(c.URL); err != nil {
-			bad("url: %w", err)
+			bad("URL", "%v", err)
 		}
 	}
 	for _, a := range c.Algorithms {
 		if !slices.Contains(Algorithms(), a) {
-			bad("algorithms: only %s", strings.Join(Algorithms(), ", "))
+			bad("Algorithms", "only those for which nobody but the issuer has the secret: %s", strings.Join(Algorithms(), ", "))
+			break
 		}
 	}
-	if c.Leeway < 0 || c.Refresh < 0 || c.Pause < 0 || c.Timeout < 0 {
-		bad("durations must not be negative")
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"Leeway", c.Leeway}, {"Refresh", c.Refresh}, {"Pause", c.Pause}, {"Timeout", c.Timeout}} {
+		if d.value < 0 {
+			bad(d.field, "it must not be negative")
+		}
 	}
-	return errors.Join(errs...)
+	return faults
 }
 
 // JWT authenticates JSON web tokens by the keys of their issuer. It is safe for concurrent use. Its sessions end with the token's own
@@ -90,7 +109,11 @@ var _ Authenticator = (*JWT)(nil)
 
 // OpenJWT makes a JWT. It reads the file, if there is one; it fetches nothing: Run does, and until then the first who asks.
 func OpenJWT(c JWTConfig) (*JWT, error) {
-	if err := c.Validate(); err != nil {
+	var errs []error
+	for _, f := range c.Faults() {
+		errs = append(errs, f)
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	if len(c.Algorithms) == 0 {

@@ -294,16 +294,16 @@ func TestAConfigurationThatWouldBelieveTooMuchIsRefused(t *testing.T) {
 		change func(*auth.JWTConfig)
 		want   string
 	}{
-		"no issuer":      {func(c *auth.JWTConfig) { c.Issuer = "" }, "issuer is required"},
-		"no audience":    {func(c *auth.JWTConfig) { c.Audience = "" }, "audience is required"},
-		"no keys":        {func(c *auth.JWTConfig) { c.URL = "" }, "one of url and file is required"},
-		"two keys":       {func(c *auth.JWTConfig) { c.File = "x" }, "one of url and file is required"},
+		"no issuer":      {func(c *auth.JWTConfig) { c.Issuer = "" }, "Issuer: it is required"},
+		"no audience":    {func(c *auth.JWTConfig) { c.Audience = "" }, "Audience: it is required"},
+		"no keys":        {func(c *auth.JWTConfig) { c.URL = "" }, "URL: the issuer's keys are required"},
+		"two keys":       {func(c *auth.JWTConfig) { c.File = "x" }, "not from both"},
 		"plain":          {func(c *auth.JWTConfig) { c.URL = "http://login.example.com/jwks" }, "must be https"},
 		"a password":     {func(c *auth.JWTConfig) { c.URL = "https://a:b@login.example.com/jwks" }, "no credentials"},
 		"no address":     {func(c *auth.JWTConfig) { c.URL = "file:///etc/jwks" }, "must be an address"},
-		"none":           {func(c *auth.JWTConfig) { c.Algorithms = []string{"RS256", "none"} }, "algorithms: only"},
-		"a shared key":   {func(c *auth.JWTConfig) { c.Algorithms = []string{"HS256"} }, "algorithms: only"},
-		"a negative one": {func(c *auth.JWTConfig) { c.Leeway = -1 }, "must not be negative"},
+		"none":           {func(c *auth.JWTConfig) { c.Algorithms = []string{"RS256", "none"} }, "Algorithms: only"},
+		"a shared key":   {func(c *auth.JWTConfig) { c.Algorithms = []string{"HS256"} }, "Algorithms: only"},
+		"a negative one": {func(c *auth.JWTConfig) { c.Leeway = -1 }, "Leeway: it must not be negative"},
 	} {
 		c := good
 		tc.change(&c)
