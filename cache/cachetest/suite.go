@@ -135,6 +135,12 @@ func lookups(t *testing.T, open Open) {
 	if err != nil || !e.Expires.Equal(soon) {
 		t.Errorf("it expires at %v instead of %v: %v", e.Expires, soon, err)
 	}
+	e, err = c.Fill(t.Context(), table, "4", func(context.Context) (cache.Entry, error) {
+		return cache.Entry{Value: "x", Found: true, Expires: clock.Now().Add(24 * time.Hour)}, nil
+	})
+	if err != nil || !e.Expires.Equal(clock.Now().Add(time.Hour)) {
+		t.Errorf("it is remembered longer than the table says, until %v: %v", e.Expires, err)
+	}
 	must(t, c.Forget(t.Context(), table, "3"))
 	if _, known := c.Lookup(table, "3"); known {
 		t.Error("it was not forgotten")

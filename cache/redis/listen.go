@@ -39,7 +39,7 @@ func (c *Cache) listen(ctx context.Context) {
 		} else {
 			<-closed
 		}
-		retry.Reset(c.cfg.Poll)
+		retry.Reset(min(c.cfg.Poll, time.Second))
 	}
 }
 

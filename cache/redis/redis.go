@@ -195,8 +195,7 @@ func (c *Cache) step(ctx context.Context, polled bool) {
 		return
 	}
 	c.mu.Lock()
-	// A failover may have lost writes and counted on from there: what changed since is then not all that is different.
-	c.anew = true
+	c.anew = true // as in setHearing
 	c.mu.Unlock()
 	var own *stateError
 	if errors.As(err, &own) {
@@ -298,6 +297,11 @@ func (c *Cache) setState(s cache.State, reason string) {
 func (c *Cache) setHearing(h bool) {
 	c.mu.Lock()
 	c.hearing = h
+	if h {
+		// What broke the channel may have been a failover that lost writes and counted on from there, and every other connection
+		// may have been made anew without an error: what changed since is then not all that is different.
+		c.anew = true
+	}
 	up := c.state == cache.Up
 	c.mu.Unlock()
 	if up {

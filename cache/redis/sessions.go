@@ -69,7 +69,7 @@ func (c *Cache) ExpireSession(ctx context.Context, id string, ttl time.Duration)
 		}
 	}
 	if errors.Is(err, cache.ErrDeleted) {
-		return false, nil
+		return true, nil // there was one: it was deleted since, or its new end has come
 	}
 	if err != nil {
 		return false, writeError("session", err)
@@ -96,16 +96,21 @@ func (c *Cache) DeleteSession(ctx context.Context, id string) error {
 		}
 		return writeError("session", err)
 	}
+	c.confirmDeleted(id, w)
+	return nil
+}
+
+// confirmDeleted takes that Redis has deleted a session.
+func (c *Cache) confirmDeleted(id string, w written) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.replaced != w.era {
-		return nil // the Redis before was told; this one still must be
+		return // the Redis before was told; this one still must be
 	}
 	delete(c.pending, id)
 	delete(c.ends, id)
 	c.newest = max(c.newest, w.version)
 	c.own[id] = w.version // so that an answer which is under way, and older, brings back nothing
-	return nil
 }
 
 func (c *Cache) isPending(id string) bool {

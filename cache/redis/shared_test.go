@@ -94,7 +94,9 @@ func TestWhatOneSidecarForgetsTheOthersForget(t *testing.T) {
 	s := start(t)
 	a, b := open(t, slowPoll(s), cache.Up), open(t, slowPoll(s), cache.Up)
 	const number = "+7 916 123-45-67"
-	e, err := a.Fill(t.Context(), table, number, found("anna"))
+	e, err := a.Fill(t.Context(), table, number, func(context.Context) (cache.Entry, error) {
+		return cache.Entry{Value: "anna", Found: true, Expires: time.Now().Add(10 * time.Minute)}, nil
+	})
 	must(t, err)
 	_, err = a.Fill(t.Context(), table, "stranger", func(context.Context) (cache.Entry, error) { return cache.Entry{}, nil })
 	must(t, err)
