@@ -103,6 +103,9 @@ const unknownPhone = "304"
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if binDir != "" {
+		_ = os.RemoveAll(binDir)
+	}
 	if err := closeCompany(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop the company:", err)
 		code = max(code, 1)
@@ -181,13 +184,16 @@ func closeCompany() error {
 	return errors.Join(c.unknown.Close(), c.Stop())
 }
 
+// binDir is where earshot puts the program, until the tests end.
+var binDir string
+
 // earshot builds the program once.
 var earshot = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "earshot-bin-")
-	if err != nil {
+	var err error
+	if binDir, err = os.MkdirTemp("", "earshot-bin-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "earshot")
+	path := filepath.Join(binDir, "earshot")
 	out, err := exec.Command("go", "build", "-o", path, "../cmd/earshot").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build the program: %w: %s", err, out)

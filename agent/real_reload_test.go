@@ -35,7 +35,7 @@ func TestFilesAreReadAnew(t *testing.T) {
 		if o.metric("earshot_policy_last_reload_successful") != 1 {
 			o.Error("the gauge says that the policy in force is not the file's")
 		}
-		o.must(o.Edit("policy.yaml", grant, "listen: {to: any, exept: [pavel]}"))
+		o.must(o.Edit("policy.yaml", grant, "listen: {to: any, excepts: [pavel]}"))
 		o.reaches("earshot_policy_last_reload_successful", 0)
 		if status, text := o.get(http.MethodPost, "/-/reload"); status != 422 || !strings.Contains(text, "policy.yaml:") || !strings.Contains(text, "except") {
 			o.Errorf("a broken file is answered with %d %s", status, text)
@@ -51,7 +51,7 @@ func TestFilesAreReadAnew(t *testing.T) {
 		_, second := o.supervises(o.watch("olga"), "olga", "anna", "whisper")
 		_, err := second.WaitHears(o.ctx, target.Tone())
 		o.must(err)
-		o.must(o.Edit("policy.yaml", "exept", "except"))
+		o.must(o.Edit("policy.yaml", "excepts", "except"))
 		o.reaches("earshot_policy_last_reload_successful", 1)
 	})
 
