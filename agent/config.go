@@ -80,7 +80,7 @@ type Log struct {
 // Supervision is how supervisions run.
 type Supervision struct {
 	Lease       time.Duration `yaml:"lease"`        // how long one may outlive Earshot; 30s, at least 3s
-	RingTimeout time.Duration `yaml:"ring_timeout"` // how long a supervisor's phone rings; 25s
+	RingTimeout time.Duration `yaml:"ring_timeout"` // how long a supervisor's phone rings, and never longer than the lease; 25s
 }
 
 // defaults are the values of keys that the file leaves out.
