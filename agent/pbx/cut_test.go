@@ -90,6 +90,12 @@ func connect(t *testing.T, name string, tape []entry, states []*model, marks []*
 			for _, d := range table.Diff(marks[i]) {
 				t.Errorf("connected at %v; line %d, # %s: not as on the PBX: %s", c, i+1, e.Mark, d)
 			}
+			for _, l := range table.All(nil) {
+				at := states[i].answered[string(l.ID())]
+				if l.Kind() == call.KindPhone && l.State() == call.StateUp && (l.Answered().Before(at.Add(-slack)) || l.Answered().After(at.Add(slack))) {
+					t.Errorf("connected at %v; line %d, # %s: %s was answered %v from when it really was", c, i+1, e.Mark, short(l.Endpoint()), l.Answered().Sub(at))
+				}
+			}
 			got := board(table)
 			var want []string
 			for _, line := range e.Board {
