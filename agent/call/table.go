@@ -79,7 +79,10 @@ func (t *Table) Apply(ev *Event) []Change {
 			l.hungUp = true
 			for i := len(l.dials) - 1; i >= 0; i-- {
 				if d := l.dials[i]; d.stage == linked {
-					t.untieDial(d) // it waits for nobody
+					t.untieDial(d) // it waits for nobody, and nobody for it
+					t.rephase(d.caller, ev)
+					t.rephase(d.peer, ev)
+					t.change(Change{Kind: DialEnded, Leg: d.caller.id, Other: d.peer.id})
 				}
 			}
 			if t.rephase(l, ev); l.phase != was {
