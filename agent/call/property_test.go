@@ -96,7 +96,9 @@ func (m *model) apply(ev *call.Event) {
 			seen[ch.ID] = ch.Created
 		}
 		for id, at := range m.live {
-			if _, ok := seen[id]; !ok || !seen[id].Equal(at) {
+			if _, ok := seen[id]; !ok {
+				m.gone[id] = time.Time{}.Add(1) // whoever tells when it was created tells that it lives
+			} else if !seen[id].Equal(at) {
 				m.gone[id] = at
 			}
 		}

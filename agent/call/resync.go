@@ -36,7 +36,9 @@ func (t *Table) resync(ev *Event) {
 	for l := t.first; l != nil; {
 		next := l.next
 		if l.mark != t.marks {
-			t.remove(l, ev)
+			// It may have been made after the channels were listed. Then what has happened since tells of it again, and it lives.
+			t.end(l, ev)
+			t.remember(l.id, notListed)
 		}
 		l = next
 	}
@@ -57,6 +59,9 @@ func (t *Table) resync(ev *Event) {
 	t.known = true
 	t.changes = append(t.changes[:0], Change{Kind: Resynced})
 }
+
+// notListed is remembered in the place of when a leg was created that a snapshot did not hold: whoever tells when it was, tells that it lives.
+var notListed = time.Unix(0, 1)
 
 // resyncPhase keeps a phase that goes on; of one that is new, its beginning is known as far as Asterisk tells.
 func (t *Table) resyncPhase(l *Leg, ev *Event) {

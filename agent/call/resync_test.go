@@ -66,6 +66,10 @@ func TestAResyncIntoCallsThatRunFindsThem(t *testing.T) {
 	if p.table.Leg("stale") != nil || !p.table.Gone("stale") {
 		t.Error("what is not in the snapshot is left")
 	}
+	// It was made while the snapshot was taken: what has happened since tells of it again.
+	p.apply(&call.Event{Kind: call.LegSeen, Channel: p.ch("stale")})
+	p.is("stale", "dialling out")
+	p.gone("stale")
 	p.is("anna", "talking out")
 	p.is("boris", "talking in")
 	p.peers("anna", "boris")

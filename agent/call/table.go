@@ -308,8 +308,14 @@ func (t *Table) otherHalf(name string) *Leg {
 	return t.names[string(other)]
 }
 
-// remove ends a leg and all its ties.
+// remove ends a leg for good.
 func (t *Table) remove(l *Leg, ev *Event) {
+	t.end(l, ev)
+	t.remember(l.id, l.created)
+}
+
+// end takes a leg out of the table with all its ties.
+func (t *Table) end(l *Leg, ev *Event) {
 	t.quit(l, ev)
 	t.moved(l, ev)
 	for len(l.dials) > 0 {
@@ -327,7 +333,6 @@ func (t *Table) remove(l *Leg, ev *Event) {
 	}
 	was := l.endpoint
 	t.detach(l)
-	t.remember(l.id, l.created)
 	t.change(Change{Kind: LegGone, Leg: l.id, Was: was})
 }
 

@@ -15,10 +15,17 @@ import (
 )
 
 // A cut is where in a stream a link has connected: which line was the last that the PBX had written before each step of the snapshot. The
-// events that the link gets begin with the one after from.
-type cut struct{ from, channels, bridges, variables, marker int }
+// events that the link gets begin with the one after from; unless it has been there since the beginning, knows the state, and takes another
+// snapshot because it was asked to.
+type cut struct {
+	from, channels, bridges, variables, marker int
+	known                                      bool
+}
 
 func (c cut) String() string {
+	if c.known {
+		return fmt.Sprintf("the beginning, and asked at lines %d, %d, %d, %d, %d", c.from+1, c.channels+1, c.bridges+1, c.variables+1, c.marker+1)
+	}
 	return fmt.Sprintf("lines %d, %d, %d, %d, %d", c.from+1, c.channels+1, c.bridges+1, c.variables+1, c.marker+1)
 }
 
@@ -48,12 +55,14 @@ func TestASnapshotTakenAnywhereLeadsToTheSameState(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, uint64(len(tape))))
 			later := func(i, most int) int { return min(i+random.IntN(most+1), len(tape)-1) }
 			for i := range tape {
-				whole := cut{i, i, i, i, i}
+				whole := cut{i, i, i, i, i, false}
 				pieces := cut{from: max(0, i-random.IntN(8)), channels: i}
 				pieces.bridges = later(pieces.channels, 4)
 				pieces.variables = later(pieces.bridges, 4)
 				pieces.marker = later(pieces.variables, 4)
 				for _, c := range []cut{whole, pieces} {
+					connect(t, name, tape, states, marks, first, c)
+					c.known = true
 					connect(t, name, tape, states, marks, first, c)
 					if t.Failed() {
 						return // the others would say the same
@@ -68,12 +77,17 @@ func TestASnapshotTakenAnywhereLeadsToTheSameState(t *testing.T) {
 func connect(t *testing.T, name string, tape []entry, states []*model, marks []*call.Snapshot, first map[string]string, c cut) {
 	t.Helper()
 	p := newPlayer(t)
-	p.now = tape[c.from].At
-	p.link.known.Store(false)
+	p.now = tape[0].At
+	if p.link.known.Store(c.known); c.known {
+		p.feed.Resync(marks[0], nil)
+	}
 	pending := &collection{}
 	for i := range tape {
 		e := &tape[i]
-		if i > c.from && i <= c.marker {
+		switch {
+		case i <= c.from && c.known:
+			p.take(e, nil)
+		case i > c.from && i <= c.marker:
 			p.take(e, pending)
 		}
 		if i == c.marker {
@@ -100,6 +114,7 @@ func connect(t *testing.T, name string, tape []entry, states []*model, marks []*
 			var want []string
 			for _, line := range e.Board {
 				switch other := turned[name+" "+line]; {
+				case c.known: // nothing can have been missed
 				case slices.Contains(got, line):
 				case slices.Contains(got, other):
 					line = other
@@ -108,7 +123,7 @@ func connect(t *testing.T, name string, tape []entry, states []*model, marks []*
 				}
 				want = append(want, line)
 			}
-			got = slices.DeleteFunc(got, func(line string) bool { return !slices.Contains(want, line) && ghost(states[c.from], line) })
+			got = slices.DeleteFunc(got, func(line string) bool { return !c.known && !slices.Contains(want, line) && ghost(states[c.from], line) })
 			if slices.Sort(want); !slices.Equal(got, want) {
 				t.Errorf("connected at %v; line %d, # %s: the board says\n\t%s\nand should say\n\t%s", c, i+1, e.Mark, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 			}

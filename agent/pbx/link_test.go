@@ -142,8 +142,13 @@ func (r *runner) again() {
 func (r *runner) shows(want ...string) {
 	r.Helper()
 	slices.Sort(want)
+	var got []string
+	defer func() {
+		if r.Failed() && !slices.Equal(got, want) {
+			r.Logf("the board said\n\t%s", strings.Join(got, "\n\t"))
+		}
+	}()
 	r.until("the board shows "+strings.Join(want, ", "), func() bool {
-		var got []string
 		r.feed.Read(func(t *call.Table) { got = board(t) })
 		return slices.Equal(got, want)
 	})
