@@ -191,10 +191,25 @@ func TestNoLegIsLostHoweverCallsComeAndGo(t *testing.T) {
 	o := openOffice(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
+	settled := run(t, o, nil, nil)
+	settled.up()
 	long, _, err := o.talk(ctx, "103", "203")
 	if err != nil {
 		t.Fatal(err)
 	}
+	settled.until("the long call is in a bridge", func() bool {
+		in := 0
+		settled.feed.Read(func(table *call.Table) {
+			for _, l := range table.All(nil) {
+				if l.Bridge() != "" {
+					in++
+				}
+			}
+		})
+		return in == 2
+	})
+	settled.end()
+	settled.must(<-settled.done)
 	// storm makes three pairs of phones call each other at once while something else is done.
 	storm := func(while func()) {
 		var wg sync.WaitGroup
