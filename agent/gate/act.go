@@ -13,20 +13,18 @@ import (
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/agent/pbx"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
-// Prefix begins the unique id of every leg and bridge that Earshot makes, so that it knows its own after a restart.
-const Prefix = "earshot-"
-
-// How the ids go on. A leg that took a call is that call's from then on, through restarts of Earshot too.
+// How the ids go on after pbx.Prefix. A leg that took a call is that call's from then on, through restarts of Earshot too.
 const (
 	bridgeSuffix = "-bridge"
 	snoopSuffix  = "-snoop"
 	takeSuffix   = "-take"
 )
 
-func own(id call.LegID) bool { return strings.HasPrefix(string(id), Prefix) }
+func own(id call.LegID) bool { return strings.HasPrefix(string(id), pbx.Prefix) }
 
 // supervises reports whether a leg is there for a supervision, so that nobody on it is a party to a call.
 func supervises(id call.LegID) bool { return own(id) && !strings.HasSuffix(string(id), takeSuffix) }
@@ -118,14 +116,14 @@ type act struct {
 
 func (g *Gate) newAct(s auth.Subject, action policy.Action, door string) *act {
 	id := newID()
-	leg := call.LegID(Prefix + id)
+	leg := call.LegID(pbx.Prefix + id)
 	if action == policy.Intercept {
 		leg += takeSuffix
 	}
 	a := &act{
 		id: id, subject: s, employee: s.Employee(), action: action, door: door,
 		supervision: action != policy.Intercept,
-		own:         leg, snoop: leg + snoopSuffix, bridge: call.BridgeID(Prefix + id + bridgeSuffix),
+		own:         leg, snoop: leg + snoopSuffix, bridge: call.BridgeID(pbx.Prefix + id + bridgeSuffix),
 		state: stateRinging, asked: time.Now(), since: time.Now(),
 		entered: make(chan struct{}), taken: make(chan struct{}), done: make(chan struct{}),
 	}

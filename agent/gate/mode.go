@@ -32,7 +32,9 @@ func (g *Gate) ChangeMode(ctx context.Context, s auth.Subject, id, mode string) 
 		g.met.decision(action, string(e.Outcome), e.Reason)
 		g.canonical(e)
 		if err := g.record(*e); err != nil {
-			g.settleMode(a, false)
+			if p == nil { // a refusal has nothing under way, and another change may have begun since
+				g.settleMode(a, false)
+			}
 			return mask.Supervision{}, notRecorded(err)
 		}
 		if p != nil {
@@ -92,7 +94,9 @@ func (g *Gate) swap(a *act) error {
 		o = pbx.Swap{Old: a.snoop, New: a.nextSnoop, Target: a.leg, Bridge: a.bridge, Voice: voice(a.next), Lease: g.cfg.Lease}
 	})
 	if ended {
-		g.settleMode(a, false)
+		if err := g.record(g.settleMode(a, false)); err != nil {
+			return notRecorded(err)
+		}
 		return noSuchSupervision()
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, swapTime)

@@ -10,14 +10,14 @@ import (
 	"github.com/earshot-pbx/earshot/agent/pbx"
 )
 
-// modes is a company in which dora may do all three to anna, and finn may only spy on her.
+// modes is a company in which dora may do all three to anna, and finn may not barge in.
 const modes = `
 version: 1
 employees:
   anna: {name: Anna, phones: [PJSIP/101], numbers: ["101"]}
   dora: {name: Dora, phones: [PJSIP/104], numbers: ["104"], listen: {to: any, allow: [spy, whisper, barge], except: [egor]}}
   egor: {name: Egor, phones: [PJSIP/105], numbers: ["105"]}
-  finn: {name: Finn, phones: [PJSIP/106], numbers: ["106"], listen: {to: any, allow: [spy]}}
+  finn: {name: Finn, phones: [PJSIP/106], numbers: ["106"], listen: {to: any, allow: [spy, whisper]}}
 trunks: [PJSIP/trunk]
 `
 
@@ -112,6 +112,61 @@ func TestWhatCannotBeChangedOrRecordedStaysAsItWas(t *testing.T) {
 	}
 	if v, err := o.gate.Supervision(who("dora"), id); err != nil || v.State != "active" || v.Mode != "spy" {
 		t.Fatalf("the supervision is %+v, %v", v, err)
+	}
+}
+
+// A refusal that cannot be recorded has nothing to take back: a change that has been permitted meanwhile goes on.
+func TestARefusalThatIsNotRecordedTakesNothingBack(t *testing.T) {
+	o := newOffice(t, modes)
+	o.talk("x", "PJSIP/trunk", "PJSIP/101")
+	id := o.active("finn", "spy", "anna")
+	o.pbx.holds("swap")
+	o.audit.failing(audit.Decided)
+	permitted := make(chan string, 1)
+	o.audit.before = func(audit.Entry) {
+		o.audit.mu.Lock()
+		o.audit.before = nil
+		o.audit.mu.Unlock()
+		o.audit.failing()
+		go func() {
+			v, err := o.gate.ChangeMode(t.Context(), who("finn"), id, "whisper")
+			if err != nil {
+				v.Mode = err.Error()
+			}
+			permitted <- v.Mode
+		}()
+		o.log.until(t, "swap")
+	}
+	if got := o.change("finn", id, "barge"); got != "not_recorded" {
+		t.Fatalf("a refusal that could not be recorded: %s", got)
+	}
+	o.pbx.let()
+	if got := <-permitted; got != "whisper" {
+		t.Fatalf("the change that was permitted meanwhile: %s", got)
+	}
+	if e := o.audit.last(t, audit.Done); e.Mode != "whisper" {
+		t.Fatalf("on record is %+v", e)
+	}
+}
+
+// A change that is called off between its decision and its order is on record as failed.
+func TestAChangeThatIsCalledOffIsOnRecord(t *testing.T) {
+	o := newOffice(t, modes)
+	o.talk("x", "PJSIP/trunk", "PJSIP/101")
+	id := o.active("dora", "spy", "anna")
+	o.audit.mu.Lock()
+	o.audit.before = func(audit.Entry) {
+		o.audit.mu.Lock()
+		o.audit.before = nil
+		o.audit.mu.Unlock()
+		o.gone("x.1")
+	}
+	o.audit.mu.Unlock()
+	if got := o.change("dora", id, "barge"); got != "no_such_supervision" {
+		t.Fatalf("a change of what has ended: %s", got)
+	}
+	if e := o.audit.last(t, audit.Failed); e.ID != id || e.Mode != "barge" {
+		t.Fatalf("on record is %+v", e)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/pbx"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -144,7 +145,7 @@ func (g *Gate) orphans(t *call.Table) {
 }
 
 func ownBridge(id call.BridgeID) bool {
-	return strings.HasPrefix(string(id), Prefix) && strings.HasSuffix(string(id), bridgeSuffix)
+	return strings.HasPrefix(string(id), pbx.Prefix) && strings.HasSuffix(string(id), bridgeSuffix)
 }
 
 // strayBridge has an own bridge removed that was made for an act that is over: the order for it had been called off, and came through.

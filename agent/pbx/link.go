@@ -21,7 +21,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Prefix begins the unique id of every leg and bridge that an order makes.
+// Prefix begins the unique id of every leg and bridge that an order makes, so that Earshot knows its own after a restart.
 const Prefix = "earshot-"
 
 // markers are the bridges that exist for a moment to tell where in the stream of events a snapshot was taken.
