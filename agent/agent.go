@@ -98,14 +98,36 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	if a.audit, err = audit.Open(cfg.Audit.File, audit.Options{Key: audit.Key(key)}); err != nil {
 		return nil, err
 	}
-	if err := a.assemble(string(secret), string(password), version); err != nil {
+	if err := a.assemble(string(secret), string(password), version, a.openActs(audit.Key(key))); err != nil {
 		return nil, errors.Join(err, a.audit.Close())
 	}
 	return a, nil
 }
 
+// openActs are what the record of an Earshot before this one does not end. Its last archive is read too, since what runs may have begun there.
+// Without a record that can be trusted nothing is taken up, and what is left on the PBX is hung up.
+func (a *Agent) openActs(key audit.Key) []audit.Act {
+	files, err := audit.Files(a.cfg.Audit.File)
+	if err == nil {
+		var acts []audit.Act
+		if acts, err = audit.OpenActs(audit.Read(key, files[max(0, len(files)-2):]...)); err == nil {
+			return acts
+		}
+	}
+	a.log.Error().Err(err).Msg("the audit log cannot be read, so no running supervision is taken up; earshot audit verify says what is wrong")
+	return nil
+}
+
+// resume knows a subject again by the name of his credential.
+func (a *Agent) resume(credential, employee string) (auth.Subject, bool) {
+	if r, ok := a.auth.(auth.Resumer); ok {
+		return r.Resume(credential, employee)
+	}
+	return auth.Subject{}, false
+}
+
 // assemble makes the parts that hold the state of calls.
-func (a *Agent) assemble(secret, password, version string) error {
+func (a *Agent) assemble(secret, password, version string, open []audit.Act) error {
 	a.feed = feed.New(feed.Config{
 		Resync:  func() { a.link.Resync() },
 		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) { a.gate.Applied(t, ev, ch) },
@@ -123,7 +145,8 @@ func (a *Agent) assemble(secret, password, version string) error {
 	}
 	a.gate = gate.New(gate.Config{
 		Feed: a.feed, PBX: a.link, Audit: a.audit, Clients: a.clients, Policy: a.policy.Current(), Metrics: gate.NewMetrics(a.reg),
-		Log: a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
+		Estate: gate.Estate{Acts: open, Resume: a.resume},
+		Log:    a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
 	})
 	a.door = httpapi.New(httpapi.Config{
 		Gate: a.gate, Auth: a.auth, Log: a.log.With().Str("part", "http").Logger(), Registerer: a.reg, Version: version,

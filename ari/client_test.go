@@ -127,6 +127,11 @@ func TestEachOperationSendsWhatAsteriskExpects(t *testing.T) {
 			answer: `{"value":"9.9"}`, method: "GET", uri: "/ari/channels/1.2/variable?variable=CHANNEL%28linkedid%29%2Bx", want: "9.9",
 		},
 		{
+			name: "rtp statistics", do: func(ctx context.Context, c *ari.Client) (any, error) { return c.RTPStatistics(ctx, "1.2") },
+			answer: `{"txcount":150,"rxcount":149,"txploss":2,"rxploss":1,"rtt":0.5,"channel_uniqueid":"1.2"}`, method: "GET", uri: "/ari/channels/1.2/rtp_statistics",
+			want: ari.RTPStatistics{Sent: 150, Received: 149, SentLost: 2, ReceivedLost: 1},
+		},
+		{
 			name: "set variable", do: func(ctx context.Context, c *ari.Client) (any, error) {
 				return nil, c.SetVariable(ctx, "1.2", "TIMEOUT(absolute)", "30")
 			},

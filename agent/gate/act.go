@@ -49,6 +49,7 @@ const (
 	reasonUnknown      = "state_unknown" // the PBX was out of reach when it was to be decided once more
 	reasonNotRecorded  = "not_recorded"  // the record could not be written
 	reasonCredential   = "credential_ended"
+	reasonRestarted    = "earshot_restarted" // Earshot was started anew, and what it had left could not be taken up
 )
 
 // ending is why an act ends.
@@ -94,6 +95,11 @@ type act struct {
 	tapped bool     // the PBX has let the subject hear
 	with   []string // employees within earshot when it was last decided, for the record
 
+	recorded []string       // employees of whom the record says that they are or were within earshot
+	noting   sync.WaitGroup // entries about who joined that are on their way; before them the end is not recorded
+
+	peerSilent bool // whoever is on the other side sends no audio
+
 	hadPeer bool        // somebody was on the other side
 	leaving *time.Timer // runs while nobody is
 	lost    *time.Timer // runs when an own leg is gone and may be gone for a good reason
@@ -115,11 +121,20 @@ type act struct {
 }
 
 func (g *Gate) newAct(s auth.Subject, action policy.Action, door string) *act {
-	id := newID()
+	return g.newActAs(newID(), s, action, door)
+}
+
+// ownLeg is the unique id of the subject's leg of an act.
+func ownLeg(id, action string) call.LegID {
 	leg := call.LegID(pbx.Prefix + id)
-	if action == policy.Intercept {
+	if action == policy.Intercept.String() {
 		leg += takeSuffix
 	}
+	return leg
+}
+
+func (g *Gate) newActAs(id string, s auth.Subject, action policy.Action, door string) *act {
+	leg := ownLeg(id, action.String())
 	a := &act{
 		id: id, subject: s, employee: s.Employee(), action: action, door: door,
 		supervision: action != policy.Intercept,
@@ -167,7 +182,10 @@ func closed(c <-chan struct{}) bool {
 
 // view is the supervision as its supervisor sees it.
 func (a *act) view() mask.Supervision {
-	return mask.Supervision{ID: a.id, Target: a.target, Mode: a.action.String(), Call: a.handle, Phone: a.phone, State: a.state, Since: a.since.UTC(), Reason: a.reason}
+	return mask.Supervision{
+		ID: a.id, Target: a.target, Mode: a.action.String(), Call: a.handle, Phone: a.phone, State: a.state, Since: a.since.UTC(),
+		PeerSilent: a.peerSilent && a.state == stateActive, Reason: a.reason,
+	}
 }
 
 // interceptView is the intercept as the taker sees it.

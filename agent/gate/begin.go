@@ -2,7 +2,7 @@ package gate
 
 import (
 	"context"
-	"time"
+	"slices"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -31,11 +31,8 @@ func (g *Gate) begin(ctx context.Context, a *act, ask Ask, fits fit, run func(*a
 			g.acts[a.id] = a
 			g.byLeg[a.own], g.byLeg[a.snoop] = a, a
 			g.running.Add(1)
-			if at := a.subject.Expires(); !at.IsZero() {
-				a.expiry = g.after(a, time.Until(at), func(*call.Table) {
-					a.finish(ending{reason: reasonCredential, revoked: true, at: time.Now()})
-				})
-			}
+			g.expire(a)
+			a.recorded = slices.Clone(a.with)
 		}
 		e = a.entry(audit.Decided, set, d)
 	})

@@ -58,6 +58,7 @@ func (g *Gate) conclude(a *act) {
 		g.log.Error().Err(a.end.err).Str("id", a.id).Msg("what was decided was not carried out")
 	}
 	g.met.ended.WithLabelValues(a.action.String(), e.Reason).Inc()
+	a.noting.Wait()
 	if err := g.record(e); err != nil {
 		g.log.Error().Err(err).Str("id", a.id).Msg("the end of an act was not recorded")
 	}

@@ -27,6 +27,8 @@ type PBX interface {
 	Tap(ctx context.Context, o pbx.Tap) error
 	Swap(ctx context.Context, o pbx.Swap) error
 	Renew(ctx context.Context, lease time.Duration, legs ...call.LegID) error
+	// Received is how many packets of audio the PBX has had from a leg's phone; an error where that cannot be told.
+	Received(ctx context.Context, leg call.LegID) (packets uint64, err error)
 	Take(ctx context.Context, o pbx.Take) error
 	// Drop hangs up own legs and removes an own bridge; what is gone already is no error.
 	Drop(ctx context.Context, bridge call.BridgeID, legs ...call.LegID) error
@@ -52,9 +54,12 @@ type Config struct {
 	Metrics *Metrics
 	Log     zerolog.Logger
 
+	Estate Estate // what an Earshot before this one has left; taken up at the first resync
+
 	Lease       time.Duration // how long a supervision may outlive Earshot; 30 s
 	RingTimeout time.Duration // how long a supervisor's phone rings; 25 s
 	Grace       time.Duration // how long a lost other side may stay away before the call counts as over; 250 ms
+	Listening   time.Duration // how often it is looked whether the other side of a supervised call sends audio; 2 s
 }
 
 // Gate decides, records and carries out. It is safe for concurrent use.
@@ -92,6 +97,9 @@ func New(cfg Config) *Gate {
 	}
 	if cfg.Grace == 0 {
 		cfg.Grace = 250 * time.Millisecond
+	}
+	if cfg.Listening == 0 {
+		cfg.Listening = 2 * time.Second
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)

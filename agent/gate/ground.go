@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
@@ -195,7 +196,8 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 		}
 	}
 	set := g.policy.Load()
-	if d := g.ground(t, set, a); !d.Allowed {
+	d := g.ground(t, set, a)
+	if !d.Allowed {
 		reason := notForThisCall("").Code
 		if told := g.told(set, a, d); told.Pairwise {
 			reason = told.Reason.String()
@@ -203,9 +205,39 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 		a.finish(ending{reason: reason, revoked: true, ground: d, set: set, at: time.Now()})
 		return
 	}
+	if a.supervision {
+		g.note(set, a, d)
+	}
 	if a.supervision && g.known {
 		g.alone(t, a, l)
 	}
+}
+
+// note writes down who has come within earshot of a supervision that goes on, since its record so far does not name him. It ends when that
+// cannot be written. Caller holds the lock.
+func (g *Gate) note(set *policy.Set, a *act, d policy.Decision) {
+	if !a.begun || g.closed {
+		return
+	}
+	joined := false
+	for _, id := range a.with {
+		if !slices.Contains(a.recorded, id) {
+			a.recorded, joined = append(slices.Clip(a.recorded), id), true
+		}
+	}
+	if !joined {
+		return
+	}
+	e := a.entry(audit.Decided, set, d)
+	g.running.Add(1)
+	a.noting.Add(1)
+	go func() {
+		defer g.running.Done()
+		defer a.noting.Done()
+		if err := g.record(e); err != nil {
+			g.finish(a, ending{reason: reasonNotRecorded, err: err})
+		}
+	}()
 }
 
 // told is what of a refusal follows from subject and target alone, so that it may be told; nothing, if that is not Pairwise. Of an intercept

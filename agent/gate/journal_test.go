@@ -62,6 +62,17 @@ func (j *journal) until(t testing.TB, prefix string, n ...int) string {
 	}
 }
 
+// wait waits for the next line, or a moment.
+func (j *journal) wait(d time.Duration) {
+	j.mu.Lock()
+	wake := j.wake
+	j.mu.Unlock()
+	select {
+	case <-wake:
+	case <-time.After(d):
+	}
+}
+
 func (o *office) happened(want ...string) {
 	o.t.Helper()
 	if got := o.log.all(); !slices.Equal(got, want) {

@@ -96,10 +96,12 @@ func (g *Gate) concerned(t *call.Table, set *policy.Set, changes []call.Change) 
 // resynced takes a table that has been built anew from the PBX: everything is decided again and shown afresh.
 func (g *Gate) resynced(t *call.Table) {
 	g.known = true
+	adopted := g.inherit(t)
 	for _, a := range g.acts {
 		g.reconsider(t, a)
 	}
 	g.rebuild(t)
+	g.enter(t, adopted)
 	g.orphans(t)
 	g.resnap()
 }

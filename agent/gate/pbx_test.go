@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,37 @@ type fakePBX struct {
 	taps   []pbx.Tap
 	swaps  []pbx.Swap
 	renews int
+
+	packets map[call.LegID]uint64 // of audio, that each leg's phone has sent; none: not to be told
+	rate    map[call.LegID]int    // how many come until it is looked again
+	looks   map[call.LegID]int
+}
+
+// looked waits until it has been looked so often how much a leg's phone has sent.
+func (p *fakePBX) looked(leg call.LegID, times int) {
+	for {
+		n := 0
+		p.set(func() { n = p.looks[leg] })
+		if n >= times {
+			return
+		}
+		p.office.log.wait(5 * time.Millisecond)
+	}
+}
+
+func (p *fakePBX) Received(_ context.Context, leg call.LegID) (uint64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.looks == nil {
+		p.looks = map[call.LegID]int{}
+	}
+	p.looks[leg]++
+	n, ok := p.packets[leg]
+	if !ok {
+		return 0, errors.New("no RTP")
+	}
+	p.packets[leg] += uint64(p.rate[leg])
+	return n, nil
 }
 
 // order logs an order, waits if it is held, and tells whether it fails.

@@ -100,21 +100,28 @@ func (g *Gate) connect(a *act) error {
 		}
 	})
 	if !ended {
-		g.hold(a)
+		g.hold(a, g.cfg.Lease/3)
 	}
 	return nil
 }
 
 // hold renews the lease until the supervision has to end. It is not renewed while the state is not known, since nobody can say then that the
-// ground holds; a renewal that fails is tried again. If none succeeds in time the PBX has ended the legs.
-func (g *Gate) hold(a *act) {
+// ground holds; a renewal that fails is tried again. If none succeeds in time the PBX has ended the legs. Between renewals it listens whether
+// the other side sends audio.
+func (g *Gate) hold(a *act, first time.Duration) {
 	every, again := g.cfg.Lease/3, g.cfg.Lease/30
-	timer := time.NewTimer(every)
+	timer := time.NewTimer(first)
 	defer timer.Stop()
+	listen := time.NewTicker(g.cfg.Listening)
+	defer listen.Stop()
+	var ear listener
 	for until := time.Now().Add(g.cfg.Lease); ; {
 		select {
 		case <-a.ctx.Done():
 			return
+		case <-listen.C:
+			g.listen(a, &ear)
+			continue
 		case <-timer.C:
 		}
 		asked := time.Now()

@@ -25,6 +25,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/httpapi"
 	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/ari"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -313,10 +314,12 @@ func (f *fakePBX) err() error {
 	return f.fail
 }
 
-func (f *fakePBX) Ring(_ context.Context, o pbx.Ring) error { f.rung <- o; return f.err() }
-func (f *fakePBX) Tap(_ context.Context, o pbx.Tap) error   { f.tapped <- o; return f.err() }
-func (f *fakePBX) Swap(context.Context, pbx.Swap) error     { return f.err() }
-func (f *fakePBX) Take(_ context.Context, o pbx.Take) error { f.taken <- o; return f.err() }
+func (f *fakePBX) Ring(_ context.Context, o pbx.Ring) error             { f.rung <- o; return f.err() }
+func (f *fakePBX) Tap(_ context.Context, o pbx.Tap) error               { f.tapped <- o; return f.err() }
+func (f *fakePBX) Swap(context.Context, pbx.Swap) error                 { return f.err() }
+func (f *fakePBX) Take(_ context.Context, o pbx.Take) error             { f.taken <- o; return f.err() }
+func (f *fakePBX) Received(context.Context, call.LegID) (uint64, error) { return 0, ari.ErrNotFound }
+
 func (f *fakePBX) Renew(context.Context, time.Duration, ...call.LegID) error {
 	return nil
 }

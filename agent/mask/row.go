@@ -53,6 +53,8 @@ type Supervision struct {
 	State  string    `json:"state" enum:"ringing,active,ended"`
 	Since  time.Time `json:"since" doc:"When the state began"`
 	Reason string    `json:"reason,omitempty" doc:"Why it ended"`
+
+	PeerSilent bool `json:"peer_silent,omitempty" doc:"The other side's phone sends no audio (as some do while muted), so the target's hears nothing of a whisper; told where it can be known, within some seconds"`
 }
 
 // Intercept is a call being taken, as the one who takes it sees it.

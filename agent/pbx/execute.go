@@ -149,3 +149,12 @@ func dialable(n call.Number) string {
 		return -1
 	}, n.Digits())
 }
+
+// Received returns how many RTP packets Asterisk has had from a leg's phone. It is an error where the leg has no RTP of its own.
+func (l *Link) Received(ctx context.Context, leg call.LegID) (uint64, error) {
+	s, err := l.rest.RTPStatistics(ctx, string(leg))
+	if err != nil {
+		return 0, err
+	}
+	return s.Received, nil
+}

@@ -1,0 +1,172 @@
+package gate
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// Estate is what an Earshot before this one has left: the acts whose end is not on record. The record and not the PBX says who asked for
+// what, since whoever has an account there could write anything into a channel.
+type Estate struct {
+	Acts []audit.Act
+	// Resume returns the subject by the name of his credential, if that still holds.
+	Resume func(credential, employee string) (auth.Subject, bool)
+}
+
+// inherit takes up the supervisions that still run on the PBX as they are on record, to be decided anew, and has the end of everything else
+// recorded. What it leaves is hung up as an orphan. It returns those that were taken up. Caller holds the lock.
+func (g *Gate) inherit(t *call.Table) (adopted []*act) {
+	if g.closed || len(g.cfg.Estate.Acts) == 0 {
+		return nil
+	}
+	set := g.policy.Load()
+	for i := range g.cfg.Estate.Acts {
+		old := &g.cfg.Estate.Acts[i]
+		if a := g.revive(t, set, old); a != nil {
+			g.acts[a.id] = a
+			g.byLeg[a.own], g.byLeg[a.snoop] = a, a
+			g.expire(a)
+			g.met.running.WithLabelValues(a.action.String()).Inc()
+			adopted = append(adopted, a)
+			continue
+		}
+		e := old.Entry
+		e.Phase, e.Outcome, e.Rule, e.Reason = audit.Failed, "", audit.Rule{}, reasonRestarted
+		e.Generation = set.Generation()
+		switch own := t.Leg(ownLeg(e.ID, e.Action)); {
+		case !old.Carried.IsZero():
+			e.Phase = audit.Ended
+		case e.Action == policy.Intercept.String() && own != nil && own.State() == call.StateUp && len(t.Peers(nil, own)) > 0:
+			e.Phase, e.Reason = audit.Done, ""
+		}
+		g.running.Add(1)
+		go func() {
+			defer g.running.Done()
+			g.canonical(&e)
+			if err := g.record(e); err != nil {
+				g.log.Error().Err(err).Str("id", e.ID).Msg("the end of an act of the Earshot before was not recorded")
+			}
+		}()
+	}
+	g.cfg.Estate = Estate{}
+	return adopted
+}
+
+// revive makes the act of a supervision that runs on the PBX exactly as it is on record: its own leg and one snoop, alone in its own bridge,
+// the snoop on a leg of the target's phone. Nil: it does not, or nobody can say any more by what right it was begun.
+func (g *Gate) revive(t *call.Table, set *policy.Set, old *audit.Act) *act {
+	action, ok := policy.ParseAction(old.Action)
+	if !ok || !action.Supervises() || old.Carried.IsZero() || old.Changing || len(old.Targets) != 1 {
+		return nil
+	}
+	s, ok := g.cfg.Estate.Resume(old.Credential, old.Subject)
+	if !ok {
+		return nil
+	}
+	a := g.newActAs(old.ID, s, action, old.Door)
+	own, snoop := t.Leg(a.own), g.snoopOf(t, a)
+	if own == nil || snoop == nil || own.Kind() != call.KindPhone || own.State() != call.StateUp {
+		return nil
+	}
+	if own.Bridge() != a.bridge || snoop.Bridge() != a.bridge || len(t.BridgeLegs(nil, a.bridge)) != 2 {
+		return nil
+	}
+	on := snoop.Spied()
+	if on == nil {
+		return nil
+	}
+	subject, _ := set.Employee(a.employee)
+	target, known := set.Employee(old.Targets[0])
+	if ref, ok := set.Phone(on.Endpoint()); !ok || !known || ref != target {
+		return nil
+	}
+	for _, phone := range set.Phones(subject) {
+		if samePhone(phone, own.Endpoint()) {
+			a.phone = phone
+		}
+	}
+	if a.phone == "" {
+		return nil
+	}
+	a.snoop, a.leg, a.target, a.targetPhone = snoop.ID(), on.ID(), old.Targets[0], on.Endpoint()
+	a.changes, _ = strconv.Atoi(strings.TrimPrefix(string(a.snoop), string(a.own)+snoopSuffix)) // none: 0
+	a.hadPeer = len(t.Peers(nil, on)) > 0
+	a.state, a.asked, a.since = stateActive, old.Time, old.Carried
+	a.begun, a.tapped, a.ownSeen, a.snoopSeen = true, true, true, true
+	a.recorded = old.Employees
+	a.enteredOnce.Do(func() { close(a.entered) })
+	return a
+}
+
+// snoopOf returns the one snoop that carries an act; nil if there is none, or more than one.
+func (g *Gate) snoopOf(t *call.Table, a *act) (snoop *call.Leg) {
+	for _, l := range t.All(nil) {
+		if l.Kind() != call.KindSnoop || !strings.HasPrefix(string(l.ID()), string(a.own)+snoopSuffix) {
+			continue
+		}
+		if snoop != nil {
+			return nil
+		}
+		snoop = l
+	}
+	return snoop
+}
+
+// enter gives those that were taken up their handles, once the board is there to be seen by, and sets them going: their decision is recorded
+// and their lease renewed, or they are ended. Caller holds the lock.
+func (g *Gate) enter(t *call.Table, adopted []*act) {
+	set := g.policy.Load()
+	for _, a := range adopted {
+		subject, _ := set.Employee(a.employee)
+		target, _ := set.Employee(a.target)
+		if e := g.board[target]; e != nil {
+			for i := range e.legs {
+				if f := &e.legs[i]; f.leg == a.leg {
+					a.sight = g.sight(set, subject, target, f)
+				}
+			}
+		}
+		a.handle = g.handle(a.employee, a.target, a.leg, a.sight)
+		d := policy.Decision{}
+		if !a.ended {
+			d = g.ground(t, set, a)
+		}
+		e := a.entry(audit.Decided, set, d)
+		g.running.Add(1)
+		go func() {
+			defer g.running.Done()
+			g.resume(a, e)
+		}()
+	}
+}
+
+// resume carries a supervision that was taken up to its end. It is the act's goroutine.
+func (g *Gate) resume(a *act, decided audit.Entry) {
+	ended := false
+	g.locked(func(*call.Table) { ended = a.ended })
+	if !ended {
+		g.met.decision(a.action, string(decided.Outcome), decided.Reason)
+		g.canonical(&decided)
+		if err := g.record(decided); err != nil {
+			g.finish(a, ending{reason: reasonNotRecorded, err: err})
+		}
+		g.hold(a, 0)
+	}
+	g.drop(a.bridge, g.legs(a)...)
+	g.conclude(a)
+}
+
+// expire ends an act when its credential does.
+func (g *Gate) expire(a *act) {
+	if at := a.subject.Expires(); !at.IsZero() {
+		a.expiry = g.after(a, time.Until(at), func(*call.Table) {
+			a.finish(ending{reason: reasonCredential, revoked: true, at: time.Now()})
+		})
+	}
+}
