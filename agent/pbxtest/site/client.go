@@ -40,7 +40,11 @@ type Row struct {
 }
 
 // Supervision is a supervision, or an intercept, as its subject sees it.
-type Supervision struct{ ID, Target, Mode, Call, Phone, State, Reason string }
+type Supervision struct {
+	ID, Target, Mode, Call, Phone, State, Reason string
+
+	PeerSilent bool `json:"peer_silent"`
+}
 
 // Board is the whole board.
 type Board struct {
