@@ -37,21 +37,6 @@ const (
 	stateEnded   = "ended"
 )
 
-// Why an act ended, as its subject is told. Reasons of a lost right are the policy's own codes, or not_for_this_call.
-const (
-	reasonBySupervisor = "ended_by_supervisor" // he asked for it, or hung up
-	reasonCallEnded    = "call_ended"
-	reasonNoAnswer     = "no_answer"     // the own phone was not answered
-	reasonTakenByOther = "answered"      // the ringing call was answered elsewhere
-	reasonPBX          = "pbx_failed"    // the PBX did not carry it out
-	reasonLegGone      = "leg_gone"      // the PBX ended the leg (lease, restart)
-	reasonShutdown     = "earshot_stops" // Earshot is stopping
-	reasonUnknown      = "state_unknown" // the PBX was out of reach when it was to be decided once more
-	reasonNotRecorded  = "not_recorded"  // the record could not be written
-	reasonCredential   = "credential_ended"
-	reasonRestarted    = "earshot_restarted" // Earshot was started anew, and what it had left could not be taken up
-)
-
 // ending is why an act ends.
 type ending struct {
 	reason  string          // what the subject is told
@@ -184,13 +169,13 @@ func closed(c <-chan struct{}) bool {
 func (a *act) view() mask.Supervision {
 	return mask.Supervision{
 		ID: a.id, Target: a.target, Mode: a.action.String(), Call: a.handle, Phone: a.phone, State: a.state, Since: a.since.UTC(),
-		PeerSilent: a.peerSilent && a.state == stateActive, Reason: a.reason,
+		PeerSilent: a.peerSilent && a.state == stateActive, Reason: a.reason, Text: reasonText(a.reason),
 	}
 }
 
 // interceptView is the intercept as the taker sees it.
 func (a *act) interceptView() mask.Intercept {
-	return mask.Intercept{ID: a.id, Target: a.target, Call: a.handle, Phone: a.phone, State: a.state, Since: a.since.UTC(), Reason: a.reason}
+	return mask.Intercept{ID: a.id, Target: a.target, Call: a.handle, Phone: a.phone, State: a.state, Since: a.since.UTC(), Reason: a.reason, Text: reasonText(a.reason)}
 }
 
 // entry is the act's audit entry for a phase. Caller holds the gate's lock.

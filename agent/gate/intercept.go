@@ -32,17 +32,37 @@ func (g *Gate) intercept(a *act) {
 	if err != nil {
 		g.finish(a, ending{reason: reasonPBX, err: err})
 	} else {
-		select {
-		case <-a.taken:
-		case <-ctx.Done():
-			g.finish(a, ending{reason: reasonNoAnswer})
-		}
+		g.awaitTaker(ctx, a)
 	}
 	g.await(a)
 	if a.isTaken() {
 		g.took(a)
 	} else {
 		g.conclude(a)
+	}
+}
+
+// ringTime is how long Asterisk may take to begin ringing the taker's phone. It answers the order before it has tried.
+const ringTime = 3 * time.Second
+
+// awaitTaker waits until the call is the taker's, or cannot be.
+func (g *Gate) awaitTaker(ctx context.Context, a *act) {
+	begun := time.NewTimer(ringTime)
+	defer begun.Stop()
+	for {
+		select {
+		case <-a.taken:
+			return
+		case <-begun.C:
+			g.locked(func(t *call.Table) {
+				if g.known && !a.ownSeen && t.Leg(a.own) == nil {
+					a.finish(ending{reason: reasonUnreachable})
+				}
+			})
+		case <-ctx.Done():
+			g.finish(a, ending{reason: reasonNoAnswer})
+			return
+		}
 	}
 }
 

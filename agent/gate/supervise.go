@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -44,7 +45,9 @@ func talks(f *legFacts, named bool) bool {
 
 // supervise carries a supervision from the ringing phone to its end. It is the act's goroutine.
 func (g *Gate) supervise(a *act) {
-	if err := g.connect(a); err != nil {
+	if err := g.connect(a); errors.Is(err, pbx.ErrUnreachable) {
+		g.finish(a, ending{reason: reasonUnreachable, err: err})
+	} else if err != nil {
 		g.finish(a, ending{reason: reasonPBX, err: err})
 	}
 	g.drop(a.bridge, g.legs(a)...)

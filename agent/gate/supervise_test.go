@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/pbx"
 )
 
 // What ends a running supervision, with what the supervisor is told and what is on record.
@@ -191,6 +193,18 @@ func TestAnOrderThatFailsEndsInFailureAndIsCleanedUp(t *testing.T) {
 		o.pbx.failing("", nil)
 		o.active("carl", "spy", "anna")
 	}
+}
+
+func TestAPhoneThatCannotBeRungIsToldWithWhatToDo(t *testing.T) {
+	o := newOffice(t, house)
+	o.talk("x", ivanov, "PJSIP/101")
+	w := o.watch("carl")
+	o.pbx.failing("ring", fmt.Errorf("%w: 500", pbx.ErrUnreachable))
+	id := o.must("carl", "spy", "anna")
+	if reason := w.act(id, "ended"); reason != "phone_unreachable" {
+		t.Fatal(reason)
+	}
+	o.log.until(t, "record failed phone_unreachable")
 }
 
 // An order that hangs does not hold up the end.

@@ -53,6 +53,7 @@ type Supervision struct {
 	State  string    `json:"state" enum:"ringing,active,ended"`
 	Since  time.Time `json:"since" doc:"When the state began"`
 	Reason string    `json:"reason,omitempty" doc:"Why it ended"`
+	Text   string    `json:"text,omitempty" doc:"What that means and what to do, in a sentence; absent where there is nothing to do"`
 
 	PeerSilent bool `json:"peer_silent,omitempty" doc:"The other side's phone sends no audio (as some do while muted), so the target's hears nothing of a whisper; told where it can be known, within some seconds"`
 }
@@ -66,4 +67,5 @@ type Intercept struct {
 	State  string    `json:"state" enum:"ringing,taken,ended"`
 	Since  time.Time `json:"since" doc:"When the state began"`
 	Reason string    `json:"reason,omitempty" doc:"Why it ended without the call"`
+	Text   string    `json:"text,omitempty" doc:"What that means and what to do, in a sentence; absent where there is nothing to do"`
 }

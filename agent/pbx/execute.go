@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,7 +23,10 @@ const enterTime = 2 * time.Second
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
-// Ring carries out a Ring order.
+// ErrUnreachable means that Asterisk has no way to ring a phone: mostly, none is registered for the endpoint.
+var ErrUnreachable = errors.New("asterisk cannot ring the phone; is it registered?")
+
+// Ring carries out a Ring order. ErrUnreachable says that there is no phone.
 func (l *Link) Ring(ctx context.Context, o Ring) error {
 	return both(
 		func() error {
@@ -34,6 +38,9 @@ func (l *Link) Ring(ctx context.Context, o Ring) error {
 				Endpoint: o.Endpoint, App: l.cfg.Application, ChannelID: string(o.Leg), CallerID: `"` + spoken(o.Display) + `" <>`,
 				Timeout: o.Timeout, Variables: map[string]string{timeout: seconds(o.Lease)},
 			})
+			if refused := (*ari.StatusError)(nil); errors.As(err, &refused) && refused.Status == http.StatusInternalServerError {
+				return fmt.Errorf("%w: %w", ErrUnreachable, err)
+			}
 			return err
 		},
 	)

@@ -70,6 +70,7 @@ type Link struct {
 	marker atomic.Uint64
 	ari    atomic.Bool
 	known  atomic.Bool
+	rights rights
 
 	mu       sync.Mutex // guards what follows
 	ami      *ami.Client
@@ -104,11 +105,13 @@ func (l *Link) Run(ctx context.Context) error {
 		cfg.OnEvent = l.witness
 		cfg.OnDown = func(err error, retry time.Duration) {
 			l.setAMI(nil)
+			l.rights.connected.Store(false)
 			l.log.Warn().Str("cause", advice("AMI", err)).Dur("retry", retry).Msg("no AMI connection")
 		}
 		err := ami.Run(ctx, cfg, func(ctx context.Context, c *ami.Client) error {
 			l.setAMI(c)
 			l.log.Info().Msg("AMI connected")
+			l.rights.check(ctx, l, c)
 			<-ctx.Done()
 			l.setAMI(nil)
 			return nil
@@ -305,6 +308,9 @@ func (l *Link) take(e *ari.Event, pending *collection) {
 			pending.seen = true
 		}
 		return
+	}
+	if e.Type == ari.TypeChannelDestroyed {
+		l.rights.ended(l)
 	}
 	ev, ok := translate(e)
 	if !ok {

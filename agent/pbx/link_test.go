@@ -351,3 +351,40 @@ func TestWhatKeepsTheLinkDownIsToldWithWhatToDo(t *testing.T) {
 		})
 	}
 }
+
+func TestARightThatEarshotsAccountLacksIsTold(t *testing.T) {
+	o := openOffice(t)
+	for name, c := range map[string]struct {
+		change func(*Config)
+		told   string
+		down   []string
+	}{
+		"nothing":       {func(*Config) {}, "", nil},
+		"write of AMI":  {func(c *Config) { c.AMI.Username, c.AMI.Secret = "mute", "lacks" }, "AMI account may not originate", nil},
+		"read of AMI":   {func(c *Config) { c.AMI.Username, c.AMI.Secret = "deaf", "lacks" }, "AMI account hears of no calls", nil},
+		"writes of ARI": {func(c *Config) { c.ARI.Username, c.ARI.Password = "reader", "lacks" }, "ARI account may only read", []string{"ari"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := run(t, o, c.change, nil)
+			if c.down == nil {
+				r.up()
+				for range enough + 1 { // a call has two legs
+					call, err := o.phones["101"].Dial(r.ctx, "102")
+					r.must(err)
+					r.must(call.WaitRinging(r.ctx))
+					r.must(call.Hangup(r.ctx))
+				}
+				r.until("the calls are gone", func() bool { return len(r.legs("PJSIP/101"))+len(r.legs("PJSIP/102")) == 0 })
+			}
+			if c.told != "" {
+				r.until("it is told what to do", func() bool { return strings.Contains(r.said(), c.told) })
+			}
+			for _, sentence := range []string{"may not originate", "hears of no calls", "may only read"} {
+				if strings.Contains(r.said(), sentence) && !strings.Contains(c.told, sentence) {
+					t.Errorf("it is told too that it %s:\n%s", sentence, r.said())
+				}
+			}
+			r.until("just that is down", func() bool { return slices.Equal(r.link.Down(), c.down) })
+		})
+	}
+}

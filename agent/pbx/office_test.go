@@ -62,6 +62,12 @@ func startOffice() (*office, error) {
 	plan.Incoming = append(plan.Incoming, pbxtest.Incoming{Number: "74950000" + forwarded, To: forwarded})
 	plan.Extensions = append(plan.Extensions, pbxtest.Extension{Number: chanSpy, Steps: []string{"Answer()", "ChanSpy(PJSIP/101,q)"}})
 	plan.Modules = append(plan.Modules, "app_chanspy.so")
+	// Accounts that lack one right each.
+	local := "\nsecret = lacks\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.1/255.255.255.255\n"
+	plan.Extra = map[string]string{
+		"manager.conf": "[mute]" + local + "read = system,call,agent\n[deaf]" + local + "write = originate\n",
+		"ari.conf":     "[reader]\ntype = user\nread_only = yes\npassword = lacks\n",
+	}
 	p, err := pbxtest.Start(ctx, pbxtest.Options{Plan: plan})
 	if err != nil {
 		return nil, err

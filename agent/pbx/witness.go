@@ -72,6 +72,7 @@ const maxEarly = 1024
 // begins with something else than an event's name: what is left of an event that somebody's line breaks have cut in two.
 func (l *Link) witness(m *ami.Message) error {
 	name := m.Event()
+	l.rights.event(name)
 	w, ok := witnessed[string(name)]
 	if !ok && name != nil {
 		return nil

@@ -41,7 +41,7 @@ type Row struct {
 
 // Supervision is a supervision, or an intercept, as its subject sees it.
 type Supervision struct {
-	ID, Target, Mode, Call, Phone, State, Reason string
+	ID, Target, Mode, Call, Phone, State, Reason, Text string
 
 	PeerSilent bool `json:"peer_silent"`
 }

@@ -1,0 +1,33 @@
+package gate
+
+// Why an act ended, as its subject is told. Reasons of a lost right are the policy's own codes, or not_for_this_call.
+const (
+	reasonBySupervisor = "ended_by_supervisor" // he asked for it, or hung up
+	reasonCallEnded    = "call_ended"
+	reasonNoAnswer     = "no_answer"         // the own phone was not answered
+	reasonUnreachable  = "phone_unreachable" // the own phone could not be rung
+	reasonTakenByOther = "answered"          // the ringing call was answered elsewhere
+	reasonPBX          = "pbx_failed"        // the PBX did not carry it out
+	reasonLegGone      = "leg_gone"          // the PBX ended the leg (lease, restart)
+	reasonShutdown     = "earshot_stops"     // Earshot is stopping
+	reasonUnknown      = "state_unknown"     // the PBX was out of reach when it was to be decided once more
+	reasonNotRecorded  = "not_recorded"      // the record could not be written
+	reasonCredential   = "credential_ended"
+	reasonRestarted    = "earshot_restarted" // Earshot was started anew, and what it had left could not be taken up
+)
+
+// reasonTexts say what to do about those reasons that one may want to do something about.
+var reasonTexts = map[string]string{
+	reasonNoAnswer:          "Your phone was not answered; ask again and pick it up, or name another of your phones in phone.",
+	reasonUnreachable:       "Asterisk could not ring your phone; see whether it is registered and reachable, or name another of your phones in phone.",
+	reasonTakenByOther:      "The call was answered before your phone was.",
+	reasonPBX:               "Asterisk did not carry it out; the administrator finds the cause in Earshot's log under this id.",
+	reasonLegGone:           "Asterisk ended it, since Earshot could not renew its lease; ask again.",
+	reasonShutdown:          "Earshot is being stopped; ask again when it runs.",
+	reasonUnknown:           "Earshot lost its connection to Asterisk before your phone was answered; ask again.",
+	reasonNotRecorded:       "The audit record could not be written; tell the administrator.",
+	reasonCredential:        "The credential that it was begun with does not hold any more; sign in and ask again.",
+	notForThisCall("").Code: "Not for this call any more.",
+}
+
+func reasonText(reason string) string { return reasonTexts[reason] }

@@ -1,0 +1,51 @@
+package pbx
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/earshot-pbx/earshot/ami"
+)
+
+// rights watches whether Earshot's AMI account may do what it needs to, as far as Asterisk lets that be known: it lists the actions of its write
+// classes, but keeps silent about the events of read classes that are missing.
+type rights struct {
+	heard     atomic.Bool  // an event of the class call has come by the AMI connection
+	unheard   atomic.Int32 // legs that ARI has seen end while none had
+	connected atomic.Bool
+}
+
+// enough is how many legs may end unheard before the account is blamed, since the first may have ended as AMI connected.
+const enough = 3
+
+// check asks for the actions that the account may use. One that may not originate can take no call; all else goes by ARI.
+func (r *rights) check(ctx context.Context, l *Link, c *ami.Client) {
+	r.heard.Store(false)
+	r.unheard.Store(0)
+	r.connected.Store(true)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	may, err := c.Do(ctx, ami.NewAction("ListCommands"))
+	if err != nil {
+		l.log.Warn().Err(err).Msg("Asterisk did not list what Earshot's AMI account may do")
+		return
+	}
+	if may.Get("Originate") == "" {
+		l.log.Warn().Msg("Earshot's AMI account may not originate, so no ringing call can be intercepted: give it write = originate in manager.conf and reload Asterisk's manager")
+	}
+}
+
+// event takes note of an AMI event other than the connection's own.
+func (r *rights) event(name []byte) {
+	if !r.heard.Load() && string(name) != "FullyBooted" {
+		r.heard.Store(true)
+	}
+}
+
+// ended takes note that ARI has told of a leg's end.
+func (r *rights) ended(l *Link) {
+	if r.connected.Load() && !r.heard.Load() && r.unheard.Add(1) == enough {
+		l.log.Warn().Msg("Earshot's AMI account hears of no calls, so a ChanSpy or a pickup by others goes unseen: give it read = system,call,agent in manager.conf and reload Asterisk's manager")
+	}
+}
