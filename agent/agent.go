@@ -110,7 +110,7 @@ func (a *Agent) openActs(key audit.Key) []audit.Act {
 	files, err := audit.Files(a.cfg.Audit.File)
 	if err == nil {
 		var acts []audit.Act
-		if acts, err = audit.OpenActs(audit.Read(key, files[max(0, len(files)-2):]...)); err == nil {
+		if acts, err = audit.OpenActs(key, files[max(0, len(files)-2):]...); err == nil {
 			return acts
 		}
 	}

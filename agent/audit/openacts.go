@@ -1,7 +1,11 @@
 package audit
 
 import (
-	"iter"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
 	"slices"
 	"time"
 )
@@ -13,30 +17,113 @@ type Act struct {
 	Changing bool      // another mode had been allowed, and the log does not say whether that came into force
 }
 
-// OpenActs tells which acts of the log have no end, in the order in which they were decided. An act that hears nobody is at its end
-// when it has been carried out, since there is nothing of it that runs.
+// OpenActs tells which acts have no end in the log files, oldest first, in the order in which they were decided. An act that hears nobody is
+// at its end when it has been carried out, since there is nothing of it that runs. Each line is checked as [Read] does.
 //
-// The error is the first of the entries' own. What is said of a damaged log is not complete, so nothing may be kept running on its strength.
-func OpenActs(entries iter.Seq2[Entry, error]) ([]Act, error) {
-	var order []string
-	open := make(map[string]*Act)
-	for e, err := range entries {
-		if err != nil {
-			return nil, err
+// The error is the first that was met. What is said of a damaged log is not complete, so nothing may be kept running on its strength.
+func OpenActs(k Key, paths ...string) ([]Act, error) {
+	w := &openWalk{lines: make(map[string][]Entry)}
+	var last Link
+	for i, path := range paths {
+		if i == 0 {
+			if h, err := headOf(path, k); err == nil {
+				last = h.base
+			}
 		}
-		a := open[e.ID]
+		if err := w.file(k, path, &last); err != nil {
+			return nil, fmt.Errorf("audit: %w", err)
+		}
+	}
+	var acts []Act
+	for _, id := range w.order {
+		if entries := w.lines[id]; entries != nil {
+			acts = append(acts, actOf(entries))
+			delete(w.lines, id)
+		}
+	}
+	return acts, nil
+}
+
+// openWalk reads a log that may be long, before Earshot can start: an entry is decoded only when its act may turn out to be open.
+type openWalk struct {
+	order []string
+	lines map[string][]Entry // by act
+}
+
+func (w *openWalk) file(k Key, path string, last *Link) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	r := newReader(f, k, path, *last)
+	for {
+		line, at, prev, err := r.next()
+		if errors.Is(err, io.EOF) {
+			*last = r.last
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.line(r, line, at, prev); err != nil {
+			return err
+		}
+	}
+}
+
+var (
+	idMark      = []byte(`","id":"`) // after the time
+	endedMark   = []byte(`","phase":"ended"`)
+	revokedMark = []byte(`","phase":"revoked"`)
+	denyMark    = []byte(`,"outcome":"deny",`)
+)
+
+func (w *openWalk) line(r *Reader, line []byte, at Link, prev []byte) error {
+	_, rest, ok := bytes.Cut(line, idMark)
+	n := bytes.IndexByte(rest, '"') // an id is a code, so nothing in it is escaped
+	if !ok || n < 0 {
+		return r.faultAt(Altered, at.Seq, 0)
+	}
+	id, rest := rest[:n], rest[n:]
+	switch open := w.lines[string(id)]; {
+	case bytes.HasPrefix(rest, endedMark), bytes.HasPrefix(rest, revokedMark):
+		delete(w.lines, string(id))
+		return nil
+	case open == nil && bytes.Contains(rest, denyMark):
+		return nil
+	}
+	e, ok := decode(line, at, prev)
+	if !ok {
+		return r.faultAt(Altered, at.Seq, 0)
+	}
+	w.add(e)
+	return nil
+}
+
+// add takes an entry that is not the end of a running act.
+func (w *openWalk) add(e Entry) {
+	open := w.lines[e.ID]
+	carried := slices.ContainsFunc(open, func(o Entry) bool { return o.Phase == Done })
+	switch {
+	case open == nil && (e.Phase != Decided || e.Outcome != Allow):
+	case e.Phase == Done && !hears(e.Action), e.Phase == Failed && !carried:
+		delete(w.lines, e.ID)
+	default:
+		if open == nil {
+			w.order = append(w.order, e.ID)
+		}
+		w.lines[e.ID] = append(open, e)
+	}
+}
+
+// actOf puts the entries of an act without an end together.
+func actOf(entries []Entry) Act {
+	a := Act{Entry: entries[0]}
+	for _, e := range entries[1:] {
 		switch {
-		case e.Phase == Decided && e.Outcome == Allow && a == nil:
-			open[e.ID] = &Act{Entry: e}
-			order = append(order, e.ID)
-			continue
-		case a == nil:
-			continue
 		case e.Phase == Decided && e.Outcome == Allow:
 			a.Changing = a.Changing || e.Action != a.Action
-		case e.Phase == Done && !hears(e.Action), e.Phase == Ended, e.Phase == Revoked, e.Phase == Failed && a.Carried.IsZero():
-			delete(open, e.ID)
-			continue
 		case e.Phase == Done:
 			a.Action, a.Mode, a.Carried, a.Changing = e.Action, e.Mode, e.Time, false
 		case e.Phase == Failed:
@@ -48,12 +135,5 @@ func OpenActs(entries iter.Seq2[Entry, error]) ([]Act, error) {
 			}
 		}
 	}
-	acts := make([]Act, 0, len(open))
-	for _, id := range order {
-		if a := open[id]; a != nil {
-			acts = append(acts, *a)
-			delete(open, id)
-		}
-	}
-	return acts, nil
+	return a
 }

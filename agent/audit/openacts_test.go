@@ -1,9 +1,11 @@
 package audit_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"iter"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,30 +13,33 @@ import (
 	"github.com/earshot-pbx/earshot/agent/audit"
 )
 
-// told yields entries written as "id phase action [outcome] [employees…]", a second apart.
-func told(lines ...string) iter.Seq2[audit.Entry, error] {
-	return func(yield func(audit.Entry, error) bool) {
-		for i, line := range lines {
-			if line == "fault" {
-				if !yield(audit.Entry{}, &audit.Fault{Line: i + 1, Problem: audit.Altered}) {
-					return
-				}
-				continue
-			}
-			f := strings.Fields(line)
-			e := audit.Entry{ID: f[0], Phase: audit.Phase(f[1]), Action: f[2], Mode: f[2], Time: time.Unix(int64(i), 0)}
-			for _, word := range f[3:] {
-				if o := audit.Outcome(word); o == audit.Allow || o == audit.Deny {
-					e.Outcome = o
-				} else {
-					e.Employees = append(e.Employees, word)
-				}
-			}
-			if !yield(e, nil) {
-				return
+// told writes a log of entries given as "id phase action [outcome] [employees…]", a second apart, and returns its path.
+func told(t *testing.T, lines ...string) string {
+	t.Helper()
+	path, second := filepath.Join(t.TempDir(), "audit.jsonl"), int64(0)
+	l, err := audit.Open(path, audit.Options{Clock: func() time.Time { return time.Unix(second, 0) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range lines {
+		second = int64(i)
+		f := strings.Fields(line)
+		e := audit.Entry{ID: f[0], Phase: audit.Phase(f[1]), Action: f[2], Mode: f[2]}
+		for _, word := range f[3:] {
+			if o := audit.Outcome(word); o == audit.Allow || o == audit.Deny {
+				e.Outcome = o
+			} else {
+				e.Employees = append(e.Employees, word)
 			}
 		}
+		if err := l.Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
 	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func TestOpenActsTellWhatHasNoEnd(t *testing.T) {
@@ -59,7 +64,7 @@ func TestOpenActsTellWhatHasNoEnd(t *testing.T) {
 			"b spy 4 []; a spy -1 []"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			acts, err := audit.OpenActs(told(c.log...))
+			acts, err := audit.OpenActs(nil, told(t, c.log...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,9 +86,82 @@ func TestOpenActsTellWhatHasNoEnd(t *testing.T) {
 	}
 }
 
+func TestOpenActsReadsAnArchiveAndTheLogAfterIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	l, err := audit.Open(path, audit.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(id string, p audit.Phase) {
+		if err := l.Append(t.Context(), audit.Entry{ID: id, Phase: p, Action: "spy", Outcome: audit.Allow}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		write("old", audit.Decided)
+		write("new", audit.Decided)
+		if _, err := l.Rotate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("old", audit.Ended)
+	write("new", audit.Done)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := audit.Files(path)
+	if err != nil || len(files) != 3 {
+		t.Fatal(files, err)
+	}
+	for _, some := range [][]string{files, files[1:]} {
+		acts, err := audit.OpenActs(nil, some...)
+		if err != nil || len(acts) != 1 || acts[0].ID != "new" || acts[0].Carried.IsZero() {
+			t.Errorf("%d files: %+v %v", len(some), acts, err)
+		}
+	}
+}
+
 func TestOpenActsSayNothingOfADamagedLog(t *testing.T) {
-	acts, err := audit.OpenActs(told("a decided spy allow", "fault", "a done spy"))
-	if fault := (*audit.Fault)(nil); !errors.As(err, &fault) || acts != nil {
+	path := told(t, "a decided spy allow", "b decided spy deny", "b decided spy deny", "a done spy")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.Replace(b, []byte("deny"), []byte("allow"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	acts, err := audit.OpenActs(nil, path)
+	if fault := (*audit.Fault)(nil); !errors.As(err, &fault) || fault.Line != 2 || acts != nil {
 		t.Fatal(acts, err)
 	}
+}
+
+func BenchmarkOpenActs(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "audit.jsonl")
+	l, err := audit.Open(path, audit.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	const acts = 500
+	for i := range acts {
+		for _, p := range []audit.Phase{audit.Decided, audit.Done, audit.Ended} {
+			err := l.Append(b.Context(), audit.Entry{
+				ID: fmt.Sprintf("act%d", i), Phase: p, Action: "spy", Mode: "spy", Outcome: audit.Allow, Subject: "irina", Credential: "token:123456789012",
+				Targets: []string{"anna"}, Employees: []string{"anna", "boris"}, Reason: "allowed", Door: "http", Rule: audit.Rule{File: "/etc/earshot/policy.yaml", Line: 12},
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if open, err := audit.OpenActs(nil, path); err != nil || len(open) > 0 {
+			b.Fatal(open, err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*acts*3), "ns/line")
 }
