@@ -106,6 +106,9 @@ func TestWhatCannotBeTakenUpIsEndedAndRecorded(t *testing.T) {
 		"there are two snoops": {func(l *left) {
 			l.channels = append(l.channels, call.Channel{ID: "earshot-act1-snoop4", Name: "Snoop/x.1-2", State: call.StateUp})
 		}, house, "record ended earshot_restarted"},
+		"there was another snoop": {func(l *left) {
+			l.channels = append([]call.Channel{{ID: "earshot-act1-snoop2", Name: "Snoop/x.1-0", State: call.StateUp}}, l.channels...)
+		}, house, "record ended earshot_restarted"},
 		"there is no snoop": {func(l *left) { l.channels = l.channels[:3]; l.bridges[1].Legs = l.bridges[1].Legs[:1] }, house, "record ended earshot_restarted"},
 		"somebody else is in its bridge": {func(l *left) {
 			l.channels = append(l.channels, call.Channel{ID: "z", Name: "PJSIP/102-9", State: call.StateUp})

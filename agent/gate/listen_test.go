@@ -56,6 +56,10 @@ func TestASilentPeerIsTold(t *testing.T) {
 	w.silence(id, false)
 	o.ingest(call.Event{Kind: call.LegUnheld, Channel: o.ch("x.0")})
 	w.silence(id, true)
+	o.ingest(call.Event{Kind: call.LegHeld, Channel: o.ch("x.1")})
+	w.silence(id, false)
+	o.ingest(call.Event{Kind: call.LegUnheld, Channel: o.ch("x.1")})
+	w.silence(id, true)
 	// What cannot be told is not told.
 	o.sends("x.0", -1)
 	w.silence(id, false)
