@@ -59,6 +59,7 @@ var rooms = map[string][]string{
 	"cache":             {},
 	"cache/redis":       {"cache"},
 	"cache/cachetest":   {"cache"},
+	"cache/redistest":   {"agent/pbxtest/child", "agent/pbxtest/debian"},
 
 	// Tests alone, which hold the files for containers against what runs.
 	"deploy": {},

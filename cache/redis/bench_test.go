@@ -3,7 +3,6 @@ package redis_test
 import (
 	"fmt"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -31,8 +30,8 @@ func BenchmarkRead(b *testing.B) {
 	if _, err := c.Follow(b.Context(), 1); err != nil {
 		b.Fatal(err)
 	}
-	s.signal(syscall.SIGSTOP)
-	b.Cleanup(func() { _ = s.process.Signal(syscall.SIGCONT) })
+	s.Pause()
+	b.Cleanup(s.Resume)
 	each := func(name string, read func(key string) bool) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -19,6 +19,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/cache"
 	"github.com/earshot-pbx/earshot/cache/redis"
+	"github.com/earshot-pbx/earshot/cache/redistest"
 )
 
 func TestTheLineIsReadWhole(t *testing.T) {
@@ -151,10 +152,10 @@ const account = "~{earshot}:* ~earshot:look:* &{earshot}:changes +@read +@write 
 
 func TestAnAccountWithItsRightsAloneSuffices(t *testing.T) {
 	s := start(t)
-	must(t, s.admin.Do(t.Context(), append([]any{"ACL", "SETUSER", "earshot", "on", ">hunter2"}, words(account)...)...).Err())
+	must(t, s.Admin.Do(t.Context(), append([]any{"ACL", "SETUSER", "earshot", "on", ">hunter2"}, words(account)...)...).Err())
 	dir := files(t, map[string]string{"user": "earshot\n", "password": "wrong\n"})
-	s.do("ACL", "SETUSER", "default", "resetpass", ">adminpw")
-	cfg, err := redis.Parse("redis://"+s.addr+"?poll=50ms&timeout=2s&username_file=user&password_file=password", dir)
+	s.Do("ACL", "SETUSER", "default", "resetpass", ">adminpw")
+	cfg, err := redis.Parse("redis://"+s.Addr+"?poll=50ms&timeout=2s&username_file=user&password_file=password", dir)
 	must(t, err)
 	c := open(t, cfg, cache.Away)
 	await(t, c, func(st cache.Status) bool { return st.Reason == "credentials refused" })
@@ -170,7 +171,7 @@ func TestAnAccountWithItsRightsAloneSuffices(t *testing.T) {
 
 func TestAnAccountThatMayNotListenIsSaid(t *testing.T) {
 	s := start(t)
-	s.do("ACL", "SETUSER", "default", "resetchannels")
+	s.Do("ACL", "SETUSER", "default", "resetchannels")
 	c, err := redis.Open(s.config())
 	must(t, err)
 	run(t, c)
@@ -211,7 +212,7 @@ func everything(t *testing.T, c cache.Cache) {
 
 func TestOverTLS(t *testing.T) {
 	dir := certificates(t)
-	addr := freePort(t)
+	addr := redistest.FreePort(t)
 	_, port, err := net.SplitHostPort(addr)
 	must(t, err)
 	_ = start(t, "--tls-port", port, "--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"),
@@ -249,8 +250,8 @@ func certificates(t *testing.T) (dir string) {
 
 func TestOnACluster(t *testing.T) {
 	s := start(t, "--cluster-enabled", "yes")
-	s.do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-	cfg, err := redis.Parse("redis://"+s.addr+"?cluster=true&poll=50ms&timeout=2s", "")
+	s.Do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	cfg, err := redis.Parse("redis://"+s.Addr+"?cluster=true&poll=50ms&timeout=2s", "")
 	must(t, err)
 	a, b := open(t, cfg, cache.Up), open(t, cfg, cache.Up)
 	everything(t, a)
@@ -260,11 +261,11 @@ func TestOnACluster(t *testing.T) {
 
 func TestBehindSentinels(t *testing.T) {
 	master := start(t)
-	host, port, err := net.SplitHostPort(master.addr)
+	host, port, err := net.SplitHostPort(master.Addr)
 	must(t, err)
 	conf := filepath.Join(files(t, map[string]string{"sentinel.conf": "sentinel monitor phones " + host + " " + port + " 1\n"}), "sentinel.conf")
-	sentinel := startSentinel(t, conf)
-	cfg, err := redis.Parse("redis://"+sentinel.addr+"?master=phones&poll=50ms&timeout=2s", "")
+	sentinel := redistest.StartSentinel(t, conf)
+	cfg, err := redis.Parse("redis://"+sentinel.Addr+"?master=phones&poll=50ms&timeout=2s", "")
 	must(t, err)
 	everything(t, open(t, cfg, cache.Up))
 }

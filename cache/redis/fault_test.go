@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,7 +18,7 @@ func found(v string) cache.Load {
 }
 
 // prepared is a cache that knows a session and an overlay.
-func prepared(t *testing.T, s *server) cache.Cache {
+func prepared(t *testing.T, s server) cache.Cache {
 	t.Helper()
 	c := open(t, s.config(), cache.Up)
 	put(t, c, "a")
@@ -78,7 +77,7 @@ func stillLooksUp(t *testing.T, c cache.Cache, key string) {
 func TestAKilledRedisIsSaidAndWhatIsKnownServesOn(t *testing.T) {
 	s := start(t)
 	c := prepared(t, s)
-	s.kill()
+	s.Kill()
 	await(t, c, isState(cache.Away))
 	knows(t, c)
 	refusesWrites(t, c, cache.ErrAway)
@@ -90,7 +89,7 @@ func TestAKilledRedisIsSaidAndWhatIsKnownServesOn(t *testing.T) {
 	}
 
 	// It comes back empty.
-	s.run()
+	s.Run()
 	await(t, c, func(st cache.Status) bool { return st.State == cache.Up && st.Replaced == 1 })
 	if has(c, "a") {
 		t.Error("the empty Redis has no session, the copy has")
@@ -110,8 +109,8 @@ func TestAPausedRedisBlocksNobody(t *testing.T) {
 	must(t, c.PutOverlay(t.Context(), overlay(t, 1, "boris")))
 	_, err := c.Follow(t.Context(), 1)
 	must(t, err)
-	s.signal(syscall.SIGSTOP)
-	t.Cleanup(func() { _ = s.process.Signal(syscall.SIGCONT) })
+	s.Pause()
+	t.Cleanup(s.Resume)
 	refusesWrites(t, c, cache.ErrAway) // before the pause is noticed
 	await(t, c, isState(cache.Away))
 	if r := c.Status().Reason; r != "timeout" {
@@ -137,9 +136,9 @@ func TestAPausedRedisBlocksNobody(t *testing.T) {
 	if err := c.PutSession(t.Context(), cache.Session{ID: "a", Owner: "anna"}, time.Hour); !errors.Is(err, cache.ErrDeleted) {
 		t.Errorf("%v", err)
 	}
-	s.signal(syscall.SIGCONT)
+	s.Resume()
 	await(t, c, func(st cache.Status) bool { return st.State == cache.Up && st.Pending == 0 })
-	if n := s.admin.HExists(t.Context(), "{earshot}:sessions", "a"); n.Err() != nil || n.Val() {
+	if n := s.Admin.HExists(t.Context(), "{earshot}:sessions", "a"); n.Err() != nil || n.Val() {
 		t.Errorf("Redis has what was deleted: %v", n.Err())
 	}
 	if has(c, "a") || c.Age() > cfg.Staleness() {
@@ -153,8 +152,8 @@ func TestWhoGivesUpIsLetGoBeforeTheTimeout(t *testing.T) {
 	cfg.Timeout = time.Minute
 	c := open(t, cfg, cache.Up)
 	put(t, c, "a") // from now on the server knows the script
-	s.signal(syscall.SIGSTOP)
-	t.Cleanup(func() { _ = s.process.Signal(syscall.SIGCONT) })
+	s.Pause()
+	t.Cleanup(s.Resume)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
 	begun := time.Now()
@@ -167,7 +166,7 @@ func TestWhoGivesUpIsLetGoBeforeTheTimeout(t *testing.T) {
 		t.Errorf("it was held for %v", took)
 	}
 	// What was sent is carried out when the server goes on, and is read then: the error said that it may be.
-	s.signal(syscall.SIGCONT)
+	s.Resume()
 	eventually(t, c, func() bool { return has(c, "b") })
 }
 
@@ -175,7 +174,7 @@ func TestAnEmptiedRedisGrantsNothing(t *testing.T) {
 	s := start(t)
 	c := prepared(t, s)
 	before := c.Age()
-	s.do("FLUSHALL")
+	s.Do("FLUSHALL")
 	await(t, c, func(st cache.Status) bool { return st.Replaced == 1 && st.Overlays[0].Reason == "lost" })
 	if has(c, "a") {
 		t.Error("a session that Redis does not have")
@@ -204,7 +203,7 @@ func TestAWriteToARedisThatWasReplacedAMomentAgoIsRefused(t *testing.T) {
 	cfg.Poll = time.Minute // it does not notice by itself
 	c := open(t, cfg, cache.Up)
 	put(t, c, "a")
-	s.do("FLUSHALL")
+	s.Do("FLUSHALL")
 	err := c.PutSession(t.Context(), cache.Session{ID: "b", Owner: "anna"}, time.Hour)
 	var failed *cache.WriteError
 	if !errors.Is(err, cache.ErrReplaced) || !errors.As(err, &failed) || failed.MayBeDone {
@@ -221,15 +220,15 @@ func TestAReplacedRedisIsFollowedAndWhatWasDeletedStaysDeleted(t *testing.T) {
 	backup := dump(t, s)
 	must(t, c.DeleteSession(t.Context(), "b"))
 	// Another server takes its place, with a copy from before the deletion, as after a failover that lost the last writes.
-	s.kill()
+	s.Kill()
 	await(t, c, isState(cache.Away))
-	s.run()
+	s.Run()
 	restore(t, s, backup)
 	await(t, c, func(st cache.Status) bool { return st.State == cache.Up && st.Replaced >= 1 && st.Pending == 0 })
 	if has(c, "b") {
 		t.Error("a deleted session came back with the old copy")
 	}
-	eventually(t, c, func() bool { return !s.admin.HExists(t.Context(), "{earshot}:sessions", "b").Val() })
+	eventually(t, c, func() bool { return !s.Admin.HExists(t.Context(), "{earshot}:sessions", "b").Val() })
 	eventually(t, c, func() bool { return c.Status().Overlays[0].Reason == "" })
 }
 
@@ -248,24 +247,24 @@ func TestAFailoverThatLostAWriteAndCountedOnIsReadWhole(t *testing.T) {
 	restore(t, other, backup)
 	far := fmt.Sprint(time.Now().Add(time.Hour).UnixMilli())
 	for i, id := range []string{"x", "y"} {
-		other.do("HSET", "{earshot}:sessions", id, far+"\nanna\n")
-		other.do("ZADD", "{earshot}:sessions:changes", i+2, id)
-		other.do("HINCRBY", "{earshot}:meta", "sessions", 1)
+		other.Do("HSET", "{earshot}:sessions", id, far+"\nanna\n")
+		other.Do("ZADD", "{earshot}:sessions:changes", i+2, id)
+		other.Do("HINCRBY", "{earshot}:meta", "sessions", 1)
 	}
-	other.do("SAVE")
-	s.kill()
-	s.args = append(s.args, "--dir", dir)
-	s.run()
+	other.Do("SAVE")
+	s.Kill()
+	s.Args = append(s.Args, "--dir", dir)
+	s.Run()
 	eventually(t, c, func() bool { return has(c, "x") && has(c, "y") && has(c, "a") && !has(c, "lost") && !has(c, "b") })
 }
 
-func dump(t *testing.T, s *server) map[string]string {
+func dump(t *testing.T, s server) map[string]string {
 	t.Helper()
-	keys, err := s.admin.Keys(t.Context(), "*").Result()
+	keys, err := s.Admin.Keys(t.Context(), "*").Result()
 	must(t, err)
 	all := make(map[string]string)
 	for _, k := range keys {
-		if all[k], err = s.admin.Dump(t.Context(), k).Result(); err != nil {
+		if all[k], err = s.Admin.Dump(t.Context(), k).Result(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -275,10 +274,10 @@ func dump(t *testing.T, s *server) map[string]string {
 	return all
 }
 
-func restore(t *testing.T, s *server, all map[string]string) {
+func restore(t *testing.T, s server, all map[string]string) {
 	t.Helper()
 	for k, v := range all {
-		must(t, s.admin.RestoreReplace(t.Context(), k, 0, v).Err())
+		must(t, s.Admin.RestoreReplace(t.Context(), k, 0, v).Err())
 	}
 }
 
@@ -289,7 +288,7 @@ func TestAFullRedisIsSaidAndDeletingStillWorks(t *testing.T) {
 	eventually(t, other, func() bool { return has(other, "a") })
 	put(t, c, "to delete")
 	eventually(t, other, func() bool { return has(other, "to delete") })
-	s.do("CONFIG", "SET", "maxmemory", "1")
+	s.Do("CONFIG", "SET", "maxmemory", "1")
 	await(t, c, func(st cache.Status) bool { return st.State == cache.Refusing && st.Reason == "out of memory" })
 	knows(t, c)
 	refusesWrites(t, c, cache.ErrFull)
@@ -299,7 +298,7 @@ func TestAFullRedisIsSaidAndDeletingStillWorks(t *testing.T) {
 	}
 	must(t, c.DeleteSession(t.Context(), "to delete"))
 	eventually(t, other, func() bool { return !has(other, "to delete") })
-	s.do("CONFIG", "SET", "maxmemory", "0")
+	s.Do("CONFIG", "SET", "maxmemory", "0")
 	await(t, c, isState(cache.Up))
 	put(t, c, "b")
 }
@@ -307,8 +306,8 @@ func TestAFullRedisIsSaidAndDeletingStillWorks(t *testing.T) {
 func TestAFullAndEmptyRedisIsNotTakenForAnEmptyOne(t *testing.T) {
 	s := start(t)
 	c := prepared(t, s)
-	s.do("CONFIG", "SET", "maxmemory", "1")
-	s.do("FLUSHALL")
+	s.Do("CONFIG", "SET", "maxmemory", "1")
+	s.Do("FLUSHALL")
 	await(t, c, isState(cache.Refusing))
 	err := c.PutSession(t.Context(), cache.Session{ID: "b", Owner: "anna"}, time.Hour)
 	if !errors.Is(err, cache.ErrReplaced) || has(c, "b") {
@@ -316,7 +315,7 @@ func TestAFullAndEmptyRedisIsNotTakenForAnEmptyOne(t *testing.T) {
 	}
 	old := c.Age()
 	eventually(t, c, func() bool { return c.Age() > old+100*time.Millisecond }) // nobody confirms the copy
-	s.do("CONFIG", "SET", "maxmemory", "0")
+	s.Do("CONFIG", "SET", "maxmemory", "0")
 	await(t, c, func(st cache.Status) bool { return st.State == cache.Up && st.Replaced == 1 })
 	if has(c, "a") {
 		t.Error("a session that Redis does not have")
@@ -326,10 +325,10 @@ func TestAFullAndEmptyRedisIsNotTakenForAnEmptyOne(t *testing.T) {
 func TestAReplicaIsSaid(t *testing.T) {
 	s := start(t)
 	c := prepared(t, s)
-	s.do("REPLICAOF", "127.0.0.1", "1")
+	s.Do("REPLICAOF", "127.0.0.1", "1")
 	await(t, c, func(st cache.Status) bool { return st.State != cache.Up })
 	refusesWritesIn(t, c)
-	s.do("REPLICAOF", "NO", "ONE")
+	s.Do("REPLICAOF", "NO", "ONE")
 	await(t, c, isState(cache.Up))
 	put(t, c, "b")
 }
@@ -344,7 +343,7 @@ func refusesWritesIn(t *testing.T, c cache.Cache) {
 
 func TestARedisThatIsAwayAtTheStartIsFoundLater(t *testing.T) {
 	s := start(t)
-	s.kill()
+	s.Kill()
 	c := open(t, s.config(), cache.Away)
 	if c.Age() != cache.Never {
 		t.Errorf("%v", c.Age())
@@ -358,8 +357,8 @@ func TestARedisThatIsAwayAtTheStartIsFoundLater(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	stillLooksUp(t, c, "1")
-	s.run()
-	s.do("HSET", "{earshot}:overlay:1", "generation", "1", "except:anna:boris", "1")
+	s.Run()
+	s.Do("HSET", "{earshot}:overlay:1", "generation", "1", "except:anna:boris", "1")
 	await(t, c, isState(cache.Up))
 	put(t, c, "a")
 	eventually(t, c, func() bool { o, age := c.Overlay(1); return o.Excluded("anna", "boris") && age != cache.Never })
@@ -370,7 +369,7 @@ func TestASlowRedisIsWaitedForOnlyByWhoWrites(t *testing.T) {
 	c := prepared(t, s)
 	slow := make(chan error, 1)
 	go func() {
-		slow <- s.admin.Do(context.Background(), "DEBUG", "SLEEP", "1").Err()
+		slow <- s.Admin.Do(context.Background(), "DEBUG", "SLEEP", "1").Err()
 	}()
 	eventually(t, c, func() bool { return c.Age() > 200*time.Millisecond }) // it is being slow
 	begun := time.Now()
@@ -396,14 +395,14 @@ func TestWhatTheStoreHoldsBeyondTheBoundsIsNotTaken(t *testing.T) {
 	put(t, c, "a")
 	far := fmt.Sprint(time.Now().Add(time.Hour).UnixMilli())
 	for i := range 10 {
-		s.do("HSET", "{earshot}:sessions", fmt.Sprint("foreign", i), far+"\nmallory\n")
+		s.Do("HSET", "{earshot}:sessions", fmt.Sprint("foreign", i), far+"\nmallory\n")
 	}
-	s.do("HSET", "{earshot}:meta", "sessions", "0") // set back: everything is read
+	s.Do("HSET", "{earshot}:meta", "sessions", "0") // set back: everything is read
 	await(t, c, func(st cache.Status) bool { return st.State == cache.Away && strings.Contains(st.Reason, "bounds") })
 	if len(c.AppendSessions(nil, "mallory")) != 0 || !has(c, "a") {
 		t.Error("the copy is not as it was")
 	}
-	s.do("DEL", "{earshot}:sessions")
+	s.Do("DEL", "{earshot}:sessions")
 	await(t, c, isState(cache.Up))
 	if has(c, "a") {
 		t.Error("it has a session of which Redis knows nothing")
@@ -417,20 +416,20 @@ func TestMalformedSessionsAreNone(t *testing.T) {
 	far := fmt.Sprint(time.Now().Add(time.Hour).UnixMilli())
 	for id, v := range map[string]string{"1": "", "2": far, "3": far + "\nmallory", "4": "x\nmallory\n", "5": "-1\nmallory\n",
 		"6": far + "\n\n", "7": far + "\nmal\x01lory\n", "": far + "\nmallory\n", "9": "99999999999999999999\nmallory\n"} {
-		s.do("HSET", "{earshot}:sessions", id, v)
+		s.Do("HSET", "{earshot}:sessions", id, v)
 	}
-	s.do("HSET", "{earshot}:meta", "sessions", "0")
+	s.Do("HSET", "{earshot}:meta", "sessions", "0")
 	await(t, c, func(st cache.Status) bool { return st.Unread == 8 })
 	if c.Status().Memory.Sessions != 1 || c.Age() > s.config().Staleness() {
 		t.Errorf("%+v", c.Status())
 	}
-	s.do("DEL", "{earshot}:sessions")
+	s.Do("DEL", "{earshot}:sessions")
 	await(t, c, func(st cache.Status) bool { return st.Unread == 0 })
 }
 
 func TestKeysOfAnotherLayoutAreNotTouched(t *testing.T) {
 	s := start(t)
-	s.do("HSET", "{earshot}:meta", "epoch", "x", "layout", "99")
+	s.Do("HSET", "{earshot}:meta", "epoch", "x", "layout", "99")
 	c := open(t, s.config(), cache.Away)
 	if st := c.Status(); !strings.Contains(st.Reason, "another version") || c.Age() != cache.Never {
 		t.Errorf("%+v", st)

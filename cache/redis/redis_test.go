@@ -10,7 +10,7 @@ import (
 func TestRedis(t *testing.T) {
 	s := start(t)
 	cachetest.Suite(t, func(t *testing.T, o cache.Options) cache.Cache {
-		s.do("FLUSHALL")
+		s.Do("FLUSHALL")
 		cfg := s.config()
 		cfg.Memory = o
 		return open(t, cfg, cache.Up)

@@ -2,138 +2,28 @@ package redis_test
 
 import (
 	"context"
-	"net"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
-	"github.com/earshot-pbx/earshot/agent/pbxtest/child"
 	"github.com/earshot-pbx/earshot/cache"
 	"github.com/earshot-pbx/earshot/cache/redis"
+	"github.com/earshot-pbx/earshot/cache/redistest"
 )
 
 // server is a real redis-server on a port of its own.
-type server struct {
-	t       testing.TB
-	addr    string
-	conf    []string
-	args    []string
-	ready   string // what it says when it is
-	process *child.Process
-	admin   *goredis.Client // what an administrator or another system does
-}
+type server struct{ *redistest.Server }
 
-// start starts a redis-server that keeps nothing on disk; args are added to its command line.
-func start(t testing.TB, args ...string) *server {
+func start(t testing.TB, args ...string) server {
 	t.Helper()
-	s := &server{t: t, addr: freePort(t), args: append([]string{"--save", "", "--appendonly", "no"}, args...), ready: "Ready to accept connections"}
-	return s.begin()
-}
-
-// startSentinel starts a sentinel with a configuration file.
-func startSentinel(t testing.TB, conf string) *server {
-	t.Helper()
-	s := &server{t: t, addr: freePort(t), conf: []string{conf}, args: []string{"--sentinel"}, ready: "+monitor master"}
-	return s.begin()
-}
-
-func (s *server) begin() *server {
-	s.t.Helper()
-	t := s.t
-	s.run()
-	s.admin = goredis.NewClient(&goredis.Options{Addr: s.addr, MaxRetries: -1})
-	t.Cleanup(func() {
-		if err := s.admin.Close(); err != nil {
-			t.Error(err)
-		}
-		s.kill()
-	})
-	return s
-}
-
-// freePort binds a port and gives it back. Another process may take it before the server does; then run tells.
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
-// run starts the process and waits until it takes connections.
-func (s *server) run() {
-	s.t.Helper()
-	host, port, err := net.SplitHostPort(s.addr)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	dir := s.t.TempDir()
-	args := slices.Concat(s.conf, []string{"--bind", host, "--port", port, "--dir", dir}, s.args)
-	cmd, err := root.Command(context.Background(), "redis-server", args...)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	path := filepath.Join(dir, "log")
-	log, err := os.Create(path)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer func() { _ = log.Close() }()
-	cmd.Stdout, cmd.Stderr = log, log
-	if s.process, err = child.Start(cmd); err != nil {
-		s.t.Fatal(err)
-	}
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.process.Done():
-			said, _ := os.ReadFile(path)
-			s.t.Fatalf("redis-server: %v: %s", s.process.Err(), said)
-		case <-tick.C:
-			if said, err := os.ReadFile(path); err == nil && strings.Contains(string(said), s.ready) {
-				return
-			}
-		}
-	}
-}
-
-func (s *server) kill() {
-	s.t.Helper()
-	if err := s.process.Stop(0); err != nil {
-		s.t.Error(err)
-	}
-}
-
-func (s *server) signal(sig syscall.Signal) {
-	s.t.Helper()
-	if err := s.process.Signal(sig); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// do has the administrator do something.
-func (s *server) do(args ...any) {
-	s.t.Helper()
-	if err := s.admin.Do(s.t.Context(), args...).Err(); err != nil {
-		s.t.Fatalf("%v: %v", args, err)
-	}
+	return server{redistest.Start(t, args...)}
 }
 
 // config is a quick one: the tests wait for what it finds by polling.
-func (s *server) config() redis.Config {
-	c, err := redis.Parse("redis://"+s.addr+"?poll=50ms&timeout=2s", "")
+func (s server) config() redis.Config {
+	c, err := redis.Parse("redis://"+s.Addr+"?poll=50ms&timeout=2s", "")
 	if err != nil {
-		s.t.Fatal(err)
+		panic(err) // cannot be: the address is host:port
 	}
 	return c
 }

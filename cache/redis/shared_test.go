@@ -15,7 +15,7 @@ import (
 )
 
 // slowPoll is a configuration whose poll comes too late for a test: what arrives was told on the channel.
-func slowPoll(s *server) redis.Config {
+func slowPoll(s server) redis.Config {
 	c := s.config()
 	c.Poll = time.Minute
 	return c
@@ -100,8 +100,8 @@ func TestWhatOneSidecarForgetsTheOthersForget(t *testing.T) {
 	must(t, err)
 	_, err = a.Fill(t.Context(), table, "stranger", func(context.Context) (cache.Entry, error) { return cache.Entry{}, nil })
 	must(t, err)
-	eventually(t, a, func() bool { return len(s.admin.Keys(t.Context(), "earshot:look:client:*").Val()) == 2 })
-	keys := s.admin.Keys(t.Context(), "*").Val()
+	eventually(t, a, func() bool { return len(s.Admin.Keys(t.Context(), "earshot:look:client:*").Val()) == 2 })
+	keys := s.Admin.Keys(t.Context(), "*").Val()
 	if i := slices.IndexFunc(keys, func(k string) bool { return strings.Contains(k, "916") || strings.Contains(k, "stranger") }); i >= 0 {
 		t.Errorf("the number stands in a key: %s", keys[i])
 	}
@@ -129,7 +129,7 @@ func TestALostChannelIsFoundAgain(t *testing.T) {
 	must(t, err)
 	w := other.Watch()
 	defer w.Close()
-	s.do("CLIENT", "KILL", "TYPE", "pubsub")
+	s.Do("CLIENT", "KILL", "TYPE", "pubsub")
 	if ch, err := w.Next(t.Context()); err != nil || ch.Kind != cache.ChangeStatus { // said to be deaf, or so for a moment
 		t.Errorf("%+v %v", ch, err)
 	}
@@ -146,9 +146,9 @@ func TestAHintIsNeverBelieved(t *testing.T) {
 	_, err := c.Fill(t.Context(), table, "1", found("x"))
 	must(t, err)
 	for _, h := range []string{"", "sessions", "overlay", "forget", "forget client", "forget crm client 2", "forget client 1", "forget   ", "put b\nmallory\n", strings.Repeat("x", 1<<16)} {
-		s.do("PUBLISH", "{earshot}:changes", h)
+		s.Do("PUBLISH", "{earshot}:changes", h)
 	}
-	s.do("PUBLISH", "{earshot}:changes", "forget crm client 1") // heard after the others
+	s.Do("PUBLISH", "{earshot}:changes", "forget crm client 1") // heard after the others
 	eventually(t, c, func() bool { _, known := c.Lookup(table, "1"); return !known })
 	if u := c.Status().Memory; u.Sessions != 1 || !has(c, "a") {
 		t.Errorf("%+v", u)
@@ -158,7 +158,7 @@ func TestAHintIsNeverBelieved(t *testing.T) {
 func TestAnotherSystemSetsTheOverlay(t *testing.T) {
 	s := start(t)
 	told, polled := open(t, slowPoll(s), cache.Up), open(t, s.config(), cache.Up)
-	s.do("HSET", "{earshot}:overlay:7", "generation", "7", "flag:anna:spy", "0", "except:anna:group:board", "1")
+	s.Do("HSET", "{earshot}:overlay:7", "generation", "7", "flag:anna:spy", "0", "except:anna:group:board", "1")
 	for _, c := range []cache.Cache{told, polled} {
 		o, err := c.Follow(t.Context(), 7)
 		must(t, err)
@@ -166,13 +166,13 @@ func TestAnotherSystemSetsTheOverlay(t *testing.T) {
 			t.Error("it is not what was set")
 		}
 	}
-	s.do("HSET", "{earshot}:overlay:7", "except:anna:boris", "1")
+	s.Do("HSET", "{earshot}:overlay:7", "except:anna:boris", "1")
 	excluded := func(c cache.Cache) bool { o, _ := c.Overlay(7); return o.Excluded("anna", "boris") }
 	eventually(t, polled, func() bool { return excluded(polled) }) // without a hint
 	if excluded(told) {
 		t.Error("who polls once a minute knows it: the test shows nothing")
 	}
-	s.do("PUBLISH", "{earshot}:changes", "overlay")
+	s.Do("PUBLISH", "{earshot}:changes", "overlay")
 	eventually(t, told, func() bool { return excluded(told) })
 }
 
@@ -195,7 +195,7 @@ func TestAMalformedOverlayLeavesTheLastGoodOne(t *testing.T) {
 			must(t, a.PutOverlay(t.Context(), overlay(t, 7, "boris")))
 			_, err := a.Follow(t.Context(), 7)
 			must(t, err)
-			s.do(c.change...)
+			s.Do(c.change...)
 			await(t, a, func(st cache.Status) bool { return st.Overlays[0].Reason == c.reason })
 			o, _ := a.Overlay(7)
 			if !o.Excluded("anna", "boris") || o.Excluded("anna", "vera") {
@@ -230,7 +230,7 @@ func TestOnlyTwoGenerationsAreFollowed(t *testing.T) {
 		t.Error("an old generation is still there")
 	}
 	for g, limited := range map[uint64]bool{0: true, 2: true, 3: false} {
-		ttl := s.admin.PTTL(t.Context(), fmt.Sprintf("{earshot}:overlay:%d", g)).Val()
+		ttl := s.Admin.PTTL(t.Context(), fmt.Sprintf("{earshot}:overlay:%d", g)).Val()
 		if limited != (ttl > 0) {
 			t.Errorf("generation %d lives %v", g, ttl)
 		}
@@ -246,10 +246,10 @@ func TestWhatHasExpiredIsPruned(t *testing.T) {
 	put(t, c, "a")
 	eventually(t, c, func() bool {
 		put(t, c, "a") // each write prunes
-		return s.admin.HLen(t.Context(), "{earshot}:sessions").Val() == 1
+		return s.Admin.HLen(t.Context(), "{earshot}:sessions").Val() == 1
 	})
 	for _, key := range []string{"{earshot}:sessions:expiry", "{earshot}:sessions:changes"} {
-		if n := s.admin.ZCard(t.Context(), key).Val(); n != 1 {
+		if n := s.Admin.ZCard(t.Context(), key).Val(); n != 1 {
 			t.Errorf("%s holds %d", key, n)
 		}
 	}
