@@ -32,7 +32,7 @@ var rooms = map[string][]string{
 	"agent/call":    {},
 	"agent/strict":  {},
 	"agent/audit":   {},
-	"agent/auth":    {"agent/strict"},
+	"agent/auth":    {"agent/strict", "cache"}, // sessions are the cache's: its leaf has their form, and auth gives them their meaning
 	"agent/clients": {"agent/strict"},
 	"agent/journal": {"agent/call"},
 	"agent/pbx":     {"agent/call", "ami", "ari"},

@@ -6,6 +6,9 @@
 // deleted, could not be read or belongs to another generation reads as "no", and [Cache.Age] tells how old the answer may be, so
 // that a caller refuses what it cannot verify.
 //
+// Earshot keeps in it the sessions that package auth makes. Look-ups wait for a directory of clients that is asked by HTTP. The overlay is not
+// asked in any decision yet: that needs numbers of generations that outlast a restart, so what is set there has no effect.
+//
 // # Keys in Redis
 //
 // {earshot} is the prefix, which the configuration may change. The braces are part of the name: they keep the keys on which one
@@ -36,6 +39,14 @@
 // in one transaction when they belong together. Without the PUBLISH it is seen at the next poll. An overlay is read in one step and
 // is taken whole or not at all: one field that is not understood leaves the last good one in force, unverified. To empty an overlay,
 // remove its fields and leave generation; a hash that is gone is not an empty overlay but a lost one.
+//
+// A session of package auth has the SHA-256 of its credential in hexadecimal as its id, and as its VALUE
+//
+//	token NAME UNTIL PROOF       made with the token called NAME in the record; PROOF is an HMAC by the token's hash, which is not in Redis
+//	jwt NAME UNTIL KEY ENDS      made with a JSON web token, which the key of id KEY signed and which ENDS
+//
+// where UNTIL and ENDS are Unix seconds. To end a session from outside, ask Earshot: that a field was removed by
+// hand is seen at the next full reading only.
 //
 // An account for Earshot in Redis needs
 //

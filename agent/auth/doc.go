@@ -8,6 +8,12 @@
 // and a look-up by hash tells an attacker nothing by its time: he cannot choose the hash of what he presents. A token is an
 // employee's, or that of a panel's back end, which names an employee with each request and is that employee for it.
 //
-// [JWT] are tokens that somebody else signs (RFC 7519), checked by the public keys that he publishes (RFC 7517). A [Chain] asks
-// several authenticators.
+// [JWT] are tokens that somebody else signs (RFC 7519), checked by the public keys that he publishes (RFC 7517).
+//
+// [Sessions] are short-lived credentials for one employee, which whoever has a credential makes for who should not have it: a panel's back
+// end for a browser. They stand in a store that several sidecars may share, by their hashes, and hold no longer than what made them. Who
+// can write into the store cannot make one of a token, for which he would have to know the token's hash; of a JSON web token he can, since
+// what checks those is public, so a store that is shared belongs behind a password.
+//
+// A [Chain] asks several authenticators.
 package auth

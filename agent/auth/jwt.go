@@ -283,5 +283,5 @@ func (j *JWT) subject(token string, signer publicKey, claims jwt.MapClaims) (Sub
 // Holds implements [Authenticator].
 func (j *JWT) Holds(s Subject) bool {
 	set := j.provider.set.Load()
-	return set != nil && s.Known() && set.ids[s.key] && j.cfg.Clock().Unix() < s.expires
+	return set != nil && s.Known() && !s.session && set.ids[s.key] && j.cfg.Clock().Unix() < s.expires
 }

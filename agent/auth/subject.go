@@ -16,7 +16,8 @@ type Subject struct {
 	credential string
 	label      string
 	expires    int64    // Unix seconds; 0 for never. Not a time.Time, which would not compare by ==
-	key        [32]byte // of what holds the credential: a token's hash, or that of the key which signed it
+	key        [32]byte // of what holds the credential: a token's or a session's hash, or that of the key which signed it
+	session    bool
 }
 
 // Employee returns the id of the employee as the policy knows him; empty for nobody.
@@ -30,8 +31,11 @@ func (s Subject) Panel() string { return s.panel }
 
 // Credential returns a name for the credential that is fit for logs and the audit log: the same each time, and of no use to who reads
 // it. "token:1a2b3c4d5e6f" is a token from the tokens file, "panel:NAME:1a2b3c4d5e6f" one of the panel NAME, which named the employee,
-// and "jwt:1a2b3c4d5e6f" a JSON web token.
+// and "jwt:1a2b3c4d5e6f" a JSON web token. "session:9f8e7d6c:" and one of those is a session, and what made it.
 func (s Subject) Credential() string { return s.credential }
+
+// Session reports whether it is a session that proves him, and not what made it.
+func (s Subject) Session() bool { return s.session }
 
 // Label returns what the credential is called by who gave it out; it may be empty and need not be unique.
 func (s Subject) Label() string { return s.label }

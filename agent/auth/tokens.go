@@ -43,7 +43,8 @@ type Tokens struct {
 type tokenSet struct {
 	entries []Entry
 	byHash  map[tokenHash]holder
-	err     error // of the last reload
+	byName  map[string]tokenHash // by what a credential is called in logs
+	err     error                // of the last reload
 }
 
 // holder is whom a token lets in.
@@ -189,7 +190,7 @@ func (e Entry) check() error {
 
 // newTokenSet takes entries that were checked.
 func newTokenSet(entries []Entry) *tokenSet {
-	set := &tokenSet{entries: entries, byHash: make(map[tokenHash]holder, len(entries))}
+	set := &tokenSet{entries: entries, byHash: make(map[tokenHash]holder, len(entries)), byName: make(map[string]tokenHash, len(entries))}
 	for _, e := range entries {
 		h, _ := parseHash(e.Hash)
 		s := Subject{employee: e.Employee, panel: e.Panel, credential: h.name(e.Panel), label: e.Label, key: h}
@@ -203,7 +204,7 @@ func newTokenSet(entries []Entry) *tokenSet {
 				who.actsFor[id] = true
 			}
 		}
-		set.byHash[h] = who
+		set.byHash[h], set.byName[s.credential] = who, h
 	}
 	return set
 }
@@ -211,7 +212,7 @@ func newTokenSet(entries []Entry) *tokenSet {
 // subject returns the subject as the set knows it now.
 func (set *tokenSet) subject(s Subject) (Subject, bool) {
 	h, ok := set.byHash[s.key]
-	if !ok || h.subject.panel != s.panel {
+	if !ok || s.session || h.subject.panel != s.panel {
 		return Subject{}, false
 	}
 	named := ""
@@ -220,4 +221,19 @@ func (set *tokenSet) subject(s Subject) (Subject, bool) {
 	}
 	now, ok := h.as(named)
 	return now, ok && now.employee == s.employee
+}
+
+// named returns whom the credential of this name proves, used for this employee. Of two credentials of one name, which is as good as
+// impossible, the last is meant; sessions of the other have no proof of it.
+func (set *tokenSet) named(credential, employee string) (Subject, bool) {
+	hash, ok := set.byName[credential]
+	if !ok {
+		return Subject{}, false
+	}
+	h, named := set.byHash[hash], ""
+	if h.subject.panel != "" {
+		named = employee
+	}
+	s, ok := h.as(named)
+	return s, ok && s.employee == employee
 }
