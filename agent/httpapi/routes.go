@@ -79,7 +79,7 @@ func (s *Server) routes() {
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"bearer": {Type: "http", Scheme: "bearer", Description: "A token made by `earshot token`, or a JSON web token where the administrator has configured its issuer. It is never taken from the address."},
+					"bearer": {Type: "http", Scheme: "bearer", Description: "A token made by `earshot token`, a JSON web token where the administrator has configured its issuer, or a session made with one of them. It is never taken from the address."},
 				},
 			},
 			Security: []map[string][]string{{"bearer": {}}},
@@ -147,6 +147,9 @@ func (s *Server) routes() {
 		v, err := g.Intercept(context.WithoutCancel(ctx), who, gate.Ask{Target: b.Target, Call: b.Call, Phone: b.Phone, Door: door})
 		return reply(v, err)
 	})
+	if s.cfg.Sessions != nil {
+		s.sessionRoutes(api)
+	}
 	s.mux.HandleFunc("GET /v1/events", s.events)
 	s.describe(api)
 	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {

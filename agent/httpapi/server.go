@@ -25,7 +25,9 @@ import (
 type Config struct {
 	Gate *gate.Gate
 	Auth auth.Authenticator
-	Log  zerolog.Logger
+	// Sessions makes and ends sessions; Auth should let them in. nil: the door has no routes for them.
+	Sessions *auth.Sessions
+	Log      zerolog.Logger
 	// Registerer takes the door's metrics; nil: they count for nobody.
 	Registerer prometheus.Registerer
 	// Version is the program's, told in /openapi.json; "dev".
@@ -136,8 +138,8 @@ func (s *Server) Close(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Recheck ends every event stream whose credential no longer holds. It is to be called after the tokens were loaded anew; what expires by
-// itself ends by itself.
+// Recheck ends every event stream whose credential no longer holds. It is to be called after the tokens were loaded anew or a session
+// was ended; what expires by itself ends by itself.
 func (s *Server) Recheck() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
