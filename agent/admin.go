@@ -16,11 +16,14 @@ func (a *Agent) adminServer() *http.Server {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.reg, promhttp.HandlerOpts{Registry: a.reg}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		status, told := http.StatusOK, []string{"ready"}
 		if missing := a.notReady(); len(missing) > 0 {
-			answer(w, http.StatusServiceUnavailable, "not ready:\n"+strings.Join(missing, "\n"))
-			return
+			status, told = http.StatusServiceUnavailable, append([]string{"not ready:"}, missing...)
 		}
-		answer(w, http.StatusOK, "ready")
+		if without := a.degraded(); len(without) > 0 { // it works all the same
+			told = append(append(told, "degraded:"), without...)
+		}
+		answer(w, status, strings.Join(told, "\n"))
 	})
 	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, _ *http.Request) {
 		if err := a.Reload(); err != nil {

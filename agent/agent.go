@@ -23,6 +23,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/pbx"
 	"github.com/earshot-pbx/earshot/ami"
 	"github.com/earshot-pbx/earshot/ari"
+	"github.com/earshot-pbx/earshot/cache"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/earshot-pbx/earshot/policy/policyfile"
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,17 +41,19 @@ type Agent struct {
 	reg *prometheus.Registry
 	met *metrics
 
-	policy  *policyfile.File
-	tokens  *auth.Tokens
-	jwt     *auth.JWT          // nil without an issuer
-	auth    auth.Authenticator // all of them
-	cert    *certificate       // nil without TLS
-	clients *clients.Directory
-	audit   *audit.Log
-	feed    *feed.Feed
-	gate    *gate.Gate
-	link    *pbx.Link
-	door    *httpapi.Server
+	policy   *policyfile.File
+	tokens   *auth.Tokens
+	jwt      *auth.JWT // nil without an issuer
+	cache    cache.Cache
+	sessions *auth.Sessions
+	auth     auth.Authenticator // all of them
+	cert     *certificate       // nil without TLS
+	clients  *clients.Directory
+	audit    *audit.Log
+	feed     *feed.Feed
+	gate     *gate.Gate
+	link     *pbx.Link
+	door     *httpapi.Server
 
 	listening chan struct{} // closed when both listeners are open
 	httpAddr  string
@@ -66,18 +69,16 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 
 	secret, err1 := ReadSecret(cfg.PBX.AMI.SecretFile)
 	password, err2 := ReadSecret(cfg.PBX.ARI.PasswordFile)
-	var err3, err4, err5, err6, err7, err8 error
+	var err3, err4, err5, err6, err7, err8, err9 error
 	a.policy, err3 = policyfile.Open(cfg.Policy, policyfile.Options{OnChange: a.policyChanged})
 	a.tokens, err4 = auth.OpenTokens(cfg.Tokens, auth.Options{Known: a.hasEmployee})
-	a.auth = a.tokens
 	if cfg.Auth.JWT.used() {
 		j := cfg.Auth.JWT.config()
 		j.Known, j.OnKeys = a.hasEmployee, a.keysLoaded
 		a.met.files.WithLabelValues("jwks").Set(1)
-		if a.jwt, err7 = auth.OpenJWT(j); err7 == nil {
-			a.auth = auth.Chain{a.tokens, a.jwt}
-		}
+		a.jwt, err7 = auth.OpenJWT(j)
 	}
+	a.cache, err9 = cfg.Cache.open()
 	if cfg.HTTP.TLS.CertFile != "" {
 		if a.cert, err8 = openCertificate(cfg.HTTP.TLS); err8 == nil {
 			a.met.certificate(a.reg, a.cert)
@@ -91,9 +92,11 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	if cfg.Audit.KeyFile != "" {
 		key, err6 = ReadSecret(cfg.Audit.KeyFile)
 	}
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9); err != nil {
 		return nil, err
 	}
+	a.authenticators()
+	a.reg.MustRegister(cache.NewCollector(a.cache))
 	var err error
 	if a.audit, err = audit.Open(cfg.Audit.File, audit.Options{Key: audit.Key(key)}); err != nil {
 		return nil, err
@@ -126,6 +129,19 @@ func (a *Agent) resume(credential, employee string) (auth.Subject, bool) {
 	return auth.Subject{}, false
 }
 
+// authenticators puts together by what somebody proves who he is.
+func (a *Agent) authenticators() {
+	a.sessions = auth.NewSessions(auth.SessionOptions{
+		Store: a.cache, Tokens: a.tokens, JWT: a.jwt, Known: a.hasEmployee,
+		TTL: a.cfg.Auth.Sessions.TTL, MaxTTL: a.cfg.Auth.Sessions.MaxTTL, MaxStale: a.cfg.Auth.Sessions.MaxStale,
+	})
+	chain := auth.Chain{a.tokens, a.sessions}
+	if a.jwt != nil {
+		chain = append(chain, a.jwt)
+	}
+	a.auth = chain
+}
+
 // assemble makes the parts that hold the state of calls.
 func (a *Agent) assemble(secret, password, version string, open []audit.Act) error {
 	a.feed = feed.New(feed.Config{
@@ -149,7 +165,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act) err
 		Log:    a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
 	})
 	a.door = httpapi.New(httpapi.Config{
-		Gate: a.gate, Auth: a.auth, Log: a.log.With().Str("part", "http").Logger(), Registerer: a.reg, Version: version,
+		Gate: a.gate, Auth: a.auth, Sessions: a.sessions, Log: a.log.With().Str("part", "http").Logger(), Registerer: a.reg, Version: version,
 		Proxies: a.cfg.HTTP.proxies(), Limits: a.cfg.HTTP.Limits.forDoor(),
 	})
 	return nil
@@ -280,6 +296,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	start(&innerWG, inner, a.feed.Run)
 	start(&innerWG, inner, a.link.Run)
+	changed := a.cache.Watch() // before it runs, so that nothing it tells is missed
+	start(&innerWG, inner, a.cache.Run)
+	start(&wg, run, func(ctx context.Context) error { return a.watchCache(ctx, changed) })
 	start(&wg, run, a.policy.Watch)
 	start(&wg, run, a.watchFiles)
 	if a.jwt != nil {

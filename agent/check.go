@@ -65,6 +65,11 @@ func Check(path string) (warnings []string, err error) {
 			warnings = append(warnings, path+": http.tls.cert_file: the certificate has ended")
 		}
 	}
+	if _, err := cfg.Cache.config(); err == nil {
+		if _, err = cfg.Cache.open(); err != nil {
+			errs = append(errs, doc.Errorf("cache.redis", "%v", err)) // which names the key itself
+		}
+	}
 	for _, secret := range []struct{ key, path string }{
 		{"pbx.ami.secret_file", cfg.PBX.AMI.SecretFile}, {"pbx.ari.password_file", cfg.PBX.ARI.PasswordFile}, {"audit.key_file", cfg.Audit.KeyFile},
 	} {

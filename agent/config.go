@@ -25,6 +25,7 @@ type Config struct {
 	HTTP    HTTP   `yaml:"http"`
 	Admin   Admin  `yaml:"admin"`
 	PBX     PBX    `yaml:"pbx"`
+	Cache   Cache  `yaml:"cache"`
 	Audit   Audit  `yaml:"audit"`
 	Log     Log    `yaml:"log"`
 
@@ -86,7 +87,7 @@ type Supervision struct {
 // defaults are the values of keys that the file leaves out.
 func defaults() Config {
 	return Config{
-		Auth:        Auth{JWT: standardJWT()},
+		Auth:        Auth{JWT: standardJWT(), Sessions: standardSessions()},
 		HTTP:        HTTP{Listen: "127.0.0.1:8080", Proxies: []string{}, Limits: standardLimits()},
 		Admin:       Admin{Listen: "127.0.0.1:9090"},
 		PBX:         PBX{AMI: AMI{Address: "127.0.0.1:5038"}, ARI: ARI{URL: "http://127.0.0.1:8088/ari", Application: "earshot"}},
@@ -119,6 +120,9 @@ func readConfig(path string) (*Config, *strict.Document, []error) {
 	if err != nil {
 		return nil, nil, []error{err}
 	}
+	if cfg.Cache.Redis != "" {
+		cfg.Cache.dir = dir
+	}
 	errs := cfg.validate(doc)
 	cfg.resolve(dir)
 	return &cfg, doc, errs
@@ -149,6 +153,8 @@ func (c *Config) validate(doc *strict.Document) []error {
 	}
 	c.HTTP.validate(bad)
 	c.Auth.JWT.validate(bad)
+	c.Auth.Sessions.validate(&c.Cache, bad)
+	c.Cache.validate(bad)
 	if host, port, _ := net.SplitHostPort(c.PBX.AMI.Address); !isAddress(c.PBX.AMI.Address) || host == "" || port == "0" {
 		bad("pbx.ami.address", "pbx.ami.address must be host:port with a number as port, such as 127.0.0.1:5038")
 	}

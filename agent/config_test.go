@@ -45,7 +45,7 @@ func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 		Auth: agent.Auth{JWT: agent.JWT{
 			Algorithms:    []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"},
 			EmployeeClaim: "sub", Leeway: 30 * time.Second, Refresh: time.Hour,
-		}},
+		}, Sessions: agent.AuthSessions{TTL: time.Hour, MaxTTL: 12 * time.Hour, MaxStale: 5 * time.Minute}},
 		HTTP: agent.HTTP{Listen: "127.0.0.1:8080", Proxies: []string{}, Limits: agent.Limits{
 			Commands: agent.Rate{PerMinute: 60, Burst: 20}, Reads: agent.Rate{PerMinute: 1200, Burst: 300}, Failures: agent.Rate{PerMinute: 10, Burst: 20},
 		}},
@@ -108,6 +108,18 @@ func TestEachFaultOfAConfigurationIsNamedWithItsPlace(t *testing.T) {
 		"a negative leeway":      {"auth: {jwt: {issuer: x, audience: y, jwks_file: k, leeway: -1s}}", "7:60: auth.jwt.leeway: it must not be negative"},
 		"a hasty refresh":        {"auth: {jwt: {issuer: x, audience: y, jwks_file: k, refresh: 59s}}", "7:61: auth.jwt.refresh must be between 1m and 24h"},
 		"a negative refresh":     {"auth: {jwt: {issuer: x, audience: y, jwks_file: k, refresh: -1s}}", "7:61: auth.jwt.refresh: it must not be negative"},
+		"a session too short":    {"auth: {sessions: {ttl: 0s}}", "7:24: auth.sessions.ttl must be between 1s and auth.sessions.max_ttl, which is 12h0m0s"},
+		"a session too long":     {"auth: {sessions: {ttl: 13h}}", "7:24: auth.sessions.ttl must be between 1s and auth.sessions.max_ttl, which is 12h0m0s"},
+		"a bound too long":       {"auth: {sessions: {max_ttl: 169h}}", "7:28: auth.sessions.max_ttl must be between 1m and 168h"},
+		"a bound too short":      {"auth: {sessions: {max_ttl: 59s}}", "7:28: auth.sessions.max_ttl must be between 1m and 168h"},
+		"nothing stale":          {"auth: {sessions: {max_stale: 0s}}", "7:30: auth.sessions.max_stale must be between 1s, so old is what is known of the Redis while all is well, and 1h"},
+		"stale for ever":         {"auth: {sessions: {max_stale: 61m}}", "7:30: auth.sessions.max_stale must be between 1s, so old is what is known of the Redis while all is well, and 1h"},
+		"stale before it is":     {"cache: {redis: \"redis://r\"}\nauth: {sessions: {max_stale: 3s}}", "8:30: auth.sessions.max_stale must be between 3.5s, so old is what is known of the Redis while all is well, and 1h"},
+		"no Redis":               {"cache: {redis: localhost}", "7:16: cache.redis: write redis://host:port, or rediss://host:port for TLS"},
+		"a password":             {"cache: {redis: \"redis://:hunter2@r\"}", "7:16: cache.redis: user and password do not belong here; write them into files and name those by username_file and password_file"},
+		"a password as a key":    {"cache: {redis: \"redis://r?password=hunter2\"}", "7:16: cache.redis: password does not belong here; write it into a file and name that by username_file or password_file"},
+		"a CA without TLS":       {"cache: {redis: \"redis://r?ca_file=c\"}", "7:16: cache.redis: ca_file, cert_file, key_file and server_name need rediss://"},
+		"another cache":          {"cache: {memcached: r}", `7:9: unknown key; the keys are redis`},
 		"an unknown level":       {"log: {level: trace}", "7:14: log.level is one of debug, info, warn, error"},
 		"an unknown format":      {"log: {format: text}", "7:15: log.format is one of json, console"},
 	} {
@@ -230,7 +242,7 @@ func TestTheSampleConfigurationHasEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(cfg.HTTP, plain.HTTP) || !reflect.DeepEqual(cfg.Auth, plain.Auth) || cfg.Admin != plain.Admin || cfg.Log != plain.Log || cfg.Supervision != plain.Supervision ||
+	if !reflect.DeepEqual(cfg.HTTP, plain.HTTP) || !reflect.DeepEqual(cfg.Auth, plain.Auth) || cfg.Admin != plain.Admin || cfg.Cache != plain.Cache || cfg.Log != plain.Log || cfg.Supervision != plain.Supervision ||
 		cfg.PBX.AMI.Address != plain.PBX.AMI.Address || cfg.PBX.ARI.URL != plain.PBX.ARI.URL || cfg.PBX.ARI.Application != plain.PBX.ARI.Application {
 		t.Errorf("the sample gives other values than the defaults: %+v", cfg)
 	}
@@ -254,6 +266,9 @@ func leaves(tree map[string]any, under string) []string {
 func keys(s reflect.Type, under string) []string {
 	var all []string
 	for i := range s.NumField() {
+		if s.Field(i).Tag.Get("yaml") == "" {
+			continue // the file does not say it
+		}
 		key := under + s.Field(i).Tag.Get("yaml")
 		if f := s.Field(i).Type; f.Kind() == reflect.Struct {
 			all = append(all, keys(f, key+".")...)

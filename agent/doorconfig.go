@@ -12,7 +12,8 @@ import (
 
 // Auth is by what somebody proves who he is, beside the tokens file.
 type Auth struct {
-	JWT JWT `yaml:"jwt"`
+	JWT      JWT          `yaml:"jwt"`
+	Sessions AuthSessions `yaml:"sessions"`
 }
 
 // JWT is whose JSON web tokens are believed; none, when it names no issuer.
