@@ -268,7 +268,8 @@ func (r *rig) earshot() {
 	}
 	r.write("/etc/earshot/earshot.yaml", r.replaced(read(r.T, "deploy/compose/earshot/earshot.yaml"),
 		":8080", fmt.Sprintf(":%d", r.port["http"]), ":9090", fmt.Sprintf(":%d", r.port["admin"]),
-		fmt.Sprintf(":%d", pbx.AMI), fmt.Sprintf(":%d", r.port["ami"]), fmt.Sprintf(":%d", pbx.HTTP), fmt.Sprintf(":%d", r.port["ari"])), 0o444)
+		fmt.Sprintf(":%d", pbx.AMI), fmt.Sprintf(":%d", r.port["ami"]), fmt.Sprintf(":%d", pbx.HTTP), fmt.Sprintf(":%d", r.port["ari"]),
+		"redis:6379", r.address("redis")), 0o444)
 	for name, s := range compose(r.T).Secrets {
 		r.write("/run/secrets/"+name, read(r.T, s.File), 0o444)
 	}

@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/pbxtest"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/debian"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/site"
 )
@@ -50,6 +51,8 @@ func TestTheContainersWorkTogether(t *testing.T) {
 		t.Errorf("no music: %v\n%s", err, out)
 	}
 
+	r.redis(r.fetch("redis", "bookworm", "redis-server"), c.Services["redis"])
+
 	// earshot
 	r.earshot()
 	earshot := r.start("earshot", r.inImage(append(last(t, file, "ENTRYPOINT").list(t), last(t, file, "CMD").list(t)...)...))
@@ -67,6 +70,7 @@ func TestTheContainersWorkTogether(t *testing.T) {
 
 	r.until("Prometheus counts Earshot", func() error { return r.counts(`up{job="earshot"} == 1`) })
 	r.must(r.counts(fmt.Sprintf("earshot_build_info{version=%q} == 1", release)))
+	r.must(r.counts(`earshot_cache_state{state="up"} == 1`))
 
 	// Asterisk crashes. It is another process then, in the same container.
 	pid := r.pid("/run/asterisk/asterisk.pid")
@@ -250,42 +254,46 @@ func TestTheConfigurationIsWithoutFault(t *testing.T) {
 	}
 }
 
+// redis starts the container's Redis with the service's command, and waits for its health.
+func (r *rig) redis(root *debian.Root, s service) process {
+	r.Helper()
+	r.must(os.MkdirAll(r.dir+"/data", 0o755))
+	cmd := r.packaged(root, s.Command, "--port", strconv.Itoa(r.port["redis"]))
+	cmd.Dir = r.dir + "/data" // the image's working folder, and the volume
+	p := r.start("redis", cmd)
+	check := s.Healthcheck.command(r.T)
+	r.until("Redis is healthy", func() error { _, err := r.askRedis(root, check...); return err })
+	return p
+}
+
+// askRedis runs redis-cli, with its name or without it.
+func (r *rig) askRedis(root *debian.Root, args ...string) (string, error) {
+	r.Helper()
+	if args[0] == "redis-cli" {
+		args = args[1:]
+	}
+	return r.run(r.packaged(root, slices.Concat([]string{"redis-cli", "-p", strconv.Itoa(r.port["redis"])}, args)))
+}
+
 // Redis runs with the service's command, is healthy, and keeps what it holds.
 func TestRedisRunsAsItIsTold(t *testing.T) {
 	t.Parallel()
 	s := compose(t).Services["redis"]
 	r := newRig(t)
 	root := r.fetch("redis", "bookworm", "redis-server")
-	r.must(os.Mkdir(r.dir+"/data", 0o755))
-	begin := func() process {
-		cmd := r.packaged(root, s.Command, "--port", strconv.Itoa(r.port["redis"]))
-		cmd.Dir = r.dir + "/data" // the image's working folder, and the volume
-		return r.start("redis", cmd)
-	}
-	port := []string{"-p", strconv.Itoa(r.port["redis"])}
-	ask := func(args ...string) (string, error) {
-		return r.run(r.packaged(root, slices.Concat([]string{"redis-cli"}, port, args)))
-	}
-	check := s.Healthcheck.command(t)
-	healthy := func() error {
-		_, err := r.run(r.packaged(root, slices.Concat(check[:1], port, check[1:])))
-		return err
-	}
-	if healthy() == nil {
+	if _, err := r.askRedis(root, s.Healthcheck.command(t)...); err == nil {
 		t.Fatal("a Redis that does not run is healthy")
 	}
-	p := begin()
-	r.until("Redis is healthy", healthy)
-	_, err := ask("-e", "set", "{earshot}:meta", "1")
+	p := r.redis(root, s)
+	_, err := r.askRedis(root, "-e", "set", "{earshot}:meta", "1")
 	r.must(err)
 	r.must(syscall.Kill(p.PID(), syscall.SIGTERM))
 	<-p.Done()
-	begin()
-	r.until("Redis is healthy again", healthy)
-	if out, err := ask("get", "{earshot}:meta"); err != nil || out != "1\n" {
+	r.redis(root, s)
+	if out, err := r.askRedis(root, "get", "{earshot}:meta"); err != nil || out != "1\n" {
 		t.Errorf("after a restart: %v, %q", err, out)
 	}
-	if out, err := ask("config", "get", "maxmemory-policy"); err != nil || !strings.Contains(out, "noeviction") {
+	if out, err := r.askRedis(root, "config", "get", "maxmemory-policy"); err != nil || !strings.Contains(out, "noeviction") {
 		t.Errorf("what is full is driven out: %v, %s", err, out)
 	}
 }
