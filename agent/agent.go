@@ -46,8 +46,8 @@ type Agent struct {
 	jwt      *auth.JWT // nil without an issuer
 	cache    cache.Cache
 	sessions *auth.Sessions
-	auth     auth.Authenticator // all of them
-	cert     *certificate       // nil without TLS
+	auth     auth.Chain   // all of them
+	cert     *certificate // nil without TLS
 	clients  *clients.Directory
 	audit    *audit.Log
 	feed     *feed.Feed
@@ -121,14 +121,6 @@ func (a *Agent) openActs(key audit.Key) []audit.Act {
 	return nil
 }
 
-// resume knows a subject again by the name of his credential.
-func (a *Agent) resume(credential, employee string) (auth.Subject, bool) {
-	if r, ok := a.auth.(auth.Resumer); ok {
-		return r.Resume(credential, employee)
-	}
-	return auth.Subject{}, false
-}
-
 // authenticators puts together by what somebody proves who he is.
 func (a *Agent) authenticators() {
 	a.sessions = auth.NewSessions(auth.SessionOptions{
@@ -161,7 +153,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act) err
 	}
 	a.gate = gate.New(gate.Config{
 		Feed: a.feed, PBX: a.link, Audit: a.audit, Clients: a.clients, Policy: a.policy.Current(), Metrics: gate.NewMetrics(a.reg),
-		Estate: gate.Estate{Acts: open, Resume: a.resume},
+		Estate: gate.Estate{Acts: open, Resume: a.auth.Resume},
 		Log:    a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
 	})
 	a.door = httpapi.New(httpapi.Config{

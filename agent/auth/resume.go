@@ -9,6 +9,7 @@ type Resumer interface {
 
 var (
 	_ Resumer = (*Tokens)(nil)
+	_ Resumer = (*Sessions)(nil)
 	_ Resumer = Chain(nil)
 )
 
@@ -25,6 +26,16 @@ func (t *Tokens) Resume(credential, employee string) (Subject, bool) {
 		s, ok := h.as(named)
 		if ok && s.employee == employee && t.known(employee) && !t.expired(s) {
 			return s, true
+		}
+	}
+	return Subject{}, false
+}
+
+// Resume implements [Resumer]. Sessions that are kept in memory alone are gone after a restart.
+func (s *Sessions) Resume(credential, employee string) (Subject, bool) {
+	for _, v := range s.o.Store.AppendSessions(nil, employee) {
+		if who, ok := s.subject(v); ok && who.credential == credential && !s.expired(who) && !s.stale() {
+			return who, true
 		}
 	}
 	return Subject{}, false

@@ -70,6 +70,8 @@ type act struct {
 	next      policy.Action
 	nextSnoop call.LegID
 	changes   int // how many there have been, for the snoops' ids
+	// A snoop that is not needed any more, which the table may show for a moment though the PBX has hung it up: no stranger.
+	lastSnoop call.LegID
 
 	state  string
 	since  time.Time
@@ -142,7 +144,7 @@ func (a *act) finish(e ending) {
 
 // isOwn reports whether a leg is one of the act's own.
 func (a *act) isOwn(id call.LegID) bool {
-	return id == a.own || id == a.snoop || a.nextSnoop != "" && id == a.nextSnoop
+	return id == a.own || id == a.snoop || a.nextSnoop != "" && id == a.nextSnoop || a.lastSnoop != "" && id == a.lastSnoop
 }
 
 // speaks reports whether the supervisor may be heard by somebody.

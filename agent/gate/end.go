@@ -74,6 +74,7 @@ func (g *Gate) forgetLocked(a *act) {
 	delete(g.byLeg, a.own)
 	delete(g.byLeg, a.snoop)
 	delete(g.byLeg, a.nextSnoop)
+	delete(g.byLeg, a.lastSnoop)
 	for _, timer := range [...]*time.Timer{a.leaving, a.lost, a.expiry} {
 		if timer != nil {
 			timer.Stop()
@@ -84,7 +85,7 @@ func (g *Gate) forgetLocked(a *act) {
 // remember keeps the legs of an act that is over known for its own until the table has seen them go, which is a moment after they have been hung
 // up: as strangers they would count as somebody who listens, and refuse or end the next supervision of the same call. Caller holds the lock.
 func (g *Gate) remember(t *call.Table, a *act) {
-	for _, id := range [...]call.LegID{a.own, a.snoop} {
+	for _, id := range [...]call.LegID{a.own, a.snoop, a.lastSnoop} {
 		if t.Leg(id) != nil {
 			g.byLeg[id] = a
 		}
@@ -93,7 +94,7 @@ func (g *Gate) remember(t *call.Table, a *act) {
 
 // gone forgets a leg of an act that is over. Caller holds the lock.
 func (g *Gate) gone(id call.LegID) {
-	if a := g.byLeg[id]; a != nil && g.acts[a.id] != a {
+	if a := g.byLeg[id]; a != nil && (g.acts[a.id] != a || a.lastSnoop == id) {
 		delete(g.byLeg, id)
 	}
 }

@@ -135,7 +135,7 @@ func (g *Gate) settleMode(a *act, done bool) (e audit.Entry) {
 			e.Reason = reasonPBX
 		}
 		a.next, a.nextSnoop = 0, ""
-		delete(g.byLeg, gone)
+		g.retire(t, a, gone)
 		if a.ended {
 			return
 		}
@@ -145,6 +145,17 @@ func (g *Gate) settleMode(a *act, done bool) (e audit.Entry) {
 		}
 	})
 	return e
+}
+
+// retire takes leave of a snoop that the PBX has hung up. The table is told of that later, and until then the snoop is the act's as before: as
+// a stranger it would end the supervision. Caller holds the lock.
+func (g *Gate) retire(t *call.Table, a *act, snoop call.LegID) {
+	if a.lastSnoop != "" && a.lastSnoop != snoop {
+		delete(g.byLeg, a.lastSnoop)
+	}
+	if a.lastSnoop = snoop; t.Leg(snoop) == nil {
+		delete(g.byLeg, snoop)
+	}
 }
 
 // legs are the act's own that the PBX may have.

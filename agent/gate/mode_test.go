@@ -69,6 +69,38 @@ func TestAModeIsChangedByADecisionOfItsOwnAndASecondSnoop(t *testing.T) {
 	}
 }
 
+// The PBX answers an order before its events about it have come, on a busy machine long before.
+func TestAnOldSnoopThatIsSeenForAMomentLongerIsNoStranger(t *testing.T) {
+	o := newOffice(t, modes)
+	o.talk("x", "PJSIP/trunk", "PJSIP/101")
+	o.pbx.late = true
+	id := o.active("dora", "spy", "anna")
+	first := string(o.pbx.taps[0].Snoop)
+	if got := o.change("dora", id, "whisper"); got != "whisper" {
+		t.Fatalf("spy to whisper: %s", got)
+	}
+	o.leg("y.0", "PJSIP/106", call.StateUp, "") // whatever happens on the call meanwhile
+	o.enter("x", "y.0")
+	o.leave("x", "y.0")
+	o.gone(first)
+	if v, err := o.gate.Supervision(who("dora"), id); err != nil || v.State != "active" || v.Mode != "whisper" {
+		t.Fatalf("%+v %v", v, err)
+	}
+	if got := o.change("dora", id, "barge"); got != "barge" {
+		t.Fatalf("whisper to barge: %s", got)
+	}
+	o.pass(2)
+	if err := o.gate.EndSupervision(t.Context(), who("dora"), id); err != nil {
+		t.Fatal(err)
+	}
+	o.gone(string(o.pbx.swaps[0].New))
+	if n := o.pbx.left(); n != 0 {
+		t.Fatalf("%d own legs are left", n)
+	}
+	o.pbx.late = false
+	o.active("dora", "spy", "anna")
+}
+
 func TestAModeThatIsRefusedLeavesTheSupervisionAsItIs(t *testing.T) {
 	o := newOffice(t, modes)
 	o.talk("x", "PJSIP/trunk", "PJSIP/101")

@@ -26,6 +26,7 @@ type fakePBX struct {
 	taps   []pbx.Tap
 	swaps  []pbx.Swap
 	renews int
+	late   bool // a swap is done before its events have come that the old snoop is gone
 
 	packets map[call.LegID]uint64 // of audio, that each leg's phone has sent; none: not to be told
 	rate    map[call.LegID]int    // how many come until it is looked again
@@ -147,7 +148,11 @@ func (p *fakePBX) Swap(ctx context.Context, r pbx.Swap) error {
 	o.seen(call.Channel{ID: r.New, Name: "Snoop/" + string(r.Target) + "-0002", State: call.StateUp, App: "Stasis"})
 	p.put(r.New, r.Bridge)
 	o.enter(string(r.Bridge), string(r.New))
-	o.gone(string(r.Old))
+	late := false
+	p.set(func() { late = p.late })
+	if !late {
+		o.gone(string(r.Old))
+	}
 	p.set(func() { p.swaps = append(p.swaps, r); delete(p.legs, r.Old) })
 	return nil
 }
