@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/cache"
 )
 
 func TestASubjectIsKnownAgainByItsCredentialsName(t *testing.T) {
@@ -53,5 +54,39 @@ func TestASubjectIsKnownAgainByItsCredentialsName(t *testing.T) {
 	now = now.Add(2 * time.Hour)
 	if s, ok := chain.Resume(boris.Credential(), "boris"); ok {
 		t.Errorf("one that has ended: %v", s)
+	}
+}
+
+func TestASessionIsKnownAgainWhileItHolds(t *testing.T) {
+	token, hash := auth.NewToken()
+	tokens, err := auth.NewTokens(auth.Options{}, auth.Entry{Employee: "anna", Hash: hash})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := auth.NewSessions(auth.SessionOptions{Store: cache.NewMemory(cache.Options{}), Tokens: tokens})
+	chain := auth.Chain{tokens, sessions}
+	by, err := chain.Authenticate(t.Context(), auth.Credential{Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := sessions.Make(t.Context(), by, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := chain.Authenticate(t.Context(), auth.Credential{Token: made.Token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := chain.Resume(want.Credential(), "anna"); !ok || got != want {
+		t.Errorf("%v %v, want %v", got, ok, want)
+	}
+	if s, ok := chain.Resume(want.Credential(), "boris"); ok {
+		t.Errorf("another employee's: %v", s)
+	}
+	if err := sessions.End(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	if s, ok := chain.Resume(want.Credential(), "anna"); ok {
+		t.Errorf("one that was ended: %v", s)
 	}
 }
