@@ -2,7 +2,8 @@
 # make demo TOUR=1   the same, walking through what Earshot is for by itself; fails if anything is not as it should be
 # make test          all tests; the first time they fetch an Asterisk from Debian
 # make check         format, vet, linters, the layout of the packages, go.mod
-# make bench         the benchmarks of the hot paths
+# make bench         the benchmarks of the hot paths, each beside its floor; fails when one allocates more than it may
+# make bench STRICT=1  the same; fails when one takes longer than it may, too. For a machine with nothing else to do
 # make fuzz          every fuzz target for FUZZTIME (10s)
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
@@ -11,7 +12,7 @@
 GO       ?= go
 BIN      := bin
 FUZZTIME ?= 10s
-LINT     := $(GO) tool -modfile=.ci/tools/go.mod golangci-lint
+LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
 .PHONY: build demo test check bench fuzz cover clean
 build:
@@ -27,19 +28,21 @@ test:
 	@.ci/compiler
 	@$(GO) run ./cmd/demo -fetch
 	CGO_ENABLED=1 $(GO) test -race -timeout 9m ./...
+	CGO_ENABLED=1 $(GO) -C .ci/benchtable test -race ./...
 
 # The test of the layout is named, so that it cannot go missing: a run that finds no test passes.
 check:
 	@echo "gofmt"; out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) && test -z "$$out" || { echo "not formatted:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 	$(LINT) run
+	cd .ci/benchtable && $(LINT) run --no-config
 	@echo "imports"; out=$$($(GO) test -count=1 -v -run '^TestImportsStayWithinTheTable$$' ./agent) && echo "$$out" | grep -q '^--- PASS: TestImports' || { echo "$$out"; exit 1; }
 	$(GO) mod tidy -diff
 	cd .ci/tools && $(GO) mod tidy -diff
+	cd .ci/benchtable && $(GO) mod tidy -diff
 
 bench:
-	@packages=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u); test -n "$$packages" || { echo "there is no benchmark in the source"; exit 1; }; \
-	$(GO) test -run '^$$' -bench . -benchmem $$packages
+	@.ci/bench $(if $(STRICT),-strict)
 
 fuzz:
 	@.ci/fuzz $(FUZZTIME)
