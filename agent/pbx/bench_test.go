@@ -33,7 +33,7 @@ func raw(b *testing.B) []string {
 // more.
 func BenchmarkEvent(b *testing.B) {
 	events := raw(b)
-	b.Run("ingest", func(b *testing.B) {
+	b.Run("earshot", func(b *testing.B) {
 		f := feed.New(feed.Config{})
 		p := newPlayer(b)
 		p.link.cfg.Sink = f

@@ -9,7 +9,8 @@ import (
 	"github.com/earshot-pbx/earshot/cache"
 )
 
-// BenchmarkRead reads with the Redis stopped: what is read can only come from memory. The floor is a map under a read lock.
+// BenchmarkRead reads with the Redis stopped: what is read can only come from memory. Earshot is a look-up, and its floor a map under a read
+// lock.
 func BenchmarkRead(b *testing.B) {
 	s := start(b)
 	c := open(b, s.config(), cache.Up)
@@ -48,7 +49,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 	var mu sync.RWMutex
 	each("floor", func(k string) bool { mu.RLock(); _, ok := floor[k]; mu.RUnlock(); return ok })
-	each("lookup", func(k string) bool { _, known := c.Lookup(table, k); return known })
+	each("earshot", func(k string) bool { _, known := c.Lookup(table, k); return known })
 	each("session", func(k string) bool { _, ok := c.Session(k); return ok })
 	each("overlay", func(string) bool { o, age := c.Overlay(1); return o.Excluded("anna", "boris") && age != cache.Never })
 	each("age", func(string) bool { return c.Age() != cache.Never })
