@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // Phone returns the employee whose phone the endpoint is, such as "PJSIP/101"; the technology's case does not matter. This
 // is proof of who somebody is. It does not allocate.
 func (s *Set) Phone(endpoint string) (Ref, bool) {
@@ -35,8 +37,9 @@ func findEndpoint(ix *index, keys []string, endpoint string) (uint32, bool) {
 	return 0, false
 }
 
-// ByNumber returns the employee whose number it is, however it is formatted. A number is only claimed, so what follows
-// from it may exclude and hide, never grant. It does not allocate.
+// ByNumber returns the employee whose number it most likely is, in whatever form the PBX tells it: the one who has this very
+// number, formatting aside; else the one whose number shares the most last digits with it, and of several the first in the
+// policy. Others may be meant as well, so what must not miss anybody takes [Set.AppendByNumber]. It does not allocate.
 func (s *Set) ByNumber(number string) (Ref, bool) {
 	if s == nil || s.tables == nil {
 		return Ref{}, false
@@ -44,7 +47,47 @@ func (s *Set) ByNumber(number string) (Ref, bool) {
 	if i, ok := findNumber(&s.byNo, s.numbers, number); ok {
 		return s.ref(s.numOf[i]), true
 	}
-	return Ref{}, false
+	var told, kept [maxAddress]byte
+	digits := numberDigits(told[:0], number)
+	best, most := Ref{}, 0
+	for _, t := range s.tailed(digits) {
+		own := numberDigits(kept[:0], s.numbers[t.number])
+		if common := commonEnd(own, digits); common > most && sameNumber(own, digits) {
+			best, most = s.ref(s.numOf[t.number]), common
+		}
+	}
+	return best, most > 0
+}
+
+// AppendByNumber appends to dst every employee whose number it may be, in the order of the policy, and none who is in dst
+// already. It is as generous as [Set.ProtectedNumber]: with a number +7 916 123-45-67 an employee is found as 8 (916) 123-45-67,
+// as 007 916 123-45-67 and behind any prefix of a route. A number is only claimed, so what follows from it may exclude and
+// hide, never grant. It allocates nothing when dst has room.
+func (s *Set) AppendByNumber(dst []Ref, number string) []Ref {
+	if s == nil || s.tables == nil {
+		return dst
+	}
+	var told, kept [maxAddress]byte
+	digits := numberDigits(told[:0], number)
+	if len(digits) == 0 { // such as **, which is itself or nobody
+		if i, ok := findNumber(&s.byNo, s.numbers, number); ok {
+			dst = appendNew(dst, s.ref(s.numOf[i]))
+		}
+		return dst
+	}
+	for _, t := range s.tailed(digits) {
+		if sameNumber(numberDigits(kept[:0], s.numbers[t.number]), digits) {
+			dst = appendNew(dst, s.ref(s.numOf[t.number]))
+		}
+	}
+	return dst
+}
+
+func appendNew(dst []Ref, r Ref) []Ref {
+	if slices.Contains(dst, r) {
+		return dst
+	}
+	return append(dst, r)
 }
 
 // Emergency reports whether the number is always to be dialled. It compares exactly, formatting aside.

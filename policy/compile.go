@@ -44,6 +44,7 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	}
 	c.ids, c.names, c.phones, c.numbers = pack(c.ids), pack(c.names), pack(c.phones), pack(c.numbers)
 	c.byID, c.byPhone, c.byNo = newIndex(c.ids), newIndex(c.phones), newIndex(c.numbers)
+	c.tails = newTails(c.numbers)
 	c.byTrunk, c.byEmergency = newIndex(c.trunks), newIndex(c.emergency)
 	return (&Set{tables: c.tables}).At(at), c.warnings, nil
 }

@@ -110,10 +110,14 @@ func TestAddresses(t *testing.T) {
 	}
 	for number, want := range map[string]policy.Ref{
 		"101": anna, " 1-0-1": anna, "+74957654321": anna, "+7 495 765-43-21": anna,
-		"84957654321": {}, "10": {}, "101x": {}, "": {}, "+101": {},
+		"84957654321": anna, "4957654321": anna, "0074957654321": anna, "9,101": {}, "7654321": anna, "+101": anna, "101@pbx": anna,
+		"10": {}, "1011": {}, "": {}, "anonymous": {}, "654321": {}, "+74957654322": {}, "+78127654321": {}, "8127654321": anna,
 	} {
 		if got, ok := set.ByNumber(number); got != want || ok != (want != policy.Ref{}) {
 			t.Errorf("ByNumber(%q) = %v", number, set.ID(got))
+		}
+		if all := set.AppendByNumber(nil, number); len(all) > 1 || (len(all) == 1) != (want != policy.Ref{}) || len(all) == 1 && all[0] != want {
+			t.Errorf("AppendByNumber(%q) = %v", number, all)
 		}
 	}
 	for number, want := range map[string]bool{"112": true, "1 12": true, "9911": true, "911": false, "1122": false, "": false} {
@@ -229,6 +233,7 @@ func TestALookUpAllocatesNothing(t *testing.T) {
 	set := load(t, trio)
 	anna, boris, carol := employee(t, set, "anna"), employee(t, set, "boris"), employee(t, set, "carol")
 	req := policy.Request{Subject: anna, Action: policy.Whisper, Target: boris, With: []policy.Ref{boris, carol}}
+	refs := make([]policy.Ref, 0, 1)
 	long := "pjsip/a-name-that-is-longer-than-the-thirty-two-bytes-of-a-temporary-string"
 	if n := testing.AllocsPerRun(100, func() {
 		set.Decide(&req)
@@ -238,6 +243,8 @@ func TestALookUpAllocatesNothing(t *testing.T) {
 		set.Phone(long)
 		set.Trunk(long)
 		set.ByNumber("+7 (495) 765-43-21 000000000000000000000000000000")
+		set.ByNumber("8 (495) 765-43-21")
+		refs = set.AppendByNumber(refs[:0], "8 (495) 765-43-21")
 		set.Emergency("11-2")
 		set.ProtectedNumber("8 (812) 123-45-67")
 		set.Phones(anna)

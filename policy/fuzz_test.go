@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -100,6 +101,7 @@ func FuzzAddresses(f *testing.F) {
 		fixed.Phone(s)
 		fixed.Trunk(s)
 		fixed.ByNumber(s)
+		fixed.AppendByNumber(nil, s)
 		fixed.Emergency(s)
 		fixed.ProtectedNumber(s)
 		if !utf8.ValidString(s) {
@@ -113,6 +115,9 @@ func FuzzAddresses(f *testing.F) {
 				}
 				if r, ok := set.ByNumber(form); !ok || r != anna {
 					t.Errorf("%q is not found as %q", s, form)
+				}
+				if all := set.AppendByNumber(nil, form); !slices.Contains(all, anna) {
+					t.Errorf("%q does not claim to be anna as %q", s, form)
 				}
 				if strings.ContainsAny(s, "0123456789") && !set.ProtectedNumber(form) {
 					t.Errorf("%q is not protected as %q", s, form)

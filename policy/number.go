@@ -1,6 +1,10 @@
 package policy
 
-import "strings"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // maxAddress bounds what is looked at of an endpoint or a number that comes from outside: longer ones are unknown.
 const maxAddress = 128
@@ -120,13 +124,72 @@ func suffixKey[T string | []byte](digits T) uint32 {
 	return k
 }
 
-// sameSubscriber reports whether two numbers, each at least suffixDigits digits long, may be ways to write one: they end
-// alike, and differ only in what stands before the national part (a country code of up to three digits, a trunk or a
-// route prefix of any length on the longer one).
-func sameSubscriber[A, B string | []byte](a A, b B) bool {
+// tailKey is the same for all ways to write a number: its last suffixDigits digits, or all of fewer, which another leading zero does not tell
+// apart.
+func tailKey[T string | []byte](digits T) uint32 {
+	if len(digits) >= suffixDigits {
+		return suffixKey(digits)
+	}
+	k := uint32(0)
+	for i := range len(digits) {
+		k = k*10 + uint32(digits[i]-'0')
+	}
+	return k + 10_000_000 // above whatever seven digits make
+}
+
+// tail leads from a tailKey to the numbers that have it.
+type tail struct{ key, number uint32 }
+
+// newTails returns the tails of numbers, sorted by key and then by place. Numbers without digits have none.
+func newTails(numbers []string) []tail {
+	tails := make([]tail, 0, len(numbers))
+	var buf [maxAddress]byte
+	for i, n := range numbers {
+		if digits := numberDigits(buf[:0], n); len(digits) > 0 {
+			tails = append(tails, tail{key: tailKey(digits), number: uint32(i)})
+		}
+	}
+	slices.SortFunc(tails, func(a, b tail) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.number, b.number)) })
+	return tails
+}
+
+// tailed returns the tails of the employees' numbers that may be this one.
+func (t *tables) tailed(digits []byte) []tail {
+	if len(digits) == 0 {
+		return nil
+	}
+	key := tailKey(digits)
+	from, found := slices.BinarySearchFunc(t.tails, key, func(e tail, key uint32) int { return cmp.Compare(e.key, key) })
+	if !found {
+		return nil
+	}
+	to := from + 1
+	for to < len(t.tails) && t.tails[to].key == key {
+		to++
+	}
+	return t.tails[from:to]
+}
+
+// sameNumber reports whether the digits may be ways to write one number. Short numbers have one way.
+func sameNumber[A, B string | []byte](a A, b B) bool {
+	if len(a) < suffixDigits || len(b) < suffixDigits {
+		return string(a) == string(b)
+	}
+	return sameSubscriber(a, b)
+}
+
+// commonEnd returns how many last digits two numbers share.
+func commonEnd[A, B string | []byte](a A, b B) int {
 	common := 0
 	for common < len(a) && common < len(b) && a[len(a)-1-common] == b[len(b)-1-common] {
 		common++
 	}
-	return common >= max(suffixDigits, min(len(a), len(b))-3)
+	return common
+}
+
+// sameSubscriber reports whether two numbers, each at least suffixDigits digits long, may be ways to write one: they end
+// alike, and differ only in what stands before the national part (a country code of up to three digits, a trunk or a
+// route prefix of any length on the longer one).
+func sameSubscriber[A, B string | []byte](a A, b B) bool {
+	return commonEnd(a, b) >= max(suffixDigits, min(len(a), len(b))-3)
 }

@@ -45,6 +45,7 @@ type tables struct {
 	numbers []string // canonical, grouped by owner
 	byNo    index
 	numOf   []uint32
+	tails   []tail // of the numbers
 
 	departments []department
 	groups      []span // into members, sorted
