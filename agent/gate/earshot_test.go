@@ -80,6 +80,9 @@ func TestEverybodyWithinEarshotDecides(t *testing.T) {
 			o.ingest(call.Event{Kind: call.SpyBegan, Channel: o.ch("s"), Peer: o.ch("x.1")})
 		}, "dora", "excluded_other"},
 		{"claimed by a number from outside", func(o *office, _, number string) { o.talk("x", number, "PJSIP/101") }, "dora", "excluded_other"},
+		{"claimed by his number behind a route's prefix", func(o *office, _, number string) {
+			o.talk("x", strings.Replace(number, "+7", "98", 1), "PJSIP/101")
+		}, "dora", "excluded_other"},
 		{"claimed by what was dialled", func(o *office, _, number string) {
 			o.leg("x.1", "PJSIP/101", call.StateRing, "9")
 			o.leg("t", "+4900", call.StateDown, "")
@@ -125,6 +128,22 @@ func TestEverybodyWithinEarshotDecides(t *testing.T) {
 			c.scene(twin, "PJSIP/102", "+79160000999")
 			twin.active(subject, "spy", target, calls(twin, subject, target))
 		})
+	}
+}
+
+// A number without its area may be that of either, and the one whom dora may not hear comes later in the policy.
+func TestANumberThatMayBeTwoPeoplesExcludesAsBoth(t *testing.T) {
+	for number, excluded := range map[string]bool{"0000105": true, "+79160000105": true, "0000106": false} {
+		o := newOffice(t, strings.Replace(house, `numbers: ["102"]`, `numbers: ["102", "+78120000105", "+78120000106"]`, 1))
+		o.talk("x", number, "PJSIP/101")
+		if excluded {
+			o.refused("not_for_this_call", "dora", "spy", "anna")
+			if e := o.audit.last(t, audit.Decided); e.Reason != "excluded_other" {
+				t.Errorf("%s: the record says %s", number, e.Reason)
+			}
+		} else {
+			o.active("dora", "spy", "anna")
+		}
 	}
 }
 

@@ -47,9 +47,7 @@ func (c *company) add(set *policy.Set, l *call.Leg) {
 		if set.ProtectedNumber(n.Digits()) {
 			c.protected = true
 		}
-		if ref, ok := set.ByNumber(bare(n)); ok {
-			c.claimed = addRef(c.claimed, ref)
-		}
+		c.claimed = set.AppendByNumber(c.claimed, bare(n))
 	}
 }
 

@@ -68,9 +68,7 @@ func holds(o *office, subject, target string, leg call.LegID, v mask.Supervision
 			}
 			for _, n := range []call.Number{l.Caller().Number, l.Connected().Number} {
 				r.ProtectedNumber = r.ProtectedNumber || set.ProtectedNumber(n.Digits())
-				if ref, ok := set.ByNumber(n.Digits()); ok {
-					r.With = append(r.With, ref)
-				}
+				r.With = set.AppendByNumber(r.With, n.Digits())
 			}
 		}
 		d := set.Decide(&r)
