@@ -8,7 +8,7 @@ func (s *Set) Phone(endpoint string) (Ref, bool) {
 	if s == nil || s.tables == nil {
 		return Ref{}, false
 	}
-	if i, ok := findEndpoint(&s.byPhone, s.phones, endpoint); ok {
+	if i, ok := findEndpoint(&s.byPhone, endpoint); ok {
 		return s.ref(s.phoneOf[i]), true
 	}
 	return Ref{}, false
@@ -19,20 +19,20 @@ func (s *Set) Trunk(endpoint string) bool {
 	if s == nil || s.tables == nil {
 		return false
 	}
-	_, ok := findEndpoint(&s.byTrunk, s.trunks, endpoint)
+	_, ok := findEndpoint(&s.byTrunk, endpoint)
 	return ok
 }
 
 // UnknownPhonesOutside reports whether the policy takes an endpoint that is neither a phone nor a trunk for an outside party.
 func (s *Set) UnknownPhonesOutside() bool { return s != nil && s.tables != nil && s.unknownOutside }
 
-func findEndpoint(ix *index, keys []string, endpoint string) (uint32, bool) {
-	if i, ok := ix.find(keys, endpoint); ok {
+func findEndpoint(ix *index, endpoint string) (uint32, bool) {
+	if i, ok := ix.find(endpoint); ok {
 		return i, true
 	}
 	var buf [maxAddress]byte
 	if canonical, ok := appendCanonicalEndpoint(buf[:0], endpoint); ok {
-		return ix.findBytes(keys, canonical)
+		return ix.findBytes(canonical)
 	}
 	return 0, false
 }
@@ -44,7 +44,7 @@ func (s *Set) ByNumber(number string) (Ref, bool) {
 	if s == nil || s.tables == nil {
 		return Ref{}, false
 	}
-	if i, ok := findNumber(&s.byNo, s.numbers, number); ok {
+	if i, ok := findNumber(&s.byNo, number); ok {
 		return s.ref(s.numOf[i]), true
 	}
 	var told, kept [maxAddress]byte
@@ -70,7 +70,7 @@ func (s *Set) AppendByNumber(dst []Ref, number string) []Ref {
 	var told, kept [maxAddress]byte
 	digits := numberDigits(told[:0], number)
 	if len(digits) == 0 { // such as **, which is itself or nobody
-		if i, ok := findNumber(&s.byNo, s.numbers, number); ok {
+		if i, ok := findNumber(&s.byNo, number); ok {
 			dst = appendNew(dst, s.ref(s.numOf[i]))
 		}
 		return dst
@@ -95,17 +95,17 @@ func (s *Set) Emergency(number string) bool {
 	if s == nil || s.tables == nil {
 		return false
 	}
-	_, ok := findNumber(&s.byEmergency, s.emergency, number)
+	_, ok := findNumber(&s.byEmergency, number)
 	return ok
 }
 
-func findNumber(ix *index, keys []string, number string) (uint32, bool) {
+func findNumber(ix *index, number string) (uint32, bool) {
 	if plainNumber(number) {
-		return ix.find(keys, number)
+		return ix.find(number)
 	}
 	var buf [maxAddress]byte
 	if canonical, ok := appendCanonicalNumber(buf[:0], number); ok {
-		return ix.findBytes(keys, canonical)
+		return ix.findBytes(canonical)
 	}
 	return 0, false
 }

@@ -15,7 +15,7 @@ import (
 // The error is [Problems] with every mistake in every file, Parse's included; the Set is nil then.
 func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	c := &compiler{
-		at: at, tables: &tables{byID: newIndex(nil), protectors: map[uint32]RuleID{}},
+		at: at, tables: &tables{protectors: map[uint32]RuleID{}},
 		employeeAt: map[string]claim{}, departmentAt: map[string]int{}, groupAt: map[string]int{}, roleAt: map[string]int{},
 		interned: map[string]uint32{},
 	}
@@ -42,10 +42,13 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	if err := c.problems.err(c.files); err != nil {
 		return nil, c.warnings, err
 	}
-	c.ids, c.names, c.phones, c.numbers = pack(c.ids), pack(c.names), pack(c.phones), pack(c.numbers)
-	c.byID, c.byPhone, c.byNo = newIndex(c.ids), newIndex(c.phones), newIndex(c.numbers)
+	c.byID, c.ids = newIndex(c.ids)
+	_, c.names = pack(c.names)
+	c.byPhone, c.phones = newIndex(c.phones)
+	c.byNo, c.numbers = newIndex(c.numbers)
 	c.tails = newTails(c.numbers)
-	c.byTrunk, c.byEmergency = newIndex(c.trunks), newIndex(c.emergency)
+	c.byTrunk, c.trunks = newIndex(c.trunks)
+	c.byEmergency, c.emergency = newIndex(c.emergency)
 	return (&Set{tables: c.tables}).At(at), c.warnings, nil
 }
 

@@ -2,40 +2,51 @@ package policy
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"strings"
 )
 
-// An index finds the place of a string in a slice of distinct strings that is kept beside it. It is a map with eight bytes
-// a slot, which the Set needs three of: at ten thousand employees Go's maps would be its largest part.
+// An index finds the place of a string among distinct strings. It is a map with four bytes a slot, which the Set needs three of:
+// at ten thousand employees Go's maps would be its largest part.
 type index struct {
 	seed maphash.Seed
-	// slots hold the upper half of the sum and place+1; zero is empty. The length is a power of two and at least a third is
-	// empty. The half sum spares the look at a string that is another, and with it a miss of the processor's cache.
-	slots []uint64
+	// slots hold place+1 in the bits of places, and above them those of the sum's upper half; zero is empty. The part of the sum
+	// spares the look at a string that is another, and with it a miss of the processor's cache. The length is a power of two and
+	// at least two thirds are empty: a second slot to look at is a branch that the processor did not foresee, and costs more
+	// than all else.
+	slots  []uint32
+	places uint32
+	// The strings follow one another in text, each up to its end. The header of a Go string would be one more miss.
+	text string
+	ends []uint32
 }
 
-const upperHalf = 0xffffffff << 32
-
-func newIndex(keys []string) index {
+// newIndex makes an index of keys and returns them as it keeps them.
+func newIndex(keys []string) (index, []string) {
 	size := 2
-	for size*2 < len(keys)*3 {
+	for size < len(keys)*3 {
 		size *= 2
 	}
-	ix := index{seed: maphash.MakeSeed(), slots: make([]uint64, size)}
-	for i, key := range keys {
+	text, packed := pack(keys)
+	ix := index{
+		seed: maphash.MakeSeed(), slots: make([]uint32, size), places: 1<<bits.Len(uint(len(keys))) - 1,
+		text: text, ends: make([]uint32, len(keys)+1),
+	}
+	for i, key := range packed {
+		ix.ends[i+1] = ix.ends[i] + uint32(len(key))
 		sum := maphash.String(ix.seed, key)
 		at := sum & uint64(size-1)
 		for ix.slots[at] != 0 {
 			at = (at + 1) & uint64(size-1)
 		}
-		ix.slots[at] = sum&upperHalf | uint64(i+1)
+		ix.slots[at] = uint32(sum>>32)&^ix.places | uint32(i+1)
 	}
-	return ix
+	return ix, packed
 }
 
-// find returns the place of key in keys, which must be the slice that the index was made of.
-func (ix *index) find(keys []string, key string) (uint32, bool) {
-	if len(keys) == 0 {
+// find returns the place of key among the strings that the index was made of.
+func (ix *index) find(key string) (uint32, bool) {
+	if len(ix.slots) == 0 {
 		return 0, false
 	}
 	sum := maphash.String(ix.seed, key)
@@ -45,7 +56,7 @@ func (ix *index) find(keys []string, key string) (uint32, bool) {
 		if slot == 0 {
 			return 0, false
 		}
-		if i := uint32(slot) - 1; (slot^sum)&upperHalf == 0 && keys[i] == key {
+		if i := slot&ix.places - 1; (slot^uint32(sum>>32))&^ix.places == 0 && ix.text[ix.ends[i]:ix.ends[i+1]] == key {
 			return i, true
 		}
 	}
@@ -53,8 +64,8 @@ func (ix *index) find(keys []string, key string) (uint32, bool) {
 
 // findBytes is find for a key that was put together in a buffer. It exists because a string made of one longer than 32
 // bytes would be allocated; maphash promises the same sum for both.
-func (ix *index) findBytes(keys []string, key []byte) (uint32, bool) {
-	if len(keys) == 0 {
+func (ix *index) findBytes(key []byte) (uint32, bool) {
+	if len(ix.slots) == 0 {
 		return 0, false
 	}
 	sum := maphash.Bytes(ix.seed, key)
@@ -64,26 +75,18 @@ func (ix *index) findBytes(keys []string, key []byte) (uint32, bool) {
 		if slot == 0 {
 			return 0, false
 		}
-		if i := uint32(slot) - 1; (slot^sum)&upperHalf == 0 && keys[i] == string(key) {
+		if i := slot&ix.places - 1; (slot^uint32(sum>>32))&^ix.places == 0 && ix.text[ix.ends[i]:ix.ends[i+1]] == string(key) {
 			return i, true
 		}
 	}
 }
 
 // pack moves the strings into one, so that those looked up one after the other lie near each other.
-func pack(all []string) []string {
-	size := 0
-	for _, s := range all {
-		size += len(s)
-	}
-	var b strings.Builder
-	b.Grow(size)
-	for _, s := range all {
-		b.WriteString(s)
-	}
-	rest, out := b.String(), make([]string, len(all))
+func pack(all []string) (text string, packed []string) {
+	text = strings.Join(all, "")
+	rest, packed := text, make([]string, len(all))
 	for i, s := range all {
-		out[i], rest = rest[:len(s)], rest[len(s):]
+		packed[i], rest = rest[:len(s)], rest[len(s):]
 	}
-	return out
+	return text, packed
 }

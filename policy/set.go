@@ -197,7 +197,7 @@ func (s *Set) Employee(id string) (Ref, bool) {
 	if s == nil || s.tables == nil {
 		return Ref{}, false
 	}
-	i, ok := s.byID.find(s.ids, id)
+	i, ok := s.byID.find(id)
 	if !ok {
 		return Ref{}, false
 	}
