@@ -175,12 +175,21 @@ func TestTheBenchmarkAnswersAsItsFloor(t *testing.T) {
 	}
 }
 
+// halfAllowed holds a benchmark to the pool of asks, half of which is allowed.
+func halfAllowed(b *testing.B, allowed, of int) {
+	b.Helper()
+	if rounds := of / 4096; allowed < 2048*rounds || allowed > 2048*(rounds+1) {
+		b.Errorf("%d of %d allowed", allowed, of)
+	}
+}
+
+// BenchmarkDecide answers by the employees' ids, as its floor does: nested maps of strings.
 func BenchmarkDecide(b *testing.B) {
 	for _, n := range sizes {
 		c := newCompany(n)
 		set := load(b, c.yaml())
 		asks := c.asks()
-		b.Run(fmt.Sprintf("floor=nested-map/employees=%d", n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("employees=%d/floor", n), func(b *testing.B) {
 			b.ReportAllocs()
 			i, allowed := 0, 0
 			for b.Loop() {
@@ -190,8 +199,9 @@ func BenchmarkDecide(b *testing.B) {
 				}
 				i++
 			}
+			halfAllowed(b, allowed, i)
 		})
-		b.Run(fmt.Sprintf("by-id/employees=%d", n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("employees=%d/earshot", n), func(b *testing.B) {
 			b.ReportAllocs()
 			i, allowed := 0, 0
 			var req policy.Request
@@ -205,6 +215,9 @@ func BenchmarkDecide(b *testing.B) {
 				}
 				i++
 			}
+			halfAllowed(b, allowed, i)
+			b.ReportMetric(1.5, "max-ratio")
+			b.ReportMetric(0, "max-allocs")
 		})
 		reqs := make([]policy.Request, len(asks))
 		for i, a := range asks {
@@ -212,7 +225,7 @@ func BenchmarkDecide(b *testing.B) {
 			reqs[i].Target, _ = set.Employee(a.target)
 			reqs[i].Action = a.action
 		}
-		b.Run(fmt.Sprintf("by-ref/employees=%d", n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("employees=%d/by-ref", n), func(b *testing.B) {
 			b.ReportAllocs()
 			i, allowed := 0, 0
 			for b.Loop() {
@@ -221,14 +234,17 @@ func BenchmarkDecide(b *testing.B) {
 				}
 				i++
 			}
+			halfAllowed(b, allowed, i)
+			b.ReportMetric(0, "max-allocs")
 		})
 	}
 }
 
+// BenchmarkLoad reads, checks and compiles a policy. Its floor decodes the same YAML into structures and checks nothing.
 func BenchmarkLoad(b *testing.B) {
 	for _, n := range sizes {
 		data := []byte(newCompany(n).yaml())
-		b.Run(fmt.Sprintf("floor=yaml-decode/employees=%d", n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("employees=%d/floor", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				var v struct {
@@ -248,13 +264,64 @@ func BenchmarkLoad(b *testing.B) {
 				}
 			}
 		})
-		b.Run(fmt.Sprintf("load/employees=%d", n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("employees=%d/earshot", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, _, err := policy.Load("policy.yaml", data, day); err != nil {
 					b.Fatal(err)
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkNumber finds everybody whom a number may mean. Its floor finds the one in a map who has the number in that very form.
+func BenchmarkNumber(b *testing.B) {
+	const n = 10000
+	var text strings.Builder
+	text.WriteString("version: 1\nemployees:\n")
+	owners, asked := map[string]string{}, map[string][]string{}
+	for i := range n {
+		id, short, mobile := fmt.Sprint("e", i), fmt.Sprint(10000+i), fmt.Sprintf("916%07d", i*997)
+		fmt.Fprintf(&text, "  %s: {numbers: [%q, %q]}\n", id, short, "+7"+mobile)
+		owners[short], owners["+7"+mobile], owners["8"+mobile] = id, id, id
+		asked["short"] = append(asked["short"], short)
+		asked["as-written"] = append(asked["as-written"], "+7"+mobile)
+		asked["otherwise"] = append(asked["otherwise"], "8"+mobile)
+		asked["stranger"] = append(asked["stranger"], fmt.Sprintf("+7926%07d", i*997+1))
+	}
+	set := load(b, text.String())
+	for _, form := range []string{"short", "as-written", "otherwise", "stranger"} {
+		numbers, want := asked[form], 1
+		if form == "stranger" {
+			want = 0
+		}
+		rand.New(rand.NewPCG(3, 3)).Shuffle(n, func(i, j int) { numbers[i], numbers[j] = numbers[j], numbers[i] })
+		b.Run(fmt.Sprintf("employees=%d/%s/floor", n, form), func(b *testing.B) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if _, ok := owners[numbers[i]]; ok != (want == 1) {
+					b.Fatal(i)
+				}
+				if i++; i == n {
+					i = 0
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("employees=%d/%s/earshot", n, form), func(b *testing.B) {
+			refs := make([]policy.Ref, 0, 4)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if refs = set.AppendByNumber(refs[:0], numbers[i]); len(refs) != want {
+					b.Fatal(i, refs)
+				}
+				if i++; i == n {
+					i = 0
+				}
+			}
+			b.ReportMetric(0, "max-allocs")
 		})
 	}
 }
