@@ -135,11 +135,12 @@ type Leg struct {
 	left   *bridge   // where it was until a moment ago and still counts as being: it is on its way
 	leftAt time.Time // by Earshot's clock
 
-	half       *Leg    // the other half of a Local channel
-	dials      []*dial // both those that it makes and those that ring it
-	originated bool    // it is dialled, and no leg dials it
-	spied      *Leg    // on whom it spies
-	spies      []*Leg  // who spies on it
+	half       *Leg     // the other half of a Local channel
+	dials      []*dial  // both those that it makes and those that ring it
+	dial       [1]*dial // where dials begins: most legs have one
+	originated bool     // it is dialled, and no leg dials it
+	spied      *Leg     // on whom it spies
+	spies      []*Leg   // who spies on it
 
 	prev, next *Leg // all legs, oldest first
 	mark       uint64

@@ -221,6 +221,7 @@ func (t *Table) add(ch *Channel) *Leg {
 		created:   ch.Created,
 		direction: directionOf(ch),
 	}
+	l.dials = l.dial[:0]
 	setIdentity(&l.caller, &ch.Caller)
 	setIdentity(&l.connected, &ch.Connected)
 	if l.direction == Out {

@@ -17,6 +17,7 @@ type bridge struct {
 	left []*Leg // who left it a moment ago and is on the way elsewhere
 	gone bool   // Asterisk has destroyed it; it is kept while somebody is on the way from it
 	mark uint64
+	room [4]*Leg // where legs and left begin: two each is what most bridges ever have
 }
 
 // ties reports whether those in the bridge hear each other. In a holding bridge (parking, music on hold) they do not.
@@ -243,6 +244,7 @@ func (t *Table) bridgeOf(b *Bridge) *bridge {
 	br := t.bridges[b.ID]
 	if br == nil {
 		br = &bridge{id: BridgeID(clone(string(b.ID)))}
+		br.legs, br.left = br.room[0:0:2], br.room[2:2:4]
 		t.bridges[br.id] = br
 	}
 	br.gone = false
