@@ -141,7 +141,7 @@ func BenchmarkRead(b *testing.B) {
 		b.ReportMetric(1.5, "max-ratio")
 		b.ReportMetric(0, "max-allocs")
 	})
-	// Reader finds colons when asked; this is what an event costs that nobody looks into.
+	// What an event costs that nobody looks into.
 	b.Run("unlooked-at", func(b *testing.B) {
 		perEvent(b)
 		r := NewReader(&repeated{}, Limits{})

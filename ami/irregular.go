@@ -1,7 +1,6 @@
 package ami
 
 import (
-	"bytes"
 	"encoding/binary"
 	"strings"
 )
@@ -42,7 +41,7 @@ func (m *Message) Irregular() Irregularity {
 	if m.blank {
 		x |= BlankLine
 	}
-	for i := range m.ends {
+	for i := range m.lines {
 		raw := m.rawLine(i)
 		line := trimEnd(raw)
 		if len(raw)-len(line) != 2 {
@@ -51,9 +50,9 @@ func (m *Message) Irregular() Irregularity {
 		if hasControl(line) {
 			x |= ControlByte
 		}
-		colon := bytes.IndexByte(line, ':')
+		colon := int(m.lines[i].name)
 		switch {
-		case colon <= 0:
+		case colon == 0:
 			x |= NoName
 		case colon+1 == len(line) || line[colon+1] != ' ':
 			x |= NoSpace

@@ -13,10 +13,17 @@ import (
 // a message from Clone, NewAction, Do or List belongs to its holder. A message is not safe for concurrent use while one
 // of the users changes it.
 type Message struct {
-	buf     []byte   // the lines with their terminators, without the empty line at the end
-	ends    []uint32 // for each line the offset after its terminator
-	blank   bool     // empty lines came before the block
-	badName error    // the first name given to Append that would read back as another one
+	buf     []byte // the lines with their terminators, without the empty line at the end
+	lines   []line
+	blank   bool  // empty lines came before the block
+	badName error // the first name given to Append that would read back as another one
+}
+
+// line is where a line of the block ends, and where its name does. Reading looks for the colon at once: the processor does that while it looks
+// for the end of the next line, and would have nothing to do else.
+type line struct {
+	end  uint32 // offset in the block, after the terminator
+	name uint32 // length; zero for a line without a name
 }
 
 // NewAction makes an action of this name, such as "Ping" or "CoreShowChannels".
@@ -27,14 +34,17 @@ func NewAction(name string) *Message {
 // Append adds a field at the end and returns m. Nothing is refused here: a name or a value that cannot be written
 // makes [Message.AppendTo], and so every way of sending, return an error.
 func (m *Message) Append(name, value string) *Message {
-	if m.badName == nil && strings.IndexByte(name, ':') >= 0 {
+	colon := strings.IndexByte(name, ':')
+	if colon < 0 {
+		colon = len(name)
+	} else if m.badName == nil {
 		m.badName = &FieldError{Index: m.Len(), Problem: "a colon in the name"}
 	}
 	m.buf = append(m.buf, name...)
 	m.buf = append(m.buf, ':', ' ')
 	m.buf = append(m.buf, value...)
 	m.buf = append(m.buf, '\r', '\n')
-	m.ends = append(m.ends, uint32(len(m.buf))) //nolint:gosec // a message is far below 4 GiB
+	m.lines = append(m.lines, line{end: uint32(len(m.buf)), name: uint32(colon)}) //nolint:gosec // a message is far below 4 GiB
 	return m
 }
 
@@ -43,11 +53,11 @@ func (m *Message) Set(name, value string) *Message {
 	var out Message
 	out.badName = m.badName
 	done := false
-	for i := range m.ends {
-		line := m.rawLine(i)
-		if !named(line, name) {
-			out.buf = append(out.buf, line...)
-			out.ends = append(out.ends, uint32(len(out.buf))) //nolint:gosec // see Append
+	for i := range m.lines {
+		raw := m.rawLine(i)
+		if !named(raw, name) {
+			out.buf = append(out.buf, raw...)
+			out.lines = append(out.lines, line{end: uint32(len(out.buf)), name: m.lines[i].name}) //nolint:gosec // see Append
 			continue
 		}
 		if !done {
@@ -66,7 +76,7 @@ func (m *Message) Set(name, value string) *Message {
 func (m *Message) Clone() *Message {
 	return &Message{
 		buf:     bytes.Clone(m.buf),
-		ends:    append([]uint32(nil), m.ends...),
+		lines:   append([]line(nil), m.lines...),
 		blank:   m.blank,
 		badName: m.badName,
 	}
@@ -74,26 +84,26 @@ func (m *Message) Clone() *Message {
 
 // Reset empties m for use again; its memory is kept.
 func (m *Message) Reset() {
-	m.buf, m.ends, m.blank, m.badName = m.buf[:0], m.ends[:0], false, nil
+	m.buf, m.lines, m.blank, m.badName = m.buf[:0], m.lines[:0], false, nil
 }
 
 // Len returns the number of fields.
-func (m *Message) Len() int { return len(m.ends) }
+func (m *Message) Len() int { return len(m.lines) }
 
 // Field returns field i in the order of arrival, as views. A line without a colon, or one that begins with a colon, has
 // an empty name and is the value as a whole. One space after the colon belongs to neither. It panics when i is not
 // below Len.
 func (m *Message) Field(i int) (name, value []byte) {
-	line := trimEnd(m.rawLine(i))
-	colon := bytes.IndexByte(line, ':')
-	if colon <= 0 {
-		return nil, line
+	value = trimEnd(m.rawLine(i))
+	colon := m.lines[i].name
+	if colon == 0 {
+		return nil, value
 	}
-	at := colon + 1
-	if at < len(line) && line[at] == ' ' {
-		at++
+	name, value = value[:colon:colon], value[colon+1:]
+	if len(value) != 0 && value[0] == ' ' {
+		value = value[1:]
 	}
-	return line[:colon:colon], line[at:]
+	return name, value
 }
 
 // Lookup returns a view of the value of the first field with this name, in any case of its ASCII letters, and reports
@@ -103,12 +113,11 @@ func (m *Message) Lookup(name string) ([]byte, bool) {
 		return nil, false
 	}
 	start := uint32(0)
-	for _, end := range m.ends {
-		line := m.buf[start:end]
-		if named(line, name) {
-			return valueAfter(line, len(name)), true
+	for _, l := range m.lines {
+		if int(l.name) == len(name) && equalFold(m.buf[start:start+l.name], name) {
+			return valueAfter(m.buf[start:l.end], len(name)), true
 		}
-		start = end
+		start = l.end
 	}
 	return nil, false
 }
@@ -123,7 +132,7 @@ func (m *Message) Get(name string) string {
 // repeated ChanVariable fields.
 func (m *Message) Values(name string) []string {
 	var all []string
-	for i := range m.ends {
+	for i := range m.lines {
 		n, v := m.Field(i)
 		if len(n) != 0 && equalFold(n, name) {
 			all = append(all, string(v))
@@ -143,7 +152,7 @@ func (m *Message) Response() []byte { return m.first("Response") }
 // Action returns a view of the action's name, or nil when m is no action: like Asterisk (main/manager.c,
 // process_message) it takes the first Action field that is not empty, wherever it stands.
 func (m *Message) Action() []byte {
-	for i := range m.ends {
+	for i := range m.lines {
 		line := m.rawLine(i)
 		if !named(line, "Action") {
 			continue
@@ -169,7 +178,7 @@ var shown = map[string]bool{
 func (m Message) String() string {
 	var b strings.Builder
 	b.WriteByte('{')
-	for i := range m.ends {
+	for i := range m.lines {
 		if i > 0 {
 			b.WriteString(", ")
 		}
@@ -201,7 +210,7 @@ func printable(name []byte) string {
 }
 
 func (m *Message) first(name string) []byte {
-	if len(m.ends) == 0 {
+	if len(m.lines) == 0 {
 		return nil
 	}
 	if line := m.rawLine(0); named(line, name) {
@@ -214,9 +223,9 @@ func (m *Message) first(name string) []byte {
 func (m *Message) rawLine(i int) []byte {
 	start := uint32(0)
 	if i > 0 {
-		start = m.ends[i-1]
+		start = m.lines[i-1].end
 	}
-	return m.buf[start:m.ends[i]]
+	return m.buf[start:m.lines[i].end]
 }
 
 // named reports whether the line's field has this name, which has no colon in it: then a colon right behind the name is

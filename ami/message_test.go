@@ -251,3 +251,13 @@ func read(t testing.TB, stream string) *Message {
 	}
 	return m
 }
+
+// A name with a colon in it cannot be written, but can be looked at, and is then what a reader would take it for.
+func TestAFieldsNameEndsAtItsFirstColon(t *testing.T) {
+	m := new(Message).Append("Na:me", "value").Append(":", "x").Append("", "y").Append("Last", "z").Set("Last", "new")
+	for i, want := range [][2]string{{"Na", "me: value"}, {"", ":: x"}, {"", ": y"}, {"Last", "new"}} {
+		if name, value := m.Field(i); string(name) != want[0] || string(value) != want[1] {
+			t.Errorf("field %d is %q with %q", i, name, value)
+		}
+	}
+}

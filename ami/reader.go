@@ -107,37 +107,37 @@ func (r *Reader) Read() (*Message, error) {
 	m.blank = false
 	var (
 		buf   = r.buf[:r.end]
-		ends  = m.ends[:0]
+		lines = m.lines[:0]
 		start = r.next // of the block
-		line  = start  // of the line
+		at    = start  // of the line
 		seen  = start  // up to here the line has no LF: a long line that comes in bits is searched once
 	)
 	for {
 		i := bytes.IndexByte(buf[seen:], '\n')
 		if i < 0 {
 			// A lone CR may be the first half of the empty line, which counts for no limit.
-			n := len(buf) - line
-			if (n > r.limits.Line || len(buf)-start > r.limits.Block) && (n != 1 || buf[line] != '\r') {
-				return nil, r.fail(r.tooLong(line-start, n))
+			n := len(buf) - at
+			if (n > r.limits.Line || len(buf)-start > r.limits.Block) && (n != 1 || buf[at] != '\r') {
+				return nil, r.fail(r.tooLong(at-start, n))
 			}
 			seen = len(buf)
 			moved, err := r.fill(start)
 			if err != nil {
 				return nil, r.fail(inside(err, seen > start))
 			}
-			start, line, seen = start-moved, line-moved, seen-moved
+			start, at, seen = start-moved, at-moved, seen-moved
 			buf = r.buf[:r.end]
 			continue
 		}
 		eol := seen + i
-		n := eol - line
-		if n <= 1 && (n == 0 || buf[line] == '\r') {
-			if len(ends) == 0 {
+		n := eol - at
+		if n <= 1 && (n == 0 || buf[at] == '\r') {
+			if len(lines) == 0 {
 				m.blank = true
-				start, line, seen = eol+1, eol+1, eol+1
+				start, at, seen = eol+1, eol+1, eol+1
 				continue
 			}
-			m.buf, m.ends = buf[start:line:line], ends
+			m.buf, m.lines = buf[start:at:at], lines
 			r.next = eol + 1
 			if equalFold(m.Response(), "Follows") {
 				return nil, r.fail(ErrFollows)
@@ -145,13 +145,14 @@ func (r *Reader) Read() (*Message, error) {
 			return m, nil
 		}
 		if n > r.limits.Line || eol+1-start > r.limits.Block {
-			return nil, r.fail(r.tooLong(line-start, n))
+			return nil, r.fail(r.tooLong(at-start, n))
 		}
-		if len(ends) == r.limits.Fields {
+		if len(lines) == r.limits.Fields {
 			return nil, r.fail(&LimitError{What: "fields", Limit: r.limits.Fields})
 		}
-		ends = append(ends, uint32(eol+1-start)) //nolint:gosec // Limits.Block is at most 1 GiB
-		line, seen = eol+1, eol+1
+		colon := bytes.IndexByte(buf[at:eol], ':')
+		lines = append(lines, line{end: uint32(eol + 1 - start), name: uint32(max(colon, 0))}) //nolint:gosec // Limits.Block is at most 1 GiB
+		at, seen = eol+1, eol+1
 	}
 }
 

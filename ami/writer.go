@@ -34,11 +34,11 @@ func (m *Message) AppendTo(dst []byte) ([]byte, error) {
 	if m.badName != nil {
 		return dst, m.badName
 	}
-	if len(m.ends) == 0 {
+	if len(m.lines) == 0 {
 		return dst, ErrEmpty
 	}
 	before := len(dst)
-	for i := range m.ends {
+	for i := range m.lines {
 		line := trimEnd(m.rawLine(i))
 		if problem := problemOf(line); problem != "" {
 			return dst[:before], &FieldError{Index: i, Problem: problem}
