@@ -50,8 +50,41 @@ func (d *demo) killed(ctx context.Context) error {
 		return err
 	}
 	say("Earshot is started again and ready")
-	_, err = d.row(ctx, "irina", "anna", "talking", "spy", "whisper", "barge")
-	return err
+	if _, err = d.row(ctx, "irina", "anna", "talking", "spy", "whisper", "barge"); err != nil {
+		return err
+	}
+	return d.takenUp(ctx, t)
+}
+
+// takenUp kills Earshot again and starts it at once: what has its ground still is heard longer than the lease would have allowed.
+func (d *demo) takenUp(ctx context.Context, t *talk) error {
+	w, err := d.clients["irina"].Watch(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	s, sup, err := d.supervise(ctx, w, "irina", "anna", "whisper")
+	if err != nil {
+		return err
+	}
+	anna, irina := t.inside.Tone(), sup.Tone()
+	if err := d.hears(ctx, "irina", sup, anna, vera.tone); err != nil {
+		return err
+	}
+	d.earshot.Kill()
+	at := time.Now()
+	if d.earshot, err = d.site.Run(ctx, d.binary, d.log); err != nil {
+		return err
+	}
+	say("Earshot is killed again, and started and ready after %.1f s", time.Since(at).Seconds())
+	if err := sup.HearsOnly(ctx, 7*time.Second-time.Since(at), anna, vera.tone); err != nil {
+		return fmt.Errorf("the supervision should go on: %w", err)
+	}
+	if err := d.hears(ctx, "anna", t.inside, vera.tone, irina); err != nil {
+		return err
+	}
+	say("7 s after the kill it goes on, as the same supervision")
+	return d.clients["irina"].End(ctx, s.ID)
 }
 
 // recorded has the audit log verified, and an altered copy of it.

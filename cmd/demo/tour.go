@@ -43,7 +43,7 @@ func (d *demo) tour(ctx context.Context) error {
 		{"A client's call rings at Boris: Sergei may not take it, Anna, who is responsible, does", d.intercept},
 		{"An excluded colleague joins the call: the supervision ends", d.joins},
 		{"The policy is edited: the running supervision ends", d.edited},
-		{"Earshot is killed: the supervision ends with its lease", d.killed},
+		{"Earshot is killed: the supervision ends with its lease; started again at once, it takes it up", d.killed},
 		{"The record of all this is whole, and an altered line is found", d.recorded},
 	}, d.quiet)
 }
