@@ -14,7 +14,11 @@ type entry struct {
 	ref       policy.Ref
 	place     int // among the employees of the policy
 	legs      []legFacts
+	was       []legFacts // as they were before, and memory for what comes next
 	idleSince time.Time
+
+	ground  uint64  // another number whenever what the subjects' sights rest on has changed; of no other row ever
+	classes []class // of the subjects who have looked since then
 }
 
 // rebuild makes every row anew, after a resync or a change of policy. While the state is not known there are no calls on them.
@@ -23,7 +27,7 @@ func (g *Gate) rebuild(t *call.Table) {
 	g.board = make(map[policy.Ref]*entry, set.Len())
 	clear(g.touching)
 	for ref := range set.Employees() {
-		e := &entry{ref: ref, place: len(g.board)}
+		e := &entry{ref: ref, place: len(g.board), ground: g.number()}
 		g.board[ref] = e
 		if !g.known {
 			continue
@@ -38,8 +42,7 @@ func (g *Gate) rebuild(t *call.Table) {
 
 // refresh makes one employee's row anew and notes which legs it rests on.
 func (g *Gate) refresh(t *call.Table, set *policy.Set, e *entry, at time.Time) {
-	was := len(e.legs)
-	e.legs = e.legs[:0]
+	e.legs, e.was = e.was[:0], e.legs
 	for _, phone := range set.Phones(e.ref) {
 		g.scratch.phone = t.LegsOf(g.scratch.phone[:0], phone)
 		for _, l := range g.scratch.phone {
@@ -52,7 +55,7 @@ func (g *Gate) refresh(t *call.Table, set *policy.Set, e *entry, at time.Time) {
 			} else {
 				e.legs = append(e.legs, legFacts{})
 			}
-			g.gather(t, set, l, &e.legs[len(e.legs)-1])
+			g.gather(t, set, e.ref, l, &e.legs[len(e.legs)-1])
 			for _, part := range g.scratch.legs {
 				g.touch(part.ID(), e)
 			}
@@ -61,9 +64,41 @@ func (g *Gate) refresh(t *call.Table, set *policy.Set, e *entry, at time.Time) {
 	switch {
 	case len(e.legs) > 0:
 		e.idleSince = time.Time{}
-	case was > 0:
+	case len(e.was) > 0:
 		e.idleSince = at
 	}
+	g.compare(e)
+}
+
+// compare sees what has become of a row: a leg that was there keeps its serial, and the subjects keep their classes unless the ground of one
+// of them may be another. What was written of the row is out of date in any case.
+func (g *Gate) compare(e *entry) {
+	same := len(e.legs) == len(e.was)
+	for i := range e.legs {
+		f := &e.legs[i]
+		same = same && f.sameGround(&e.was[i])
+		for k := range e.was {
+			if e.was[k].leg == f.leg {
+				f.serial = e.was[k].serial
+			}
+		}
+		if f.serial == 0 {
+			f.serial = g.number()
+		}
+	}
+	if !same {
+		e.ground, e.classes = g.number(), e.classes[:0]
+	}
+	for i := range e.classes {
+		e.classes[i].form = nil
+		e.classes[i].sum = e.sum(&e.classes[i])
+	}
+}
+
+// number gives out each number once.
+func (g *Gate) number() uint64 {
+	g.scratch.number++
+	return g.scratch.number
 }
 
 func (g *Gate) touch(leg call.LegID, e *entry) {

@@ -27,6 +27,18 @@ func (c *company) everyone(dst []policy.Ref) []policy.Ref {
 	return append(dst, c.claimed...)
 }
 
+// only reports whether nobody but this employee is there or claimed to be.
+func (c *company) only(who policy.Ref) bool {
+	for _, refs := range [...][]policy.Ref{c.present, c.claimed} {
+		for _, ref := range refs {
+			if ref != who {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // add counts one leg. Numbers are looked at on every leg, because any of them may name a person who must not be heard or shown; but not on
 // those of a supervision, whose numbers are its own making or those of a call that is another.
 func (c *company) add(set *policy.Set, l *call.Leg) {
@@ -77,12 +89,15 @@ type legFacts struct {
 	company     company      // on the call, supervisors not counted
 	rung        []policy.Ref // for a ringing leg: every employee whose phone this call rings
 	responsible policy.Ref   // the ringing caller's responsible employee, if he calls in from outside
+	alone       bool         // nobody of the policy but the leg's own employee is in the company
+	serial      uint64       // of the leg on this row, for as long as it is on it; of no other ever
 	sums        [mask.Own + 1]uint64
 }
 
-// gather collects what there is to know of a leg, into memory that may have been used for another.
-func (g *Gate) gather(t *call.Table, set *policy.Set, l *call.Leg, f *legFacts) {
-	f.leg, f.responsible, f.rung = l.ID(), policy.Ref{}, f.rung[:0]
+// gather collects what there is to know of an employee's leg, into memory that may have been used for another.
+func (g *Gate) gather(t *call.Table, set *policy.Set, owner policy.Ref, l *call.Leg, f *legFacts) {
+	f.leg, f.responsible, f.rung, f.serial = l.ID(), policy.Ref{}, f.rung[:0], 0
+	clear(f.sums[:])
 	f.company.reset()
 	phase := l.Phase()
 	f.facts = mask.Facts{Direction: l.Direction(), Phase: phase, Since: l.Since()}
@@ -93,6 +108,7 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, l *call.Leg, f *legFacts) 
 	for _, o := range g.scratch.legs {
 		f.company.add(set, o)
 	}
+	f.alone = f.company.only(owner)
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 	var outside call.Number
 	f.facts.Peer, outside = g.peer(set, g.scratch.peers)
@@ -102,7 +118,6 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, l *call.Leg, f *legFacts) 
 			f.responsible = g.responsible(set, outside)
 		}
 	}
-	f.sum()
 }
 
 // peer tells who is on the other side, and the claimed number of an outside caller, the only one whom the directory is asked about.
@@ -172,6 +187,7 @@ type scratch struct {
 	acts               []*act
 	heard              []call.LegID
 	sights             []mask.Sight
+	number             uint64      // the last that was given out
 	reach              call.Reach  // made of isPhone and spyMode, which go by what follows
 	set                *policy.Set // whose trunks are none of a phone's
 	listener           *act        // whose own legs lead nowhere; nil when ties of every sort are followed

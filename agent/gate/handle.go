@@ -17,6 +17,11 @@ var handleText = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadd
 // It is a hash over a secret and the three. Less than half of the sum is shown, so nobody can go on hashing from it, which is what HMAC, at
 // four times the price, is there to prevent.
 func (g *Gate) handle(subject, employee string, leg call.LegID, s mask.Sight) string {
+	text := g.name(subject, employee, leg, s)
+	return string(text[:])
+}
+
+func (g *Gate) name(subject, employee string, leg call.LegID, s mask.Sight) (text [mask.HandleLen]byte) {
 	var room [192]byte
 	b := append(room[:0], g.key[:]...)
 	b = append(b, byte(s))
@@ -25,8 +30,23 @@ func (g *Gate) handle(subject, employee string, leg call.LegID, s mask.Sight) st
 		b = append(b, part...)
 	}
 	sum := sha256.Sum256(b)
-	var text [21]byte
 	text[0] = 'c'
 	handleText.Encode(text[1:], sum[:12])
-	return string(text[:])
+	return text
+}
+
+// names remembers the handles by which one watcher knows what he was shown last. It serves one goroutine.
+type names [64]struct {
+	serial uint64
+	sight  mask.Sight
+	text   [mask.HandleLen]byte
+}
+
+// of is the handle of one call of a form for the subject.
+func (n *names) of(g *Gate, subject, employee string, m *mark) *[mask.HandleLen]byte {
+	at := &n[m.serial%uint64(len(n))]
+	if at.serial != m.serial || at.sight != m.sight {
+		at.serial, at.sight, at.text = m.serial, m.sight, g.name(subject, employee, m.leg, m.sight)
+	}
+	return &at.text
 }

@@ -44,7 +44,7 @@ func (g *Gate) me(set *policy.Set, ref policy.Ref) Me {
 
 // Employees is the board as the subject may see it now.
 func (g *Gate) Employees(s auth.Subject) (Board, error) {
-	var b Board
+	var p *picture
 	err := error(nil)
 	g.locked(func(*call.Table) {
 		set := g.policy.Load()
@@ -53,7 +53,11 @@ func (g *Gate) Employees(s auth.Subject) (Board, error) {
 			err = refusedSubject()
 			return
 		}
-		b = g.view(set, me, nil)
+		p = g.view(set, me, nil)
 	})
-	return b, err
+	if err != nil {
+		return Board{}, err
+	}
+	r := reader{gate: g, subject: s.Employee()}
+	return r.board(p), nil
 }

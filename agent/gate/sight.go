@@ -32,13 +32,18 @@ func (g *Gate) sight(set *policy.Set, subject, employee policy.Ref, f *legFacts)
 
 var supervising = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge}
 
-// deeds is a set of what may be done to a colleague: a bit for each of supervising, and one for intercept.
+// deeds is a set of what may be done to a colleague: a bit for each of supervising, one for intercept, and one for observe, which is no button.
 type deeds uint8
 
-const interceptDeed deeds = 1 << len(supervising)
+const (
+	interceptDeed deeds = 1 << len(supervising)
+	observeDeed   deeds = interceptDeed << 1
+	buttons             = observeDeed - 1
+	asked         deeds = 1 << 7 // the set has been worked out; it may be empty
+)
 
 // canLists has the list for each set of deeds. Rows share them; nobody writes them.
-var canLists = func() (lists [2 * interceptDeed][]string) {
+var canLists = func() (lists [buttons + 1][]string) {
 	for set := range lists {
 		lists[set] = []string{}
 		for i, action := range supervising {
@@ -53,10 +58,45 @@ var canLists = func() (lists [2 * interceptDeed][]string) {
 	return lists
 }()
 
+// pairwise is what the subject may do to the employee as long as nobody else has a part in it. The policy looks at that first, so what is
+// not in here is refused whoever is on a call, but for a party's sight of it and for one's own client, which are asked for by themselves.
+func pairwise(set *policy.Set, subject, employee policy.Ref) deeds {
+	out := asked
+	r := policy.Request{Subject: subject, Target: employee}
+	for n, action := range [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Observe} {
+		if r.Action = action; set.Decide(&r).Allowed {
+			out |= 1 << n
+		}
+	}
+	return out
+}
+
+// judge works out what the subject may see of each leg on a row and what he may do to its employee now, given what is between the two of them
+// alone. It gives what sight would give for each leg, and asks the policy only where others have a part. The sights are valid until the next judge.
+func (g *Gate) judge(set *policy.Set, subject policy.Ref, e *entry, between deeds) (sights []mask.Sight, can deeds) {
+	sights = g.scratch.sights[:0]
+	for i := range e.legs {
+		f := &e.legs[i]
+		s := mask.Hidden
+		switch {
+		case subject == e.ref, f.responsible == subject, slices.Contains(f.company.present, subject):
+			s = g.sight(set, subject, e.ref, f)
+		case between&observeDeed == 0:
+		case f.alone && !f.company.protected:
+			s = mask.Seen
+		default:
+			s = g.sight(set, subject, e.ref, f)
+		}
+		sights = append(sights, s)
+	}
+	g.scratch.sights = sights
+	return sights, g.can(set, subject, e, sights, between)
+}
+
 // can tells what the subject may do to an employee now. Of a leg that is hidden from him it uses subject, target and visible state only, so
 // that the answer never tells who is on the other side.
-func (g *Gate) can(set *policy.Set, subject, employee policy.Ref, e *entry, sights []mask.Sight) (out deeds) {
-	if subject == employee {
+func (g *Gate) can(set *policy.Set, subject policy.Ref, e *entry, sights []mask.Sight, between deeds) (out deeds) {
+	if subject == e.ref {
 		return 0
 	}
 	for i := range e.legs {
@@ -64,27 +104,33 @@ func (g *Gate) can(set *policy.Set, subject, employee policy.Ref, e *entry, sigh
 		if slices.Contains(f.company.present, subject) {
 			continue // he is on the call himself, and knows it
 		}
-		r := policy.Request{Subject: subject, Target: employee}
-		switch {
-		case f.facts.Phase == call.PhaseTalking, f.facts.Phase == call.PhaseHeld:
-			if sights[i] != mask.Hidden {
-				g.scratch.refs = f.company.everyone(g.scratch.refs)
-				r.With, r.ProtectedNumber, r.UnknownPhone = g.scratch.refs, f.company.protected, f.company.unknown
+		hidden := sights[i] == mask.Hidden
+		switch f.may() {
+		case supervision:
+			if hidden || f.alone && !f.company.protected && !f.company.unknown {
+				out |= between & (interceptDeed - 1)
+				continue
+			}
+			g.scratch.refs = f.company.everyone(g.scratch.refs)
+			r := policy.Request{
+				Subject: subject, Target: e.ref,
+				With: g.scratch.refs, ProtectedNumber: f.company.protected, UnknownPhone: f.company.unknown,
 			}
 			for n, action := range supervising {
-				if out&(1<<n) != 0 {
+				if between&^out&(1<<n) == 0 {
 					continue
 				}
 				if r.Action = action; set.Decide(&r).Allowed {
 					out |= 1 << n
 				}
 			}
-		case rings(f, false) && out&interceptDeed == 0:
-			r.Action = policy.Intercept
-			if sights[i] != mask.Hidden {
-				r.With, r.Responsible = f.rung, f.responsible
-			}
-			if set.Decide(&r).Allowed {
+		case interception:
+			switch {
+			case hidden, len(f.rung) == 1 && f.rung[0] == e.ref && f.responsible != subject:
+				out |= between & interceptDeed
+			case out&interceptDeed == 0 && (between&interceptDeed != 0 || f.responsible == subject) && set.Decide(&policy.Request{
+				Subject: subject, Action: policy.Intercept, Target: e.ref, With: f.rung, Responsible: f.responsible,
+			}).Allowed:
 				out |= interceptDeed
 			}
 		}
@@ -92,67 +138,65 @@ func (g *Gate) can(set *policy.Set, subject, employee policy.Ref, e *entry, sigh
 	return out
 }
 
+// What may be done to a leg's call in the phase that it is in.
+type opening uint8
+
+const (
+	nothing opening = iota
+	supervision
+	interception // an incoming call rings
+)
+
+func (f *legFacts) may() opening {
+	switch {
+	case f.facts.Phase == call.PhaseTalking, f.facts.Phase == call.PhaseHeld:
+		return supervision
+	case rings(f, false):
+		return interception
+	}
+	return nothing
+}
+
 // rings reports whether an incoming call rings on the leg.
 func rings(f *legFacts, _ bool) bool {
 	return f.facts.Phase == call.PhaseRinging && f.facts.Direction == call.In
 }
 
-// look works out what the subject may see of a row and do to its employee, and a sum over all that he would be shown. The sights are valid
-// until the next look.
-func (g *Gate) look(set *policy.Set, subject policy.Ref, e *entry) (sights []mask.Sight, can deeds, sum uint64) {
-	sights = g.scratch.sights[:0]
-	sum = uint64(e.idleSince.Unix())
-	for i := range e.legs {
-		f := &e.legs[i]
-		s := g.sight(set, subject, e.ref, f)
-		sights = append(sights, s)
-		sum = mix(sum, f.sums[s])
-	}
-	g.scratch.sights = sights
-	can = g.can(set, subject, e.ref, e, sights)
-	return sights, can, mix(sum, uint64(can))
+// sameGround reports whether everybody's sight of the leg, and what he may do to it, must be what it was: f and was agree in all that sight
+// and can look at.
+func (f *legFacts) sameGround(was *legFacts) bool {
+	a, b := &f.company, &was.company
+	return f.leg == was.leg && f.may() == was.may() && f.responsible == was.responsible && a.protected == b.protected && a.unknown == b.unknown &&
+		slices.Equal(a.present, b.present) && slices.Equal(a.claimed, b.claimed) && slices.Equal(f.rung, was.rung)
 }
 
 func mix(sum, x uint64) uint64 { return (sum ^ x) * 0x9e3779b97f4a7c15 }
 
-// write writes one employee's row for one subject.
-func (g *Gate) write(set *policy.Set, subject policy.Ref, e *entry, sights []mask.Sight, can deeds) mask.Row {
-	who, id := set.ID(subject), set.ID(e.ref)
-	r := mask.Row{
-		ID: id, Name: set.Name(e.ref), Department: set.DepartmentOf(e.ref).ID,
-		Calls: make([]mask.View, len(e.legs)), Can: canLists[can],
-	}
-	for i := range e.legs {
-		f := &e.legs[i]
-		r.Calls[i] = mask.Of(&f.facts, sights[i], g.handle(who, id, f.leg, sights[i]))
-	}
-	r.Sum(e.idleSince)
-	return r
-}
-
 var seed = maphash.MakeSeed()
 
-// sum makes for each sight a sum over all that a view of the leg shows, so that a row need not be written to see that it is the same.
-func (f *legFacts) sum() {
-	for s := range f.sums {
-		v := mask.Of(&f.facts, mask.Sight(s), "")
-		var h maphash.Hash
-		h.SetSeed(seed)
-		put := func(text string) {
-			h.WriteString(text)
-			h.WriteByte(0)
-		}
-		put(string(f.leg))
-		put(v.Direction)
-		put(v.State)
-		put(v.Supervision)
-		if v.Peer != nil {
-			h.WriteByte(1)
-			put(v.Peer.Employee)
-			put(v.Peer.Name)
-			put(v.Peer.Number)
-		}
-		h.WriteByte(byte(s))
-		f.sums[s] = mix(h.Sum64(), uint64(v.Since.Unix()))
+// sum is a sum over all that a view of the leg shows for a sight, so that a row need not be written to see that it is the same.
+func (f *legFacts) sum(s mask.Sight) uint64 {
+	if f.sums[s] != 0 {
+		return f.sums[s]
 	}
+	v := mask.Of(&f.facts, s, "")
+	var h maphash.Hash
+	h.SetSeed(seed)
+	put := func(text string) {
+		h.WriteString(text)
+		h.WriteByte(0)
+	}
+	put(string(f.leg))
+	put(v.Direction)
+	put(v.State)
+	put(v.Supervision)
+	if v.Peer != nil {
+		h.WriteByte(1)
+		put(v.Peer.Employee)
+		put(v.Peer.Name)
+		put(v.Peer.Number)
+	}
+	h.WriteByte(byte(s))
+	f.sums[s] = mix(h.Sum64(), uint64(v.Since.Unix())) | 1
+	return f.sums[s]
 }

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"context"
 	"errors"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
@@ -46,23 +45,9 @@ var (
 	CutUnknown  = errors.New("the policy no longer knows this employee")
 )
 
-// queue is how many messages a watcher may be behind before he is cut off.
-const queue = 512
-
-// Watcher is one open event stream. Next is for one goroutine; Close may be called by any.
-type Watcher struct {
-	gate    *Gate
-	subject auth.Subject
-	out     chan Message
-	cut     error  // set before out is closed
-	seq     uint64 // under the gate's lock, as the rest
-	me      policy.Ref
-	shown   []uint64 // a sum over what was last sent of each row
-}
-
 // Watch opens an event stream for the subject. Its first message is a snapshot.
 func (g *Gate) Watch(s auth.Subject) (*Watcher, error) {
-	w := &Watcher{gate: g, subject: s, out: make(chan Message, queue)}
+	w := &Watcher{reader: reader{gate: g, subject: s.Employee()}, subject: s, wake: make(chan struct{}, 1)}
 	err := error(nil)
 	g.locked(func(*call.Table) {
 		if g.closed {
@@ -83,25 +68,6 @@ func (g *Gate) Watch(s auth.Subject) (*Watcher, error) {
 	return w, nil
 }
 
-// Next waits for the next message. It returns one of the Cut errors when the stream is over.
-func (w *Watcher) Next(ctx context.Context) (Message, error) {
-	select {
-	case m, ok := <-w.out:
-		if !ok {
-			return Message{}, w.cut
-		}
-		w.gate.met.deliveries.Inc()
-		return m, nil
-	case <-ctx.Done():
-		return Message{}, ctx.Err()
-	}
-}
-
-// Close ends the stream.
-func (w *Watcher) Close() {
-	w.gate.locked(func(*call.Table) { w.gate.cut(w, context.Canceled) })
-}
-
 func (g *Gate) cut(w *Watcher, why error) {
 	if _, ok := g.watchers[w]; !ok {
 		return
@@ -112,19 +78,14 @@ func (g *Gate) cut(w *Watcher, why error) {
 		g.met.cutoffs.Inc()
 	}
 	w.cut = why
-	close(w.out)
+	w.end(why)
 }
 
 // send queues a message for a watcher; one who is too far behind is cut off, so that he never holds up another.
-func (g *Gate) send(w *Watcher, m Message) {
-	if w.cut != nil {
-		return
-	}
-	w.seq++
-	m.Seq = w.seq
-	select {
-	case w.out <- m:
-	default:
+func (g *Gate) send(w *Watcher, m Message) { g.post(w, item{message: &m}) }
+
+func (g *Gate) post(w *Watcher, it item) {
+	if w.cut == nil && !w.push(it) {
 		g.cut(w, CutSlow)
 	}
 }
@@ -135,13 +96,13 @@ func (g *Gate) show(w *Watcher, set *policy.Set, e *entry) {
 	if w.cut != nil {
 		return
 	}
-	sights, can, sum := g.look(set, w.me, e)
-	if w.shown[e.place] == sum {
+	at := &w.shown[e.place]
+	c := g.classify(set, w.me, e, at)
+	if at.sum == c.sum {
 		return
 	}
-	w.shown[e.place] = sum
-	r := g.write(set, w.me, e, sights, can)
-	g.send(w, Message{Type: MessageEmployee, Employee: &r})
+	at.sum = c.sum
+	g.post(w, item{row: g.write(set, e, c)})
 }
 
 // resnap sends every watcher a new snapshot.
@@ -158,23 +119,6 @@ func (g *Gate) snapshot(w *Watcher) {
 		g.cut(w, CutUnknown)
 		return
 	}
-	w.me, w.shown = me, make([]uint64, set.Len())
-	b := g.view(set, me, w.shown)
-	g.send(w, Message{Type: MessageSnapshot, Board: &b})
-}
-
-// view is the board for one subject. It notes in shown, if there is one, the sums of the rows.
-func (g *Gate) view(set *policy.Set, me policy.Ref, shown []uint64) Board {
-	b := Board{Known: g.known, Generation: set.Generation(), Me: g.me(set, me)}
-	b.Employees = make([]mask.Row, 0, set.Len())
-	for ref := range set.Employees() {
-		e := g.board[ref]
-		sights, can, sum := g.look(set, me, e)
-		if shown != nil {
-			shown[e.place] = sum
-		}
-		b.Employees = append(b.Employees, g.write(set, me, e, sights, can))
-	}
-	b.Supervisions, b.Intercepts = g.theirs(b.Me.ID)
-	return b
+	w.me, w.shown = me, make([]glance, set.Len())
+	g.post(w, item{board: g.view(set, me, w.shown)})
 }

@@ -1,0 +1,133 @@
+package gate
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// class is of all subjects who see the same of every leg on a row and may do the same to its employee. What they are shown of the row differs
+// in the handles and in nothing else.
+type class struct {
+	sights []mask.Sight
+	can    deeds
+	sum    uint64 // over all that they are shown now
+	form   *form  // what they are shown now; nil until one of them has to be
+}
+
+// form is one employee's row as one class of subjects is shown it, but for the handles. It holds nothing that this class may not see, and is
+// never changed, so any number of watchers may have it in their queues.
+type form struct {
+	row   mask.Row // its calls have no ids
+	marks []mark   // one for each call
+
+	once  sync.Once // guards the making of what follows, by the first who needs it
+	body  []byte    // the row as JSON
+	holes []int     // where in it the handles go
+}
+
+// mark is what the handle of a call is made of. It does not leave the gate.
+type mark struct {
+	leg    call.LegID
+	serial uint64
+	sight  mask.Sight
+}
+
+// glance is what one watcher was last shown of a row.
+type glance struct {
+	sum     uint64
+	ground  uint64 // of the row when his class was worked out
+	class   uint32 // its place among the row's
+	between deeds  // what is between him and the employee, once it has been asked for
+}
+
+// classify returns the class of a subject on a row. It decides nothing while the ground on which it did stays the same.
+func (g *Gate) classify(set *policy.Set, subject policy.Ref, e *entry, at *glance) *class {
+	if at.ground == e.ground {
+		return &e.classes[at.class]
+	}
+	var sights []mask.Sight
+	var can deeds
+	if len(e.legs) > 0 {
+		if at.between == 0 {
+			at.between = pairwise(set, subject, e.ref)
+		}
+		sights, can = g.judge(set, subject, e, at.between)
+	}
+	i := slices.IndexFunc(e.classes, func(c class) bool { return c.can == can && slices.Equal(c.sights, sights) })
+	if i < 0 {
+		i = len(e.classes)
+		if i < cap(e.classes) {
+			e.classes = e.classes[:i+1]
+		} else {
+			e.classes = append(e.classes, class{})
+		}
+		c := &e.classes[i]
+		c.sights, c.can, c.form = append(c.sights[:0], sights...), can, nil
+		c.sum = e.sum(c)
+	}
+	at.ground, at.class = e.ground, uint32(i)
+	return &e.classes[i]
+}
+
+// sum is a sum over all that a class is shown of the row.
+func (e *entry) sum(c *class) uint64 {
+	sum := uint64(e.idleSince.Unix())
+	for i, s := range c.sights {
+		sum = mix(sum, e.legs[i].sum(s))
+	}
+	return mix(sum, uint64(c.can))
+}
+
+// write returns the form of a class on a row.
+func (g *Gate) write(set *policy.Set, e *entry, c *class) *form {
+	if c.form != nil {
+		return c.form
+	}
+	f := &form{row: mask.Row{
+		ID: set.ID(e.ref), Name: set.Name(e.ref), Department: set.DepartmentOf(e.ref).ID,
+		Calls: make([]mask.View, len(c.sights)), Can: canLists[c.can],
+	}}
+	if len(c.sights) > 0 {
+		f.marks = make([]mark, len(c.sights))
+	}
+	for i, s := range c.sights {
+		leg := &e.legs[i]
+		f.row.Calls[i] = mask.Of(&leg.facts, s, "")
+		f.marks[i] = mark{leg.leg, leg.serial, s}
+	}
+	f.row.Sum(e.idleSince)
+	c.form = f
+	return f
+}
+
+// reader is who is shown forms: one watcher, or one request. It serves one goroutine and needs no lock.
+type reader struct {
+	gate    *Gate
+	subject string
+	names   names
+}
+
+// row is the form with the reader's handles.
+func (r *reader) row(f *form) mask.Row {
+	row := f.row
+	row.Calls = slices.Clone(f.row.Calls)
+	for i := range f.marks {
+		row.Calls[i].ID = string(r.names.of(r.gate, r.subject, row.ID, &f.marks[i])[:])
+	}
+	return row
+}
+
+// appendRow appends the form with the reader's handles as JSON: the same bytes as of row.
+func (r *reader) appendRow(dst []byte, f *form) []byte {
+	f.once.Do(func() { f.body = f.row.AppendJSON(nil, &f.holes) })
+	begin := len(dst)
+	dst = append(dst, f.body...)
+	for i, at := range f.holes {
+		copy(dst[begin+at:], r.names.of(r.gate, r.subject, f.row.ID, &f.marks[i])[:])
+	}
+	return dst
+}
