@@ -32,8 +32,8 @@ type exchange struct {
 	ended   string // why a stream ended
 	sent    uint64 // messages that a stream sent
 
-	conn net.Conn // once hijacked
-	mute bool     // takes the answer's status and drops the rest: see refused
+	conn *wire // once hijacked
+	mute bool  // takes the answer's status and drops the rest: see refused
 }
 
 // WriteHeader notes the status.
@@ -67,8 +67,11 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, errors.New("the connection cannot be taken over")
 	}
 	conn, rw, err := h.Hijack()
-	x.conn = conn
-	return conn, rw, err
+	if err != nil {
+		return nil, nil, err
+	}
+	x.conn = &wire{Conn: conn}
+	return x.conn, x.conn.over(rw), nil
 }
 
 // Unwrap serves http.ResponseController.

@@ -1,11 +1,8 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -55,7 +52,7 @@ func endOf(err error) ending {
 type stream struct {
 	subject auth.Subject
 	conn    *websocket.Conn
-	raw     net.Conn
+	raw     *wire
 
 	over chan struct{}      // closed by end
 	stop context.CancelFunc // wakes the writer
@@ -123,28 +120,29 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	both.Wait()
 }
 
-// deliver writes messages until the stream is over.
+// flush is how many bytes of messages are written at once, or one message that is longer.
+const flush = 32 << 10
+
+// spare are buffers for them. A stream on which nothing happens holds none.
+var spare = sync.Pool{New: func() any { return new([]byte) }}
+
+// deliver writes messages until the stream is over: all that are there in one go, so that a watcher who is behind catches up.
 func (s *Server) deliver(ctx context.Context, x *exchange, st *stream, watcher *gate.Watcher) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
 	for {
-		m, err := watcher.Next(ctx)
+		err := watcher.Wait(ctx)
 		if ctx.Err() != nil {
-			return // a message that was ready all the same is not sent: the credential may be what has ended
+			return // a message that is ready all the same is not sent: the credential may be what has ended
 		}
 		if err != nil {
 			st.end(endOf(err))
 			return
 		}
-		buf.Reset()
-		if err := enc.Encode(&m); err != nil {
-			st.end(endFault)
-			return
-		}
-		// The deadline is the connection's and not a context's, which would cost a timer for each message. It is taken back, for a ping
+		buf := spare.Get().(*[]byte)
+		frames, messages := collect((*buf)[:0], watcher)
+		// The deadline is the connection's and not a context's, which would cost a timer for each write. It is taken back, for a ping
 		// that comes later.
 		_ = st.raw.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
-		err = st.conn.Write(context.Background(), websocket.MessageText, bytes.TrimSuffix(buf.Bytes(), []byte{'\n'}))
+		err = st.raw.send(frames)
 		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				st.end(endStuck)
@@ -153,9 +151,27 @@ func (s *Server) deliver(ctx context.Context, x *exchange, st *stream, watcher *
 			return
 		}
 		_ = st.raw.SetWriteDeadline(time.Time{})
-		x.sent++
-		x.bytes += int64(buf.Len() - 1)
+		x.sent += messages
+		x.bytes += int64(len(frames))
+		if cap(frames) <= 2*flush {
+			*buf = frames
+			spare.Put(buf)
+		}
 	}
+}
+
+// collect appends the messages that are there, each in its frame.
+func collect(b []byte, watcher *gate.Watcher) (frames []byte, messages uint64) {
+	for len(b) < flush {
+		begin := len(b)
+		next, ok := watcher.Append(append(b, make([]byte, headroom)...))
+		if !ok {
+			break
+		}
+		b = enframe(next, begin)
+		messages++
+	}
+	return b, messages
 }
 
 // listen reads until the client closes, goes away, or says something, which is not for it to do.

@@ -1,0 +1,77 @@
+package httpapi
+
+import (
+	"bufio"
+	"encoding/binary"
+	"net"
+	"sync"
+)
+
+// wire is a hijacked connection to which two write: the WebSocket its control frames, and the stream its messages, several at a time, for
+// which the WebSocket has no means: it has one write to the kernel for each. A frame is written whole before the next begins, and no message
+// follows a close frame (RFC 6455, section 5.5.1).
+type wire struct {
+	net.Conn
+
+	mu     sync.Mutex // held while a write waits for the other side, as within net.Conn itself; the write deadline bounds it
+	closed bool       // a close frame is out
+}
+
+// opClose is the first byte of a close frame, which is never in parts.
+const opClose = 0x88
+
+// Write is the WebSocket's. It brings one control frame, whole, as none is longer than its buffer.
+func (c *wire) Write(frame []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = c.closed || len(frame) > 0 && frame[0] == opClose
+	return c.Conn.Write(frame)
+}
+
+// send writes messages that are in frames already.
+func (c *wire) send(frames []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	_, err := c.Conn.Write(frames)
+	return err
+}
+
+// over makes the WebSocket write to the wire what it would write to the connection.
+func (c *wire) over(rw *bufio.ReadWriter) *bufio.ReadWriter {
+	rw.Writer.Reset(c)
+	return rw
+}
+
+// A text message in one frame begins with this byte and the length of what follows: in 7 bits, or 16 or 64 that come after (RFC 6455, section 5.2).
+const (
+	opText   = 0x81
+	length16 = 126
+	length64 = 127
+)
+
+// headroom is what is left free before a message for the header that most have.
+const headroom = 4
+
+// enframe makes a frame of what was appended to b from at on: headroom that is free, and a message.
+func enframe(b []byte, at int) []byte {
+	n := len(b) - at - headroom
+	b[at] = opText
+	switch {
+	case n < length16:
+		b[at+1] = byte(n)
+		copy(b[at+2:], b[at+headroom:])
+		return b[:len(b)-2]
+	case n <= 0xffff:
+		b[at+1] = length16
+		binary.BigEndian.PutUint16(b[at+2:], uint16(n))
+		return b
+	}
+	b = append(b, 0, 0, 0, 0, 0, 0)
+	copy(b[at+headroom+6:], b[at+headroom:])
+	b[at+1] = length64
+	binary.BigEndian.PutUint64(b[at+2:], uint64(n))
+	return b
+}
