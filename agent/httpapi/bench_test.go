@@ -1,138 +1,222 @@
 package httpapi_test
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"net/http/httptest"
-	"sync"
+	"strings"
 	"testing"
 
-	"github.com/coder/websocket"
+	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/mask"
 )
 
-// burst is how many changes may be under way: fewer than a watcher may be behind.
-const burst = 64
+const (
+	employees = 100
+	// ahead is how many changes may be under way: fewer than a watcher may be behind, so that nobody is cut off.
+	ahead = 64
+)
 
-// BenchmarkFanOut brings a change of one call to many watchers, from the fact to the bytes that they have read. The floor is a broadcaster
-// that writes ready-made bytes to as many WebSockets.
-func BenchmarkFanOut(b *testing.B) {
+// BenchmarkEventStream brings the changes of a busy board to many watchers over loopback TCP: calls come, are answered and end at a company of
+// 100, of whom every other may observe. One op is one change, read by all; the PBX tells of each in five events. The floor is a broadcaster
+// that writes each message once as JSON and sends the same bytes to all; it too writes whatever waits for a connection in one go.
+func BenchmarkEventStream(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
-		b.Run(fmt.Sprintf("door/%d", n), func(b *testing.B) { fanOut(b, n) })
-		b.Run(fmt.Sprintf("floor/%d", n), func(b *testing.B) { broadcast(b, n) })
+		b.Run(fmt.Sprintf("watchers=%d/earshot", n), func(b *testing.B) { stream(b, n, ahead) })
+		b.Run(fmt.Sprintf("watchers=%d/floor", n), func(b *testing.B) { broadcast(b, n, ahead) })
 	}
 }
 
-func fanOut(b *testing.B, n int) {
-	w := newWorld(b)
-	w.talking(ivanov, "1", "PJSIP/101", "101")
-	h := http.Header{"Authorization": {"Bearer " + w.token["carl"]}}
-	a := crowd(b, n, w.web.URL+"/v1/events", h)
-	a.took(1) // the snapshot
-	leg := phone("1.p", "PJSIP/101", call.StateUp, call.Identity{Number: "101"}, ivanov.identity())
-	i := 0
+// BenchmarkEventStreamAtRest is the same with one change under way at a time, as it is most of the day: nothing is ever behind, so there is
+// one write for each message.
+func BenchmarkEventStreamAtRest(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("watchers=%d/earshot", n), func(b *testing.B) { stream(b, n, 1) })
+		b.Run(fmt.Sprintf("watchers=%d/floor", n), func(b *testing.B) { broadcast(b, n, 1) })
+	}
+}
+
+func stream(b *testing.B, n, ahead int) {
+	w := newCompany(b)
+	web := httptest.NewServer(w.door)
+	b.Cleanup(web.Close)
+	c := newCrowd(b, n, 1, ahead, web.Listener.Addr().String(), w.token["panel"])
+	c.wait() // for the snapshots
+	d := newDay()
+	measure(b, c, 1, func(int) { w.ingest(d.next()...) })
+}
+
+func broadcast(b *testing.B, n, ahead int) {
+	messages := recorded(b)
+	f := newFloor(b, n)
+	c := newCrowd(b, n, 0, ahead, f.web.Listener.Addr().String(), "")
+	<-f.all
+	measure(b, c, 0, func(i int) {
+		m := messages[i%len(messages)]
+		m.Seq = uint64(i + 1)
+		f.send(b, m)
+	})
+}
+
+// measure makes changes, waiting for the crowd whenever so many as may be are under way, and for all of them in the end.
+func measure(b *testing.B, c *crowd, before int, change func(i int)) {
 	b.ReportAllocs()
-	for b.Loop() {
-		kind := call.LegHeld
-		if i%2 == 1 {
-			kind = call.LegUnheld
-		}
-		i++
-		w.ingest(call.Event{Kind: kind, Channel: leg, At: at(20 + i)})
-		if i%burst == 0 {
-			a.took(burst)
+	i := 0
+	step := func() {
+		change(i)
+		if i++; i%c.ahead == 0 {
+			c.wait()
 		}
 	}
-	a.took(i % burst)
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(i*n), "ns/delivery")
+	for b.Loop() {
+		step()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(i*len(c.conns)), "ns/delivery")
+	for i%c.ahead != 0 {
+		step()
+	}
+	c.check(before + i)
 }
 
-func broadcast(b *testing.B, n int) {
-	message := []byte(`{"type":"employee","seq":1234,"employee":{"id":"anna","name":"Anna Petrova","department":"sales","state":"held","since":"2026-10-01T09:00:20Z",` +
-		`"calls":[{"id":"cabcdefghijkmnpqrstuv","direction":"in","state":"held","since":"2026-10-01T09:00:20Z","peer":{"number":"+79161234567","name":"Ivanov"}}],` +
-		`"can":["spy","whisper","barge"]}}`)
-	var mu sync.Mutex
-	var out []chan []byte
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			return
-		}
-		defer conn.CloseNow()
-		c := make(chan []byte, 512)
-		c <- message
-		mu.Lock()
-		out = append(out, c)
-		mu.Unlock()
-		for m := range c {
-			if conn.Write(context.Background(), websocket.MessageText, m) != nil {
-				return
+// newCompany is a world of 100 employees e0, e1, …; the even ones may observe all, and all may spy on all.
+func newCompany(t testing.TB) *world {
+	w := newWorld(t)
+	var b strings.Builder
+	b.WriteString("version: 1\ndepartments: {sales: {name: Sales}}\nemployees:\n")
+	for i := range employees {
+		fmt.Fprintf(&b, "  e%d: {name: Employee %d, phones: [PJSIP/%d], numbers: [\"%d\"], department: sales, observe: %v, listen: true, intercept: true}\n",
+			i, i, 1000+i, 1000+i, i%2 == 0)
+	}
+	b.WriteString("trunks: [PJSIP/trunk]\n")
+	w.gate.SetPolicy(w.policy(b.String()))
+	token, hash := auth.NewToken()
+	w.token["panel"] = token
+	if err := auth.AddToken(w.file, auth.Entry{Panel: "crm", ActsFor: []string{auth.Everyone}, Hash: hash}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.tokens.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// day is what happens at the company: a call comes, is answered, and one that was answered ten calls ago ends.
+type day struct {
+	calls [40]struct{ rings, talks, ends []call.Event }
+	step  int
+}
+
+func newDay() *day {
+	s := &day{}
+	for i := range s.calls {
+		id, endpoint, exten := fmt.Sprint(i), fmt.Sprintf("PJSIP/%d", 1000+2*i), fmt.Sprint(1000+2*i)
+		o := outside{fmt.Sprintf("Caller %d", i), fmt.Sprintf("+7916%07d", i)}
+		c := &s.calls[i]
+		c.rings, c.talks = o.rings(id, endpoint, exten, 10), o.talks(id, endpoint, exten, 15)
+		// The employee hangs up: to who sees the caller, too, that is one change.
+		e := ends(id, 20)
+		c.ends = []call.Event{e[2], e[0], e[1], e[3]}
+	}
+	return s
+}
+
+// next is what the PBX tells of the next change.
+func (s *day) next() []call.Event {
+	round, kind := s.step/3, s.step%3
+	s.step++
+	c := &s.calls[round%len(s.calls)]
+	switch kind {
+	case 0:
+		for i := range c.rings { // the ids come again, as those of other channels
+			created := start.Add(timed(round))
+			c.rings[i].Channel.Created = created
+			if c.rings[i].Peer.ID != "" {
+				c.rings[i].Peer.Created = created
 			}
 		}
-	}))
-	defer web.Close()
-	defer func() {
-		for _, c := range out {
-			close(c)
-		}
-	}()
-	a := crowd(b, n, web.URL, nil)
-	a.took(1)
-	i := 0
-	b.ReportAllocs()
-	for b.Loop() {
-		i++
-		for _, c := range out {
-			c <- message
-		}
-		if i%burst == 0 {
-			a.took(burst)
-		}
+		return c.rings
+	case 1:
+		return c.talks
 	}
-	a.took(i % burst)
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(i*n), "ns/delivery")
+	if round < 10 {
+		return s.hold(c.talks[0].Channel)
+	}
+	return s.calls[(round-10)%len(s.calls)].ends
 }
 
-// readers are clients that read and count.
-type readers struct{ ticks []chan struct{} }
-
-// took waits until each has read so many messages more.
-func (a *readers) took(messages int) {
-	for _, c := range a.ticks {
-		for range messages {
-			<-c
-		}
+// recorded are the messages of the script as watchers get them, in turn of one who may observe and of one who may not.
+func recorded(t testing.TB) []gate.Message {
+	w := newCompany(t)
+	web := httptest.NewServer(w.door)
+	t.Cleanup(web.Close)
+	watchers := [2]*watcher{w.watchAs("e0"), w.watchAs("e1")}
+	for _, r := range watchers {
+		r.next()
 	}
-}
-
-func crowd(b *testing.B, n int, url string, h http.Header) *readers {
-	b.Helper()
-	a := &readers{}
-	for range n {
-		conn, _, err := websocket.Dial(b.Context(), url, &websocket.DialOptions{HTTPHeader: h})
-		if err != nil {
-			b.Fatal(err)
-		}
-		conn.SetReadLimit(-1)
-		tick := make(chan struct{}, burst)
-		a.ticks = append(a.ticks, tick)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for {
-				_, r, err := conn.Reader(context.Background())
-				if err != nil {
-					return
-				}
-				if _, err := io.Copy(io.Discard, r); err != nil {
-					return
-				}
-				tick <- struct{}{}
+	s := newDay()
+	var out []gate.Message
+	for i := range 3 * len(s.calls) {
+		w.ingest(s.next()...)
+		for k, r := range watchers {
+			if m := r.next(); k == i%2 {
+				out = append(out, m)
 			}
-		}()
-		b.Cleanup(func() { _ = conn.CloseNow(); <-done })
+		}
 	}
-	return a
+	return out
+}
+
+// TestTheBenchmarksWatchersAreToldTheTruth plays the script of the benchmark to all who are in it: each gets one message for each change, and
+// what they have been told adds up to the board.
+func TestTheBenchmarksWatchersAreToldTheTruth(t *testing.T) {
+	w := newCompany(t)
+	s := newDay()
+	var watchers []*watcher
+	for i := range employees {
+		r := w.watchAs(fmt.Sprint("e", i))
+		r.next()
+		watchers = append(watchers, r)
+	}
+	told := make([]map[string]mask.Row, employees)
+	const steps = 150
+	for range steps {
+		w.ingest(s.next()...)
+	}
+	for i, r := range watchers {
+		told[i] = map[string]mask.Row{}
+		for step := range steps {
+			m := r.next()
+			if m.Type != gate.MessageEmployee || m.Seq != uint64(step+2) {
+				t.Fatalf("%+v", m)
+			}
+			told[i][m.Employee.ID] = *m.Employee
+		}
+	}
+	hidden, seen := 0, 0
+	for i := range watchers {
+		var board gate.Board
+		w.ask("panel", "GET", "/v1/employees", "", "X-Earshot-Employee", fmt.Sprint("e", i)).decode(t, &board)
+		for _, row := range board.Employees {
+			for _, v := range row.Calls {
+				if v.Hidden {
+					hidden++
+				} else {
+					seen++
+				}
+			}
+			got, ok := told[i][row.ID]
+			if !ok {
+				continue // nobody has called him yet
+			}
+			a, _ := json.Marshal(got)
+			if b, _ := json.Marshal(row); string(a) != string(b) {
+				t.Fatalf("e%d was told\n%s of what is\n%s", i, a, b)
+			}
+		}
+	}
+	if hidden == 0 || seen == 0 {
+		t.Fatalf("%d calls hidden and %d seen", hidden, seen)
+	}
 }
