@@ -130,7 +130,7 @@ func (g *Gate) become(a *act, state string) {
 
 // tellLocked sends the act as it stands to its subject's watchers. Caller holds the lock.
 func (g *Gate) tellLocked(a *act) {
-	for w := range g.watchers {
+	for _, w := range g.watchers {
 		if w.subject.Employee() != a.employee {
 			continue
 		}

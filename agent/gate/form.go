@@ -27,6 +27,12 @@ type form struct {
 	once  sync.Once // guards the making of what follows, by the first who needs it
 	body  []byte    // the row as JSON
 	holes []int     // where in it the handles go
+
+	one struct { // room for the one call that most have
+		call [1]mask.View
+		mark [1]mark
+		hole [1]int
+	}
 }
 
 // mark is what the handle of a call is made of. It does not leave the gate.
@@ -89,15 +95,13 @@ func (g *Gate) write(set *policy.Set, e *entry, c *class) *form {
 	}
 	f := &form{row: mask.Row{
 		ID: set.ID(e.ref), Name: set.Name(e.ref), Department: set.DepartmentOf(e.ref).ID,
-		Calls: make([]mask.View, len(c.sights)), Can: canLists[c.can],
+		Can: canLists[c.can],
 	}}
-	if len(c.sights) > 0 {
-		f.marks = make([]mark, len(c.sights))
-	}
+	f.row.Calls, f.marks, f.holes = f.one.call[:0], f.one.mark[:0], f.one.hole[:0]
 	for i, s := range c.sights {
 		leg := &e.legs[i]
-		f.row.Calls[i] = mask.Of(&leg.facts, s, "")
-		f.marks[i] = mark{leg.leg, leg.serial, s}
+		f.row.Calls = append(f.row.Calls, mask.Of(&leg.facts, s, ""))
+		f.marks = append(f.marks, mark{leg.leg, leg.serial, s})
 	}
 	f.row.Sum(e.idleSince)
 	c.form = f
@@ -121,9 +125,12 @@ func (r *reader) row(f *form) mask.Row {
 	return row
 }
 
+// usual is more bytes than most rows have.
+const usual = 512
+
 // appendRow appends the form with the reader's handles as JSON: the same bytes as of row.
 func (r *reader) appendRow(dst []byte, f *form) []byte {
-	f.once.Do(func() { f.body = f.row.AppendJSON(nil, &f.holes) })
+	f.once.Do(func() { f.body = f.row.AppendJSON(make([]byte, 0, usual), &f.holes) })
 	begin := len(dst)
 	dst = append(dst, f.body...)
 	for i, at := range f.holes {

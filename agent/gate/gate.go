@@ -83,7 +83,7 @@ type Gate struct {
 	hearing  map[call.LegID][]*act // which acts' ground rests on a leg
 	board    map[policy.Ref]*entry
 	touching map[call.LegID][]*entry // which rows a leg has a part in
-	watchers map[*Watcher]struct{}
+	watchers []*Watcher              // in the order in which they came
 	scratch  scratch
 }
 
@@ -108,7 +108,7 @@ func New(cfg Config) *Gate {
 	g := &Gate{
 		cfg: cfg, log: cfg.Log, met: cfg.Metrics, ctx: ctx, stop: stop,
 		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
-		board: map[policy.Ref]*entry{}, touching: map[call.LegID][]*entry{}, watchers: map[*Watcher]struct{}{},
+		board: map[policy.Ref]*entry{}, touching: map[call.LegID][]*entry{},
 	}
 	g.scratch.reach = call.Reach{Phone: g.isPhone, Spy: g.spyMode}
 	_, _ = rand.Read(g.key[:]) // never fails: crypto/rand ends the program instead
@@ -164,7 +164,7 @@ func (g *Gate) Close(ctx context.Context) error {
 		for _, a := range g.acts {
 			a.finish(ending{reason: reasonShutdown})
 		}
-		for w := range g.watchers {
+		for _, w := range g.watchers {
 			g.cut(w, CutShutdown)
 		}
 	})

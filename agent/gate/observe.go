@@ -40,7 +40,7 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 	for _, e := range rows {
 		g.refresh(t, set, e, ev.At)
 	}
-	for w := range g.watchers {
+	for _, w := range g.watchers {
 		for _, e := range rows {
 			g.show(w, set, e)
 		}
@@ -113,7 +113,7 @@ func (g *Gate) lost() {
 	}
 	g.known = false
 	g.rebuild(nil)
-	for w := range g.watchers {
+	for _, w := range g.watchers {
 		g.send(w, Message{Type: MessageUnknown})
 	}
 }

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -47,7 +48,7 @@ var (
 
 // Watch opens an event stream for the subject. Its first message is a snapshot.
 func (g *Gate) Watch(s auth.Subject) (*Watcher, error) {
-	w := &Watcher{reader: reader{gate: g, subject: s.Employee()}, subject: s, wake: make(chan struct{}, 1)}
+	w := &Watcher{reader: reader{gate: g, subject: s.Employee()}, subject: s, wake: make(chan struct{}, 1), digits: []byte{'0'}}
 	err := error(nil)
 	g.locked(func(*call.Table) {
 		if g.closed {
@@ -58,7 +59,7 @@ func (g *Gate) Watch(s auth.Subject) (*Watcher, error) {
 			err = refusedSubject()
 			return
 		}
-		g.watchers[w] = struct{}{}
+		g.watchers = append(g.watchers, w)
 		g.met.watchers.Inc()
 		g.snapshot(w)
 	})
@@ -69,10 +70,11 @@ func (g *Gate) Watch(s auth.Subject) (*Watcher, error) {
 }
 
 func (g *Gate) cut(w *Watcher, why error) {
-	if _, ok := g.watchers[w]; !ok {
+	if w.cut != nil {
 		return
 	}
-	delete(g.watchers, w)
+	// Into memory of its own, as somebody may be going through the watchers.
+	g.watchers = slices.DeleteFunc(slices.Clone(g.watchers), func(o *Watcher) bool { return o == w })
 	g.met.watchers.Dec()
 	if errors.Is(why, CutSlow) {
 		g.met.cutoffs.Inc()
@@ -107,7 +109,7 @@ func (g *Gate) show(w *Watcher, set *policy.Set, e *entry) {
 
 // resnap sends every watcher a new snapshot.
 func (g *Gate) resnap() {
-	for w := range g.watchers {
+	for _, w := range g.watchers {
 		g.snapshot(w)
 	}
 }

@@ -17,26 +17,28 @@ const (
 	handful = 32
 )
 
-// Watcher is one open event stream. Wait, Append and Next are for one goroutine; Close may be called by any.
+// Watcher is one open event stream. Wait, Append and Next are for one goroutine; Leave and Close may be called by any.
 type Watcher struct {
-	subject auth.Subject
-	reader  // of the goroutine that reads, as the next two
-
-	taken  []item // out of the queue, and not given out yet
-	number uint64 // of the last message that was given out
-	buffer [handful]item
-
 	// Under the gate's lock.
 	cut   error
 	me    policy.Ref
 	shown []glance
 
-	wake chan struct{} // tells one who waits that there is something, or that the stream is over
-
 	mu      sync.Mutex // guards what follows; taken inside the gate's lock too, and held for nothing that waits
-	items   []item
 	waiting bool
+	left    bool  // the reader wants no more
 	over    error // the stream ends after the items
+	items   []item
+	wake    chan struct{} // tells one who waits that there is something, or that the stream is over
+
+	// Of the goroutine that reads.
+	taken  []item // out of the queue, and not given out yet
+	number uint64 // of the last message that was given out
+	digits []byte // the same as text
+	buffer [handful]item
+	reader
+
+	subject auth.Subject
 }
 
 // item is one message in a queue: a row or a board, which are made into messages by who reads them, or another message.
@@ -71,6 +73,15 @@ func (w *Watcher) end(why error) {
 	w.rouse()
 }
 
+// Leave ends the stream for who reads it: Wait returns context.Canceled from now on, though messages may be there. It does not wait and needs no
+// lock of the gate; Close is to follow.
+func (w *Watcher) Leave() {
+	w.mu.Lock()
+	w.left, w.waiting = true, false
+	w.mu.Unlock()
+	w.rouse()
+}
+
 func (w *Watcher) rouse() {
 	select {
 	case w.wake <- struct{}{}:
@@ -82,6 +93,9 @@ func (w *Watcher) rouse() {
 func (w *Watcher) take(n int, wait bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.left {
+		return context.Canceled
+	}
 	if len(w.items) == 0 {
 		w.waiting = wait && w.over == nil
 		return w.over
@@ -90,23 +104,19 @@ func (w *Watcher) take(n int, wait bool) error {
 	rest := copy(w.items, w.items[n:])
 	clear(w.items[rest:])
 	w.items, w.taken = w.items[:rest], w.buffer[:n]
+	w.gate.met.deliveries.Add(float64(n))
 	return nil
 }
 
-// Wait returns nil once there is a message to be had from Append or Next, one of the Cut errors when there is none any more, and ctx's error
-// when that is over first. A message that is there already is to be had whatever ctx says.
-func (w *Watcher) Wait(ctx context.Context) error { return w.await(ctx, handful) }
-
-func (w *Watcher) await(ctx context.Context, n int) error {
+// Wait returns nil once there is a message to be had from Append or Next, one of the Cut errors when there is none any more, and
+// context.Canceled after Leave or Close.
+func (w *Watcher) Wait() error {
 	for len(w.taken) == 0 {
-		err := w.take(n, true)
-		if err != nil || len(w.taken) > 0 {
+		if err := w.take(handful, true); err != nil {
 			return err
 		}
-		select {
-		case <-w.wake:
-		case <-ctx.Done():
-			return ctx.Err()
+		if len(w.taken) == 0 {
+			<-w.wake // and no context beside it: that would cost as much as all the rest
 		}
 	}
 	return nil
@@ -121,15 +131,15 @@ func (w *Watcher) Append(dst []byte) ([]byte, bool) {
 	switch {
 	case it.row != nil:
 		dst = append(dst, `{"type":"`+MessageEmployee+`","seq":`...)
-		dst = mask.AppendUint(dst, w.number)
+		dst = append(dst, w.digits...)
 		dst = w.appendRow(append(dst, `,"employee":`...), it.row)
 	case it.board != nil:
 		dst = append(dst, `{"type":"`+MessageSnapshot+`","seq":`...)
-		dst = mask.AppendUint(dst, w.number)
+		dst = append(dst, w.digits...)
 		dst = w.appendBoard(append(dst, `,"board":`...), it.board)
 	default:
 		dst = mask.AppendString(append(dst, `{"type":`...), it.message.Type)
-		dst = mask.AppendUint(append(dst, `,"seq":`...), w.number)
+		dst = append(append(dst, `,"seq":`...), w.digits...)
 		if s := it.message.Supervision; s != nil {
 			dst = s.AppendJSON(append(dst, `,"supervision":`...))
 		}
@@ -140,10 +150,21 @@ func (w *Watcher) Append(dst []byte) ([]byte, bool) {
 	return append(dst, '}'), true
 }
 
-// Next waits for the next message. It returns what Wait returns when there is none.
+// Next waits for the next message. When there is none any more it returns what Wait returns, and ctx's error when that is over first; a message
+// that is there already is to be had whatever ctx says.
 func (w *Watcher) Next(ctx context.Context) (Message, error) {
-	if err := w.await(ctx, 1); err != nil {
-		return Message{}, err
+	for len(w.taken) == 0 {
+		if err := w.take(1, true); err != nil {
+			return Message{}, err
+		}
+		if len(w.taken) > 0 {
+			break
+		}
+		select {
+		case <-w.wake:
+		case <-ctx.Done():
+			return Message{}, ctx.Err()
+		}
 	}
 	it, _ := w.pop()
 	var m Message
@@ -169,9 +190,23 @@ func (w *Watcher) pop() (it item, ok bool) {
 	it = w.taken[0]
 	w.taken[0] = item{}
 	w.taken = w.taken[1:]
-	w.number++
-	w.gate.met.deliveries.Inc()
+	w.count()
 	return it, true
+}
+
+// count gives the next message its number.
+func (w *Watcher) count() {
+	w.number++
+	i := len(w.digits) - 1
+	for ; i >= 0 && w.digits[i] == '9'; i-- {
+		w.digits[i] = '0'
+	}
+	if i < 0 {
+		w.digits = append(w.digits, '0')
+		w.digits[0] = '1'
+		return
+	}
+	w.digits[i]++
 }
 
 // Close ends the stream.

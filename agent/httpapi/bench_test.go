@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -20,7 +21,7 @@ const (
 )
 
 // BenchmarkEventStream brings the changes of a busy board to many watchers over loopback TCP: calls come, are answered and end at a company of
-// 100, of whom every other may observe. One op is one change, read by all; the PBX tells of each in five events. The floor is a broadcaster
+// 100, of whom every other may observe. One op is one change, read by all. The floor is a broadcaster
 // that writes each message once as JSON and sends the same bytes to all; it too writes whatever waits for a connection in one go.
 func BenchmarkEventStream(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
@@ -45,6 +46,7 @@ func stream(b *testing.B, n, ahead int) {
 	c := newCrowd(b, n, 1, ahead, web.Listener.Addr().String(), w.token["panel"])
 	c.wait() // for the snapshots
 	d := newDay()
+	w.ingest(d.waiting...)
 	measure(b, c, 1, func(int) { w.ingest(d.next()...) })
 }
 
@@ -102,48 +104,46 @@ func newCompany(t testing.TB) *world {
 	return w
 }
 
-// day is what happens at the company: a call comes, is answered, and one that was answered ten calls ago ends.
+// day is what happens at the company: customers wait, and one after the other rings at an employee's, who answers; the call that was answered
+// ten calls ago ends. Each is one change, of which the PBX tells by one event, but for a call that comes: there the leg is told of before it
+// is dialled.
 type day struct {
-	calls [40]struct{ rings, talks, ends []call.Event }
-	step  int
+	waiting []call.Event
+	calls   [40]struct{ rings, talks, ends, holds []call.Event }
+	step    int
 }
 
 func newDay() *day {
-	s := &day{}
-	for i := range s.calls {
+	d := &day{}
+	for i := range d.calls {
 		id, endpoint, exten := fmt.Sprint(i), fmt.Sprintf("PJSIP/%d", 1000+2*i), fmt.Sprint(1000+2*i)
 		o := outside{fmt.Sprintf("Caller %d", i), fmt.Sprintf("+7916%07d", i)}
-		c := &s.calls[i]
-		c.rings, c.talks = o.rings(id, endpoint, exten, 10), o.talks(id, endpoint, exten, 15)
-		// The employee hangs up: to who sees the caller, too, that is one change.
-		e := ends(id, 20)
-		c.ends = []call.Event{e[2], e[0], e[1], e[3]}
+		rings, talks, ends := o.rings(id, endpoint, exten, 10), o.talks(id, endpoint, exten, 15), ends(id, 20)
+		d.waiting = append(d.waiting, rings[0])
+		c := &d.calls[i]
+		c.rings, c.talks, c.ends = rings[1:3], talks[:1], ends[2:3]
+		c.holds = []call.Event{{Kind: call.LegHeld, Channel: talks[0].Channel, At: at(17)}}
 	}
-	return s
+	return d
 }
 
 // next is what the PBX tells of the next change.
-func (s *day) next() []call.Event {
-	round, kind := s.step/3, s.step%3
-	s.step++
-	c := &s.calls[round%len(s.calls)]
-	switch kind {
-	case 0:
-		for i := range c.rings { // the ids come again, as those of other channels
-			created := start.Add(timed(round))
-			c.rings[i].Channel.Created = created
-			if c.rings[i].Peer.ID != "" {
-				c.rings[i].Peer.Created = created
-			}
-		}
+func (d *day) next() []call.Event {
+	round, kind := d.step/3, d.step%3
+	d.step++
+	c := &d.calls[round%len(d.calls)]
+	switch {
+	case kind == 0:
+		// The ids come again, as those of other channels.
+		created := start.Add(time.Duration(round) * time.Millisecond)
+		c.rings[0].Channel.Created, c.rings[1].Peer.Created, c.talks[0].Channel.Created = created, created, created
 		return c.rings
-	case 1:
+	case kind == 1:
 		return c.talks
+	case round < 10:
+		return c.holds
 	}
-	if round < 10 {
-		return s.hold(c.talks[0].Channel)
-	}
-	return s.calls[(round-10)%len(s.calls)].ends
+	return d.calls[(round-10)%len(d.calls)].ends
 }
 
 // recorded are the messages of the script as watchers get them, in turn of one who may observe and of one who may not.
@@ -156,6 +156,7 @@ func recorded(t testing.TB) []gate.Message {
 		r.next()
 	}
 	s := newDay()
+	w.ingest(s.waiting...)
 	var out []gate.Message
 	for i := range 3 * len(s.calls) {
 		w.ingest(s.next()...)
@@ -173,6 +174,7 @@ func recorded(t testing.TB) []gate.Message {
 func TestTheBenchmarksWatchersAreToldTheTruth(t *testing.T) {
 	w := newCompany(t)
 	s := newDay()
+	w.ingest(s.waiting...)
 	var watchers []*watcher
 	for i := range employees {
 		r := w.watchAs(fmt.Sprint("e", i))

@@ -14,19 +14,10 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
-	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/gate"
 )
-
-func timed(round int) time.Duration { return time.Duration(round) * time.Millisecond }
-
-// hold is a change of a call in its first seconds, for those steps at which no call is old enough to end.
-func (s *day) hold(leg call.Channel) []call.Event {
-	return []call.Event{{Kind: call.LegHeld, Channel: leg, At: at(17)}}
-}
 
 // watchAs opens the event stream as an employee of the company.
 func (w *world) watchAs(employee string) *watcher {

@@ -42,7 +42,7 @@ type Config struct {
 	// Clock is what the limits count by; nil: time.Now.
 	Clock func() time.Time
 
-	WriteTimeout time.Duration // how long one message of an event stream may take; 10 s
+	WriteTimeout time.Duration // how long one write to an event stream is waited for, and at most half as long again; 10 s
 	PingInterval time.Duration // how often a stream is looked after: is the other side there, does its credential hold; 20 s
 }
 

@@ -54,10 +54,10 @@ type stream struct {
 	conn    *websocket.Conn
 	raw     *wire
 
-	over chan struct{}      // closed by end
-	stop context.CancelFunc // wakes the writer
-	once sync.Once
-	why  ending // set before over is closed
+	over    chan struct{} // closed by end
+	watcher *gate.Watcher // whose reader is to leave then
+	once    sync.Once
+	why     ending // set before over is closed
 }
 
 // end says why the stream is over; the first reason stands. It does not wait.
@@ -65,7 +65,7 @@ func (st *stream) end(e ending) {
 	st.once.Do(func() {
 		st.why = e
 		close(st.over)
-		st.stop()
+		st.watcher.Leave()
 	})
 }
 
@@ -106,15 +106,14 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.mute = false
-	ctx, stop := context.WithCancel(context.Background()) // the request's ends when it is taken over
-	defer stop()
-	st := &stream{subject: who, conn: conn, raw: x.conn, over: make(chan struct{}), stop: stop}
+	x.conn.patience = s.cfg.WriteTimeout
+	st := &stream{subject: who, conn: conn, raw: x.conn, over: make(chan struct{}), watcher: watcher}
 	s.enter(st)
 	defer s.exit(st)
 	var both sync.WaitGroup
 	both.Go(st.listen)
 	both.Go(func() { s.keep(st) })
-	s.deliver(ctx, x, st, watcher)
+	s.deliver(x, st)
 	watcher.Close()
 	s.hangUp(x, st)
 	both.Wait()
@@ -126,31 +125,28 @@ const flush = 32 << 10
 // spare are buffers for them. A stream on which nothing happens holds none.
 var spare = sync.Pool{New: func() any { return new([]byte) }}
 
-// deliver writes messages until the stream is over: all that are there in one go, so that a watcher who is behind catches up.
-func (s *Server) deliver(ctx context.Context, x *exchange, st *stream, watcher *gate.Watcher) {
+// deliver writes messages until the stream is over: all that are there in one go, so that a watcher who is behind catches up. What is ready
+// when another has ended the stream is not sent: the credential may be what has ended.
+func (s *Server) deliver(x *exchange, st *stream) {
 	for {
-		err := watcher.Wait(ctx)
-		if ctx.Err() != nil {
-			return // a message that is ready all the same is not sent: the credential may be what has ended
-		}
-		if err != nil {
+		if err := st.watcher.Wait(); err != nil {
 			st.end(endOf(err))
 			return
 		}
 		buf := spare.Get().(*[]byte)
-		frames, messages := collect((*buf)[:0], watcher)
-		// The deadline is the connection's and not a context's, which would cost a timer for each write. It is taken back, for a ping
-		// that comes later.
-		_ = st.raw.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
-		err = st.raw.send(frames)
-		if err != nil {
+		frames, messages := collect((*buf)[:0], st.watcher)
+		select {
+		case <-st.over:
+			return
+		default:
+		}
+		if err := st.raw.send(frames); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				st.end(endStuck)
 			}
 			st.end(endGone)
 			return
 		}
-		_ = st.raw.SetWriteDeadline(time.Time{})
 		x.sent += messages
 		x.bytes += int64(len(frames))
 		if cap(frames) <= 2*flush {
@@ -220,7 +216,6 @@ func (s *Server) keep(st *stream) {
 func (s *Server) hangUp(x *exchange, st *stream) {
 	x.ended = st.why.word
 	s.met.ends.WithLabelValues(st.why.word).Inc()
-	_ = st.raw.SetWriteDeadline(time.Time{})
 	if st.why.code == 0 {
 		_ = st.conn.CloseNow()
 		return

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net"
 	"sync"
+	"time"
 )
 
 // wire is a hijacked connection to which two write: the WebSocket its control frames, and the stream its messages, several at a time, for
@@ -12,8 +13,10 @@ import (
 // follows a close frame (RFC 6455, section 5.5.1).
 type wire struct {
 	net.Conn
+	patience time.Duration // a write is waited for that long, and at most half as long again; zero: for ever
 
-	mu     sync.Mutex // held while a write waits for the other side, as within net.Conn itself; the write deadline bounds it
+	mu     sync.Mutex // held while a write waits for the other side, as within net.Conn itself; the patience bounds it
+	until  time.Time  // the deadline that is set
 	closed bool       // a close frame is out
 }
 
@@ -25,6 +28,7 @@ func (c *wire) Write(frame []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = c.closed || len(frame) > 0 && frame[0] == opClose
+	c.bound()
 	return c.Conn.Write(frame)
 }
 
@@ -35,8 +39,21 @@ func (c *wire) send(frames []byte) error {
 	if c.closed {
 		return net.ErrClosed
 	}
+	c.bound()
 	_, err := c.Conn.Write(frames)
 	return err
+}
+
+// bound sees to it that there is a deadline for the write to come. It is the connection's and not a context's, which would cost a timer for each
+// write, and it is not set anew as long as there is enough of it left.
+func (c *wire) bound() {
+	if c.patience == 0 {
+		return
+	}
+	if now := time.Now(); c.until.Sub(now) < c.patience {
+		c.until = now.Add(c.patience + c.patience/2)
+		_ = c.SetWriteDeadline(c.until)
+	}
 }
 
 // over makes the WebSocket write to the wire what it would write to the connection.
