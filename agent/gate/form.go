@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 
@@ -125,12 +126,15 @@ func (r *reader) row(f *form) mask.Row {
 	return row
 }
 
-// usual is more bytes than most rows have.
-const usual = 512
+// render writes the row, into memory of its very size: it may wait in many queues.
+func (f *form) render() {
+	var room [768]byte // more than most rows take
+	f.body = bytes.Clone(f.row.AppendJSON(room[:0], &f.holes))
+}
 
 // appendRow appends the form with the reader's handles as JSON: the same bytes as of row.
 func (r *reader) appendRow(dst []byte, f *form) []byte {
-	f.once.Do(func() { f.body = f.row.AppendJSON(make([]byte, 0, usual), &f.holes) })
+	f.once.Do(f.render)
 	begin := len(dst)
 	dst = append(dst, f.body...)
 	for i, at := range f.holes {

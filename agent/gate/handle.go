@@ -15,7 +15,7 @@ var handleText = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadd
 // appearance. It tells nothing by itself; the way back is to make the handles of the row's legs and compare.
 //
 // It is a hash over a secret and the three. Less than half of the sum is shown, so nobody can go on hashing from it, which is what HMAC, at
-// four times the price, is there to prevent.
+// four times the price, is there to prevent. The secret has 128 bits, so that with ids of the usual length all fits into one block.
 func (g *Gate) handle(subject, employee string, leg call.LegID, s mask.Sight) string {
 	text := g.name(subject, employee, leg, s)
 	return string(text[:])
@@ -23,7 +23,7 @@ func (g *Gate) handle(subject, employee string, leg call.LegID, s mask.Sight) st
 
 func (g *Gate) name(subject, employee string, leg call.LegID, s mask.Sight) (text [mask.HandleLen]byte) {
 	var room [192]byte
-	b := append(room[:0], g.key[:]...)
+	b := append(room[:0], g.key[:16]...)
 	b = append(b, byte(s))
 	for _, part := range [...]string{subject, employee, string(leg)} {
 		b = append(b, byte(len(part)>>8), byte(len(part)))

@@ -10,12 +10,8 @@ import (
 	"github.com/earshot-pbx/earshot/policy"
 )
 
-const (
-	// queue is how many messages a watcher may be behind before he is cut off.
-	queue = 512
-	// handful is how many of them his reader takes at once.
-	handful = 32
-)
+// queue is how many messages may wait for a watcher, beside those that his reader has taken already, before he is cut off.
+const queue = 512
 
 // Watcher is one open event stream. Wait, Append and Next are for one goroutine; Leave and Close may be called by any.
 type Watcher struct {
@@ -32,10 +28,10 @@ type Watcher struct {
 	wake    chan struct{} // tells one who waits that there is something, or that the stream is over
 
 	// Of the goroutine that reads.
-	taken  []item // out of the queue, and not given out yet
+	taken  []item // out of the queue
+	next   int    // the first of them that was not given out yet
 	number uint64 // of the last message that was given out
 	digits []byte // the same as text
-	buffer [handful]item
 	reader
 
 	subject auth.Subject
@@ -89,8 +85,9 @@ func (w *Watcher) rouse() {
 	}
 }
 
-// take gets up to n messages out of the queue. When there are none it tells why the stream is over, or notes whether somebody waits.
-func (w *Watcher) take(n int, wait bool) error {
+// take gets what is in the queue, all that was taken before having been given out. When nothing is there it tells why the stream is over, or
+// notes whether somebody waits.
+func (w *Watcher) take(wait bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.left {
@@ -100,22 +97,22 @@ func (w *Watcher) take(n int, wait bool) error {
 		w.waiting = wait && w.over == nil
 		return w.over
 	}
-	n = copy(w.buffer[:n], w.items)
-	rest := copy(w.items, w.items[n:])
-	clear(w.items[rest:])
-	w.items, w.taken = w.items[:rest], w.buffer[:n]
-	w.gate.met.deliveries.Add(float64(n))
+	w.items, w.taken, w.next = w.taken[:0], w.items, 0
+	w.gate.met.deliveries.Add(float64(len(w.taken)))
 	return nil
 }
+
+// ready reports whether there is a message that was taken and not given out.
+func (w *Watcher) ready() bool { return w.next < len(w.taken) }
 
 // Wait returns nil once there is a message to be had from Append or Next, one of the Cut errors when there is none any more, and
 // context.Canceled after Leave or Close.
 func (w *Watcher) Wait() error {
-	for len(w.taken) == 0 {
-		if err := w.take(handful, true); err != nil {
+	for !w.ready() {
+		if err := w.take(true); err != nil {
 			return err
 		}
-		if len(w.taken) == 0 {
+		if !w.ready() {
 			<-w.wake // and no context beside it: that would cost as much as all the rest
 		}
 	}
@@ -153,11 +150,11 @@ func (w *Watcher) Append(dst []byte) ([]byte, bool) {
 // Next waits for the next message. When there is none any more it returns what Wait returns, and ctx's error when that is over first; a message
 // that is there already is to be had whatever ctx says.
 func (w *Watcher) Next(ctx context.Context) (Message, error) {
-	for len(w.taken) == 0 {
-		if err := w.take(1, true); err != nil {
+	for !w.ready() {
+		if err := w.take(true); err != nil {
 			return Message{}, err
 		}
-		if len(w.taken) > 0 {
+		if w.ready() {
 			break
 		}
 		select {
@@ -184,12 +181,12 @@ func (w *Watcher) Next(ctx context.Context) (Message, error) {
 
 // pop gives out one message that has been taken from the queue, or is there to be taken.
 func (w *Watcher) pop() (it item, ok bool) {
-	if len(w.taken) == 0 && (w.take(handful, false) != nil || len(w.taken) == 0) {
+	if !w.ready() && (w.take(false) != nil || !w.ready()) {
 		return item{}, false
 	}
-	it = w.taken[0]
-	w.taken[0] = item{}
-	w.taken = w.taken[1:]
+	it = w.taken[w.next]
+	w.taken[w.next] = item{}
+	w.next++
 	w.count()
 	return it, true
 }
