@@ -1,0 +1,68 @@
+package gate
+
+import (
+	"slices"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// Naive is what a subject is to be shown of every employee, worked out in the plainest way: from the table and not from the board, each sight and
+// each button decided by itself, each row written for him alone. Only since when an employee is idle is the board's to know.
+func (g *Gate) Naive(subject string) (rows []mask.Row) {
+	g.locked(func(t *call.Table) {
+		set := g.policy.Load()
+		me, ok := set.Employee(subject)
+		if !ok {
+			return
+		}
+		for ref := range set.Employees() {
+			r := mask.Row{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID, Calls: []mask.View{}, Can: []string{}}
+			var can [4]bool
+			for _, phone := range set.Phones(ref) {
+				for _, l := range t.LegsOf(nil, phone) {
+					if l.Phase() == call.PhaseNone || !g.known {
+						continue
+					}
+					var f legFacts
+					g.gather(t, set, ref, l, &f)
+					s := g.sight(set, me, ref, &f)
+					r.Calls = append(r.Calls, mask.Of(&f.facts, s, g.handle(subject, r.ID, f.leg, s)))
+					g.naively(set, me, ref, &f, s, &can)
+				}
+			}
+			for i, name := range [...]string{"spy", "whisper", "barge", "intercept"} {
+				if can[i] {
+					r.Can = append(r.Can, name)
+				}
+			}
+			r.Sum(g.board[ref].idleSince)
+			rows = append(rows, r)
+		}
+	})
+	return rows
+}
+
+func (g *Gate) naively(set *policy.Set, me, ref policy.Ref, f *legFacts, s mask.Sight, can *[4]bool) {
+	if me == ref || slices.Contains(f.company.present, me) {
+		return
+	}
+	for i, action := range [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept} {
+		r := policy.Request{Subject: me, Target: ref, Action: action}
+		up := f.facts.Phase == call.PhaseTalking || f.facts.Phase == call.PhaseHeld
+		switch {
+		case action != policy.Intercept && up:
+			if s != mask.Hidden {
+				r.With, r.ProtectedNumber, r.UnknownPhone = f.company.everyone(nil), f.company.protected, f.company.unknown
+			}
+		case action == policy.Intercept && f.facts.Phase == call.PhaseRinging && f.facts.Direction == call.In:
+			if s != mask.Hidden {
+				r.With, r.Responsible = f.rung, f.responsible
+			}
+		default:
+			continue
+		}
+		can[i] = can[i] || set.Decide(&r).Allowed
+	}
+}
