@@ -209,3 +209,19 @@ func TestTellingManyAllocatesForTheRowAndNotForTheWatcher(t *testing.T) {
 	}
 	t.Logf("%v and %v", few, many)
 }
+
+// What he sees as the one responsible for a client goes when the caller turns out to be another, though nothing else about the call is new.
+func TestTheOneResponsibleNoLongerSeesACallerWhoIsNotHisClient(t *testing.T) {
+	o := newOffice(t, house)
+	o.rings("x", ivanov, "PJSIP/102")
+	w := o.watch("gus")
+	if c := o.row("gus", "boris").Calls[0]; c.Hidden || c.Peer == nil {
+		t.Fatalf("%+v", c)
+	}
+	ch := o.ch("x.0")
+	ch.Caller.Number = other
+	o.seen(ch)
+	if m := w.next(); m.Employee == nil || !m.Employee.Calls[0].Hidden || m.Employee.Calls[0].Peer != nil {
+		t.Fatalf("%+v", m.Employee)
+	}
+}
