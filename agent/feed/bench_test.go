@@ -1,6 +1,7 @@
 package feed_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -13,71 +14,113 @@ import (
 // is cut off.
 const room = 256
 
-// readers reads n queues. wait is to be called after each room batches that were sent to all, and returns when all are read;
-// stop waits for the queues to be closed.
-func readers(n int, queue func(i int) <-chan feed.Batch) (wait, stop func()) {
-	var wg sync.WaitGroup
-	told := make(chan struct{}, n)
+// crowd are readers. Each tells when it has read another room of batches, and fails when one is not what it should be.
+type crowd struct {
+	n    int
+	told chan struct{}
+	done sync.WaitGroup
+}
+
+func newCrowd(b *testing.B, n int, read func(i int, each func(kind call.Kind))) *crowd {
+	c := &crowd{n: n, told: make(chan struct{}, n)}
 	for i := range n {
-		q := queue(i)
-		wg.Go(func() {
+		c.done.Go(func() {
 			mine := 0
-			for range q {
-				if mine++; mine%room == 0 {
-					told <- struct{}{}
+			read(i, func(kind call.Kind) {
+				if kind != call.LegStateChanged {
+					b.Errorf("reader %d got %v", i, kind)
 				}
-			}
+				if mine++; mine%room == 0 {
+					c.told <- struct{}{}
+				}
+			})
 		})
 	}
-	wait = func() {
-		for range n {
-			<-told
+	return c
+}
+
+func (c *crowd) wait() {
+	for range c.n {
+		<-c.told
+	}
+}
+
+// measure publishes, waiting for the crowd after each room and in the end.
+func (c *crowd) measure(b *testing.B, publish func(i int)) (sent int) {
+	b.ReportAllocs()
+	step := func() {
+		publish(sent)
+		if sent++; sent%room == 0 {
+			c.wait()
 		}
 	}
-	return wait, wg.Wait
+	for b.Loop() {
+		step()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(sent*c.n), "ns/delivery")
+	for sent%room != 0 {
+		step()
+	}
+	return sent
+}
+
+// message is what the floor hands on.
+type message struct {
+	seq     uint64
+	changes []call.Change
 }
 
 // BenchmarkFanOut is one change of state to n subscribers that read at once, beside a floor: a plain broadcaster that hands
-// the same batch on under a lock, without waiting, and knows nothing of calls.
+// the same batch on to channels under a lock, without waiting, and knows nothing of calls.
 func BenchmarkFanOut(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
-		b.Run(fmt.Sprintf("subscribers=%d", n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("subscribers=%d/earshot", n), func(b *testing.B) {
 			f := feed.New(feed.Config{})
 			f.Ingest(resynced("a"))
-			wait, stop := readers(n, func(int) <-chan feed.Batch { return f.Subscribe(room, nil).Batches() })
+			subs := make([]*feed.Subscription, n)
+			for i := range subs {
+				subs[i] = f.Subscribe(room, nil)
+			}
+			c := newCrowd(b, n, func(i int, each func(call.Kind)) {
+				for seq := uint64(2); ; {
+					batches, err := subs[i].Take(context.Background())
+					if err != nil {
+						return
+					}
+					for _, got := range batches {
+						if got.Seq != seq {
+							b.Errorf("reader %d got batch %d, not %d", i, got.Seq, seq)
+						}
+						seq++
+						each(got.Changes[0].Kind)
+					}
+				}
+			})
 			up, ring := leg("a"), leg("a")
 			ring.Channel.State = call.StateRing
-			b.ReportAllocs()
-			sent := 0
-			for b.Loop() {
-				ev := ring
-				if sent%2 == 1 {
-					ev = up
-				}
-				f.Ingest(ev)
-				if sent++; sent%room == 0 {
-					wait()
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(sent*n), "ns/delivery")
+			facts := [2]*call.Event{ring, up}
+			sent := c.measure(b, func(i int) { f.Ingest(facts[i%2]) })
 			if got := f.Stats(); got.CutOff > 0 || got.Delivered != uint64(sent*n) {
 				b.Errorf("%+v", got)
 			}
 			f.Close()
-			stop()
+			c.done.Wait()
 		})
-		b.Run(fmt.Sprintf("floor=%d", n), func(b *testing.B) {
-			queues := make([]chan feed.Batch, n)
-			wait, stop := readers(n, func(i int) <-chan feed.Batch {
-				queues[i] = make(chan feed.Batch, room)
-				return queues[i]
+		b.Run(fmt.Sprintf("subscribers=%d/floor", n), func(b *testing.B) {
+			queues := make([]chan *message, n)
+			for i := range queues {
+				queues[i] = make(chan *message, room)
+			}
+			c := newCrowd(b, n, func(i int, each func(call.Kind)) {
+				for got := range queues[i] {
+					each(got.changes[0].Kind)
+				}
 			})
 			var mu sync.Mutex
-			b.ReportAllocs()
-			sent := 0
-			for b.Loop() {
-				batch := feed.Batch{Changes: []call.Change{{Kind: call.LegStateChanged, Leg: "a"}}}
+			c.measure(b, func(i int) {
+				batch := &message{uint64(i), []call.Change{{Kind: call.LegStateChanged, Leg: "a"}}}
 				mu.Lock()
+				defer mu.Unlock()
 				for _, q := range queues {
 					select {
 					case q <- batch:
@@ -85,16 +128,11 @@ func BenchmarkFanOut(b *testing.B) {
 						b.Fatal("a reader is too slow")
 					}
 				}
-				mu.Unlock()
-				if sent++; sent%room == 0 {
-					wait()
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(sent*n), "ns/delivery")
+			})
 			for _, q := range queues {
 				close(q)
 			}
-			stop()
+			c.done.Wait()
 		})
 	}
 }

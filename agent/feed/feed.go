@@ -50,7 +50,7 @@ type Feed struct {
 	mu     sync.RWMutex // guards what follows
 	table  *call.Table
 	seq    uint64
-	subs   []place
+	subs   []*Subscription
 	closed bool
 	held   []call.Event // facts that wait for a leg, oldest first
 	asleep bool         // Run waits for something that time is needed for
@@ -278,6 +278,6 @@ func (f *Feed) Close() {
 	defer f.mu.Unlock()
 	f.closed = true
 	for len(f.subs) > 0 {
-		f.cut(f.subs[len(f.subs)-1].sub, ErrClosed)
+		f.cut(f.subs[len(f.subs)-1], ErrClosed)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 	"testing"
@@ -55,18 +56,14 @@ func known(t *testing.T, c feed.Config) *feed.Feed {
 
 // queued reads what a subscription has, without waiting.
 func queued(s *feed.Subscription) []feed.Batch {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
 	var got []feed.Batch
-	for {
-		select {
-		case b, ok := <-s.Batches():
-			if !ok {
-				return got
-			}
-			got = append(got, b)
-		default:
-			return got
-		}
+	batches, _ := s.Take(ctx)
+	for _, b := range batches {
+		got = append(got, *b)
 	}
+	return got
 }
 
 func words(batches []feed.Batch) string {
@@ -132,8 +129,8 @@ func TestASubscriptionBeginsWithThePresentStateAndMissesNothing(t *testing.T) {
 	if !errors.Is(s.Err(), feed.ErrClosed) {
 		t.Errorf("closed by %v", s.Err())
 	}
-	if _, open := <-s.Batches(); open {
-		t.Error("the queue of a closed subscription is open")
+	if got, err := s.Take(t.Context()); len(got) > 0 || !errors.Is(err, feed.ErrClosed) {
+		t.Errorf("from a closed subscription came %v, %v", got, err)
 	}
 	f.Ingest(leg("c"))
 	if got := f.Stats(); got.Subscribers != 0 || got.CutOff != 0 || got.Delivered != 2 {
@@ -176,7 +173,7 @@ func TestTheHookSeesEachFactBeforeAnySubscriber(t *testing.T) {
 		if ev.Kind == call.Resynced {
 			return
 		}
-		if n := len(s.Batches()); n != 0 {
+		if n := len(queued(s)); n != 0 {
 			t.Errorf("%d batches are out before the hook", n)
 		}
 		log = append(log, fmt.Sprintf("%v: %d changes, %d legs", ev, len(ch), table.Len()))
@@ -295,8 +292,8 @@ func TestAMoveThatIsNoneEndsByItself(t *testing.T) {
 		f.Ingest(&call.Event{Kind: call.BridgeLeft, Channel: leg("a").Channel, Bridge: room})
 		queued(s)
 		left := time.Now()
-		b := <-s.Batches()
-		if took := time.Since(left); words([]feed.Batch{b}) != "move ended a r" || took < call.MoveTime || took > call.MoveTime+50*time.Millisecond {
+		b, err := s.Take(ctx)
+		if took := time.Since(left); err != nil || len(b) != 1 || words([]feed.Batch{*b[0]}) != "move ended a r" || took < call.MoveTime || took > call.MoveTime+50*time.Millisecond {
 			t.Errorf("%v after %v", b, took)
 		}
 		cancel()
@@ -327,6 +324,23 @@ func TestRunAsksForTheResyncThatHadToWait(t *testing.T) {
 	})
 }
 
+// all are a subscription's batches until it ends.
+func all(s *feed.Subscription) iter.Seq[*feed.Batch] {
+	return func(yield func(*feed.Batch) bool) {
+		for {
+			batches, err := s.Take(context.Background())
+			if err != nil {
+				return
+			}
+			for _, b := range batches {
+				if !yield(b) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // TestManyMayReadSubscribeAndLeaveAtOnce is for the race detector; each reader compares what it is told with the table.
 func TestManyMayReadSubscribeAndLeaveAtOnce(t *testing.T) {
 	f := known(t, feed.Config{})
@@ -347,7 +361,7 @@ func TestManyMayReadSubscribeAndLeaveAtOnce(t *testing.T) {
 					s.Close()
 					return
 				}
-				for b := range s.Batches() {
+				for b := range all(s) {
 					if b.Seq != next {
 						t.Errorf("batch %d, want %d", b.Seq, next)
 					}
@@ -388,4 +402,53 @@ func TestManyMayReadSubscribeAndLeaveAtOnce(t *testing.T) {
 	}
 	f.Ingest(leg("end"))
 	wg.Wait()
+}
+
+func TestTakeWaitsAndEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := known(t, feed.Config{})
+		s := f.Subscribe(1, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began := time.Now()
+		if got, err := s.Take(ctx); len(got) > 0 || !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Minute {
+			t.Errorf("%v, %v", got, err)
+		}
+		go f.Ingest(leg("a"))
+		if got, err := s.Take(t.Context()); err != nil || len(got) != 1 {
+			t.Errorf("%v, %v", got, err)
+		}
+		go f.Close()
+		if got, err := s.Take(t.Context()); len(got) > 0 || !errors.Is(err, feed.ErrClosed) {
+			t.Errorf("%v, %v", got, err)
+		}
+	})
+}
+
+func TestHandingOnAllocatesForTheBatchAndNotForTheSubscriber(t *testing.T) {
+	each := func(subscribers int) float64 {
+		f := known(t, feed.Config{})
+		f.Ingest(leg("a"))
+		var all []*feed.Subscription
+		for range subscribers {
+			all = append(all, f.Subscribe(10, nil))
+		}
+		up, ring := leg("a"), leg("a")
+		ring.Channel.State = call.StateRing
+		tell := func() {
+			f.Ingest(ring)
+			f.Ingest(up)
+			for _, s := range all {
+				if got, err := s.Take(t.Context()); err != nil || len(got) != 2 {
+					t.Fatal(got, err)
+				}
+			}
+		}
+		tell()
+		tell()
+		return testing.AllocsPerRun(100, tell)
+	}
+	if few, many := each(1), each(100); few != 2 || many != few {
+		t.Errorf("%v allocations for two facts told to one, %v to 100", few, many)
+	}
 }

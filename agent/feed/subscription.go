@@ -1,8 +1,9 @@
 package feed
 
 import (
+	"context"
 	"errors"
-	"slices"
+	"sync"
 
 	"github.com/earshot-pbx/earshot/agent/call"
 )
@@ -23,27 +24,29 @@ type Batch struct {
 	// Known tells whether the state is known after these changes. While it is not, what was shown before may be wrong.
 	Known   bool
 	Changes []call.Change
+
+	room [1]call.Change // for the one change that most facts make
 }
 
-// A Subscription is a bounded queue of batches.
+// A Subscription is a bounded queue of batches. Take is for one goroutine.
 type Subscription struct {
-	feed  *Feed
-	queue chan Batch
-	at    int   // in feed.subs
-	err   error // why it ended; set before queue is closed
-}
+	feed   *Feed
+	buffer int
+	at     int           // in feed.subs
+	taken  []*Batch      // what Take returned last
+	wake   chan struct{} // tells Take that there is something, or nothing more to come
 
-// A place is one subscriber in the row. The queue stands beside it so that handing on touches nothing else.
-type place struct {
-	queue chan<- Batch
-	sub   *Subscription
+	mu      sync.Mutex // guards what follows; taken inside the feed's lock too, and held for nothing that waits
+	queue   []*Batch
+	waiting bool
+	err     error // why it ended
 }
 
 // Subscribe calls begin with the present state and its sequence number (begin must not wait, keep the table or call the
 // Feed; it may be nil), and returns a subscription to every batch after it. buffer is how many batches may wait (at least one) before the
 // subscriber is cut off. The subscription has to be closed.
 func (f *Feed) Subscribe(buffer int, begin func(t *call.Table, seq uint64)) *Subscription {
-	s := &Subscription{feed: f, queue: make(chan Batch, max(buffer, 1))}
+	s := &Subscription{feed: f, buffer: max(buffer, 1), wake: make(chan struct{}, 1)}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if begin != nil {
@@ -51,21 +54,71 @@ func (f *Feed) Subscribe(buffer int, begin func(t *call.Table, seq uint64)) *Sub
 	}
 	if f.closed {
 		s.err = ErrClosed
-		close(s.queue)
 		return s
 	}
 	s.at = len(f.subs)
-	f.subs = append(f.subs, place{s.queue, s})
+	f.subs = append(f.subs, s)
 	return s
 }
 
-// Batches returns the queue. It is closed when the subscription has ended; what was queued before that can still be read.
-func (s *Subscription) Batches() <-chan Batch { return s.queue }
+// Take waits until there is a batch, and returns all that are there, in order; the slice is the caller's until the next Take. When the subscription
+// has ended it returns first what was queued before that, then why: ErrSlow or ErrClosed. When ctx is over before there is anything, it
+// returns ctx's error.
+func (s *Subscription) Take(ctx context.Context) ([]*Batch, error) {
+	clear(s.taken)
+	s.taken = s.taken[:0]
+	for {
+		if err := s.swap(); err != nil || len(s.taken) > 0 {
+			return s.taken, err
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// swap gets what is queued, and gives the memory of what was taken before for what comes next.
+func (s *Subscription) swap() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		s.waiting = s.err == nil
+		return s.err
+	}
+	s.queue, s.taken = s.taken, s.queue
+	return nil
+}
+
+// push queues a batch. It reports whether there was room.
+func (s *Subscription) push(b *Batch) bool {
+	s.mu.Lock()
+	if len(s.queue) == s.buffer {
+		s.mu.Unlock()
+		return false
+	}
+	s.queue = append(s.queue, b)
+	waiting := s.waiting
+	s.waiting = false
+	s.mu.Unlock()
+	if waiting {
+		s.rouse()
+	}
+	return true
+}
+
+func (s *Subscription) rouse() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
 
 // Err returns why the subscription ended (ErrSlow, ErrClosed), nil while it runs.
 func (s *Subscription) Err() error {
-	s.feed.mu.RLock()
-	defer s.feed.mu.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.err
 }
 
@@ -73,7 +126,7 @@ func (s *Subscription) Err() error {
 func (s *Subscription) Close() {
 	s.feed.mu.Lock()
 	defer s.feed.mu.Unlock()
-	if s.err == nil {
+	if s.Err() == nil {
 		s.feed.cut(s, ErrClosed)
 	}
 }
@@ -84,28 +137,30 @@ func (f *Feed) publish(ch []call.Change) {
 	if len(f.subs) == 0 {
 		return
 	}
-	b := Batch{Seq: f.seq, Known: f.table.Known(), Changes: slices.Clone(ch)}
+	b := &Batch{Seq: f.seq, Known: f.table.Known()}
+	b.Changes = append(b.room[:0], ch...)
 	delivered := uint64(0)
 	for i := 0; i < len(f.subs); {
-		select {
-		case f.subs[i].queue <- b:
+		if f.subs[i].push(b) {
 			delivered++
 			i++
-		default:
-			f.stats.CutOff++
-			f.cut(f.subs[i].sub, ErrSlow) // another one takes its place at i
+			continue
 		}
+		f.stats.CutOff++
+		f.cut(f.subs[i], ErrSlow) // another one takes its place at i
 	}
 	f.stats.Delivered += delivered
 }
 
-// cut ends a subscription that runs. Sending and closing happen under the same lock.
+// cut ends a subscription that runs.
 func (f *Feed) cut(s *Subscription, why error) {
 	last := len(f.subs) - 1
 	f.subs[s.at] = f.subs[last]
-	f.subs[s.at].sub.at = s.at
-	f.subs[last] = place{}
+	f.subs[s.at].at = s.at
+	f.subs[last] = nil
 	f.subs = f.subs[:last]
-	s.err = why
-	close(s.queue)
+	s.mu.Lock()
+	s.err, s.waiting = why, false
+	s.mu.Unlock()
+	s.rouse()
 }

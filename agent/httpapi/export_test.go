@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"net"
 	"net/http"
 	"time"
 )
@@ -31,3 +32,18 @@ func (b Bucket) Owes(key string) time.Duration { return b.l.owes(key) }
 
 // Size is how many keys it knows.
 func (b Bucket) Size() int { return len(b.l.buckets.byKey) + b.l.buckets.order.Len() }
+
+// Headroom is left free before a message for its frame.
+const Headroom = headroom
+
+// Enframe makes a frame of a message.
+func Enframe(b []byte, at int) []byte { return enframe(b, at) }
+
+// Wire is a connection to which a WebSocket writes control frames and a stream messages.
+type Wire struct{ *wire }
+
+// NewWire makes one.
+func NewWire(c net.Conn, patience time.Duration) Wire { return Wire{&wire{Conn: c, patience: patience}} }
+
+// Send writes messages.
+func (w Wire) Send(frames []byte) error { return w.send(frames) }

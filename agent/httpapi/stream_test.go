@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -345,12 +346,15 @@ func frame(t *testing.T, r *bufio.Reader) (op byte, payload []byte) {
 		t.Fatal(err)
 	}
 	n := int(h[1] & 0x7f)
-	if n == 126 {
-		var l [2]byte
-		if _, err := io.ReadFull(r, l[:]); err != nil {
+	if long := map[int]int{126: 2, 127: 8}[n]; long > 0 {
+		l := make([]byte, 8)
+		if _, err := io.ReadFull(r, l[8-long:]); err != nil {
 			t.Fatal(err)
 		}
-		n = int(l[0])<<8 | int(l[1])
+		n = int(binary.BigEndian.Uint64(l))
+		if n < 126 || long == 8 && n <= 0xffff {
+			t.Fatalf("the length %d is told in more bytes than it takes", n)
+		}
 	}
 	payload = make([]byte, n)
 	if _, err := io.ReadFull(r, payload); err != nil {
