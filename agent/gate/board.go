@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
 // entry is one employee's row before any sight is applied.
 type entry struct {
 	ref       policy.Ref
-	place     int // among the employees of the policy
+	place     int      // among the employees of the policy
+	about     mask.Row // what a row says of him whatever he does: id, name, department
 	legs      []legFacts
 	was       []legFacts // as they were before, and memory for what comes next
 	idleSince time.Time
@@ -27,7 +29,10 @@ func (g *Gate) rebuild(t *call.Table) {
 	g.board = make(map[policy.Ref]*entry, set.Len())
 	clear(g.touching)
 	for ref := range set.Employees() {
-		e := &entry{ref: ref, place: len(g.board), ground: g.number()}
+		e := &entry{
+			ref: ref, place: len(g.board), ground: g.number(),
+			about: mask.Row{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID},
+		}
 		g.board[ref] = e
 		if !g.known {
 			continue

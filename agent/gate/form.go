@@ -90,14 +90,12 @@ func (e *entry) sum(c *class) uint64 {
 }
 
 // write returns the form of a class on a row.
-func (g *Gate) write(set *policy.Set, e *entry, c *class) *form {
+func (e *entry) write(c *class) *form {
 	if c.form != nil {
 		return c.form
 	}
-	f := &form{row: mask.Row{
-		ID: set.ID(e.ref), Name: set.Name(e.ref), Department: set.DepartmentOf(e.ref).ID,
-		Can: canLists[c.can],
-	}}
+	f := &form{row: e.about}
+	f.row.Can = canLists[c.can]
 	f.row.Calls, f.marks, f.holes = f.one.call[:0], f.one.mark[:0], f.one.hole[:0]
 	for i, s := range c.sights {
 		leg := &e.legs[i]

@@ -28,7 +28,7 @@ func (g *Gate) view(set *policy.Set, me policy.Ref, shown []glance) *picture {
 		}
 		c := g.classify(set, me, e, at)
 		at.sum = c.sum
-		p.rows = append(p.rows, g.write(set, e, c))
+		p.rows = append(p.rows, e.write(c))
 	}
 	p.supervisions, p.intercepts = g.theirs(set.ID(me))
 	return p

@@ -104,7 +104,7 @@ func (g *Gate) show(w *Watcher, set *policy.Set, e *entry) {
 		return
 	}
 	at.sum = c.sum
-	g.post(w, item{row: g.write(set, e, c)})
+	g.post(w, item{row: e.write(c)})
 }
 
 // resnap sends every watcher a new snapshot.

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/httpapi"
 	"github.com/earshot-pbx/earshot/agent/mask"
 )
 
@@ -36,6 +38,62 @@ func BenchmarkEventStreamAtRest(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprintf("watchers=%d/earshot", n), func(b *testing.B) { stream(b, n, 1) })
 		b.Run(fmt.Sprintf("watchers=%d/floor", n), func(b *testing.B) { broadcast(b, n, 1) })
+	}
+}
+
+// BenchmarkEventStreamDiscarded is the same without the network: what would be written is counted and thrown away. It is what the two differ in.
+func BenchmarkEventStreamDiscarded(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("watchers=%d/earshot", n), func(b *testing.B) {
+			w := newCompany(b)
+			c := &crowd{b: b, ahead: ahead, told: make(chan struct{}, n), reads: make([]int, n), conns: make([]net.Conn, n)}
+			for i := range n {
+				var one *gate.Watcher
+				who, err := w.tokens.Authenticate(b.Context(), auth.Credential{Token: w.token["panel"], Employee: fmt.Sprint("e", i%employees)})
+				if err == nil {
+					one, err = w.gate.Watch(who)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.Cleanup(one.Close)
+				c.done.Go(func() {
+					var frames []byte
+					for one.Wait() == nil {
+						var messages uint64
+						frames, messages = httpapi.Collect(frames[:0], one)
+						c.count(i, 1, int(messages)) //nolint:gosec // few
+					}
+				})
+				c.leave = append(c.leave, one.Close)
+			}
+			c.wait()
+			d := newDay()
+			w.ingest(d.waiting...)
+			measure(b, c, 1, func(int) { w.ingest(d.next()...) })
+		})
+		b.Run(fmt.Sprintf("watchers=%d/floor", n), func(b *testing.B) {
+			messages := recorded(b)
+			f := &floor{all: make(chan struct{})}
+			close(f.all)
+			c := &crowd{b: b, ahead: ahead, told: make(chan struct{}, n), reads: make([]int, n), conns: make([]net.Conn, n)}
+			for i := range n {
+				out := make(chan []byte, 512)
+				f.out = append(f.out, out)
+				c.done.Go(func() {
+					drain(out, func(_ []byte, messages int) error {
+						c.count(i, 0, messages)
+						return nil
+					})
+				})
+				c.leave = append(c.leave, func() { close(out) })
+			}
+			measure(b, c, 0, func(i int) {
+				m := messages[i%len(messages)]
+				m.Seq = uint64(i + 1)
+				f.send(b, m)
+			})
+		})
 	}
 }
 

@@ -43,6 +43,17 @@ type crowd struct {
 	wrong chan error
 	done  sync.WaitGroup
 	conns []net.Conn
+	leave []func() // ends each
+}
+
+// count notes that a client has read messages more, and tells when they are as many as come before the changes, or another ahead of these.
+func (c *crowd) count(i, before, messages int) {
+	for range messages {
+		c.reads[i]++
+		if (c.reads[i]-before)%c.ahead == 0 {
+			c.told <- struct{}{}
+		}
+	}
 }
 
 // newCrowd connects n clients. Each tells when it has read so many messages as come before the changes, and then of each ahead of these.
@@ -67,13 +78,9 @@ func newCrowd(b *testing.B, n, before, ahead int, addr, token string) *crowd {
 		}
 		_ = resp.Body.Close()
 		c.conns = append(c.conns, conn)
+		c.leave = append(c.leave, func() { _ = conn.Close() })
 		c.done.Go(func() {
-			err := read(r, func() {
-				c.reads[i]++
-				if (c.reads[i]-before)%ahead == 0 {
-					c.told <- struct{}{}
-				}
-			})
+			err := read(r, func() { c.count(i, before, 1) })
 			if err != nil && !errors.Is(err, net.ErrClosed) {
 				c.wrong <- err
 			}
@@ -139,8 +146,8 @@ func read(r *bufio.Reader, each func()) error {
 
 // check ends it, and fails if any client has not read exactly so many messages.
 func (c *crowd) check(messages int) {
-	for _, conn := range c.conns {
-		_ = conn.Close()
+	for _, leave := range c.leave {
+		leave()
 	}
 	c.done.Wait()
 	for i, n := range c.reads {
@@ -188,18 +195,30 @@ func (f *floor) serve(w http.ResponseWriter, r *http.Request) {
 		close(f.all)
 	}
 	f.mu.Unlock()
+	drain(c, func(frames []byte, _ int) error {
+		_, err := conn.Write(frames)
+		return err
+	})
+}
+
+// drain writes whatever is in a queue in one go, until it is closed.
+func drain(c <-chan []byte, write func(frames []byte, messages int) error) {
 	var buf []byte
 	for m := range c {
+		n := 1
 		buf = append(buf[:0], m...)
 		for more := true; more && len(buf) < 32<<10; {
 			select {
 			case m, more = <-c:
-				buf = append(buf, m...)
+				if more {
+					buf = append(buf, m...)
+					n++
+				}
 			default:
 				more = false
 			}
 		}
-		if _, err := conn.Write(buf); err != nil {
+		if write(buf, n) != nil {
 			return
 		}
 	}

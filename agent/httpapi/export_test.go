@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/earshot-pbx/earshot/agent/gate"
 )
 
 // Remembered is how many keys a limiter knows.
@@ -43,7 +45,12 @@ func Enframe(b []byte, at int) []byte { return enframe(b, at) }
 type Wire struct{ *wire }
 
 // NewWire makes one.
-func NewWire(c net.Conn, patience time.Duration) Wire { return Wire{&wire{Conn: c, patience: patience}} }
+func NewWire(c net.Conn, patience time.Duration) Wire {
+	return Wire{&wire{Conn: c, patience: patience}}
+}
 
 // Send writes messages.
 func (w Wire) Send(frames []byte) error { return w.send(frames) }
+
+// Collect appends the messages that are there, each in its frame.
+func Collect(b []byte, w *gate.Watcher) (frames []byte, messages uint64) { return collect(b, w) }
