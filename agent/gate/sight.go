@@ -106,6 +106,7 @@ func (g *Gate) can(set *policy.Set, subject policy.Ref, e *entry, sights []mask.
 		}
 		hidden := sights[i] == mask.Hidden
 		switch f.may() {
+		case nothing:
 		case supervision:
 			if hidden || f.alone && !f.company.protected && !f.company.unknown {
 				out |= between & (interceptDeed - 1)

@@ -62,7 +62,7 @@ func BenchmarkEventStreamDiscarded(b *testing.B) {
 					for one.Wait() == nil {
 						var messages uint64
 						frames, messages = httpapi.Collect(frames[:0], one)
-						c.count(i, 1, int(messages)) //nolint:gosec // few
+						c.count(i, 1, int(messages))
 					}
 				})
 				c.leave = append(c.leave, one.Close)

@@ -61,7 +61,7 @@ func newCrowd(b *testing.B, n, before, ahead int, addr, token string) *crowd {
 	b.Helper()
 	c := &crowd{b: b, ahead: ahead, told: make(chan struct{}, n), reads: make([]int, n), wrong: make(chan error, n)}
 	for i := range n {
-		conn, err := net.Dial("tcp", addr) //nolint:noctx // it ends with the benchmark
+		conn, err := net.Dial("tcp", addr)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -231,7 +231,7 @@ func (f *floor) send(b *testing.B, m gate.Message) {
 		b.Fatal(err)
 	}
 	frame := make([]byte, 0, len(data)+4)
-	frame = binary.BigEndian.AppendUint16(append(frame, 0x81, 126), uint16(len(data))) //nolint:gosec // no message of a row is that long
+	frame = binary.BigEndian.AppendUint16(append(frame, 0x81, 126), uint16(len(data)))
 	frame = append(frame, data...)
 	f.mu.Lock()
 	defer f.mu.Unlock()

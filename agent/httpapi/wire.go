@@ -78,7 +78,7 @@ func enframe(b []byte, at int) []byte {
 	b[at] = opText
 	switch {
 	case n < length16:
-		b[at+1] = byte(n)
+		b[at+1] = byte(n) //nolint:gosec // fewer than 126
 		copy(b[at+2:], b[at+headroom:])
 		return b[:len(b)-2]
 	case n <= 0xffff:
