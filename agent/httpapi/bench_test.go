@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -120,6 +121,15 @@ func broadcast(b *testing.B, n, ahead int) {
 	})
 }
 
+// cpu is the time that this process has had of the processors, which, unlike the time that went by, is no other's who works on the same machine.
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // measure makes changes, waiting for the crowd whenever so many as may be are under way, and for all of them in the end.
 func measure(b *testing.B, c *crowd, before int, change func(i int)) {
 	b.ReportAllocs()
@@ -130,10 +140,12 @@ func measure(b *testing.B, c *crowd, before int, change func(i int)) {
 			c.wait()
 		}
 	}
+	began := cpu(b)
 	for b.Loop() {
 		step()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(i*len(c.conns)), "ns/delivery")
+	b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/float64(i*len(c.conns)), "cpu-ns/delivery")
 	for i%c.ahead != 0 {
 		step()
 	}
