@@ -88,18 +88,22 @@ func (s *Supervision) AppendJSON(dst []byte) []byte {
 	dst = AppendString(append(dst, `{"id":`...), s.ID)
 	dst = AppendString(append(dst, `,"target":`...), s.Target)
 	dst = AppendString(append(dst, `,"mode":`...), s.Mode)
-	return appendAct(dst, s.Call, s.Phone, s.State, s.Since, s.Reason)
+	dst = appendAct(dst, s.Call, s.Phone, s.State, s.Since, s.Reason, s.Text)
+	if s.PeerSilent {
+		dst = append(dst, `,"peer_silent":true`...)
+	}
+	return append(dst, '}')
 }
 
 // AppendJSON appends the intercept to dst.
 func (i *Intercept) AppendJSON(dst []byte) []byte {
 	dst = AppendString(append(dst, `{"id":`...), i.ID)
 	dst = AppendString(append(dst, `,"target":`...), i.Target)
-	return appendAct(dst, i.Call, i.Phone, i.State, i.Since, i.Reason)
+	return append(appendAct(dst, i.Call, i.Phone, i.State, i.Since, i.Reason, i.Text), '}')
 }
 
-// appendAct appends what supervisions and intercepts end with alike.
-func appendAct(dst []byte, call, phone, state string, since time.Time, reason string) []byte {
+// appendAct appends what supervisions and intercepts have alike.
+func appendAct(dst []byte, call, phone, state string, since time.Time, reason, text string) []byte {
 	if call != "" {
 		dst = AppendString(append(dst, `,"call":`...), call)
 	}
@@ -109,7 +113,10 @@ func appendAct(dst []byte, call, phone, state string, since time.Time, reason st
 	if reason != "" {
 		dst = AppendString(append(dst, `,"reason":`...), reason)
 	}
-	return append(dst, '}')
+	if text != "" {
+		dst = AppendString(append(dst, `,"text":`...), text)
+	}
+	return dst
 }
 
 // AppendTime appends a moment as encoding/json writes it.

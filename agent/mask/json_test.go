@@ -2,6 +2,7 @@ package mask_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -57,18 +58,34 @@ func TestWhatIsAppendedIsWhatEncodingJSONWrites(t *testing.T) {
 		if got, want := string(row.AppendJSON([]byte("x"), nil)), "x"+plain(r, row); got != want {
 			r.Fatalf("%s\nwant %s", got, want)
 		}
-		s := mask.Supervision{
-			ID: texts.Draw(r, "id"), Target: texts.Draw(r, "target"), Mode: texts.Draw(r, "mode"), Call: texts.Draw(r, "call"),
-			Phone: texts.Draw(r, "phone"), State: texts.Draw(r, "state"), Since: moments.Draw(r, "since"), Reason: texts.Draw(r, "reason"),
-		}
+		var s mask.Supervision
+		var i mask.Intercept
+		fill(r, &s)
+		fill(r, &i)
 		if got, want := string(s.AppendJSON(nil)), plain(r, s); got != want {
 			r.Fatalf("%s\nwant %s", got, want)
 		}
-		i := mask.Intercept{ID: s.ID, Target: s.Target, Call: s.Call, Phone: s.Phone, State: s.State, Since: s.Since, Reason: s.Reason}
 		if got, want := string(i.AppendJSON(nil)), plain(r, i); got != want {
 			r.Fatalf("%s\nwant %s", got, want)
 		}
 	})
+}
+
+// fill draws every field of a struct, so that one which is added and not appended is noticed.
+func fill(r *rapid.T, v any) {
+	for i, s := 0, reflect.ValueOf(v).Elem(); i < s.NumField(); i++ {
+		f, name := s.Field(i), s.Type().Field(i).Name
+		switch p := f.Addr().Interface().(type) {
+		case *string:
+			*p = texts.Draw(r, name)
+		case *bool:
+			*p = rapid.Bool().Draw(r, name)
+		case *time.Time:
+			*p = moments.Draw(r, name)
+		default:
+			r.Fatalf("a field of a type that this test does not draw: %s", name)
+		}
+	}
 }
 
 // A row that is written without handles becomes, once they are put in, the row that is written with them.
