@@ -95,8 +95,14 @@ func (s *Set) Emergency(number string) bool {
 	if s == nil || s.tables == nil {
 		return false
 	}
-	_, ok := findNumber(&s.byEmergency, number)
-	return ok
+	return s.emergencyRule(number) != 0
+}
+
+func (t *tables) emergencyRule(number string) RuleID {
+	if i, ok := findNumber(&t.byEmergency, number); ok {
+		return t.emergencyRules[i]
+	}
+	return 0
 }
 
 func findNumber(ix *index, number string) (uint32, bool) {

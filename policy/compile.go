@@ -17,7 +17,7 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	c := &compiler{
 		at: at, tables: &tables{protectors: map[uint32]RuleID{}},
 		employeeAt: map[string]claim{}, departmentAt: map[string]int{}, groupAt: map[string]int{}, roleAt: map[string]int{},
-		interned: map[string]uint32{},
+		interned: map[string]uint32{}, shortHit: map[string]bool{},
 	}
 	for i, f := range files {
 		c.files = append(c.files, f.name)
@@ -36,6 +36,7 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	c.claims()
 	c.settings()
 	c.rights()
+	c.dialRights()
 	c.assign()
 	c.protect()
 	c.warnings.sort(c.files)
@@ -66,6 +67,7 @@ type compiler struct {
 	groupAt      map[string]int
 	roleAt       map[string]int
 	interned     map[string]uint32 // lists, by content
+	shortHit     map[string]bool   // patterns without a plus: whether an employee's number begins so
 	location     *time.Location
 	timezone     claim
 

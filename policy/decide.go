@@ -51,16 +51,16 @@ func (s *Set) Decide(req *Request) Decision {
 		return Decision{Reason: reason, Pairwise: true}
 	}
 	if req.Subject == req.Target {
-		if req.Action == Observe {
+		if req.Action.sees() {
 			return Decision{Allowed: true, Reason: ReasonAllowed, Pairwise: true}
 		}
 		return Decision{Reason: ReasonSelf, Pairwise: true}
 	}
-	if req.Action == Observe && req.Party {
+	if req.Action.sees() && req.Party {
 		return Decision{Allowed: true, Reason: ReasonAllowed, Pairwise: true}
 	}
 	subject, target := &s.people[req.Subject.n-1], req.Target.n-1
-	if req.Action != Observe && s.people[target].protected {
+	if !req.Action.sees() && s.people[target].protected {
 		return Decision{Reason: ReasonProtected, Rule: s.protectors[target], Pairwise: true}
 	}
 	if rule := s.excludes(subject, req.Action, target); rule != 0 {
@@ -83,7 +83,7 @@ func (s *Set) identify(req *Request) Reason {
 	switch {
 	case !s.known(req.Subject):
 		return ReasonUnknownSubject
-	case !req.Action.valid():
+	case !req.Action.onTarget():
 		return ReasonUnknownAction
 	case !s.known(req.Target):
 		return ReasonUnknownTarget
@@ -110,7 +110,7 @@ func (s *Set) others(subject *person, req *Request) Decision {
 		case !s.known(other):
 			return Decision{Reason: ReasonUnknownParty}
 		default:
-			if req.Action != Observe && s.people[other.n-1].protected {
+			if !req.Action.sees() && s.people[other.n-1].protected {
 				return Decision{Reason: ReasonProtectedOther, Rule: s.protectors[other.n-1]}
 			}
 			if rule := s.excludes(subject, req.Action, other.n-1); rule != 0 {
@@ -119,7 +119,7 @@ func (s *Set) others(subject *person, req *Request) Decision {
 		}
 	}
 	switch {
-	case req.Action == Intercept: // the number and the phones are about being heard and seen
+	case req.Action == Intercept, req.Action == ObserveKind: // the number and the phones are about being heard, and seen by name
 	case req.ProtectedNumber:
 		return Decision{Reason: ReasonProtectedNumber, Rule: s.guardRule}
 	case supervises && req.UnknownPhone && !s.unknownOutside:

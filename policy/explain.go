@@ -87,6 +87,9 @@ func (s *Set) Explain(req Request) Explanation {
 			ReasonUnknownTarget:  "the target is no employee of this policy",
 			ReasonUnknownAction:  "there is no such action",
 		}[reason]
+		if reason == ReasonUnknownAction && req.Action == Dial {
+			text = "dialling is about a number and not about an employee"
+		}
 		e.Statements = []Statement{{Effect: EffectRefuses, Reason: reason, Text: text}}
 		return e
 	}
@@ -110,13 +113,13 @@ func (x *explainer) say(effect Effect, reason Reason, about Ref, format string, 
 func (x *explainer) explain() {
 	s, req := x.set, x.req
 	switch {
-	case req.Subject == req.Target && req.Action == Observe:
+	case req.Subject == req.Target && req.Action.sees():
 		x.say(EffectGrants, ReasonAllowed, req.Target, "everybody sees his own calls")
 		return
 	case req.Subject == req.Target:
 		x.say(EffectRefuses, ReasonSelf, req.Target, "nobody does this to himself")
 		return
-	case req.Action == Observe && req.Party:
+	case req.Action.sees() && req.Party:
 		x.say(EffectGrants, ReasonAllowed, req.Subject, "who is on the call sees the other side")
 		return
 	}
@@ -140,7 +143,7 @@ func (x *explainer) explain() {
 func (x *explainer) about(who Ref, protected, excluded Reason) {
 	s, req := x.set, x.req
 	i := who.n - 1
-	if req.Action != Observe && s.people[i].protected {
+	if !req.Action.sees() && s.people[i].protected {
 		x.say(EffectRefuses, protected, who, "%s is protected", s.ID(who)).Rule = s.Rule(s.protectors[i])
 	}
 	own, role := s.people[req.Subject.n-1].own, s.roleSpans[s.people[req.Subject.n-1].roleSet]
@@ -173,7 +176,7 @@ func (x *explainer) others() {
 			x.about(other, ReasonProtectedOther, ReasonExcludedOther)
 		}
 	}
-	if req.ProtectedNumber && req.Action != Intercept {
+	if req.ProtectedNumber && req.Action != Intercept && req.Action != ObserveKind {
 		x.say(EffectRefuses, ReasonProtectedNumber, Ref{}, "a protected number is on the call").Rule = s.Rule(s.guardRule)
 	}
 	if supervises && req.UnknownPhone && !s.unknownOutside {
@@ -188,6 +191,10 @@ func (x *explainer) grants(clauses []clause) bool {
 	for i := range clauses {
 		c := &clauses[i]
 		if !c.allow.has(req.Action) {
+			if req.Action == Observe && c.allow.has(ObserveKind) && s.reaches(c, req.Subject.n-1, req.Target.n-1) {
+				st := x.say(EffectNone, ReasonNoRight, req.Target, "shows of %s's calls the kind only", s.ID(req.Target))
+				st.Rule, st.Via = s.Rule(c.rule), s.via(*c)
+			}
 			continue
 		}
 		scope, target := scopeNames[c.scope], s.ID(req.Target)

@@ -51,11 +51,13 @@ type employeeEntry struct {
 	phones     []word // canonical
 	numbers    []word // canonical
 	rights     []rightEntry
+	dial       *dialEntry // nil: not a word about it
 }
 
 type roleEntry struct {
 	id     word
 	rights []rightEntry
+	dial   *dialEntry
 }
 
 type assignment struct {
@@ -77,6 +79,34 @@ type rightEntry struct {
 	// exceptAt is set when there is an except, even an empty one.
 	exceptAt position
 }
+
+// dialEntry is the right to dial as written. Each part is a right of its own; what is excepted is excepted from all of them.
+type dialEntry struct {
+	grants   []dialPart
+	except   []dialPart // of numbers and of employees
+	exceptAt position   // set when there is an except, even an empty one
+}
+
+// dialPart says which numbers: any, those of clients or employees in a scope, or those that have a pattern.
+type dialPart struct {
+	kind    dialKind
+	at      position // of its key
+	scope   scope    // of clients and employees
+	list    []selector
+	numbers []pattern
+}
+
+type dialKind uint8
+
+const (
+	dialAny dialKind = iota
+	dialClients
+	dialEmployees
+	dialNumbers
+)
+
+// dialKeys are the keys of the parts, indexed by dialKind.
+var dialKeys = [...]string{dialAny: "any", dialClients: "clients", dialEmployees: "employees", dialNumbers: "numbers"}
 
 // A scope says on whom a grant is.
 type scope uint8

@@ -29,6 +29,7 @@ type modelDepartment struct{ id, head, parent string }
 
 type modelPerson struct {
 	id, department string
+	numbers        []string
 	rights         []modelRight
 }
 
@@ -38,7 +39,9 @@ type modelRight struct {
 	to     string // of a map: a scope word, "list" or "" for left out
 	list   []string
 	allow  []string
+	show   string // of observe: peer, kind or "" for left out
 	except []string
+	dial   *modelDial // of the key dial, which is all of it then
 }
 
 type modelAssignment struct {
@@ -120,7 +123,7 @@ func (m *model) rightsOf(id string) []modelRight {
 }
 
 func covers(key, action string) bool {
-	return key == action || key == "listen" && (action == "spy" || action == "whisper" || action == "barge")
+	return key == action || key == "observe" && action == "observe.kind" || key == "listen" && (action == "spy" || action == "whisper" || action == "barge")
 }
 
 // excluded: except bars the action that it stands under.
@@ -138,7 +141,7 @@ func (r modelRight) scope() string {
 	switch {
 	case r.value == "true" && r.key == "intercept":
 		return "own"
-	case r.value == "true":
+	case r.value == "true", r.value == "kind":
 		return "any"
 	case r.value == "false":
 		return "none"
@@ -184,11 +187,16 @@ type question struct {
 
 func (m *model) allows(q question) bool {
 	supervision := q.action == "spy" || q.action == "whisper" || q.action == "barge"
+	sees := q.action == "observe" || q.action == "observe.kind"
+	// Dialling is about a number, and not decided about a target.
+	if q.action == "dial" {
+		return false
+	}
 	// Nobody supervises himself; one's own calls one sees; a party sees the other side.
 	if q.subject == q.target {
-		return q.action == "observe"
+		return sees
 	}
-	if q.party && q.action == "observe" {
+	if q.party && sees {
 		return true
 	}
 	// A party to a call cannot supervise it.
@@ -204,12 +212,12 @@ func (m *model) allows(q question) bool {
 			return false
 		}
 		// Protected employees: no supervision, no intercept; still visible to observers.
-		if q.action != "observe" && m.in(m.protected, who) {
+		if !sees && m.in(m.protected, who) {
 			return false
 		}
 	}
-	// Protected numbers: hidden, no supervision.
-	if q.protectedNumber && q.action != "intercept" {
+	// Protected numbers: hidden but for their kind, no supervision.
+	if q.protectedNumber && q.action != "intercept" && q.action != "observe.kind" {
 		return false
 	}
 	// A call with an unknown phone is not supervised unless the policy says outside.
@@ -222,6 +230,10 @@ func (m *model) allows(q question) bool {
 			continue
 		}
 		if r.value == "map" && len(r.allow) > 0 && !slices.Contains(r.allow, q.action) {
+			continue
+		}
+		// Who is shown the kind does not see the peer.
+		if (r.value == "kind" || r.show == "kind") && q.action != "observe.kind" {
 			continue
 		}
 		scope := r.scope()
@@ -251,6 +263,10 @@ func (m *model) yaml(reverse bool) string {
 	rights := func(all []modelRight) []string {
 		var out []string
 		for _, r := range all {
+			if r.dial != nil {
+				out = append(out, "dial: "+r.dial.yaml())
+				continue
+			}
 			out = append(out, r.key+": "+r.yaml())
 		}
 		if reverse {
@@ -291,6 +307,9 @@ func (m *model) yaml(reverse bool) string {
 		if p.department != "" {
 			parts = append(parts, "department: "+p.department)
 		}
+		if len(p.numbers) > 0 {
+			parts = append(parts, "numbers: "+inQuotes(p.numbers))
+		}
 		lines = append(lines, p.id+": {"+strings.Join(parts, ", ")+"}")
 	}
 	section("employees", lines)
@@ -330,6 +349,9 @@ func (r modelRight) yaml() string {
 		if len(r.allow) > 0 {
 			parts = append(parts, "allow: "+flow(r.allow))
 		}
+		if r.show != "" {
+			parts = append(parts, "show: "+r.show)
+		}
 		if r.except != nil {
 			parts = append(parts, "except: "+flow(r.except))
 		}
@@ -367,8 +389,18 @@ func models(t *rapid.T) *model {
 	list := rapid.SliceOfN(rapid.SampledFrom(selectors), 1, 3)
 	scopes := []string{"none", "own", "department", "subtree", "any", "list"}
 	right := func(key string) modelRight {
-		r := modelRight{key: key, value: rapid.SampledFrom(append([]string{"true", "false", "map", "map"}, scopes...)).Draw(t, "value")}
+		if key == "dial" {
+			return modelRight{key: key, dial: dials(t, list, scopes)}
+		}
+		values := append([]string{"true", "false", "map", "map"}, scopes...)
+		if key == "observe" {
+			values = append(values, "kind", "kind")
+		}
+		r := modelRight{key: key, value: rapid.SampledFrom(values).Draw(t, "value")}
 		if r.value == "map" {
+			if key == "observe" {
+				r.show = rapid.SampledFrom([]string{"", "peer", "kind"}).Draw(t, "show")
+			}
 			r.to = rapid.SampledFrom(append([]string{""}, scopes...)).Draw(t, "to")
 			if key == "listen" && maybe("allow") {
 				r.allow = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"spy", "whisper", "barge"}), 1, 3, rapid.ID[string]).Draw(t, "modes")
@@ -384,13 +416,16 @@ func models(t *rapid.T) *model {
 	}
 	rights := func() []modelRight {
 		var all []modelRight
-		for _, key := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"observe", "listen", "spy", "whisper", "barge", "intercept"}), 0, 3, rapid.ID[string]).Draw(t, "keys") {
+		for _, key := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"observe", "listen", "spy", "whisper", "barge", "intercept", "dial", "dial"}), 0, 3, rapid.ID[string]).Draw(t, "keys") {
 			all = append(all, right(key))
 		}
 		return all
 	}
-	for _, id := range ids {
+	for i, id := range ids {
 		p := modelPerson{id: id, rights: rights()}
+		if maybe("numbered") {
+			p.numbers = []string{shortNumbers[i], longNumbers[i]}
+		}
 		if len(m.departments) > 0 && maybe("placed") {
 			p.department = m.departments[rapid.IntRange(0, len(m.departments)-1).Draw(t, "place")].id
 		}

@@ -235,13 +235,7 @@ func (r *reader) text(n *yaml.Node, p place) (word, bool) {
 
 // number reads a telephone number, which must be in quotes: YAML reads a bare 0123 as 83 and 1e5 as 100000.
 func (r *reader) number(n *yaml.Node, p place) (word, bool) {
-	if n.Kind == yaml.ScalarNode && n.Tag != "!!null" && n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) == 0 {
-		if r.plain(n, p) {
-			r.errorf(at(n), `as in "101"`, "%s: a number must be in quotes", p)
-		}
-		return word{}, false
-	}
-	w, ok := r.text(n, p)
+	w, ok := r.quoted(n, p)
 	if !ok {
 		return word{}, false
 	}
@@ -255,6 +249,16 @@ func (r *reader) number(n *yaml.Node, p place) (word, bool) {
 		return word{}, false
 	}
 	return word{number, w.at}, true
+}
+
+func (r *reader) quoted(n *yaml.Node, p place) (word, bool) {
+	if n.Kind == yaml.ScalarNode && n.Tag != "!!null" && n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) == 0 {
+		if r.plain(n, p) {
+			r.errorf(at(n), `as in "101"`, "%s: a number must be in quotes", p)
+		}
+		return word{}, false
+	}
+	return r.text(n, p)
 }
 
 func (r *reader) endpoint(n *yaml.Node, p place) (word, bool) {

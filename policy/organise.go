@@ -151,6 +151,7 @@ func (c *compiler) claims() {
 		for _, w := range f.emergency {
 			if c.claim(numbers, file, w, 0, "emergency", "emergency number", "") {
 				c.emergency = append(c.emergency, w.text)
+				c.emergencyRules = append(c.emergencyRules, c.rule(file, w.at, ruleEmergency, 0, 0))
 			}
 		}
 	}

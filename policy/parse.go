@@ -21,7 +21,7 @@ var (
 	// laterKeys are rights of the language that nothing obeys yet. They are refused by name, because a right that is
 	// accepted and has no effect is believed in.
 	laterKeys = []string{
-		"recordings", "play", "download", "delete", "journal", "statistics", "grade", "dial", "line", "lines", "settings", "notify",
+		"recordings", "play", "download", "delete", "journal", "statistics", "grade", "line", "lines", "settings", "notify",
 	}
 )
 
@@ -152,6 +152,8 @@ func (r *reader) employee(id word, n *yaml.Node) {
 			e.phones = r.endpoints(value, p)
 		case "numbers":
 			e.numbers = r.numbers(value, p)
+		case rightNames[rightDial]:
+			e.dial = r.dial(key, value, p)
 		default:
 			if right, ok := r.right(key, value, p); ok {
 				e.rights = append(e.rights, right)
@@ -169,7 +171,9 @@ func (r *reader) role(id word, n *yaml.Node) {
 	role := roleEntry{id: id}
 	r.mapping(n, p, func(key word, value *yaml.Node) {
 		p.key = key.text
-		if right, ok := r.right(key, value, p); ok {
+		if key.text == rightNames[rightDial] {
+			role.dial = r.dial(key, value, p)
+		} else if right, ok := r.right(key, value, p); ok {
 			role.rights = append(role.rights, right)
 		} else {
 			r.unknown(key, place{section: "roles", name: id.text}, roleKeys)

@@ -12,7 +12,8 @@ const (
 	ReasonAllowed
 	// ReasonNoRight: no rule grants the action on this target.
 	ReasonNoRight
-	// ReasonNotClient: the subject may intercept his own clients' calls, and this is not known to be one.
+	// ReasonNotClient: the subject may intercept his own clients' calls, and this is not known to be one; or he may dial clients,
+	// and the number is not known to be one's.
 	ReasonNotClient
 	// ReasonSelf: nobody supervises himself or intercepts his own call.
 	ReasonSelf
@@ -36,8 +37,13 @@ const (
 	ReasonUnknownTarget
 	// ReasonUnknownParty: somebody named in Request.With is no employee of this policy.
 	ReasonUnknownParty
-	// ReasonUnknownAction: the action is none that the policy knows.
+	// ReasonUnknownAction: the action is none that the policy knows, or none that is decided about a target, as Dial.
 	ReasonUnknownAction
+	// ReasonEmergency: the number is one of emergency, which everybody may dial always.
+	ReasonEmergency
+	// ReasonBadNumber: the number cannot be judged, because it is empty or not normalised; or it is a feature code that no rule
+	// names.
+	ReasonBadNumber
 
 	reasonEnd
 )
@@ -49,6 +55,7 @@ var reasonCodes = [reasonEnd]string{
 	ReasonProtectedNumber: "protected_number", ReasonUnknownPhone: "unknown_phone",
 	ReasonUnknownSubject: "unknown_subject", ReasonUnknownTarget: "unknown_target",
 	ReasonUnknownParty: "unknown_party", ReasonUnknownAction: "unknown_action",
+	ReasonEmergency: "emergency", ReasonBadNumber: "bad_number",
 }
 
 // String returns the code, which is fit for a metric label and an audit record and does not change between versions.

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	rightMapKeys = []string{"to", "only", "allow", "except"}
+	rightMapKeys = []string{"to", "only", "allow", "show", "except"}
 	scopeWords   = scopeNames[:scopeList]
 	modeNames    = []string{"spy", "whisper", "barge"}
 )
@@ -27,6 +27,8 @@ func (r *reader) right(key word, n *yaml.Node, p place) (rightEntry, bool) {
 		r.rightMap(&e, n, p)
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!bool":
 		e.scope = tick(e.key, n.Value)
+	case e.key == rightObserve && n.Kind == yaml.ScalarNode && n.Value == showKind:
+		e.scope, e.allow = scopeAny, setOf(ObserveKind)
 	default:
 		r.scope(&e, n, p, "write true or false")
 	}
@@ -74,7 +76,14 @@ func (r *reader) scope(e *rightEntry, n *yaml.Node, p place, emptyHint string) {
 	case slices.Contains([]string{"no", "off", "n"}, strings.ToLower(w.text)):
 		r.errorf(w.at, "did you mean false?", "%s: unknown scope %q", p, w.text)
 	default:
-		hint := r.guess(w.text, scopeWords)
+		words := scopeWords
+		if e.key == rightObserve && p.sub == "" {
+			words = append(words[:len(words):len(words)], showKind)
+		}
+		hint := r.guess(w.text, words)
+		if e.key == rightObserve && w.text == showKind {
+			hint = "write show: kind"
+		}
 		if hint == "" {
 			hint = "none, own, department, subtree, any, or a list in square brackets"
 		}
@@ -104,6 +113,8 @@ func (r *reader) rightMap(e *rightEntry, n *yaml.Node, p place) {
 			r.scope(e, value, p, "write "+rightNames[e.key]+": true or "+rightNames[e.key]+": false")
 		case "allow":
 			r.allow(e, key, value, p)
+		case "show":
+			r.show(e, key, value, p)
 		case "except":
 			e.exceptAt = key.at
 			e.except = r.selectors(value, p, false)
@@ -149,6 +160,34 @@ func (r *reader) allow(e *rightEntry, key word, n *yaml.Node, p place) {
 		r.errorf(at(n), "leave it out for all, or write to: none", "%s: an empty list allows nothing", p)
 	}
 	e.allow = set
+}
+
+// showKind is the word for an observer who sees of which kind the other side is, and not who.
+const showKind = "kind"
+
+var showNames = []string{"peer", showKind}
+
+// show reads how much an observer sees. Like allow it narrows the grant only: who is excepted beside it shows nothing.
+func (r *reader) show(e *rightEntry, key word, n *yaml.Node, p place) {
+	if e.key != rightObserve {
+		r.errorf(key.at, "only observe shows something", "%s: there is nothing to choose from", p)
+		return
+	}
+	w, ok := r.text(n, p)
+	if !ok {
+		return
+	}
+	switch w.text {
+	case "peer": // which is what observe without it does
+	case showKind:
+		e.allow = setOf(ObserveKind)
+	default:
+		hint := r.guess(w.text, showNames)
+		if hint == "" {
+			hint = "peer or kind"
+		}
+		r.errorf(w.at, hint, "%s: unknown value %q", p, w.text)
+	}
 }
 
 // selectors reads a list of people. Everyone and heads mean something only where a role is assigned.

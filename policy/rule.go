@@ -40,6 +40,7 @@ const (
 	ruleAssignment
 	ruleProtectedEmployees
 	ruleProtectedNumber
+	ruleEmergency
 )
 
 // Rule returns the rule of that id; the zero Rule for zero and for an id of another Set.
@@ -64,6 +65,8 @@ func (s *Set) Rule(id RuleID) Rule {
 		rule.Text = "protected.employees"
 	case ruleProtectedNumber:
 		rule.Text = "protected.numbers"
+	case ruleEmergency:
+		rule.Text = "emergency"
 	}
 	return rule
 }

@@ -77,7 +77,8 @@ func TestEachMistakeIsToldWithItsPlaceAndAHint(t *testing.T) {
 }
 
 // Each good sample ends with its warnings and with decisions: allow or deny, the reason, subject, action, target, and the
-// other employees on the call; "client" marks a client of the subject, "party" that he is on the call.
+// other employees on the call; "client" marks a client of the subject, "party" that he is on the call. After dial stands a number
+// instead of the target, and then of whom it is a client's: "client" alone, or who is responsible, and who has access.
 func TestGoodSamplesDecideAsTheySay(t *testing.T) {
 	for _, file := range samples(t, "good") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -95,8 +96,13 @@ func TestGoodSamplesDecideAsTheySay(t *testing.T) {
 			}
 			for _, text := range decisions {
 				words := strings.Fields(text)
-				req := request(t, set, words[2:])
-				if x := set.Explain(req); !strings.HasPrefix(x.String(), words[0]+" "+words[1]) {
+				var x policy.Explanation
+				if words[3] == policy.Dial.String() {
+					x = set.ExplainDial(dialled(t, set, words[2:]))
+				} else {
+					x = set.Explain(request(t, set, words[2:]))
+				}
+				if !strings.HasPrefix(x.String(), words[0]+" "+words[1]) {
 					t.Errorf("%s\ngot %s", text, x)
 				}
 			}
@@ -111,15 +117,24 @@ func prefixed(word string, all []string) []string {
 	return all
 }
 
+func dialled(t testing.TB, set *policy.Set, words []string) (policy.Ref, policy.Destination) {
+	t.Helper()
+	to := set.Destination(words[2])
+	for i, w := range words[3:] {
+		switch to.Client = true; {
+		case w == "client":
+		case i == 0:
+			to.Responsible = employee(t, set, w)
+		default:
+			to.Access = append(to.Access, employee(t, set, w))
+		}
+	}
+	return employee(t, set, words[0]), to
+}
+
 func request(t testing.TB, set *policy.Set, words []string) policy.Request {
 	t.Helper()
-	who := func(id string) policy.Ref {
-		ref, ok := set.Employee(id)
-		if !ok {
-			t.Fatalf("no employee %s", id)
-		}
-		return ref
-	}
+	who := func(id string) policy.Ref { return employee(t, set, id) }
 	action, ok := policy.ParseAction(words[1])
 	if !ok {
 		t.Fatalf("no action %s", words[1])

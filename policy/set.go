@@ -27,6 +27,9 @@ type Set struct {
 	// What the roles give that are in force at the moment: for each role set its span of clauses.
 	roleSpans   []span
 	roleClauses []clause
+	// The same for dialling; both are empty when no role speaks of it.
+	roleDialSpans   []span
+	roleDialClauses []dialClause
 }
 
 // tables is what does not depend on the moment.
@@ -62,10 +65,19 @@ type tables struct {
 	setItems   []uint32
 	protectors map[uint32]RuleID // employee to the rule that protects him
 
+	// Dialling is apart from the other rights, so that what they are decided by stays small.
+	dialOf    []uint32 // for each employee one more than the place in dialSpans, zero for none; empty when nobody's own entry speaks of it
+	dialSpans []span   // into dials
+	dials     []dialClause
+	roleDials []span // for each role, into allDials
+	allDials  []dialClause
+	patterns  []string
+
 	trunks         []string
 	byTrunk        index
 	emergency      []string
 	byEmergency    index
+	emergencyRules []RuleID            // in the order of emergency
 	guarded        map[uint32][]string // protected numbers' digits by their last seven
 	guardedShort   map[string]bool
 	guardRule      RuleID
@@ -164,6 +176,7 @@ func (s *Set) At(t time.Time) *Set {
 		}
 		c.roleSpans[i] = out
 	}
+	c.roleDialSpans, c.roleDialClauses = s.dialsAt(now)
 	for _, a := range s.assigned {
 		if end := time.Unix(a.ends, 0).UTC(); a.ends > now && (c.next.IsZero() || end.Before(c.next)) {
 			c.next = end

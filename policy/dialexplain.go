@@ -1,0 +1,79 @@
+package policy
+
+// ExplainDial answers as DecideDial does and tells every rule that had a say, as Explain does.
+func (s *Set) ExplainDial(subject Ref, to Destination) Explanation {
+	e := Explanation{Decision: s.DecideDial(subject, &to)}
+	x := &explainer{set: s}
+	if s == nil || s.tables == nil {
+		x.say(EffectRefuses, ReasonNoPolicy, Ref{}, "there is no policy")
+	} else {
+		e.Rule = s.Rule(e.Decision.Rule)
+		x.dial(subject, &to)
+	}
+	e.Statements = x.said
+	return e
+}
+
+func (x *explainer) dial(subject Ref, to *Destination) {
+	s := x.set
+	if rule := s.emergencyRule(to.Number); rule != 0 {
+		x.say(EffectGrants, ReasonEmergency, subject, "everybody may call an emergency number, always").Rule = s.Rule(rule)
+		return
+	}
+	form, reason := s.identifyDial(subject, to)
+	if reason != ReasonAllowed {
+		text := map[Reason]string{
+			ReasonUnknownSubject: "the subject is no employee of this policy",
+			ReasonBadNumber:      "the number cannot be judged: it must be a plus and 7 to 15 digits, beginning with the country code, or up to six digits",
+			ReasonUnknownTarget:  "the number is that of somebody who is no employee of this policy",
+		}[reason]
+		x.say(EffectRefuses, reason, Ref{}, "%s", text)
+		return
+	}
+	own, role := s.dialRights(subject)
+	for _, clauses := range [...][]dialClause{own.exclusions, role.exclusions} {
+		for i := range clauses {
+			c := &clauses[i]
+			if !s.bars(c, to, form) {
+				continue
+			}
+			text := "excepts the number"
+			if c.kind == dialEmployees {
+				text = "excepts somebody whose number it may be"
+			}
+			x.saidBy(c, x.say(EffectRefuses, ReasonExcluded, to.Employee, "%s", text))
+		}
+	}
+	granted := false
+	for _, clauses := range [...][]dialClause{own.grants, role.grants} {
+		for i := range clauses {
+			granted = x.dialGrant(&clauses[i], subject, to, form) || granted
+		}
+	}
+	if !granted {
+		text := "nothing lets %s call this number"
+		if form == formCode {
+			text = "this is a feature code, and no list of numbers of %s names it"
+		}
+		x.say(EffectNone, refusedDial(to, form, own.grants, role.grants), subject, text, s.ID(subject))
+	}
+}
+
+// dialGrant says what one grant comes to, and reports whether it reaches the number.
+func (x *explainer) dialGrant(c *dialClause, subject Ref, to *Destination, form numberForm) bool {
+	what := map[dialKind]string{dialAny: "any number", dialNumbers: "a list of numbers", dialClients: "clients", dialEmployees: "employees"}[c.kind]
+	if c.kind == dialClients || c.kind == dialEmployees {
+		what += " (" + scopeNames[c.scope] + ")"
+	}
+	if x.set.lets(c, subject, to, form) {
+		x.saidBy(c, x.say(EffectGrants, ReasonAllowed, subject, "lets him call %s: this is one", what))
+		return true
+	}
+	reason := refusedDial(to, form, []dialClause{*c})
+	x.saidBy(c, x.say(EffectNone, reason, subject, "lets him call %s: this is none", what))
+	return false
+}
+
+func (x *explainer) saidBy(c *dialClause, st *Statement) {
+	st.Rule, st.Via = x.set.Rule(c.rule), x.set.via(c.clause)
+}
