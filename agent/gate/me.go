@@ -28,6 +28,9 @@ func (g *Gate) Me(s auth.Subject) (Me, error) {
 func (g *Gate) me(set *policy.Set, ref policy.Ref) Me {
 	m := Me{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID, Phones: append([]string{}, set.Phones(ref)...), Actions: []string{}}
 	for _, action := range policy.Actions() {
+		if action == policy.ObserveKind {
+			continue // no button: the rows of the board show it
+		}
 		for target := range set.Employees() {
 			if target == ref {
 				continue
