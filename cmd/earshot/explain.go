@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -14,10 +15,10 @@ type explainCmd struct {
 	Policy  string   `type:"path" xor:"file" required:"" help:"The policy file." placeholder:"FILE"`
 	Config  string   `type:"path" xor:"file" required:"" help:"The configuration file, which names the policy." placeholder:"FILE"`
 	Subject string   `arg:"" help:"Id of the employee who asks."`
-	Action  string   `arg:"" help:"observe, spy, whisper, barge or intercept."`
-	Target  string   `arg:"" help:"Id of the employee it is about."`
+	Action  string   `arg:"" help:"observe, observe.kind, spy, whisper, barge, intercept or dial."`
+	Target  string   `arg:"" help:"Id of the employee it is about; for dial the number, with its country code."`
 	With    []string `help:"Id of another employee within earshot of the call (for intercept: whose phone it rings too); may be repeated." placeholder:"EMPLOYEE"`
-	Client  string   `name:"client-of" help:"For intercept: id of the employee who is responsible for the client who calls." placeholder:"EMPLOYEE"`
+	Client  string   `name:"client-of" help:"For intercept and dial: id of the employee who is responsible for the client who calls or is called." placeholder:"EMPLOYEE"`
 }
 
 // Run prints allow or deny with the ground.
@@ -37,6 +38,23 @@ func (c *explainCmd) Run(s streams) error {
 	if !ok {
 		return fmt.Errorf("unknown action %q; the actions are %s", c.Action, actions())
 	}
+	e, err := c.explain(set, action)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(s.out, strings.TrimRight(e.String(), "\n")); err != nil {
+		return err
+	}
+	if !e.Decision.Allowed {
+		return refusal{}
+	}
+	return nil
+}
+
+func (c *explainCmd) explain(set *policy.Set, action policy.Action) (policy.Explanation, error) {
+	if action == policy.Dial {
+		return c.dial(set)
+	}
 	req := policy.Request{Action: action}
 	for _, who := range []struct {
 		id  string
@@ -45,25 +63,39 @@ func (c *explainCmd) Run(s streams) error {
 		if who.id == "" {
 			continue
 		}
-		if *who.ref, err = employee(set, who.id); err != nil {
-			return err
+		ref, err := employee(set, who.id)
+		if err != nil {
+			return policy.Explanation{}, err
 		}
+		*who.ref = ref
 	}
 	for _, id := range c.With {
 		ref, err := employee(set, id)
 		if err != nil {
-			return err
+			return policy.Explanation{}, err
 		}
 		req.With = append(req.With, ref)
 	}
-	e := set.Explain(req)
-	if _, err := fmt.Fprintln(s.out, strings.TrimRight(e.String(), "\n")); err != nil {
-		return err
+	return set.Explain(req), nil
+}
+
+// dial explains whether the subject may call a number.
+func (c *explainCmd) dial(set *policy.Set) (policy.Explanation, error) {
+	if len(c.With) > 0 {
+		return policy.Explanation{}, errors.New("--with is about a call that goes on, and not about dialling")
 	}
-	if !e.Decision.Allowed {
-		return refusal{}
+	subject, err := employee(set, c.Subject)
+	if err != nil {
+		return policy.Explanation{}, err
 	}
-	return nil
+	to := set.Destination(c.Target)
+	if c.Client != "" {
+		to.Client = true
+		if to.Responsible, err = employee(set, c.Client); err != nil {
+			return policy.Explanation{}, err
+		}
+	}
+	return set.ExplainDial(subject, to), nil
 }
 
 func load(path string) (*policy.Set, error) {
