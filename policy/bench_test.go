@@ -390,3 +390,75 @@ func BenchmarkAt(b *testing.B) {
 		set.At(day.Add(time.Hour))
 	}
 }
+
+// BenchmarkDial decides of a number, in a company where a role lets everybody call clients of his department and colleagues, and bars
+// a hundred prefixes. Its floor finds the subject's right in a map and reads through the prefixes.
+func BenchmarkDial(b *testing.B) {
+	const n = 10000
+	c := newCompany(n)
+	var text strings.Builder
+	text.WriteString(c.yaml() + "roles:\n  manager:\n    dial: {clients: department, employees: true, except: {numbers: [")
+	var barred []string
+	for i := range 100 {
+		barred = append(barred, fmt.Sprintf("+7%d", 8000+i*3))
+		fmt.Fprintf(&text, "%q, ", barred[i]+"*")
+	}
+	text.WriteString("]}}\nassign:\n  - {role: manager, to: [everyone]}\n")
+	set := load(b, text.String())
+	type dial struct {
+		subject, responsible, number string
+	}
+	r := rand.New(rand.NewPCG(4, 4))
+	var all []dial
+	for len(all) < 4096 {
+		d := dial{subject: c.ids[r.IntN(n)], number: fmt.Sprintf("+7495%07d", r.IntN(1e7))}
+		d.responsible = c.ids[r.IntN(n)]
+		if len(all)%2 == 0 { // half is allowed, and of the others half barred
+			d.responsible = d.subject
+		} else if len(all)%4 == 1 {
+			d.number = barred[r.IntN(100)] + "123456"
+		} else if c.depart[d.responsible] == c.depart[d.subject] {
+			continue
+		}
+		all = append(all, d)
+	}
+	b.Run("employees=10000/floor", func(b *testing.B) {
+		rights := map[string]string{}
+		for _, id := range c.ids {
+			rights[id] = "department"
+		}
+		b.ReportAllocs()
+		i, allowed := 0, 0
+		for b.Loop() {
+			d := &all[i&4095]
+			ok := rights[d.subject] == "department" && c.depart[d.subject] == c.depart[d.responsible]
+			for _, p := range barred {
+				if strings.HasPrefix(d.number, p) {
+					ok = false
+					break
+				}
+			}
+			if ok {
+				allowed++
+			}
+			i++
+		}
+		halfAllowed(b, allowed, i)
+	})
+	b.Run("employees=10000/earshot", func(b *testing.B) {
+		b.ReportAllocs()
+		i, allowed := 0, 0
+		for b.Loop() {
+			d := &all[i&4095]
+			by, _ := set.Employee(d.subject)
+			to, _ := set.Employee(d.responsible)
+			if set.DecideDial(by, &policy.Destination{Number: d.number, Client: true, Responsible: to}).Allowed {
+				allowed++
+			}
+			i++
+		}
+		halfAllowed(b, allowed, i)
+		b.ReportMetric(1.5, "max-ratio")
+		b.ReportMetric(0, "max-allocs")
+	})
+}

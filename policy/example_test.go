@@ -72,6 +72,46 @@ func ExampleSet_Explain() {
 	//   grants  policy.yaml:18:10: roles.head.observe: grants observe on department: anna is in it, by policy.yaml:20:5: assign[1]
 }
 
+func ExampleSet_DecideDial() {
+	const policyYAML = `version: 1
+employees:
+  anna:  {name: Anna, numbers: ["101"]}
+  irina: {name: Irina, numbers: ["110"]}
+roles:
+  manager: {dial: {clients: own, employees: true, except: {numbers: ["+7 900*"]}}}
+assign:
+  - {role: manager, to: [everyone]}
+emergency: ["112"]
+`
+	set, _, err := policy.Load("policy.yaml", []byte(policyYAML), time.Now())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	anna, _ := set.Employee("anna")
+	irina, _ := set.Employee("irina")
+	to := set.Destination("+7 916 123-45-67")
+	ask := func() {
+		d := set.DecideDial(anna, &to)
+		fmt.Printf("%v %s (%s)\n", d.Allowed, d.Reason, set.Rule(d.Rule))
+	}
+	ask()
+	to.Client, to.Responsible = true, irina // as the directory says
+	ask()
+	to.Access = []policy.Ref{anna}
+	ask()
+	to = set.Destination("110")
+	ask()
+	to = set.Destination("112")
+	ask()
+	// Output:
+	// false not_client ()
+	// false no_right ()
+	// true allowed (policy.yaml:6:20: roles.manager.dial)
+	// true allowed (policy.yaml:6:34: roles.manager.dial)
+	// true emergency (policy.yaml:9:13: emergency)
+}
+
 func ExampleCompile() {
 	// A policy may be split over files; every mistake in each of them is told at once.
 	people, _ := policy.Parse("people.yaml", []byte("version: 1\nemployees:\n  anna: {phones: [PJSIP/101], numbers: [101]}\n"))

@@ -79,6 +79,19 @@ func compare(t *testing.T, first, second *policy.Set) {
 					}
 				}
 			}
+			for _, number := range []string{"101", "112", "+74951112233", "+79160000101", "*98"} {
+				for _, to := range []policy.Destination{
+					first.Destination(number), {Number: number, Employee: o}, {Number: number, Client: true, Responsible: o}, {Number: number, Client: true, Access: []policy.Ref{s}},
+				} {
+					before := first.DecideDial(s, &to)
+					if x := first.ExplainDial(s, to); x.Decision != before {
+						t.Fatalf("explained otherwise: %s", x)
+					}
+					if after := second.DecideDial(s, &to); after.Allowed && !before.Allowed {
+						t.Fatalf("%s became allowed to dial %+v", first.ID(s), to)
+					}
+				}
+			}
 		}
 	}
 }
