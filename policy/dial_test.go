@@ -24,7 +24,7 @@ func TestNothingIsDialledWithoutAGround(t *testing.T) {
 	if !set.DecideDial(anna, &good).Allowed {
 		t.Fatal("the control is refused")
 	}
-	stranger := employee(t, load(t, trio), "anna")
+	stranger := employee(t, load(t, trio), "boris") // in the place that boris has here
 	var none *policy.Set
 	for name, got := range map[string]struct {
 		d    policy.Decision
@@ -122,6 +122,40 @@ func TestANumberThatMayBeHisBarsAndGrantsNothing(t *testing.T) {
 	}
 	if d := set.DecideDial(carol, &policy.Destination{Number: "*102", Employee: boris}); d.Reason != policy.ReasonBadNumber {
 		t.Errorf("a feature code with boris's number: %+v", d)
+	}
+}
+
+func TestAListOfNumbersInAnyOrder(t *testing.T) {
+	set := load(t, `{version: 1, employees: {anna: {numbers: ["31", "41", "51"], dial: ["300", "41*", "4*", "100", "200", "51*", "31*", "*9"]}}}`)
+	anna := employee(t, set, "anna")
+	for number, want := range map[string]bool{
+		"300": true, "100": true, "200": true, "4": true, "41": true, "415": true, "42": true, "31": true, "319": true, "51": true, "*9": true,
+		"3": false, "30": false, "3001": false, "101": false, "5": false, "50": false, "52": false, "6": false, "+4951112233": false, "41*1": false, "*91": false,
+	} {
+		if d := set.DecideDial(anna, &policy.Destination{Number: number}); d.Allowed != want {
+			t.Errorf("%s: %s", number, d.Reason)
+		}
+	}
+}
+
+func TestTheExplanationTellsEveryRule(t *testing.T) {
+	set := load(t, `{version: 1, employees: {anna: {numbers: ["10"], dial: {clients: any, employees: any, numbers: ["1*"], except: {employees: [anna], numbers: ["10"]}}}}}`)
+	anna, to := employee(t, set, "anna"), set.Destination("10")
+	to.Client = true
+	x := set.ExplainDial(anna, to)
+	grants, refuses := 0, 0
+	for _, st := range x.Statements {
+		switch st.Effect {
+		case policy.EffectGrants:
+			grants++
+		case policy.EffectRefuses:
+			refuses++
+		case policy.EffectNone:
+			t.Errorf("%s", st)
+		}
+	}
+	if grants != 3 || refuses != 2 {
+		t.Errorf("%d grants, %d refuse:\n%s", grants, refuses, x)
 	}
 }
 
