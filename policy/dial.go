@@ -60,7 +60,7 @@ func (s *Set) DecideDial(subject Ref, to *Destination) Decision {
 	own, role := s.dialRights(subject)
 	for _, clauses := range [...][]dialClause{own.exclusions, role.exclusions} {
 		for i := range clauses {
-			if s.bars(&clauses[i], to, form) {
+			if _, barred := s.bars(&clauses[i], to, form); barred {
 				return Decision{Reason: ReasonExcluded, Rule: clauses[i].rule, Pairwise: true}
 			}
 		}
@@ -125,22 +125,22 @@ func refusedDial(to *Destination, form numberForm, grants ...[]dialClause) Reaso
 	return ReasonNoRight
 }
 
-// bars reports whether the exclusion is about the number, or about an employee whose number it may be.
-func (s *Set) bars(c *dialClause, to *Destination, form numberForm) bool {
+// bars reports whether the exclusion is about the number, or about an employee whose number it may be, and who he is.
+func (s *Set) bars(c *dialClause, to *Destination, form numberForm) (Ref, bool) {
 	if c.kind == dialNumbers {
-		return s.matches(c.whole, c.prefixes, to.Number, form)
+		return Ref{}, s.matches(c.whole, c.prefixes, to.Number, form)
 	}
 	if !to.Employee.IsZero() && s.contains(c.list, to.Employee.n-1) {
-		return true
+		return to.Employee, true
 	}
 	var told, kept [maxAddress]byte
 	digits := numberDigits(told[:0], to.Number)
 	for _, t := range s.tailed(digits) {
 		if sameNumber(numberDigits(kept[:0], s.numbers[t.number]), digits) && s.contains(c.list, s.numOf[t.number]) {
-			return true
+			return s.ref(s.numOf[t.number]), true
 		}
 	}
-	return false
+	return Ref{}, false
 }
 
 // lets reports whether the grant reaches the number.

@@ -111,6 +111,9 @@ func TestANumberThatMayBeHisBarsAndGrantsNothing(t *testing.T) {
 			t.Errorf("boris %s: %s, want %s", number, d.Reason, want)
 		}
 	}
+	if x := set.ExplainDial(boris, policy.Destination{Number: "+79160000103"}); x.Statements[0].About != carol {
+		t.Errorf("the explanation does not name carol: %s", x)
+	}
 	if d := set.DecideDial(boris, &policy.Destination{Number: "+74951112233", Employee: carol}); d.Reason != policy.ReasonExcluded {
 		t.Errorf("a number verified to be carol's: %s", d.Reason)
 	}

@@ -34,14 +34,14 @@ func (x *explainer) dial(subject Ref, to *Destination) {
 	for _, clauses := range [...][]dialClause{own.exclusions, role.exclusions} {
 		for i := range clauses {
 			c := &clauses[i]
-			if !s.bars(c, to, form) {
-				continue
+			who, barred := s.bars(c, to, form)
+			switch {
+			case !barred:
+			case c.kind == dialEmployees:
+				x.saidBy(c, x.say(EffectRefuses, ReasonExcluded, who, "excepts %s, whose number it may be", s.ID(who)))
+			default:
+				x.saidBy(c, x.say(EffectRefuses, ReasonExcluded, Ref{}, "excepts the number"))
 			}
-			text := "excepts the number"
-			if c.kind == dialEmployees {
-				text = "excepts somebody whose number it may be"
-			}
-			x.saidBy(c, x.say(EffectRefuses, ReasonExcluded, to.Employee, "%s", text))
 		}
 	}
 	granted := false

@@ -106,7 +106,7 @@ func uncomment(n *yaml.Node) {
 // FuzzAddresses: what a policy accepts as a number or an endpoint it finds again, and what it protects is protected, in
 // every formatting; and no input makes a look-up panic.
 func FuzzAddresses(f *testing.F) {
-	for _, s := range []string{"101", "+7 (495) 765-43-21", "PJSIP/101", "pjsip/a.b", "Local/101@x", "", "*8", "\u00a01", "8-800"} {
+	for _, s := range []string{"101", "+7 (495) 765-43-21", "PJSIP/101", "pjsip/a.b", "Local/101@x", "", "*8", "\u00a01", "8-800", "+7 495*", "22*", "*98", "##"} {
 		f.Add(s)
 	}
 	fixed := load(f, trio)
@@ -137,6 +137,23 @@ func FuzzAddresses(f *testing.F) {
 				}
 			}
 		}
+		// A pattern fits the number that it names, or that it begins; so as a grant it lets, and as an exception it bars.
+		if set, _, err := policy.Load("p", []byte(fmt.Sprintf("version: 1\nemployees: {anna: {dial: [%q]}, boris: {dial: {except: {numbers: [%q]}}}}\n", s, s)), day); err == nil {
+			number := set.Destination(s).Number
+			if number[0] != '*' && number[0] != '#' {
+				number = strings.TrimSuffix(number, "*")
+			}
+			for number[0] == '+' && len(number) < 8 {
+				number += "0"
+			}
+			anna, _ := set.Employee("anna")
+			boris, _ := set.Employee("boris")
+			to := policy.Destination{Number: number}
+			if let, barred := set.DecideDial(anna, &to), set.DecideDial(boris, &to); let.Reason != policy.ReasonAllowed || barred.Reason != policy.ReasonExcluded {
+				t.Errorf("the pattern %q and the number %q: %s and %s", s, number, let.Reason, barred.Reason)
+			}
+		}
+		fixed.DecideDial(policy.Ref{}, &policy.Destination{Number: s})
 		if set, _, err := policy.Load("p", []byte(fmt.Sprintf("version: 1\nemployees: {anna: {phones: [%q]}}\n", s)), day); err == nil {
 			tech, rest, _ := strings.Cut(s, "/")
 			for _, form := range []string{s, strings.ToLower(tech) + "/" + rest, strings.ToUpper(tech) + "/" + rest} {
