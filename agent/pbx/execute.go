@@ -38,12 +38,17 @@ func (l *Link) Ring(ctx context.Context, o Ring) error {
 				Endpoint: o.Endpoint, App: l.cfg.Application, ChannelID: string(o.Leg), CallerID: `"` + spoken(o.Display) + `" <>`,
 				Timeout: o.Timeout, Variables: map[string]string{timeout: seconds(o.Lease)},
 			})
-			if refused := (*ari.StatusError)(nil); errors.As(err, &refused) && refused.Status == http.StatusInternalServerError {
-				return fmt.Errorf("%w: %w", ErrUnreachable, err)
-			}
-			return err
+			return unreachable(err)
 		},
 	)
+}
+
+// unreachable says of a channel that Asterisk could not make that it is a phone it cannot ring. ARI has no better word for it than 500.
+func unreachable(err error) error {
+	if refused := (*ari.StatusError)(nil); errors.As(err, &refused) && refused.Status == http.StatusInternalServerError {
+		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return err
 }
 
 // Tap carries out a Tap order. The snoop has its lease before it joins the bridge, so that there is no moment at which it could outlive Earshot.
