@@ -17,13 +17,33 @@ type FileError = strict.Error
 type decoder struct {
 	*strict.Reader
 	region string
-	list   []Client
-	index  map[string]int32
-	lines  []int // of each client's number
+	pages
+}
+
+// pages are what a book is made of while its file is read.
+type pages struct {
+	list  []Client
+	index map[string]int32
+	lines []int // of each client's number
+}
+
+func newPages(n int) pages {
+	return pages{list: make([]Client, 0, n), lines: make([]int, 0, n), index: make(map[string]int32, n)}
+}
+
+// add adds a client, unless his number stands there already: then it returns the line.
+func (p *pages) add(c Client, line int) (first int, twice bool) {
+	if place, twice := p.index[c.Number]; twice {
+		return p.lines[place], true
+	}
+	p.index[c.Number] = int32(len(p.list)) //nolint:gosec // maxFile is far below that many clients
+	p.list = append(p.list, c)
+	p.lines = append(p.lines, line)
+	return 0, false
 }
 
 func parse(name string, data []byte, o Options) (*book, error) {
-	d := decoder{Reader: strict.NewReader(name), region: o.Region, index: make(map[string]int32)}
+	d := decoder{Reader: strict.NewReader(name), region: o.Region, pages: newPages(0)}
 	if o.Region != "" && !knownRegion(o.Region) {
 		return nil, fmt.Errorf("clients: region %q is unknown; two capital letters as in ISO 3166 (RU, DE)", o.Region)
 	}
@@ -66,20 +86,18 @@ func (d *decoder) root(n *yaml.Node) {
 }
 
 func (d *decoder) clients(list *yaml.Node) {
-	d.list = make([]Client, 0, len(list.Content))
-	d.lines = make([]int, 0, len(list.Content))
-	d.index = make(map[string]int32, len(list.Content))
+	d.pages = newPages(len(list.Content))
 	for _, n := range list.Content {
 		d.client(n)
 	}
 }
 
-var clientKeys = []string{"number", "name", "responsible"}
+var clientKeys = []string{"number", "name", "responsible", "access"}
 
 func (d *decoder) client(n *yaml.Node) {
 	before := d.Failed()
-	var number, name, responsible *yaml.Node
-	if !d.Fields(n, clientKeys, &number, &name, &responsible) {
+	var number, name, responsible, access *yaml.Node
+	if !d.Fields(n, clientKeys, &number, &name, &responsible, &access) {
 		return
 	}
 	if number == nil {
@@ -104,16 +122,43 @@ func (d *decoder) client(n *yaml.Node) {
 			d.Fail(responsible, "responsible is not an employee's id; leave the key out when nobody is responsible")
 		}
 	}
+	if access != nil {
+		c.Access = d.access(access, c.Responsible)
+	}
 	if d.Failed() > before {
 		return
 	}
-	if first, twice := d.index[c.Number]; twice {
-		d.Fail(number, "this number stands in line %d already", d.lines[first])
-		return
+	if first, twice := d.add(c, number.Line); twice {
+		d.Fail(number, "this number stands in line %d already", first)
 	}
-	d.index[c.Number] = int32(len(d.list)) //nolint:gosec // maxFile is far below that many clients
-	d.list = append(d.list, c)
-	d.lines = append(d.lines, number.Line)
+}
+
+func (d *decoder) access(list *yaml.Node, responsible string) []string {
+	if list.Kind != yaml.SequenceNode {
+		d.Fail(list, "access is a list of employees' ids")
+		return nil
+	}
+	if len(list.Content) > maxAccess {
+		d.Fail(list, "access has more than %d ids", maxAccess)
+		return nil
+	}
+	var ids []string
+	for _, n := range list.Content {
+		if id, ok := d.Text(n); ok && (id == "" || !printable(id)) {
+			d.Fail(n, "this is not an employee's id")
+		} else if ok {
+			ids = addAccess(ids, id, responsible)
+		}
+	}
+	return ids
+}
+
+// addAccess adds the id of somebody who has access, unless he is there or is responsible anyway.
+func addAccess(ids []string, id, responsible string) []string {
+	if id == responsible || slices.Contains(ids, id) {
+		return ids
+	}
+	return append(ids, id)
 }
 
 func (d *decoder) number(n *yaml.Node) string {
@@ -132,7 +177,10 @@ func (d *decoder) number(n *yaml.Node) string {
 	return normal
 }
 
-const maxText = 256
+const (
+	maxText   = 256 // bytes of a name or an id
+	maxAccess = 100 // who have access to one client
+)
 
 func printable(s string) bool {
 	return len(s) <= maxText && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })

@@ -15,7 +15,7 @@ func TestEachFaultOfADirectoryIsNamedWithItsPlaceAndWithoutTheNumber(t *testing.
 		"a misspelt key":      {"regions: RU", `1:1: unknown key; did you mean "region"?`},
 		"an unknown region":   {"region: russia", "1:9: unknown region; two capital letters as in ISO 3166 (RU, DE)"},
 		"clients as a map":    {"clients: {a: b}", "1:10: a list of clients belongs here"},
-		"an entry as a text":  {"- x", "1:3: a map with the keys number, name, responsible belongs here"},
+		"an entry as a text":  {"- x", "1:3: a map with the keys number, name, responsible, access belongs here"},
 		"nothing in it":       {"- {}", "1:3: number is missing\nc.yaml:1:3: name is missing"},
 		"a misspelt entry":    {`- {numbr: "101", name: A}`, "1:4: unknown key; did you mean \"number\"?\nc.yaml:1:3: number is missing"},
 		"a key twice":         {`- {number: "101", name: A, name: B}`, "1:28: name stands in line 1 already"},
@@ -32,10 +32,14 @@ func TestEachFaultOfADirectoryIsNamedWithItsPlaceAndWithoutTheNumber(t *testing.
 		"an unprintable name": {`- {number: "101", name: "a\nb"}`, "1:25: a name has 1 to 256 bytes, all printable"},
 		"nobody responsible":  {`- {number: "101", name: A, responsible: ""}`, "1:41: responsible is not an employee's id; leave the key out when nobody is responsible"},
 		"a list responsible":  {`- {number: "101", name: A, responsible: [a, b]}`, "1:41: a text belongs here"},
+		"access as a text":    {`- {number: "101", name: A, access: anna}`, "1:36: access is a list of employees' ids"},
+		"access of nobody":    {`- {number: "101", name: A, access: [anna, ""]}`, "1:43: this is not an employee's id"},
+		"access of a number":  {`- {number: "101", name: A, access: [7]}`, "1:37: a text belongs here; put it in quotes if it is meant"},
+		"access of too many":  {`- {number: "101", name: A, access: [` + strings.Repeat("a,", 101) + `]}`, "1:36: access has more than 100 ids"},
 		"a list as number":    {`- {number: ["101"], name: A}`, "1:12: a text belongs here"},
 		"two documents":       {"[]\n---\n[]", "2:1: a second document follows; there can be one"},
 		"bad YAML":            {"- {number: \"101\"", "1:1: did not find expected ',' or '}'"},
-		"all at once":         {"- {}\n- x", "1:3: number is missing\nc.yaml:1:3: name is missing\nc.yaml:2:3: a map with the keys number, name, responsible belongs here"},
+		"all at once":         {"- {}\n- x", "1:3: number is missing\nc.yaml:1:3: name is missing\nc.yaml:2:3: a map with the keys number, name, responsible, access belongs here"},
 	} {
 		d, err := clients.Parse("c.yaml", []byte(tc.text), clients.Options{})
 		if err == nil || err.Error() != "c.yaml:"+tc.want || d != nil {

@@ -2,7 +2,6 @@ package clients
 
 import (
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"sync"
@@ -11,25 +10,6 @@ import (
 	"github.com/earshot-pbx/earshot/agent/strict"
 )
 
-// Client is an outside party known to the directory. It prints redacted.
-type Client struct {
-	Number      string // in the form in which numbers are compared: E.164 ("+79161234567"), or a short number as it is
-	Name        string
-	Responsible string // the id of the employee who is responsible; empty when nobody is
-}
-
-// Format prints "[client]", whatever the verb.
-func (c Client) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "[client]") }
-
-// MarshalJSON writes "[client]": a client leaves by a view that was made for a watcher, never as he is.
-func (c Client) MarshalJSON() ([]byte, error) { return []byte(`"[client]"`), nil }
-
-// Source tells whose client a number is. Lookup is called while a call is being decided: it answers at once from what is known,
-// and what it does not know is no client. Implementations are safe for concurrent use.
-type Source interface {
-	Lookup(number string) (Client, bool)
-}
-
 // Options are what Open needs beside the path. The zero value is ready for use.
 type Options struct {
 	// Region is how numbers without a country code are read when the file does not say it ("RU", ISO 3166). When neither does,
@@ -37,10 +17,10 @@ type Options struct {
 	Region string
 }
 
-// Directory is a Source from a file. It is safe for concurrent use. The zero Directory is empty and ready for use.
+// Directory is a Source from a file: of what it does not hold it says Stranger. It is safe for concurrent use. The zero Directory is empty and ready for use.
 type Directory struct {
 	path    string
-	options Options
+	parse   func(name string, data []byte) (*book, error)
 	mu      sync.Mutex // one Reload at a time
 	book    atomic.Pointer[book]
 	failure atomic.Pointer[error]
@@ -50,8 +30,12 @@ var _ Source = (*Directory)(nil)
 
 // Open reads the directory's file.
 func Open(path string, o Options) (*Directory, error) {
-	d := &Directory{path: path, options: o}
-	b, err := load(path, o)
+	return open(path, func(name string, data []byte) (*book, error) { return parse(name, data, o) })
+}
+
+func open(path string, parse func(name string, data []byte) (*book, error)) (*Directory, error) {
+	d := &Directory{path: path, parse: parse}
+	b, err := d.load()
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +51,7 @@ func Open(path string, o Options) (*Directory, error) {
 //	  - number: "+7 916 123-45-67" # in quotes
 //	    name: Acme
 //	    responsible: anna          # optional; an employee's id as in the policy
+//	    access: [boris, vera]      # optional; who else has access to him
 //
 // The list may also stand alone, without region and clients.
 func Parse(name string, data []byte, o Options) (*Directory, error) {
@@ -74,7 +59,7 @@ func Parse(name string, data []byte, o Options) (*Directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Directory{options: o}
+	d := new(Directory)
 	d.book.Store(b)
 	return d, nil
 }
@@ -89,6 +74,14 @@ func (d *Directory) Lookup(number string) (Client, bool) {
 	return b.lookup(number)
 }
 
+// Find implements [Source]. It costs what Lookup costs.
+func (d *Directory) Find(number string) (Client, Answer) {
+	if c, ok := d.Lookup(number); ok {
+		return c, Found
+	}
+	return Client{}, Stranger
+}
+
 // Reload reads the file again. When it cannot be used, what was loaded before stays in force and the error is returned, and by Err
 // until a Reload succeeds.
 func (d *Directory) Reload() error {
@@ -97,7 +90,7 @@ func (d *Directory) Reload() error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	b, err := load(d.path, d.options)
+	b, err := d.load()
 	if err != nil {
 		d.failure.Store(&err)
 		return err
@@ -148,15 +141,15 @@ func (d *Directory) Region() string {
 
 const maxFile = 256 << 20
 
-func load(path string, o Options) (*book, error) {
-	f, err := os.Open(path)
+func (d *Directory) load() (*book, error) {
+	f, err := os.Open(d.path)
 	if err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
 	defer func() { _ = f.Close() }()
 	data, err := strict.ReadAll(f, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("clients: %s: %w", path, err)
+		return nil, fmt.Errorf("clients: %s: %w", d.path, err)
 	}
-	return parse(path, data, o)
+	return d.parse(d.path, data)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +20,7 @@ clients:
   - number: "+7 916 123-45-67"
     name: Acme
     responsible: anna
-  - {number: "8 (495) 765-43-21", name: Bolt, responsible: boris}
+  - {number: "8 (495) 765-43-21", name: Bolt, responsible: boris, access: [anna, vera, boris, anna]}
   - {number: "2205", name: Branch office}
   - {number: "+44 20 7946 0958", name: Crown, responsible: anna}
 `
@@ -68,8 +69,11 @@ func TestWhatIsNotInTheDirectoryIsNobodysClient(t *testing.T) {
 		strings.Repeat("1", 33), strings.Repeat("9", 100_000), strings.Repeat(" ", 65) + "2205", "\xff\xfe",
 	} {
 		for range 2 {
-			if c, ok := d.Lookup(number); ok || c != (clients.Client{}) {
+			if c, ok := d.Lookup(number); ok || !reflect.DeepEqual(c, clients.Client{}) {
 				t.Errorf("Lookup(%.40q) finds %q", number, c.Name)
+			}
+			if _, answer := d.Find(number); answer != clients.Stranger {
+				t.Errorf("Find(%.40q): %v", number, answer)
 			}
 		}
 	}
@@ -125,6 +129,15 @@ func TestTheRegionSaysHowNumbersWithoutACountryCodeAreRead(t *testing.T) {
 	}
 	if _, ok := plus.Lookup("02079460958"); ok {
 		t.Error("without a region a number without a country code is found")
+	}
+}
+
+func TestWhoElseHasAccessIsToldOnceEachAndWithoutTheResponsible(t *testing.T) {
+	d := mustParse(t, sample)
+	for number, want := range map[string][]string{"+74957654321": {"anna", "vera"}, "+79161234567": nil} {
+		if c, answer := d.Find(number); answer != clients.Found || !slices.Equal(c.Access, want) {
+			t.Errorf("%v, %q; want %q", answer, c.Access, want)
+		}
 	}
 }
 
