@@ -1,6 +1,9 @@
 package clients
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/nyaruka/phonenumbers"
 )
 
@@ -56,7 +59,7 @@ func squeeze(dst []byte, number string) ([]byte, bool) {
 		case c >= '0' && c <= '9':
 			digits++
 		case c == '+' && len(dst) == 0:
-		case c == ' ' || c == '-' || c == '.' || c == '(' || c == ')' || c == '/':
+		case isSeparator(c):
 			continue
 		default:
 			return nil, false
@@ -69,4 +72,61 @@ func squeeze(dst []byte, number string) ([]byte, bool) {
 	return dst, digits > 0
 }
 
+func isSeparator(c byte) bool {
+	return c == ' ' || c == '-' || c == '.' || c == '(' || c == ')' || c == '/'
+}
+
 func knownRegion(region string) bool { return phonenumbers.GetSupportedRegions()[region] }
+
+// Numbering is how a company dials. The zero value strips nothing and reads only numbers with a plus and short ones.
+type Numbering struct {
+	// Region is how numbers without a country code are read ("RU", ISO 3166).
+	Region string
+	// Prefixes are what the PBX takes off a dialled number before it dials: feature codes and routes ("*67", "9").
+	Prefixes []string
+}
+
+// Dialled normalises a number that somebody dials, without the prefixes that the PBX takes off. A prefix comes off when what it leaves
+// is a full number, or when it is none that could be dialled without taking it off ("*67101" is 101); so "9" for the trunk takes
+// nothing from 901 and 9161234567, and 9112 stays a short number: ask for emergency numbers yourself, before. Each comes off once at
+// most, in whatever order they were dialled, the longest first. What is left must be a number as for [Normalise]. A caller's number has
+// no prefixes: normalise it by Normalise.
+func (n Numbering) Dialled(number string) (string, bool) {
+	if len(number) > maxRaw {
+		return "", false
+	}
+	rest := strings.Map(func(r rune) rune {
+		if r < 0x80 && isSeparator(byte(r)) {
+			return -1
+		}
+		return r
+	}, number)
+	prefixes := slices.Clone(n.Prefixes)
+	slices.SortStableFunc(prefixes, func(a, b string) int { return len(b) - len(a) })
+	for {
+		i := slices.IndexFunc(prefixes, func(p string) bool { return n.comesOff(rest, p) })
+		if i < 0 {
+			return Normalise(rest, n.Region)
+		}
+		rest = rest[len(prefixes[i]):]
+		prefixes = slices.Delete(prefixes, i, i+1)
+	}
+}
+
+// comesOff reports whether a prefix is to be taken off a number.
+func (n Numbering) comesOff(number, prefix string) bool {
+	rest, ok := strings.CutPrefix(number, prefix)
+	if !ok || prefix == "" || rest == "" {
+		return false
+	}
+	if full, ok := Normalise(rest, n.Region); ok && full[0] == '+' {
+		return true
+	}
+	_, dialable := Normalise(number, n.Region)
+	return !dialable
+}
+
+// isPrefix reports whether s can be dialled before a number.
+func isPrefix(s string) bool {
+	return s != "" && len(s) <= maxShort && strings.Trim(s, "0123456789*#") == ""
+}
