@@ -33,7 +33,7 @@ var rooms = map[string][]string{
 	"agent/strict":  {},
 	"agent/audit":   {},
 	"agent/auth":    {"agent/strict", "cache"}, // sessions are the cache's: its leaf has their form, and auth gives them their meaning
-	"agent/clients": {"agent/strict"},
+	"agent/clients": {"agent/strict", "cache"},
 	"agent/journal": {"agent/call"},
 	"agent/pbx":     {"agent/call", "ami", "ari"},
 	"agent/feed":    {"agent/call"},
