@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"syscall"
 )
@@ -74,7 +75,7 @@ func transportFailure(err error) *failure {
 		return fail(kindTLS, "its certificate is for another host")
 	case errors.As(err, &untrusted):
 		return fail(kindTLS, "its certificate is not one to be trusted; ca_file names the authority of an own one")
-	case errors.As(err, &alert), errors.As(err, &record):
+	case errors.As(err, &alert), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return fail(kindTLS, "it does not speak the TLS that is needed")
 	case errors.As(err, &dns):
 		return fail(kindConnect, "the name of its host is not known")
