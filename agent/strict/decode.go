@@ -31,8 +31,8 @@ func (d *Document) Errorf(key, format string, args ...any) error {
 	}
 }
 
-// Decode fills *v, a struct with yaml tags, from a file's text. Its fields are texts, durations, whole numbers, truth values, structs and
-// lists of those; another kind panics, for that is a mistake in the program. A key that the text leaves out keeps the value it has. The
+// Decode fills *v, a struct with yaml tags, from a file's text. Its fields are texts, durations, whole numbers, truth values, structs,
+// lists of those and maps of texts; another kind panics, for that is a mistake in the program. A key that the text leaves out keeps the value it has. The
 // error joins all faults in the order of their places, each an *[Error]; *v must not be used then.
 func Decode(file string, data []byte, v any) (*Document, error) {
 	r := NewReader(file)
@@ -91,6 +91,8 @@ func (d *decoder) kind(n *yaml.Node, v reflect.Value, path string) {
 		for i, c := range n.Content {
 			d.value(c, v.Index(i), fmt.Sprintf("%s[%d]", path, i))
 		}
+	case reflect.Map:
+		d.texts(n, v, path)
 	case reflect.String:
 		if s, ok := d.Text(n); ok {
 			v.SetString(s)
@@ -106,6 +108,31 @@ func (d *decoder) kind(n *yaml.Node, v reflect.Value, path string) {
 	default:
 		panic(fmt.Sprintf("strict: %s is a %s, which no file can say", path, v.Type()))
 	}
+}
+
+// texts fills a map of texts, whose keys are free.
+func (d *decoder) texts(n *yaml.Node, v reflect.Value, path string) {
+	if v.Type() != reflect.TypeFor[map[string]string]() {
+		panic(fmt.Sprintf("strict: %s is a %s, which no file can say", path, v.Type()))
+	}
+	if n.Kind != yaml.MappingNode {
+		d.Fail(n, "%sa map belongs here", of(path))
+		return
+	}
+	m := make(map[string]string, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, ok := d.Text(n.Content[i])
+		if !ok {
+			continue
+		}
+		if _, twice := m[key]; twice {
+			d.Fail(n.Content[i], "%sthis key stands there already", of(path))
+		}
+		var value string
+		d.value(n.Content[i+1], reflect.ValueOf(&value).Elem(), path+"."+key)
+		m[key] = value
+	}
+	v.Set(reflect.ValueOf(m))
 }
 
 func (d *decoder) fields(n *yaml.Node, v reflect.Value, path string) {

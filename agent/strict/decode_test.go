@@ -13,15 +13,16 @@ import (
 
 // settings has a field of every kind that Decode knows.
 type settings struct {
-	Name  string        `yaml:"name"`
-	Wait  time.Duration `yaml:"wait"`
-	Limit int           `yaml:"limit"`
-	Big   int64         `yaml:"big,omitempty"`
-	Quiet bool          `yaml:"quiet"`
-	Inner inner         `yaml:"inner"`
-	Names []string      `yaml:"names"`
-	List  []inner       `yaml:"list"`
-	Other string        `yaml:"-"`
+	Name  string            `yaml:"name"`
+	Wait  time.Duration     `yaml:"wait"`
+	Limit int               `yaml:"limit"`
+	Big   int64             `yaml:"big,omitempty"`
+	Quiet bool              `yaml:"quiet"`
+	Inner inner             `yaml:"inner"`
+	Names []string          `yaml:"names"`
+	List  []inner           `yaml:"list"`
+	IDs   map[string]string `yaml:"ids"`
+	Other string            `yaml:"-"`
 	Plain string
 }
 
@@ -32,10 +33,10 @@ type inner struct {
 
 func TestEveryKindOfValueIsReadAndWhatIsLeftOutStays(t *testing.T) {
 	got := settings{Name: "kept", Other: "untouched", Inner: inner{Port: 1}}
-	_, err := strict.Decode("f", []byte("wait: 90s\nlimit: -3\nbig: 9007199254740993\nquiet: true\ninner: {address: here}\nnames: [a, \"101\"]\nlist:\n  - {address: x, port: 0x10}\n  - {}\n"), &got)
+	_, err := strict.Decode("f", []byte("wait: 90s\nlimit: -3\nbig: 9007199254740993\nquiet: true\ninner: {address: here}\nnames: [a, \"101\"]\nlist:\n  - {address: x, port: 0x10}\n  - {}\nids: {\"99\": anna, Петрова Анна: \"7\"}\n"), &got)
 	want := settings{
 		Name: "kept", Wait: 90 * time.Second, Limit: -3, Big: 9007199254740993, Quiet: true, Inner: inner{"here", 1},
-		Names: []string{"a", "101"}, List: []inner{{"x", 16}, {}}, Other: "untouched",
+		Names: []string{"a", "101"}, List: []inner{{"x", 16}, {}}, IDs: map[string]string{"99": "anna", "Петрова Анна": "7"}, Other: "untouched",
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("%+v, %v, want %+v", got, err, want)
@@ -43,7 +44,7 @@ func TestEveryKindOfValueIsReadAndWhatIsLeftOutStays(t *testing.T) {
 }
 
 func TestEachFaultIsNamedWithItsPlace(t *testing.T) {
-	const keys = "name, wait, limit, big, quiet, inner, names, list"
+	const keys = "name, wait, limit, big, quiet, inner, names, list, ids"
 	for name, tc := range map[string]struct{ text, want string }{
 		"nothing":                 {"", "1:1: the file is empty"},
 		"comments alone":          {"# nothing\n", "1:1: the file is empty"},
@@ -72,6 +73,12 @@ func TestEachFaultIsNamedWithItsPlace(t *testing.T) {
 		"yes":                     {"quiet: yes", "1:8: quiet: true or false belongs here"},
 		"a text as a list":        {"names: a", "1:8: names: a list belongs here"},
 		"a section as a text":     {"inner: here", "1:8: a map with the keys address, port belongs here"},
+		"a list as a map":         {"ids: [a]", "1:6: ids: a map belongs here"},
+		"a bare number as a key":  {"ids: {99: anna}", "1:7: a text belongs here; put it in quotes if it is meant"},
+		"a number in a map":       {"ids: {a: 7}", "1:10: a text belongs here; put it in quotes if it is meant"},
+		"a key twice in a map":    {"ids: {a: b, \"a\": c}", "1:13: ids: this key stands there already"},
+		"nothing in a map":        {"ids: {a: }", "1:10: ids.a: nothing stands here; leave the key out or give it a value"},
+		"an alias in a map":       {"ids: {a: &x b, c: *x}", "1:10: ids.a: an alias or an anchor hides what a line means; write it out\nf:1:19: ids.c: an alias or an anchor hides what a line means; write it out"},
 		"an anchor":               {"inner: &a {address: x}", "1:8: inner: an alias or an anchor hides what a line means; write it out"},
 		"an alias":                {"list: [&a {address: x}, *a]", "1:8: list[0]: an alias or an anchor hides what a line means; write it out\nf:1:25: list[1]: an alias or an anchor hides what a line means; write it out"},
 		"a merge":                 {"inner: {<<: {address: x}}", "1:9: unknown key; the keys are address, port"},
