@@ -31,12 +31,15 @@ type era struct {
 // eraTable is where the eras' ids stand. They do not end by themselves.
 var eraTable = cache.Table{Name: "clients-era", TTL: 10 * 365 * 24 * time.Hour, MissTTL: time.Second}
 
+// idLen is how many letters of five bits an era's id has: enough that no two of one source are alike, and few to hash at each look-up.
+const idLen = 13
+
 // jitter is by how much of its time an answer may be forgotten sooner, so that not all is asked again at once.
 const jitter = 0.1
 
 func newEras(c cache.Lookups, name string, h *HTTP) *eras {
 	sum := sha256.Sum256(h.meaning())
-	return &eras{cache: c, source: name + "-" + hex.EncodeToString(sum[:8]), pattern: cache.Table{TTL: h.TTL, MissTTL: h.MissTTL, Jitter: jitter}}
+	return &eras{cache: c, source: name + "-" + hex.EncodeToString(sum[:6]), pattern: cache.Table{TTL: h.TTL, MissTTL: h.MissTTL, Jitter: jitter}}
 }
 
 // table returns the table in use; false when it is not known which.
@@ -61,7 +64,7 @@ func (e *eras) of(id string) cache.Table {
 // learn returns the table in use, or begins an era.
 func (e *eras) learn(ctx context.Context) (cache.Table, error) {
 	id, err := e.cache.Fill(ctx, eraTable, e.source, func(context.Context) (cache.Entry, error) {
-		return cache.Entry{Value: strings.ToLower(rand.Text()), Found: true}, nil
+		return cache.Entry{Value: strings.ToLower(rand.Text()[:idLen]), Found: true}, nil
 	})
 	if err != nil {
 		return cache.Table{}, err
