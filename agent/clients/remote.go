@@ -202,6 +202,12 @@ func (r *Remote) ask(f *flight) (kept cache.Entry, known bool) {
 	if other := r.flights[f.number]; other != nil {
 		return other.kept, other.table.Name == f.table.Name && now.Before(other.kept.Expires)
 	}
+	if f.table.Name != "" {
+		// A flight that ended since Find looked has left its answer.
+		if e, known := r.env.Cache.Lookup(f.table, f.number); known && e.Expires.After(f.kept.Expires) {
+			return e, true
+		}
+	}
 	if now.Before(r.resting[f.number]) {
 		return cache.Entry{}, false
 	}
