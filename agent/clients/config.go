@@ -1,6 +1,7 @@
 package clients
 
 import (
+	_ "embed" // ConfigExample
 	"errors"
 	"fmt"
 	"os"
@@ -198,3 +199,8 @@ func checkJournal(c PushedConfig, region string) error {
 	}
 	return nil
 }
+
+// ConfigExample is a Config as administrators write it, with every key explained.
+//
+//go:embed example.yaml
+var ConfigExample string

@@ -44,28 +44,38 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// sourceMetrics are those of one source.
+// sourceMetrics are those of every source.
 type sourceMetrics struct {
 	answers [3]prometheus.Counter // by Answer
+	entries *prometheus.GaugeVec
+}
+
+// remoteMetrics are those of a source that asks a system.
+type remoteMetrics struct {
+	sourceMetrics
 	found   prometheus.Counter
 	absent  prometheus.Counter
 	failed  map[kind]prometheus.Counter
 	seconds prometheus.Observer
 	state   *prometheus.GaugeVec
-	entries prometheus.Gauge
 	dropped prometheus.Counter
 	hooks   *prometheus.CounterVec
 }
 
 func (m *Metrics) of(source string) sourceMetrics {
-	mine := prometheus.Labels{"source": source}
-	s := sourceMetrics{
-		found: m.requests.WithLabelValues(source, "found"), absent: m.requests.WithLabelValues(source, "absent"), failed: map[kind]prometheus.Counter{},
-		seconds: m.seconds.WithLabelValues(source), state: m.state.MustCurryWith(mine), entries: m.entries.WithLabelValues(source),
-		dropped: m.dropped.WithLabelValues(source), hooks: m.hooks.MustCurryWith(mine),
-	}
+	s := sourceMetrics{entries: m.entries.MustCurryWith(prometheus.Labels{"source": source})}
 	for _, a := range []Answer{Unknown, Stranger, Found} {
 		s.answers[a] = m.lookups.WithLabelValues(source, a.String())
+	}
+	return s
+}
+
+func (m *Metrics) ofRemote(source string) remoteMetrics {
+	mine := prometheus.Labels{"source": source}
+	s := remoteMetrics{
+		sourceMetrics: m.of(source), found: m.requests.WithLabelValues(source, "found"), absent: m.requests.WithLabelValues(source, "absent"),
+		failed: map[kind]prometheus.Counter{}, seconds: m.seconds.WithLabelValues(source), state: m.state.MustCurryWith(mine),
+		dropped: m.dropped.WithLabelValues(source), hooks: m.hooks.MustCurryWith(mine),
 	}
 	for _, k := range kinds {
 		s.failed[k] = m.requests.WithLabelValues(source, string(k))
@@ -79,9 +89,11 @@ func (s *sourceMetrics) told(a Answer) Answer {
 	return a
 }
 
-func (s *sourceMetrics) asked(d time.Duration) { s.seconds.Observe(d.Seconds()) }
+func (s *sourceMetrics) holds(n int) { s.entries.WithLabelValues().Set(float64(n)) }
 
-func (s *sourceMetrics) answered(found bool, k kind) {
+func (s *remoteMetrics) asked(d time.Duration) { s.seconds.Observe(d.Seconds()) }
+
+func (s *remoteMetrics) answered(found bool, k kind) {
 	switch {
 	case k != "":
 		s.failed[k].Inc()
@@ -92,7 +104,7 @@ func (s *sourceMetrics) answered(found bool, k kind) {
 	}
 }
 
-func (s *sourceMetrics) breaker(now gobreaker.State) {
+func (s *remoteMetrics) breaker(now gobreaker.State) {
 	for _, state := range []gobreaker.State{gobreaker.StateClosed, gobreaker.StateHalfOpen, gobreaker.StateOpen} {
 		v := 0.0
 		if state == now {

@@ -67,7 +67,7 @@ func OpenPushed(name, region string, c PushedConfig, env Environment) (*Pushed, 
 	if p.file, err = openJournal(c.File, p.replay); err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
-	p.met.entries.Set(float64(len(p.clients)))
+	p.met.holds(len(p.clients))
 	return p, nil
 }
 
@@ -220,7 +220,7 @@ func (p *Pushed) write(ctx context.Context, b batch) error {
 	p.mu.Lock()
 	p.apply(b)
 	p.mu.Unlock()
-	p.met.entries.Set(float64(len(p.clients)))
+	p.met.holds(len(p.clients))
 	p.file.compact(p.clients) // what it cannot do now it does after another batch
 	p.tell(b)
 	return nil

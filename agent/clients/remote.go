@@ -62,7 +62,7 @@ type Remote struct {
 	config   HTTP // complete
 	original HTTP
 	env      Environment
-	met      sourceMetrics
+	met      remoteMetrics
 	eras     *eras
 	lately   *recent[string] // numbers as they were told, normalised; empty when they are none
 	endpoint atomic.Pointer[endpoint]
@@ -93,7 +93,7 @@ type flight struct {
 func NewRemote(name, region string, h HTTP, env Environment) (*Remote, error) {
 	env = env.complete()
 	r := &Remote{
-		name: name, region: region, config: h.complete(), original: h, env: env, met: env.Metrics.of(name), lately: newRecent[string](),
+		name: name, region: region, config: h.complete(), original: h, env: env, met: env.Metrics.ofRemote(name), lately: newRecent[string](),
 		flights: make(map[string]*flight), resting: make(map[string]time.Time),
 	}
 	var errs []error

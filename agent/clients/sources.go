@@ -78,13 +78,13 @@ func (s *Sources) open(c *SourceConfig) error {
 			return err
 		}
 		met := s.env.Metrics.of(c.Name)
-		met.entries.Set(float64(d.Len()))
+		met.holds(d.Len())
 		s.list = append(s.list, &counted{d, met})
 		s.files = append(s.files, File{d.path, func() error {
 			if err := d.Reload(); err != nil {
 				return err
 			}
-			met.entries.Set(float64(d.Len()))
+			met.holds(d.Len())
 			s.env.OnChange("")
 			return nil
 		}})
