@@ -24,11 +24,11 @@ func (c Client) MarshalJSON() ([]byte, error) { return []byte(`"[client]"`), nil
 type Answer uint8
 
 const (
-	// Unknown: whoever should know has not answered, or too long ago. It grants nothing, not even what a stranger may.
+	// Unknown means that whoever should know has not answered, or too long ago. It grants nothing, not even what a stranger may.
 	Unknown Answer = iota
-	// Stranger: it is known that this is nobody's client, or it is no number at all.
+	// Stranger means that it is known that this is nobody's client, or it is no number at all.
 	Stranger
-	// Found: it is this client's number.
+	// Found means that it is this client's number.
 	Found
 )
 

@@ -60,13 +60,13 @@ func TestASystemThatFailsOrLiesGrantsNothing(t *testing.T) {
 		"access that is none":    {answer(`{"found": true, "manager": "anna", "team": {"a": "boris"}}`), "fields.access is no list of ids", "malformed", nil, false},
 		"access of lists":        {answer(`{"found": true, "manager": "anna", "team": [["boris"]]}`), "fields.access is no list of ids", "malformed", nil, false},
 		"access of far too many": {answer(`{"found": true, "manager": "anna", "team": [` + numbers(101) + `]}`), "fields.access is no list of ids", "malformed", nil, false},
-		"a redirect":             {http.RedirectHandler("/elsewhere?phone=79161234567", 302).ServeHTTP, "it answers with a redirect", "redirect", nil, false},
-		"a redirect to another":  {http.RedirectHandler("https://evil.test/?phone=79161234567", 302).ServeHTTP, "it answers with a redirect", "redirect", func(h *clients.HTTP) { h.Redirects = 5 }, false},
+		"a redirect":             {http.RedirectHandler("/elsewhere?phone=79161234567", http.StatusFound).ServeHTTP, "it answers with a redirect", "redirect", nil, false},
+		"a redirect to another":  {http.RedirectHandler("https://evil.test/?phone=79161234567", http.StatusFound).ServeHTTP, "it answers with a redirect", "redirect", func(h *clients.HTTP) { h.Redirects = 5 }, false},
 		"a redirect from TLS": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "http://"+r.Host+"/79161234567", 302)
+			http.Redirect(w, r, "http://"+r.Host+"/79161234567", http.StatusFound)
 		}, "it answers with a redirect", "redirect", func(h *clients.HTTP) { h.Redirects = 5 }, false},
-		"redirects in a circle":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), 307) }, "it answers with a redirect", "redirect", func(h *clients.HTTP) { h.Redirects = 5 }, false},
-		"a redirect to nonsense":  {http.RedirectHandler("https://%zz79161234567", 302).ServeHTTP, "", "", nil, false},
+		"redirects in a circle":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), http.StatusTemporaryRedirect) }, "it answers with a redirect", "redirect", func(h *clients.HTTP) { h.Redirects = 5 }, false},
+		"a redirect to nonsense":  {http.RedirectHandler("https://%zz79161234567", http.StatusFound).ServeHTTP, "", "", nil, false},
 		"an unknown authority":    {answer(answerVera), "its certificate is not one to be trusted", "tls", func(h *clients.HTTP) { h.CAFile = "" }, true},
 		"another's certificate":   {answer(answerVera), "its certificate is for another host", "tls", func(h *clients.HTTP) { h.URL = strings.Replace(h.URL, "127.0.0.1", "localhost", 1) }, true},
 		"no TLS":                  {answer(answerVera), "it does not speak the TLS that is needed", "tls", plainServer(t), true},

@@ -57,7 +57,7 @@ func openJournal(path string, replay func(batch) error) (*journal, error) {
 		return nil, err
 	}
 	j := &journal{path: path, f: f}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor is no large number
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("%s: another Earshot has this file open", path)
 	}
@@ -198,7 +198,7 @@ func (j *journal) rewrite(clients map[string]Client) (err error) {
 			err = werr
 		}
 	}
-	if err = errors.Join(err, buffered.Flush(), f.Sync(), syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)); err != nil { //nolint:gosec // a descriptor is no large number
+	if err = errors.Join(err, buffered.Flush(), f.Sync(), syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)); err != nil {
 		return err
 	}
 	if err = os.Rename(f.Name(), j.path); err != nil {

@@ -124,8 +124,12 @@ func TestTheBreakerOpensAndClosesAgain(t *testing.T) {
 			t.Fatalf("half open it asked %d times", asked.Load()-3)
 		}
 		well.Store(1)
-		time.Sleep(61 * time.Second)
+		time.Sleep(58 * time.Second)
+		c.is(number(30), clients.Unknown) // for which nobody was asked
+		synctest.Wait()
+		time.Sleep(3 * time.Second)
 		c.learn(number(20), clients.Found)
+		c.learn(number(30), clients.Found)
 		c.fails("")
 		if c.gathered("breaker_state", "closed") != 1 {
 			t.Error("the breaker is not closed")
@@ -261,6 +265,76 @@ func TestWhatIsUnderWayWhenItStopsIsCalledOff(t *testing.T) {
 		t.Error("it is reported as a failure of the system, or as an answer")
 	}
 	c.is(vera, clients.Unknown)
+}
+
+// between is a cache in which something happens between two steps of a source, as another goroutine can make it.
+type between struct {
+	*cache.Memory
+	lookup func(t cache.Table, key string) (lost bool)
+	load   func(key string)
+}
+
+func (b *between) Lookup(t cache.Table, key string) (cache.Entry, bool) {
+	if b.lookup != nil && b.lookup(t, key) {
+		return cache.Entry{}, false
+	}
+	return b.Memory.Lookup(t, key)
+}
+
+func (b *between) Fill(ctx context.Context, t cache.Table, key string, load cache.Load) (cache.Entry, error) {
+	return b.Memory.Fill(ctx, t, key, func(ctx context.Context) (cache.Entry, error) {
+		if b.load != nil {
+			b.load(key)
+		}
+		return load(ctx)
+	})
+}
+
+func TestAnAnswerThatComesBetweenTwoLooksIsTaken(t *testing.T) {
+	var asked atomic.Int64
+	b := &between{Memory: cache.NewMemory(cache.Options{})}
+	c := newCRM(t, plain(), clients.Environment{Cache: b, Transport: within(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		answer(answerVera)(w, r)
+	})})
+	c.learn(vera, clients.Found)
+	first := true
+	b.lookup = func(_ cache.Table, key string) bool {
+		lost := first && key == vera
+		first = first && !lost
+		return lost
+	}
+	c.is(vera, clients.Found)
+	c.stop()
+	if first || asked.Load() != 1 {
+		t.Errorf("asked %d times", asked.Load())
+	}
+}
+
+func TestAChangeBetweenARenewalAndItsRememberingCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &between{Memory: cache.NewMemory(cache.Options{})}
+		c := newCRM(t, plain(), clients.Environment{Cache: b, Transport: within(answer(answerVera))})
+		c.learn(vera, clients.Found)
+		time.Sleep(8*time.Minute + 30*time.Second)
+		once := true
+		b.load = func(key string) {
+			if key == vera && once {
+				once = false
+				if err := c.Forget(context.Background(), vera); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		c.is(vera, clients.Found)
+		c.changed(vera)
+		synctest.Wait()
+		c.is(vera, clients.Unknown)
+		if once {
+			t.Error("it was not renewed")
+		}
+		c.stop()
+	})
 }
 
 // One op is one look-up among 100,000 clients of whom a CRM has told, and the same in a plain map.

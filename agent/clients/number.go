@@ -95,12 +95,13 @@ func (n Numbering) Dialled(number string) (string, bool) {
 	if len(number) > maxRaw {
 		return "", false
 	}
-	rest := strings.Map(func(r rune) rune {
-		if r < 0x80 && isSeparator(byte(r)) {
-			return -1
+	var clean []byte
+	for i := range len(number) {
+		if !isSeparator(number[i]) {
+			clean = append(clean, number[i])
 		}
-		return r
-	}, number)
+	}
+	rest := string(clean)
 	prefixes := slices.Clone(n.Prefixes)
 	slices.SortStableFunc(prefixes, func(a, b string) int { return len(b) - len(a) })
 	for {

@@ -163,6 +163,9 @@ func TestAFileThatACrashLeftIsReadUpToTheLastWholeLine(t *testing.T) {
 		if want := cut >= kept; (a == clients.Found) != want || want && c.Name != "A" {
 			t.Fatalf("cut at %d: %v, %q", cut, a, c.Name)
 		}
+		if n := size(t, path); cut >= kept && n != kept {
+			t.Fatalf("cut at %d the file has %d bytes, want %d", cut, n, kept)
+		}
 		if _, a := p.Find("102"); a != clients.Stranger {
 			t.Fatalf("cut at %d a part of a batch is there", cut)
 		}

@@ -29,7 +29,7 @@ type File struct {
 
 var _ Source = (*Sources)(nil)
 
-// ErrNoSource: there is no source of that name or sort.
+// ErrNoSource means that there is no source of that name or sort.
 var ErrNoSource = errors.New("clients: no such source")
 
 // New opens the sources of a configuration. It opens no connection. What is wrong is told all at once.
