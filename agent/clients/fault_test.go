@@ -65,7 +65,9 @@ func TestASystemThatFailsOrLiesGrantsNothing(t *testing.T) {
 		"a redirect from TLS": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://"+r.Host+"/79161234567", http.StatusFound)
 		}, "it answers with a redirect", "redirect", func(h *clients.HTTP) { h.Redirects = 5 }, false},
-		"redirects in a circle":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), http.StatusTemporaryRedirect) }, "it answers with a redirect", "redirect", func(h *clients.HTTP) { h.Redirects = 5 }, false},
+		"redirects in a circle": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.String(), http.StatusTemporaryRedirect)
+		}, "it answers with a redirect", "redirect", func(h *clients.HTTP) { h.Redirects = 5 }, false},
 		"a redirect to nonsense":  {http.RedirectHandler("https://%zz79161234567", http.StatusFound).ServeHTTP, "", "", nil, false},
 		"an unknown authority":    {answer(answerVera), "its certificate is not one to be trusted", "tls", func(h *clients.HTTP) { h.CAFile = "" }, true},
 		"another's certificate":   {answer(answerVera), "its certificate is for another host", "tls", func(h *clients.HTTP) { h.URL = strings.Replace(h.URL, "127.0.0.1", "localhost", 1) }, true},
