@@ -1,11 +1,16 @@
 package clients_test
 
 import (
+	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/cache"
 )
 
 const many = 100_000
@@ -104,4 +109,53 @@ func BenchmarkParse(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// One op is one look-up among 100,000 clients of whom a CRM has told, and the same in a plain map.
+func BenchmarkRemote(b *testing.B) {
+	memory := cache.NewMemory(cache.Options{Entries: many + 10})
+	h := plain()
+	h.Queue, h.TTL, h.Concurrency = 100_000, 24*time.Hour, 10
+	reached := make(chan struct{}, many)
+	r, err := clients.NewRemote("crm", "RU", h, clients.Environment{
+		Cache: memory, OnChange: func(string) { reached <- struct{}{} },
+		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			w := httptest.NewRecorder()
+			answer(`{"found": true, "name": "Vera", "manager": "anna"}`)(w, nil)
+			return w.Result(), nil
+		}),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = r.Run(ctx) }()
+	numbers, table := make([]string, many), make(map[string]clients.Client, many)
+	for n := range many {
+		numbers[n] = fmt.Sprintf("+7916%07d", n)
+		r.Find(numbers[n])
+		table[numbers[n]] = clients.Client{Name: "Vera"}
+	}
+	for range many {
+		<-reached
+	}
+	cancel()
+	<-done
+	b.Run("E.164", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i = (i + 1) % many {
+			if _, a := r.Find(numbers[i]); a != clients.Found {
+				b.Fatal(a)
+			}
+		}
+	})
+	b.Run("map", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i = (i + 1) % many {
+			if _, ok := table[numbers[i]]; !ok {
+				b.Fatal("lost")
+			}
+		}
+	})
 }

@@ -1,10 +1,8 @@
 package clients_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -265,121 +263,4 @@ func TestWhatIsUnderWayWhenItStopsIsCalledOff(t *testing.T) {
 		t.Error("it is reported as a failure of the system, or as an answer")
 	}
 	c.is(vera, clients.Unknown)
-}
-
-// between is a cache in which something happens between two steps of a source, as another goroutine can make it.
-type between struct {
-	*cache.Memory
-	lookup func(t cache.Table, key string) (lost bool)
-	fill   func(key string)
-}
-
-func (b *between) Lookup(t cache.Table, key string) (cache.Entry, bool) {
-	if b.lookup != nil && b.lookup(t, key) {
-		return cache.Entry{}, false
-	}
-	return b.Memory.Lookup(t, key)
-}
-
-func (b *between) Fill(ctx context.Context, t cache.Table, key string, load cache.Load) (cache.Entry, error) {
-	if b.fill != nil {
-		b.fill(key)
-	}
-	return b.Memory.Fill(ctx, t, key, load)
-}
-
-func TestAnAnswerThatComesBetweenTwoLooksIsTaken(t *testing.T) {
-	var asked atomic.Int64
-	b := &between{Memory: cache.NewMemory(cache.Options{})}
-	c := newCRM(t, plain(), clients.Environment{Cache: b, Transport: within(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
-		answer(answerVera)(w, r)
-	})})
-	c.learn(vera, clients.Found)
-	first := true
-	b.lookup = func(_ cache.Table, key string) bool {
-		lost := first && key == vera
-		first = first && !lost
-		return lost
-	}
-	c.is(vera, clients.Found)
-	c.stop()
-	if first || asked.Load() != 1 {
-		t.Errorf("asked %d times", asked.Load())
-	}
-}
-
-func TestAChangeBetweenARenewalAndItsRememberingCounts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := &between{Memory: cache.NewMemory(cache.Options{})}
-		c := newCRM(t, plain(), clients.Environment{Cache: b, Transport: within(answer(answerVera))})
-		c.learn(vera, clients.Found)
-		time.Sleep(8*time.Minute + 30*time.Second)
-		once := true
-		b.fill = func(key string) {
-			if key == vera && once {
-				once = false
-				if err := c.Forget(context.Background(), vera); err != nil {
-					t.Error(err)
-				}
-			}
-		}
-		c.is(vera, clients.Found)
-		c.changed(vera)
-		synctest.Wait()
-		c.is(vera, clients.Unknown)
-		if once {
-			t.Error("it was not renewed")
-		}
-		c.stop()
-	})
-}
-
-// One op is one look-up among 100,000 clients of whom a CRM has told, and the same in a plain map.
-func BenchmarkRemote(b *testing.B) {
-	memory := cache.NewMemory(cache.Options{Entries: many + 10})
-	h := plain()
-	h.Queue, h.TTL, h.Concurrency = 100_000, 24*time.Hour, 10
-	reached := make(chan struct{}, many)
-	r, err := clients.NewRemote("crm", "RU", h, clients.Environment{
-		Cache: memory, OnChange: func(string) { reached <- struct{}{} },
-		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-			w := httptest.NewRecorder()
-			answer(`{"found": true, "name": "Vera", "manager": "anna"}`)(w, nil)
-			return w.Result(), nil
-		}),
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = r.Run(ctx) }()
-	numbers, table := make([]string, many), make(map[string]clients.Client, many)
-	for n := range many {
-		numbers[n] = fmt.Sprintf("+7916%07d", n)
-		r.Find(numbers[n])
-		table[numbers[n]] = clients.Client{Name: "Vera"}
-	}
-	for range many {
-		<-reached
-	}
-	cancel()
-	<-done
-	b.Run("E.164", func(b *testing.B) {
-		b.ReportAllocs()
-		for i := 0; b.Loop(); i = (i + 1) % many {
-			if _, a := r.Find(numbers[i]); a != clients.Found {
-				b.Fatal(a)
-			}
-		}
-	})
-	b.Run("map", func(b *testing.B) {
-		b.ReportAllocs()
-		for i := 0; b.Loop(); i = (i + 1) % many {
-			if _, ok := table[numbers[i]]; !ok {
-				b.Fatal("lost")
-			}
-		}
-	})
 }
