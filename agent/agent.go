@@ -48,7 +48,7 @@ type Agent struct {
 	sessions *auth.Sessions
 	auth     auth.Chain   // all of them
 	cert     *certificate // nil without TLS
-	clients  *clients.Directory
+	clients  *clients.Sources
 	audit    *audit.Log
 	feed     *feed.Feed
 	gate     *gate.Gate
@@ -84,25 +84,30 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 			a.met.certificate(a.reg, a.cert)
 		}
 	}
-	a.clients = new(clients.Directory)
-	if cfg.Clients != "" {
-		a.clients, err5 = clients.Open(cfg.Clients, clients.Options{})
-	}
 	var key Secret
 	if cfg.Audit.KeyFile != "" {
 		key, err6 = ReadSecret(cfg.Audit.KeyFile)
 	}
+	if err9 == nil {
+		a.clients, err5 = clients.New(cfg.sources(), clients.Environment{
+			Cache: a.cache, Known: a.hasEmployee, Metrics: clients.NewMetrics(a.reg), Report: a.sourceFails,
+			OnChange: func(number string) { a.gate.Told(number) },
+		})
+	}
 	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9); err != nil {
+		if a.clients != nil {
+			err = errors.Join(err, a.clients.Close())
+		}
 		return nil, err
 	}
 	a.authenticators()
 	a.reg.MustRegister(cache.NewCollector(a.cache))
 	var err error
 	if a.audit, err = audit.Open(cfg.Audit.File, audit.Options{Key: audit.Key(key)}); err != nil {
-		return nil, err
+		return nil, errors.Join(err, a.clients.Close())
 	}
 	if err := a.assemble(string(secret), string(password), version, a.openActs(audit.Key(key))); err != nil {
-		return nil, errors.Join(err, a.audit.Close())
+		return nil, errors.Join(err, a.audit.Close(), a.clients.Close())
 	}
 	return a, nil
 }
@@ -153,8 +158,9 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act) err
 	}
 	a.gate = gate.New(gate.Config{
 		Feed: a.feed, PBX: a.link, Audit: a.audit, Clients: a.clients, Policy: a.policy.Current(), Metrics: gate.NewMetrics(a.reg),
-		Estate: gate.Estate{Acts: open, Resume: a.auth.Resume},
-		Log:    a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
+		Dialling: gate.Dialling{Context: a.cfg.Dialling.Context, Numbering: a.clients.Numbering()},
+		Estate:   gate.Estate{Acts: open, Resume: a.auth.Resume},
+		Log:      a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
 	})
 	a.door = httpapi.New(httpapi.Config{
 		Gate: a.gate, Auth: a.auth, Sessions: a.sessions, Log: a.log.With().Str("part", "http").Logger(), Registerer: a.reg, Version: version,
@@ -240,22 +246,37 @@ func (a *Agent) reloadCertificate() error {
 }
 
 func (a *Agent) reloadClients() error {
-	if a.cfg.Clients == "" {
-		return nil
-	}
 	err := a.clients.Reload()
 	a.met.files.WithLabelValues("clients").Set(good(err))
 	if err != nil {
 		return fmt.Errorf("clients: %w", err)
 	}
-	a.gate.Refresh()
 	return nil
+}
+
+// reloadClientFile reads one file of the directory anew.
+func (a *Agent) reloadClientFile(f clients.File) error {
+	err := f.Reload()
+	a.met.files.WithLabelValues("clients").Set(good(err))
+	if err != nil {
+		return fmt.Errorf("clients: %w", err)
+	}
+	return nil
+}
+
+// sourceFails is told when a foreign system that knows the clients begins to fail, and when it answers again.
+func (a *Agent) sourceFails(source string, err error) {
+	if err != nil {
+		a.log.Warn().Err(err).Str("source", source).Msg("a source of clients does not answer; those whom it would know are nobody's clients meanwhile")
+		return
+	}
+	a.log.Info().Str("source", source).Msg("a source of clients answers again")
 }
 
 // Run opens the listeners, connects to the PBX and works until ctx ends, when it ends what is under way and returns nil; or until something
 // fails that it cannot go on without, which it returns.
 func (a *Agent) Run(ctx context.Context) error {
-	defer a.closeAudit()
+	defer a.closeFiles()
 	httpListener, adminListener, err := a.listen(ctx)
 	if err != nil {
 		return err
@@ -288,6 +309,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	start(&innerWG, inner, a.feed.Run)
 	start(&innerWG, inner, a.link.Run)
+	start(&innerWG, inner, a.clients.Run)
 	changed := a.cache.Watch() // before it runs, so that nothing it tells is missed
 	start(&innerWG, inner, a.cache.Run)
 	start(&wg, run, func(ctx context.Context) error { return a.watchCache(ctx, changed) })
@@ -334,9 +356,9 @@ func serve(s *http.Server, l net.Listener) error {
 	return s.Serve(l)
 }
 
-func (a *Agent) closeAudit() {
-	if err := a.audit.Close(); err != nil {
-		a.log.Error().Err(err).Msg("the audit log was not closed well")
+func (a *Agent) closeFiles() {
+	if err := errors.Join(a.audit.Close(), a.clients.Close()); err != nil {
+		a.log.Error().Err(err).Msg("what is written on disk was not closed well")
 	}
 }
 

@@ -44,10 +44,15 @@ func Check(path string) (warnings []string, err error) {
 			warnings = append(warnings, strangers(cfg.Tokens, "a token is", set, tokenHolders(tokens))...)
 		}
 	}
+	key := "directory"
 	if cfg.Clients != "" {
-		directory, err := clients.Open(cfg.Clients, clients.Options{})
-		if note("clients", err); err == nil {
-			warnings = append(warnings, strangers(cfg.Clients, "a client is", set, responsible(directory))...)
+		key = "clients"
+	}
+	if sources := cfg.sources(); len(sources.Faults()) == 0 { // the others are among errs already
+		directories, err := sources.Check()
+		note(key, err)
+		for _, d := range directories {
+			warnings = append(warnings, strangers(d.Path(), "a client is", set, responsible(d))...)
 		}
 	}
 	for _, w := range cfg.warnings() {

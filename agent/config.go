@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/strict"
 )
 
@@ -20,7 +21,7 @@ import (
 type Config struct {
 	Policy  string `yaml:"policy"`  // the policy file; required
 	Tokens  string `yaml:"tokens"`  // the tokens file; required
-	Clients string `yaml:"clients"` // the client directory; none: nobody is a client
+	Clients string `yaml:"clients"` // a file with the clients; none, and no sources in directory: nobody is a client
 	Auth    Auth   `yaml:"auth"`
 	HTTP    HTTP   `yaml:"http"`
 	Admin   Admin  `yaml:"admin"`
@@ -29,7 +30,9 @@ type Config struct {
 	Audit   Audit  `yaml:"audit"`
 	Log     Log    `yaml:"log"`
 
-	Supervision Supervision `yaml:"supervision"`
+	Directory   clients.Config `yaml:"directory"` // how numbers are read, and other sources of clients than one file
+	Supervision Supervision    `yaml:"supervision"`
+	Dialling    Dialling       `yaml:"dialling"`
 }
 
 // HTTP is the HTTP door.
@@ -84,6 +87,11 @@ type Supervision struct {
 	RingTimeout time.Duration `yaml:"ring_timeout"` // how long a supervisor's phone rings, and never longer than the lease; 25s
 }
 
+// Dialling is how employees' phones are made to call somebody.
+type Dialling struct {
+	Context string `yaml:"context"` // of the dialplan, in which the phones' own calls begin; from-internal
+}
+
 // defaults are the values of keys that the file leaves out.
 func defaults() Config {
 	return Config{
@@ -93,6 +101,7 @@ func defaults() Config {
 		PBX:         PBX{AMI: AMI{Address: "127.0.0.1:5038"}, ARI: ARI{URL: "http://127.0.0.1:8088/ari", Application: "earshot"}},
 		Log:         Log{Level: "info", Format: "json"},
 		Supervision: Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second},
+		Dialling:    Dialling{Context: "from-internal"},
 	}
 }
 
@@ -178,8 +187,31 @@ func (c *Config) validate(doc *strict.Document) []error {
 	if c.Supervision.RingTimeout < time.Second || c.Supervision.RingTimeout > 5*time.Minute || c.Supervision.RingTimeout%time.Second != 0 {
 		bad("supervision.ring_timeout", "supervision.ring_timeout must be whole seconds between 1s and 5m")
 	}
+	if c.Clients != "" && len(c.Directory.Sources) > 0 {
+		bad("clients", "clients is short for one file; with directory.sources, name the file there")
+	}
+	for _, f := range c.Directory.Faults() {
+		bad("directory."+f.Key, "directory.%s: %s", f.Key, f.Message)
+	}
+	if !isContext(c.Dialling.Context) {
+		bad("dialling.context", "dialling.context must be the name of a context in extensions.conf: letters, digits, - and _")
+	}
 	strict.Sort(errs)
 	return errs
+}
+
+// isContext reports whether s can be the name of a context. Asterisk takes more; a name is not where that is tried.
+func isContext(s string) bool {
+	return s != "" && len(s) < 80 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
+}
+
+// sources are the client directory's, whichever way they are given.
+func (c *Config) sources() clients.Config {
+	d := c.Directory
+	if c.Clients != "" {
+		d.Sources = []clients.SourceConfig{{Name: "clients", File: c.Clients}}
+	}
+	return d
 }
 
 // isAddress reports whether s is host:port. The host may be left out, which means every address of this machine.
@@ -194,7 +226,8 @@ func isAddress(s string) bool {
 
 // resolve makes every path one that does not depend on the working folder.
 func (c *Config) resolve(dir string) {
-	for _, p := range []*string{&c.Policy, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile} {
+	paths := append(c.Directory.Paths(), &c.Policy, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
+	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

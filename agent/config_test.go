@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent"
+	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/strict"
 	"go.yaml.in/yaml/v3"
 )
@@ -229,6 +230,13 @@ func TestTheSampleConfigurationHasEveryKey(t *testing.T) {
 	text, err := os.ReadFile(sample)
 	if err != nil {
 		t.Fatal(err)
+	}
+	// The sources of clients are a list, so the sample has them as comments: the very text that their package is held to.
+	_, sources, _ := strings.Cut(clients.ConfigExample, "sources:\n")
+	for line := range strings.Lines(sources) {
+		if line = strings.TrimRight("  # "+strings.TrimPrefix(line, "  "), " \n"); !strings.Contains(string(text), line+"\n") {
+			t.Errorf("the sample does not have %q", line)
+		}
 	}
 	var tree map[string]any
 	if err := yaml.Unmarshal(text, &tree); err != nil {

@@ -49,8 +49,8 @@ func (a *Agent) watchFiles(ctx context.Context) error {
 	}
 	defer func() { _ = w.Close() }()
 	files := []*watched{{path: a.cfg.Tokens, reload: a.reloadTokens}}
-	if a.cfg.Clients != "" {
-		files = append(files, &watched{path: a.cfg.Clients, reload: a.reloadClients})
+	for _, f := range a.clients.Files() {
+		files = append(files, &watched{path: f.Path, reload: func() error { return a.reloadClientFile(f) }})
 	}
 	if a.cfg.Auth.JWT.JWKSFile != "" {
 		files = append(files, &watched{path: a.cfg.Auth.JWT.JWKSFile, reload: a.reloadKeys})

@@ -230,7 +230,7 @@ func TestACertificateThatCannotBeUsedKeepsEarshotFromStarting(t *testing.T) {
 	dir = elsewhere(t, dir)
 	path := filepath.Join(dir, "earshot.yaml")
 	a, _ := reopen(t, dir, "http: {listen: \"0.0.0.0:0\"}\n")
-	a.closeAudit()
+	a.closeFiles()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -397,7 +397,7 @@ func TestKeysInAFileAreCheckedAndFollowed(t *testing.T) {
 	_, key, _ := ed25519.GenerateKey(rand.Reader)
 	write(t, filepath.Join(dir, "jwks.json"), jwks("1", key))
 	a, log := reopen(t, dir, "http: {listen: \"127.0.0.1:0\"}\nauth: {jwt: {issuer: x, audience: y, jwks_file: jwks.json}}\n")
-	t.Cleanup(a.closeAudit)
+	t.Cleanup(a.closeFiles)
 	follow(t, a, log)
 	log.wait(t, "jwks.json")
 	write(t, filepath.Join(dir, "jwks.json"), "oops")

@@ -108,6 +108,9 @@ func (d *Directory) Err() error {
 	return nil
 }
 
+// Path is the file that it was opened from; empty when there is none.
+func (d *Directory) Path() string { return d.path }
+
 // Len returns the number of clients.
 func (d *Directory) Len() int {
 	if b := d.book.Load(); b != nil {

@@ -77,6 +77,9 @@ func (s *Sources) open(c *SourceConfig) error {
 		if err != nil {
 			return err
 		}
+		if s.numbering.Region == "" {
+			s.numbering.Region = d.Region() // the file's own, so that it need not be said twice
+		}
 		met := s.env.Metrics.of(c.Name)
 		met.holds(d.Len())
 		s.list = append(s.list, &counted{d, met})

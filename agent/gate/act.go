@@ -22,9 +22,18 @@ const (
 	bridgeSuffix = "-bridge"
 	snoopSuffix  = "-snoop"
 	takeSuffix   = "-take"
+	callSuffix   = "-call"
 )
 
-func own(id call.LegID) bool { return strings.HasPrefix(string(id), pbx.Prefix) }
+// own reports whether a leg is one that an act answers for. One that was rung for its owner to call somebody is his own from the beginning.
+func own(id call.LegID) bool {
+	return strings.HasPrefix(string(id), pbx.Prefix) && !strings.HasSuffix(string(id), callSuffix)
+}
+
+// clicked reports whether a leg was rung for its owner to call somebody: for whoever looks on, he calls.
+func clicked(id call.LegID) bool {
+	return strings.HasPrefix(string(id), pbx.Prefix) && strings.HasSuffix(string(id), callSuffix)
+}
 
 // supervises reports whether a leg is there for a supervision, so that nobody on it is a party to a call.
 func supervises(id call.LegID) bool { return own(id) && !strings.HasSuffix(string(id), takeSuffix) }
@@ -114,8 +123,11 @@ func (g *Gate) newAct(s auth.Subject, action policy.Action, door string) *act {
 // ownLeg is the unique id of the subject's leg of an act.
 func ownLeg(id, action string) call.LegID {
 	leg := call.LegID(pbx.Prefix + id)
-	if action == policy.Intercept.String() {
+	switch action {
+	case policy.Intercept.String():
 		leg += takeSuffix
+	case policy.Dial.String():
+		leg += callSuffix
 	}
 	return leg
 }
@@ -124,7 +136,7 @@ func (g *Gate) newActAs(id string, s auth.Subject, action policy.Action, door st
 	leg := ownLeg(id, action.String())
 	a := &act{
 		id: id, subject: s, employee: s.Employee(), action: action, door: door,
-		supervision: action != policy.Intercept,
+		supervision: action.Supervises(),
 		own:         leg, snoop: leg + snoopSuffix, bridge: call.BridgeID(pbx.Prefix + id + bridgeSuffix),
 		state: stateRinging, asked: time.Now(), since: time.Now(),
 		entered: make(chan struct{}), taken: make(chan struct{}), done: make(chan struct{}),

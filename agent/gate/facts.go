@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 )
@@ -100,7 +101,7 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, owner policy.Ref, l *call.
 	clear(f.sums[:])
 	f.company.reset()
 	phase := l.Phase()
-	f.facts = mask.Facts{Direction: l.Direction(), Phase: phase, Since: l.Since()}
+	f.facts = mask.Facts{Direction: direction(l), Phase: phase, Since: l.Since()}
 	if a := g.byLeg[l.ID()]; a != nil && a.supervision {
 		f.facts.Supervision = a.id
 	}
@@ -147,7 +148,7 @@ func (g *Gate) peer(set *policy.Set, peers []*call.Leg) (p *mask.Party, outside 
 		number = other.Dialled() // of one who calls it would be whom he called, not who he is
 	}
 	p = &mask.Party{Number: number.Digits(), Name: other.Caller().Name}
-	if c, ok := g.cfg.Clients.Lookup(number.Digits()); ok {
+	if c, answer := g.cfg.Clients.Find(number.Digits()); answer == clients.Found {
 		p.Name = c.Name
 	}
 	if set.Trunk(other.Endpoint()) && other.Direction() == call.Out {
@@ -156,10 +157,18 @@ func (g *Gate) peer(set *policy.Set, peers []*call.Leg) (p *mask.Party, outside 
 	return p, ""
 }
 
+// direction is which way a call goes for its owner.
+func direction(l *call.Leg) call.Direction {
+	if clicked(l.ID()) {
+		return call.Out
+	}
+	return l.Direction()
+}
+
 // rung appends every employee whose phone the call rings.
 func (g *Gate) rung(refs []policy.Ref, set *policy.Set, legs []*call.Leg) []policy.Ref {
 	for _, l := range legs {
-		if l.Direction() != call.In || l.Phase() != call.PhaseRinging {
+		if direction(l) != call.In || l.Phase() != call.PhaseRinging {
 			continue
 		}
 		if ref, ok := set.Phone(l.Endpoint()); ok {
@@ -170,8 +179,8 @@ func (g *Gate) rung(refs []policy.Ref, set *policy.Set, legs []*call.Leg) []poli
 }
 
 func (g *Gate) responsible(set *policy.Set, number call.Number) policy.Ref {
-	c, ok := g.cfg.Clients.Lookup(number.Digits())
-	if !ok {
+	c, answer := g.cfg.Clients.Find(number.Digits())
+	if answer != clients.Found {
 		return policy.Ref{}
 	}
 	ref, _ := set.Employee(c.Responsible)

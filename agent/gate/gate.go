@@ -30,6 +30,7 @@ type PBX interface {
 	// Received is how many packets of audio the PBX has had from a leg's phone; an error where that cannot be told.
 	Received(ctx context.Context, leg call.LegID) (packets uint64, err error)
 	Take(ctx context.Context, o pbx.Take) error
+	Call(ctx context.Context, o pbx.Call) error
 	// Drop hangs up own legs and removes an own bridge; what is gone already is no error.
 	Drop(ctx context.Context, bridge call.BridgeID, legs ...call.LegID) error
 }
@@ -39,9 +40,10 @@ type Recorder interface {
 	Append(ctx context.Context, e audit.Entry) error
 }
 
-// Directory tells whose client a number is; clients.Directory is the real one.
+// Directory tells whose client a number is; clients.Sources is the real one.
 type Directory interface {
-	Lookup(number string) (clients.Client, bool)
+	// Find answers at once, from memory: it is asked under the gate's lock. Unknown means that nobody can say yet.
+	Find(number string) (clients.Client, clients.Answer)
 }
 
 // Config is what a Gate is made of. All parts but Metrics are required; the zero durations take the defaults of DESIGN.
@@ -53,6 +55,8 @@ type Config struct {
 	Policy  *policy.Set
 	Metrics *Metrics
 	Log     zerolog.Logger
+
+	Dialling Dialling
 
 	Estate Estate // what an Earshot before this one has left; taken up at the first resync
 
@@ -73,6 +77,9 @@ type Gate struct {
 	running sync.WaitGroup  // what Close waits for; added to under mu, unless closed
 	ctx     context.Context // of every order; ends when Close gives up waiting
 	stop    context.CancelFunc
+
+	waiting sync.Mutex // guards awaited
+	awaited awaited
 
 	// mu guards what follows. It is only ever taken inside the feed's lock, so that what it guards always fits the table.
 	mu       sync.Mutex
@@ -107,7 +114,8 @@ func New(cfg Config) *Gate {
 	ctx, stop := context.WithCancel(context.Background())
 	g := &Gate{
 		cfg: cfg, log: cfg.Log, met: cfg.Metrics, ctx: ctx, stop: stop,
-		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
+		awaited: awaited{},
+		acts:    map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, touching: map[call.LegID][]*entry{},
 	}
 	g.scratch.reach = call.Reach{Phone: g.isPhone, Spy: g.spyMode}

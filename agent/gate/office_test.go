@@ -219,7 +219,10 @@ func (o *office) hangUp(name string) { o.gone(name+".0", name+".1") }
 
 type directory map[string]clients.Client
 
-func (d directory) Lookup(number string) (clients.Client, bool) {
+func (d directory) Find(number string) (clients.Client, clients.Answer) {
 	c, ok := d[number]
-	return c, ok
+	if !ok {
+		return c, clients.Stranger
+	}
+	return c, clients.Found
 }

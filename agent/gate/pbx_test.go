@@ -25,6 +25,7 @@ type fakePBX struct {
 	takes  []pbx.Take
 	taps   []pbx.Tap
 	swaps  []pbx.Swap
+	calls  []pbx.Call
 	renews int
 	late   bool // a swap is done before its events have come that the old snoop is gone
 
@@ -174,6 +175,14 @@ func (p *fakePBX) Tap(ctx context.Context, r pbx.Tap) error {
 func (p *fakePBX) Renew(ctx context.Context, _ time.Duration, _ ...call.LegID) error {
 	p.set(func() { p.renews++ })
 	return p.order(ctx, "renew")
+}
+
+func (p *fakePBX) Call(ctx context.Context, r pbx.Call) error {
+	if err := p.order(ctx, "call"); err != nil {
+		return err
+	}
+	p.set(func() { p.calls = append(p.calls, r) })
+	return nil
 }
 
 func (p *fakePBX) Take(ctx context.Context, r pbx.Take) error {

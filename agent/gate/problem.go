@@ -98,6 +98,22 @@ func pbxFailed(cause error) *Problem {
 	return &Problem{Kind: Unavailable, Code: "pbx_failed", Text: "The PBX did not carry it out, and the mode is as it was; the log says why.", cause: cause}
 }
 
+func noNumber() *Problem {
+	return &Problem{Kind: Conflict, Code: "no_number", Text: "The policy has no number of that employee's."}
+}
+
+func badNumber(id string) *Problem {
+	return &Problem{Kind: Invalid, Code: "bad_number", ID: id, Text: "That is no number that may be dialled: give digits, with a plus before a country code; feature codes are not dialled this way."}
+}
+
+func clientUnknown(id string) *Problem {
+	return &Problem{Kind: Unavailable, Code: "client_unknown", ID: id, Text: "You may call clients, and the directory of clients does not answer whether this is one; try again shortly."}
+}
+
+func phoneUnreachable(id string, cause error) *Problem {
+	return &Problem{Kind: Conflict, Code: reasonUnreachable, ID: id, Text: reasonTexts[reasonUnreachable], cause: cause}
+}
+
 func unknownMode() *Problem {
 	return &Problem{Kind: Invalid, Code: "unknown_mode", Text: "mode is one of spy, whisper, barge."}
 }

@@ -49,6 +49,13 @@ type Supervisions struct {
 	Supervisions []mask.Supervision `json:"supervisions" nullable:"false" doc:"One's own that run"`
 }
 
+// Call is the body of POST /v1/calls: one of number and employee.
+type Call struct {
+	Number   string `json:"number,omitempty" doc:"The number, as one would dial it"`
+	Employee string `json:"employee,omitempty" doc:"Id of the colleague to call"`
+	Phone    string `json:"phone,omitempty" doc:"The own phone to ring; the first, if left out"`
+}
+
 type (
 	nothing          struct{}
 	answer[T any]    struct{ Body T }
@@ -136,6 +143,19 @@ func (s *Server) routes() {
 			return nil, err
 		}
 		return &supervisionBegun{Location: "/v1/supervisions/" + v.ID, Body: v}, nil
+	})
+	post = op(http.MethodPost, "/v1/calls", "call", "Ring one's own phone and, once it is answered, call a number or a colleague, as one may")
+	post.DefaultStatus = http.StatusCreated
+	add(s, api, post, func(ctx context.Context, who auth.Subject, in *object[Call]) (*answer[mask.Dialled], error) {
+		b := in.Body.value
+		if in.Body.problem != nil {
+			return nil, in.Body.problem
+		}
+		if (b.Number == "") == (b.Employee == "") {
+			return nil, newProblem(http.StatusUnprocessableEntity, "whom_to_call", "Name whom to call: either number, as one would dial it, or employee, a colleague's id.")
+		}
+		v, err := g.Dial(ctx, who, gate.DialAsk{Number: b.Number, Employee: b.Employee, Phone: b.Phone, Door: door})
+		return reply(v, err)
 	})
 	post = op(http.MethodPost, "/v1/intercepts", "intercept", "Ring one's own phone and, once it is answered, take the call that rings at a colleague's")
 	post.DefaultStatus = http.StatusCreated

@@ -317,6 +317,7 @@ func (f *fakePBX) err() error {
 func (f *fakePBX) Ring(_ context.Context, o pbx.Ring) error             { f.rung <- o; return f.err() }
 func (f *fakePBX) Tap(_ context.Context, o pbx.Tap) error               { f.tapped <- o; return f.err() }
 func (f *fakePBX) Swap(context.Context, pbx.Swap) error                 { return f.err() }
+func (f *fakePBX) Call(context.Context, pbx.Call) error                 { return f.err() }
 func (f *fakePBX) Take(_ context.Context, o pbx.Take) error             { f.taken <- o; return f.err() }
 func (f *fakePBX) Received(context.Context, call.LegID) (uint64, error) { return 0, ari.ErrNotFound }
 
@@ -369,9 +370,12 @@ func clientOf(who string) clients.Client { return clients.Client{Name: "A Client
 
 type directory map[string]clients.Client
 
-func (d directory) Lookup(number string) (clients.Client, bool) {
+func (d directory) Find(number string) (clients.Client, clients.Answer) {
 	c, ok := d[number]
-	return c, ok
+	if !ok {
+		return c, clients.Stranger
+	}
+	return c, clients.Found
 }
 
 // outside is somebody who calls from outside.

@@ -58,6 +58,12 @@ type Supervision struct {
 	PeerSilent bool `json:"peer_silent,omitempty" doc:"The other side's phone sends no audio (as some do while muted), so the target's hears nothing of a whisper; told where it can be known, within some seconds"`
 }
 
+// Dialled is a call that the subject's own phone is rung for, as he is told of it. What becomes of it is on his row of the board.
+type Dialled struct {
+	ID    string `json:"id" doc:"Id of the decision in the record"`
+	Phone string `json:"phone" doc:"The own phone that rings; once it is answered it calls"`
+}
+
 // Intercept is a call being taken, as the one who takes it sees it.
 type Intercept struct {
 	ID     string    `json:"id"`

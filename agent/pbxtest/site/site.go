@@ -156,6 +156,7 @@ pbx:
   ami: {address: %q, username: %s, secret_file: secret}
   ari: {url: %q, username: %s, password_file: secret}
 audit: {file: audit.jsonl}
+dialling: {context: phones}
 log: {level: info, format: json}
 `, s.HTTP, s.Admin, s.PBX.AMI(), account.User, s.PBX.ARI(), account.User)
 	var keys []string

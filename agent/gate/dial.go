@@ -1,0 +1,278 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// Dialling is how the company's phones dial. The zero value takes no prefix off and has no context, so that nobody can be called.
+type Dialling struct {
+	Context   string // of the dialplan, in which employees' phones begin their calls
+	Numbering clients.Numbering
+}
+
+// DialAsk is a request to call somebody from one's own phone.
+type DialAsk struct {
+	Number   string // as one would dial it; or
+	Employee string // the id of a colleague
+	Phone    string // the own phone to ring; empty for the first
+	Door     string
+}
+
+// Kinds of destination, for the record, which has no numbers.
+const (
+	destEmergency = "emergency"
+	destEmployee  = "employee"
+	destClient    = "client"
+	destOutside   = "outside"
+)
+
+// directoryTime is how long a request to dial waits for a directory that has to ask a foreign system first.
+const directoryTime = 3 * time.Second
+
+// Dial rings the subject's own phone which, once answered, calls the number, if he may call it. It returns when the phone is being rung.
+func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dialled, error) {
+	a := g.newAct(s, policy.Dial, ask.Door)
+	set := g.policy.Load()
+	subject, ok := set.Employee(a.employee)
+	if !ok {
+		return mask.Dialled{}, refusedSubject()
+	}
+	number := ask.Number
+	if ask.Employee != "" {
+		ref, ok := set.Employee(ask.Employee)
+		if !ok {
+			return mask.Dialled{}, noSuchEmployee()
+		}
+		numbers := set.Numbers(ref)
+		if len(numbers) == 0 {
+			return mask.Dialled{}, noNumber()
+		}
+		number = numbers[0]
+	}
+	to, d := g.DecideDial(ctx, set, subject, number)
+	var p *Problem
+	closed := false
+	g.locked(func(*call.Table) {
+		closed = g.closed
+		a.phone = ""
+		if p = g.ownPhone(set, subject, a, ask.Phone); p == nil && !closed {
+			g.running.Add(1)
+		}
+	})
+	switch {
+	case closed:
+		return mask.Dialled{}, stateUnknown()
+	case p != nil:
+		return mask.Dialled{}, p
+	}
+	defer g.running.Done()
+	e := a.entry(audit.Decided, set, d)
+	e.Detail = to.kind(d)
+	if !to.Employee.IsZero() {
+		e.Targets = []string{set.ID(to.Employee)}
+	}
+	if !d.Allowed {
+		return mask.Dialled{}, g.refuse(a, g.dialRefusal(set, d, to, a.id), d, e)
+	}
+	g.met.decision(a.action, string(e.Outcome), e.Reason)
+	g.canonical(&e)
+	if err := g.record(e); err != nil {
+		if d.Reason != policy.ReasonEmergency {
+			return mask.Dialled{}, notRecorded(err)
+		}
+		g.log.Error().Err(err).Str("id", a.id).Msg("a call to an emergency number goes out unrecorded")
+	}
+	err := g.ring(ctx, set, subject, a, to)
+	e.Phase, e.Outcome, e.Reason, e.Rule = audit.Done, "", "", audit.Rule{}
+	if err != nil {
+		e.Phase, e.Reason = audit.Failed, reasonPBX
+		if errors.Is(err, pbx.ErrUnreachable) {
+			e.Reason = reasonUnreachable
+		}
+		g.log.Error().Err(err).Str("id", a.id).Msg("what was decided was not carried out")
+	}
+	if rec := g.record(e); rec != nil {
+		g.log.Error().Err(rec).Str("id", a.id).Msg("what came of a decision was not recorded")
+	}
+	switch {
+	case e.Reason == reasonUnreachable:
+		return mask.Dialled{}, phoneUnreachable(a.id, err)
+	case err != nil:
+		return mask.Dialled{}, pbxFailed(err)
+	}
+	return mask.Dialled{ID: a.id, Phone: a.phone}, nil
+}
+
+// ring carries out what was decided. What has been written down is carried out, though ctx may have ended meanwhile.
+func (g *Gate) ring(ctx context.Context, set *policy.Set, subject policy.Ref, a *act, to Destination) error {
+	o := pbx.Call{
+		Leg: a.own, Endpoint: a.phone, Number: call.Number(to.dial), Context: g.cfg.Dialling.Context,
+		Caller: call.Identity{Name: set.Name(subject)}, Timeout: g.cfg.RingTimeout,
+	}
+	if numbers := set.Numbers(subject); len(numbers) > 0 {
+		o.Caller.Number = call.Number(numbers[0])
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return g.cfg.PBX.Call(ctx, o)
+}
+
+// Destination is what is known of a number that somebody wants dialled.
+type Destination struct {
+	policy.Destination
+	dial   string         // what is dialled: digits, "+", "*" and "#" as they were asked for
+	asked  string         // the number about which the directory was asked; empty when it need not be
+	client clients.Answer // what it said
+}
+
+// DecideDial says whether the subject may have a number dialled, which every door has to ask before it lets one be. A directory that has to
+// ask elsewhere first is waited for when the answer depends on it, but no longer than ctx and some seconds; then he is no client.
+func (g *Gate) DecideDial(ctx context.Context, set *policy.Set, subject policy.Ref, text string) (Destination, policy.Decision) {
+	to := g.destination(set, text)
+	d := set.DecideDial(subject, &to.Destination)
+	if d.Allowed || to.client != clients.Unknown || to.asked == "" {
+		return to, d
+	}
+	changed := g.wait(to.asked)
+	defer g.unwait(to.asked, changed)
+	if to = g.destination(set, text); to.client == clients.Unknown { // it may have been told meanwhile
+		timer := time.NewTimer(directoryTime)
+		defer timer.Stop()
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		to = g.destination(set, text)
+	}
+	return to, set.DecideDial(subject, &to.Destination)
+}
+
+// destination reads a number: formatting, a technology, a Local channel and the prefixes that the PBX takes off change nothing of whom it
+// reaches.
+func (g *Gate) destination(set *policy.Set, text string) Destination {
+	to := Destination{dial: dialled(text)}
+	digits := to.dial
+	to.Destination = set.Destination(digits)
+	if set.Emergency(digits) || !to.Employee.IsZero() {
+		return to
+	}
+	for _, prefix := range g.cfg.Dialling.Numbering.Prefixes {
+		if rest, ok := strings.CutPrefix(digits, prefix); ok && set.Emergency(rest) {
+			to.Number = rest
+			return to
+		}
+	}
+	number, ok := g.cfg.Dialling.Numbering.Dialled(digits)
+	if !ok {
+		return to // a feature code perhaps; what is no number at all is refused
+	}
+	to.Destination = set.Destination(number)
+	if !to.Employee.IsZero() {
+		return to
+	}
+	c, answer := g.cfg.Clients.Find(number)
+	if to.asked, to.client = number, answer; answer != clients.Found {
+		return to
+	}
+	to.Client = true
+	to.Responsible, _ = set.Employee(c.Responsible)
+	for _, id := range c.Access {
+		if ref, ok := set.Employee(id); ok {
+			to.Access = append(to.Access, ref)
+		}
+	}
+	return to
+}
+
+// kind says in a code what sort of destination a decision was about.
+func (to *Destination) kind(d policy.Decision) string {
+	switch {
+	case d.Reason == policy.ReasonEmergency:
+		return destEmergency
+	case !to.Employee.IsZero():
+		return destEmployee
+	case to.Client:
+		return destClient
+	default:
+		return destOutside
+	}
+}
+
+// dialled takes from what somebody wants dialled what is not number: a technology before it ("PJSIP/", "Local/", an endpoint before a URI, "sip:"),
+// host and context after it, and formatting. What is left may still be no number, above all when several were named or options.
+func dialled(text string) string {
+	if whole, _, _ := strings.Cut(text, "@"); strings.ContainsAny(text, "&,") || strings.ContainsRune(whole, ';') {
+		return text
+	}
+	text = bare(call.Number(text))
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" \u00a0-.()", r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// awaited are the numbers that somebody waits for a source to tell of.
+type awaited map[string][]chan struct{}
+
+func (g *Gate) wait(number string) chan struct{} {
+	c := make(chan struct{})
+	g.waiting.Lock()
+	defer g.waiting.Unlock()
+	g.awaited[number] = append(g.awaited[number], c)
+	return c
+}
+
+func (g *Gate) unwait(number string, c chan struct{}) {
+	g.waiting.Lock()
+	defer g.waiting.Unlock()
+	rest := slices.DeleteFunc(g.awaited[number], func(o chan struct{}) bool { return o == c })
+	if len(rest) == 0 {
+		delete(g.awaited, number)
+	} else {
+		g.awaited[number] = rest
+	}
+}
+
+// Told is called by the directory when something else is known of a number than before, and with none when that may be so of any: those who
+// wait are told, and what rests on whose client he is is decided anew.
+func (g *Gate) Told(number string) {
+	g.waiting.Lock()
+	for n, all := range g.awaited {
+		if number != "" && n != number {
+			continue
+		}
+		for _, c := range all {
+			close(c)
+		}
+		delete(g.awaited, n)
+	}
+	g.waiting.Unlock()
+	g.Refresh()
+}
+
+// dialRefusal is what a subject is told. Of dialling everything follows from him and the number.
+func (g *Gate) dialRefusal(set *policy.Set, d policy.Decision, to Destination, id string) *Problem {
+	switch {
+	case d.Reason == policy.ReasonNotClient && to.asked != "" && to.client == clients.Unknown:
+		return clientUnknown(id)
+	case d.Reason == policy.ReasonBadNumber:
+		return badNumber(id)
+	default:
+		return g.refusal(set, d, id)
+	}
+}

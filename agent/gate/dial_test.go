@@ -1,0 +1,268 @@
+package gate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/pbx"
+)
+
+// callers is a company in which each may call others: ann everybody, cli his own clients, mix clients and colleagues, col colleagues but the
+// boss, and non nobody.
+const callers = `
+version: 1
+departments: {sales: {name: Sales}}
+employees:
+  ann: {name: Ann, phones: [PJSIP/101, PJSIP/111], numbers: ["101"], dial: any}
+  cli: {name: Cli, phones: [PJSIP/102], numbers: ["102"], dial: {clients: own}}
+  mix: {name: Mix, phones: [PJSIP/103], numbers: ["103"], dial: clients+employees}
+  col: {name: Col, phones: [PJSIP/104], numbers: ["104"], dial: {employees: true, except: {employees: [boss]}}}
+  non: {name: Non, phones: [PJSIP/105], numbers: ["105"], dial: none}
+  cod: {name: Cod, phones: [PJSIP/106], numbers: ["106"], dial: {numbers: ["*98", "+7495*"]}}
+  boss: {name: Boss, phones: [PJSIP/107], numbers: ["107", "+79160000107"]}
+  mute: {name: Mute, phones: [PJSIP/108]}
+trunks: [PJSIP/trunk]
+emergency: ["112"]
+`
+
+// book is a directory that has to ask: what it is asked for first is not known, until it is told.
+type book struct {
+	mu    sync.Mutex
+	known map[string]clients.Client
+	slow  map[string]clients.Client // found once somebody has asked and it was told
+	asked chan string
+}
+
+func (b *book) Find(number string) (clients.Client, clients.Answer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c, ok := b.known[number]; ok {
+		return c, clients.Found
+	}
+	if _, ok := b.slow[number]; ok {
+		select {
+		case b.asked <- number:
+		default:
+		}
+		return clients.Client{}, clients.Unknown
+	}
+	return clients.Client{}, clients.Stranger
+}
+
+func (b *book) learns(number string) {
+	b.mu.Lock()
+	b.known[number] = b.slow[number]
+	delete(b.slow, number)
+	b.mu.Unlock()
+}
+
+func dialOffice(t *testing.T) (*office, *book) {
+	b := &book{
+		known: map[string]clients.Client{ivanov: {Number: ivanov, Name: "Ivanov", Responsible: "cli"}, other: {Number: other, Name: "Other", Responsible: "mix"}},
+		slow:  map[string]clients.Client{"+79160000001": {Number: "+79160000001", Name: "Slow", Responsible: "cli"}},
+		asked: make(chan string, 16),
+	}
+	o := newOffice(t, callers, func(c *gate.Config) {
+		c.Clients = b
+		c.Dialling = gate.Dialling{Context: "phones", Numbering: clients.Numbering{Region: "RU", Prefixes: []string{"9", "*67"}}}
+	})
+	return o, b
+}
+
+func (o *office) dials(subject, number string) string {
+	o.t.Helper()
+	_, err := o.gate.Dial(o.t.Context(), who(subject), gate.DialAsk{Number: number, Door: "test"})
+	if err != nil {
+		return gate.AsProblem(err).Code
+	}
+	return "ok"
+}
+
+func TestWhoMayCallWhom(t *testing.T) {
+	o, _ := dialOffice(t)
+	for _, c := range []struct{ subject, number, want, dialled, kind string }{
+		{"ann", "+7 812 123-45-67", "ok", "+78121234567", "outside"},
+		{"ann", "8 (812) 123-45-67", "ok", "88121234567", "outside"},
+		{"ann", "*98", "bad_number", "", "outside"},
+		{"cod", "*98", "ok", "*98", "outside"},
+		{"cod", "*99", "bad_number", "", "outside"},
+		{"cod", "8 495 123 45 67", "ok", "84951234567", "outside"},
+		{"cod", "9 8 495 123 45 67", "ok", "984951234567", "outside"},
+		{"cod", "8 812 123 45 67", "no_right", "", "outside"},
+		{"cli", ivanov, "ok", ivanov, "client"},
+		{"cli", other, "no_right", "", "client"},
+		{"cli", "+78121234567", "not_client", "", "outside"},
+		{"cli", "101", "not_client", "", "employee"},
+		{"mix", other, "ok", other, "client"},
+		{"mix", "101", "ok", "101", "employee"},
+		{"mix", "+78121234567", "not_client", "", "outside"},
+		{"col", "101", "ok", "101", "employee"},
+		{"col", "107", "excluded", "", "employee"},
+		{"col", "8 916 000-01-07", "excluded", "", "employee"},
+		{"col", ivanov, "no_right", "", "client"},
+		{"non", "101", "no_right", "", "employee"},
+		{"non", "112", "ok", "112", "emergency"},
+		{"non", "9112", "ok", "9112", "emergency"},
+		{"non", "1 1 2", "ok", "112", "emergency"},
+		{"ann", "", "bad_number", "", "outside"},
+		{"ann", "vera", "bad_number", "", "outside"},
+		{"ann", "101&102", "bad_number", "", "outside"},
+		{"ann", "${EXTEN}", "bad_number", "", "outside"},
+		{"stranger", "101", "unknown_subject", "", ""},
+	} {
+		t.Run(c.subject+" "+c.number, func(t *testing.T) {
+			o.pbx.set(func() { o.pbx.calls = nil })
+			if got := o.dials(c.subject, c.number); got != c.want {
+				t.Fatalf("%s, want %s", got, c.want)
+			}
+			var calls []pbx.Call
+			o.pbx.set(func() { calls = slices.Clone(o.pbx.calls) })
+			if c.want != "ok" {
+				if len(calls) > 0 {
+					t.Fatalf("it was ordered: %v", calls)
+				}
+				if c.kind != "" {
+					if e := o.audit.last(t, audit.Decided); e.Outcome != audit.Deny || e.Action != "dial" || e.Subject != c.subject || e.Detail != c.kind {
+						t.Errorf("on record is %+v", e)
+					}
+				}
+				return
+			}
+			if len(calls) != 1 || calls[0].Number.Digits() != c.dialled || calls[0].Context != "phones" || !strings.HasSuffix(string(calls[0].Leg), "-call") {
+				t.Fatalf("ordered %+v %q", calls, calls[0].Number.Digits())
+			}
+			e := o.audit.last(t, audit.Done)
+			if e.Subject != c.subject || e.Action != "dial" || e.Detail != c.kind || strings.Contains(fmt.Sprintf("%+v", e), strings.TrimPrefix(c.dialled, "+")) && len(c.dialled) > 3 {
+				t.Errorf("on record is %+v", e)
+			}
+		})
+	}
+}
+
+// However a number is written, the answer is that of the number that it reaches.
+func TestNoFormOfANumberChangesTheAnswer(t *testing.T) {
+	o, _ := dialOffice(t)
+	for number, reaches := range map[string]string{
+		ivanov: "ok", "89161234567": "ok", "8 (916) 123-45-67": "ok", "9161234567": "ok", "007 916 1234567": "", "Local/89161234567@phones": "ok",
+		"Local/89161234567@phones-1;2": "ok", "PJSIP/89161234567@trunk": "ok", "PJSIP/trunk/sip:+79161234567@10.0.0.1": "ok", "sip:+79161234567@example.com": "ok",
+		"tel:+79161234567": "ok", "9 8 916 123 45 67": "ok", "*67 8 916 123 45 67": "ok", "*67 9 8 916 123 45 67": "ok",
+		"Local/88121234567@phones": "not_client", "PJSIP/88121234567@trunk": "not_client", "9 8 812 123 45 67": "not_client", "*67 +78121234567": "not_client",
+		"*68 89161234567": "bad_number", "89161234567,,112": "bad_number", "89161234567;x=y": "bad_number", "112,89161234567": "bad_number", "89161234567/n": "bad_number",
+	} {
+		if got := o.dials("cli", number); got != reaches && reaches != "" {
+			t.Errorf("%q: %s, want %s", number, got, reaches)
+		}
+	}
+}
+
+func TestADirectoryThatHasToAskIsWaitedForAndNeverGuessed(t *testing.T) {
+	o, b := dialOffice(t)
+	go func() {
+		number := <-b.asked
+		b.learns(number)
+		o.gate.Told(number)
+	}()
+	if got := o.dials("cli", "8 916 000 00 01"); got != "ok" {
+		t.Fatal(got)
+	}
+	b.mu.Lock()
+	b.slow["+79160000002"] = clients.Client{Responsible: "cli"}
+	b.mu.Unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := o.gate.Dial(ctx, who("cli"), gate.DialAsk{Number: "8 916 000 00 02", Door: "test"})
+	if p := gate.AsProblem(err); p.Code != "client_unknown" || p.Kind != gate.Unavailable {
+		t.Fatal(err)
+	}
+	if len(o.pbx.calls) != 1 {
+		t.Fatal("a number of which nothing is known was dialled")
+	}
+	ctx2, cancel2 := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel2()
+	if _, err := o.gate.Dial(ctx2, who("ann"), gate.DialAsk{Number: "8 916 000 00 02", Door: "test"}); err != nil {
+		t.Fatalf("who may call anybody need not wait for whose client it is: %v", err)
+	}
+}
+
+func TestOnesOwnPhoneRingsAndAColleagueIsNamedById(t *testing.T) {
+	o, _ := dialOffice(t)
+	ask := func(a gate.DialAsk) string {
+		v, err := o.gate.Dial(t.Context(), who("ann"), a)
+		if err != nil {
+			return gate.AsProblem(err).Code
+		}
+		return v.Phone
+	}
+	for want, a := range map[string]gate.DialAsk{
+		"PJSIP/101": {Employee: "col"}, "PJSIP/111": {Number: "104", Phone: "pjsip/111"}, "not_your_phone": {Number: "104", Phone: "PJSIP/102"},
+		"no_such_employee": {Employee: "nobody"}, "no_number": {Employee: "mute"},
+	} {
+		if got := ask(a); got != want {
+			t.Errorf("%+v: %s, want %s", a, got, want)
+		}
+	}
+	if e := o.audit.last(t, audit.Done); !slices.Equal(e.Targets, []string{"col"}) {
+		t.Errorf("on record is %+v", e)
+	}
+	if c := o.pbx.calls[0]; c.Caller.Name != "Ann" || c.Caller.Number.Digits() != "101" {
+		t.Errorf("the one called is shown %+v", c.Caller)
+	}
+}
+
+func TestACallThatCannotBeRecordedOrCarriedOut(t *testing.T) {
+	o, _ := dialOffice(t)
+	o.audit.failing(audit.Decided)
+	if got := o.dials("ann", "101"); got != "not_recorded" {
+		t.Fatal(got)
+	}
+	if got := o.dials("ann", "112"); got != "ok" || len(o.pbx.calls) != 1 {
+		t.Fatalf("an emergency call that cannot be recorded: %s", got)
+	}
+	o.audit.failing()
+	o.pbx.failing("call", fmt.Errorf("%w: 500", pbx.ErrUnreachable))
+	if got := o.dials("ann", "104"); got != "phone_unreachable" {
+		t.Fatal(got)
+	}
+	o.pbx.failing("call", errors.New("gone"))
+	if got := o.dials("ann", "104"); got != "pbx_failed" {
+		t.Fatal(got)
+	}
+	if e := o.audit.last(t, audit.Failed); e.Reason != "pbx_failed" {
+		t.Fatalf("%+v", e)
+	}
+}
+
+// The phone that rings for its owner to call somebody is his call going out: nobody is offered it, and Earshot does not clear it away.
+func TestAClickedCallIsItsOwnersCallGoingOut(t *testing.T) {
+	o := newOffice(t, house)
+	leg := "earshot-abc-call"
+	o.pbx.put(call.LegID(leg), "")
+	o.seen(call.Channel{ID: call.LegID(leg), Name: "PJSIP/101-1", State: call.StateDown, App: "AppDial2"})
+	o.ingest(call.Event{Kind: call.DialBegan, Peer: o.ch(leg)})
+	o.state(leg, call.StateRinging)
+	r := o.row("fay", "anna")
+	if r.State != "ringing" || r.Calls[0].Direction != "out" || len(r.Can) > 0 {
+		t.Fatalf("%+v", r)
+	}
+	o.ingest(call.Event{Kind: call.Resynced, Snapshot: o.picture()})
+	o.state(leg, call.StateUp)
+	o.leg("b", "PJSIP/102", call.StateDown, "")
+	o.dial(leg, "b", "102")
+	o.state("b", call.StateRinging)
+	if r := o.row("carl", "anna"); r.State != "dialling" || r.Calls[0].Direction != "out" || r.Calls[0].Peer == nil || r.Calls[0].Peer.Employee != "boris" {
+		t.Fatalf("%+v", r)
+	}
+	if lines := o.log.all(); slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "drop") }) {
+		t.Fatalf("%q", lines)
+	}
+}
