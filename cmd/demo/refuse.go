@@ -157,3 +157,41 @@ func (d *demo) intercept(ctx context.Context) error {
 		return s.Rows["anna"].State == "talking" && s.Rows["boris"].State == "idle"
 	})
 }
+
+// dials has Anna's phone call from the panel.
+func (d *demo) dials(ctx context.Context) error {
+	client := d.clients["anna"]
+	say("anna asks for a call to a number that is nobody's client")
+	if err := refused(client.Call(ctx, stranger.number), "not_client"); err != nil {
+		return err
+	}
+	say("anna asks for the same through a Local channel")
+	if err := refused(client.Call(ctx, "Local/"+stranger.number+"@phones"), "not_client"); err != nil {
+		return err
+	}
+	say("anna asks for a call to her client, as one dials him at home: 8 (916) 123-45-67")
+	d.site.Phones["anna"].SetReaction(phone.Reaction{Answer: true, After: 100 * time.Millisecond})
+	if err := client.Call(ctx, "8 (916) 123-45-67"); err != nil {
+		return err
+	}
+	own, err := d.site.Phones["anna"].Incoming(ctx)
+	if err != nil {
+		return err
+	}
+	out, err := d.site.Trunk.Incoming(ctx)
+	if err != nil {
+		return err
+	}
+	out.SetTone(vera.tone)
+	if err := out.Answer(ctx); err != nil {
+		return err
+	}
+	if err := d.hears(ctx, "anna", own, vera.tone); err != nil {
+		return err
+	}
+	if err := d.hears(ctx, "customer", out, own.Tone()); err != nil {
+		return err
+	}
+	_, err = d.row(ctx, "irina", "anna", "talking", "spy", "whisper", "barge")
+	return err
+}

@@ -41,6 +41,7 @@ func (d *demo) tour(ctx context.Context) error {
 		{"Who talks with a protected person or number cannot be listened to either", d.protected},
 		{"One call, two watchers: Irina may see with whom Anna talks, Olga may not", d.masked},
 		{"A client's call rings at Boris: Sergei may not take it, Anna, who is responsible, does", d.intercept},
+		{"Anna calls her client from the panel, and may not call the rest of the world", d.dials},
 		{"An excluded colleague joins the call: the supervision ends", d.joins},
 		{"The policy is edited: the running supervision ends", d.edited},
 		{"Earshot is killed: the supervision ends with its lease; started again at once, it takes it up", d.killed},

@@ -149,6 +149,11 @@ func (c *Client) Intercept(ctx context.Context, target string) (Supervision, err
 	return s, err
 }
 
+// Call has the employee's own phone call a number.
+func (c *Client) Call(ctx context.Context, number string) error {
+	return c.Do(ctx, http.MethodPost, "/v1/calls", map[string]string{"number": number}, nil)
+}
+
 // End ends a supervision.
 func (c *Client) End(ctx context.Context, id string) error {
 	return c.Do(ctx, http.MethodDelete, "/v1/supervisions/"+id, nil, nil)
