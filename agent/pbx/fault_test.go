@@ -21,6 +21,8 @@ type fake struct {
 	*httptest.Server
 	mu      sync.Mutex
 	fail    map[string]int // how often a request, "GET /ari/channels", is still refused
+	gone    map[string]int // how often what is asked for is still said not to be there
+	silent  int            // how many attempts to connect get no answer
 	asked   map[string]int
 	bridges string             // what is listed
 	mute    int                // how many markers are not told
@@ -33,7 +35,7 @@ const oneChannel = `{"id":"1.1","name":"PJSIP/101-00000001","state":"Up","caller
 	`"accountcode":"","dialplan":{"context":"phones","exten":"*45","priority":2,"app_name":"Wait","app_data":""},"creationtime":"2026-11-22T01:00:00.000+0000","language":"en"}`
 
 func newFake(t *testing.T) *fake {
-	f := &fake{bridges: "[]", fail: map[string]int{}, asked: map[string]int{}, send: make(chan string, 100), connect: make(chan struct{}, 100)}
+	f := &fake{bridges: "[]", fail: map[string]int{}, gone: map[string]int{}, asked: map[string]int{}, send: make(chan string, 100), connect: make(chan struct{}, 100)}
 	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
 	t.Cleanup(f.Close)
 	return f
@@ -43,16 +45,24 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	op := r.Method + " " + r.URL.Path
 	f.mu.Lock()
 	f.asked[op]++
-	refuse := f.fail[op] > 0
-	if refuse {
+	refuse, gone := f.fail[op] > 0, f.gone[op] > 0
+	silent := r.URL.Path == "/ari/events" && f.silent > 0
+	switch {
+	case refuse:
 		f.fail[op]--
+	case gone:
+		f.gone[op]--
+	case silent:
+		f.silent--
 	}
 	f.mu.Unlock()
-	if refuse {
-		http.Error(w, `{"message":"no"}`, http.StatusInternalServerError)
-		return
-	}
 	switch {
+	case refuse:
+		http.Error(w, `{"message":"no"}`, http.StatusInternalServerError)
+	case gone:
+		http.Error(w, `{"message":"Application not found"}`, http.StatusNotFound)
+	case silent:
+		<-r.Context().Done()
 	case r.URL.Path == "/ari/events":
 		f.events(w, r)
 	case op == "GET /ari/channels":
@@ -109,12 +119,15 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 }
 
 // link runs a link to the fake. AMI is nowhere.
-func (f *fake) link(t *testing.T) *runner {
+func (f *fake) link(t *testing.T, change ...func(*Config)) *runner {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	return run(t, nil, func(c *Config) {
 		c.ARI = ari.Config{BaseURL: f.URL + "/ari", Username: "earshot", Password: "x", HTTPClient: &http.Client{Transport: transport}}
 		c.AMI.Addr, c.AMI.Username = "127.0.0.1:1", "earshot"
+		for _, f := range change {
+			f(c)
+		}
 	}, nil)
 }
 

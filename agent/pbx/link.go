@@ -53,9 +53,10 @@ type Sink interface {
 type Config struct {
 	ARI         ari.Config
 	Application string
-	AMI         ami.Config // OnEvent and OnDown are the link's own
+	AMI         ami.Config // OnEvent, OnDown and the pings are the link's own
 	Sink        Sink
 	Entered     func(call.LegID) // told of each own leg that enters the application
+	Pulse       time.Duration    // how often Asterisk is asked for a sign of life, and how long that may take; zero means 5 s
 	Registerer  prometheus.Registerer
 	Log         zerolog.Logger
 }
@@ -89,6 +90,9 @@ func New(cfg Config) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Pulse == 0 {
+		cfg.Pulse = defaultPulse
+	}
 	return &Link{
 		cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1), entering: map[call.LegID]chan struct{}{},
 		strange: cfg.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}), markerTime: markerTime,
@@ -103,6 +107,7 @@ func (l *Link) Run(ctx context.Context) error {
 	wg.Go(func() {
 		cfg := l.cfg.AMI
 		cfg.OnEvent = l.witness
+		cfg.PingInterval, cfg.PingTimeout = l.cfg.Pulse, l.cfg.Pulse
 		cfg.OnDown = func(err error, retry time.Duration) {
 			l.setAMI(nil)
 			l.rights.connected.Store(false)
@@ -121,14 +126,7 @@ func (l *Link) Run(ctx context.Context) error {
 		}
 	})
 	wg.Go(func() {
-		opts := ari.RunOptions{
-			Listen:   ari.ListenOptions{SubscribeAll: true, Disallow: disallowed},
-			MaxDelay: 5 * time.Second,
-			OnRetry: func(err error, retry time.Duration) {
-				l.log.Warn().Str("cause", advice("ARI", err)).Dur("retry", retry).Msg("no ARI connection")
-			},
-		}
-		err := l.rest.Run(ctx, l.cfg.Application, opts, l.session)
+		err := l.keepARI(ctx)
 		if errors.Is(err, ari.ErrReplaced) {
 			cancel(ErrReplaced)
 		} else if ctx.Err() == nil {
@@ -206,7 +204,8 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 	// events passes from the reading goroutine to this one, the only one that hands on. It is unbuffered: the socket is the queue.
 	events := make(chan *ari.Event)
 	taken := make(chan struct{})
-	fault := make(chan error, 1)
+	fault := make(chan error, 2)
+	wg.Go(func() { fault <- l.attend(ctx) })
 	wg.Go(func() {
 		for {
 			e, err := s.Next(ctx)

@@ -1,0 +1,67 @@
+package pbx
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+const (
+	dropped  = "GET /ari/applications/earshot"
+	replaced = `{"type":"ApplicationReplaced","timestamp":"2026-11-22T01:00:02.000+0000","application":"earshot"}`
+)
+
+// A connection on which no event will come is as good as lost, though pings are answered on it.
+func TestADroppedApplicationIsNoticed(t *testing.T) {
+	f := newFake(t)
+	r := f.link(t, func(c *Config) { c.Pulse = 150 * time.Millisecond })
+	r.known()
+	f.mu.Lock()
+	f.gone[dropped] = 1
+	f.mu.Unlock()
+	r.until("it is told", func() bool { return !r.feed.Stats().Known })
+	r.known()
+	// An answer that says nothing of the kind ends nothing.
+	f.mu.Lock()
+	connections, asked := f.asked["GET /ari/events"], f.asked[dropped]
+	f.fail[dropped] = 3
+	f.mu.Unlock()
+	r.until("it is asked for", func() bool {
+		r.link.Resync() // something happens
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.asked[dropped] > asked+3
+	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := f.asked["GET /ari/events"]; n != connections || connections != 2 {
+		t.Errorf("connected %d times, then %d", connections, n-connections)
+	}
+}
+
+// As many attempts to connect as were given up without an answer may take the application from the one that was made; another is another Earshot's.
+func TestAnOwnAttemptThatArrivesLateIsNoOtherEarshot(t *testing.T) {
+	f := newFake(t)
+	f.silent = 2
+	r := f.link(t, func(c *Config) { c.ARI.Timeout = 100 * time.Millisecond })
+	for range 2 {
+		r.known()
+		f.send <- replaced
+		r.until("it is told", func() bool { return !r.feed.Stats().Known })
+	}
+	r.known()
+	f.send <- replaced
+	select {
+	case err := <-r.done:
+		if !errors.Is(err, ErrReplaced) {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-r.ctx.Done():
+		t.Error("it goes on")
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := f.asked["GET /ari/events"]; n != 5 {
+		t.Errorf("it tried %d times to connect", n)
+	}
+}
