@@ -184,7 +184,8 @@ type Snapshot struct {
 	// Linked gives, for legs in no bridge, the linked id that ties ringing legs to their caller. Legs that have the same
 	// one are tied: each that Asterisk rings to each that waits.
 	Linked map[LegID]LegID
-	// AnsweredAt gives the answer time of legs that are up, where it could be read.
+	// AnsweredAt gives the answer time of legs that are up, where it could be read; or a later one: Asterisk's record of a call, which has it,
+	// begins anew when a leg is put together with somebody else.
 	AnsweredAt map[LegID]time.Time
 }
 

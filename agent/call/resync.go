@@ -29,7 +29,7 @@ func (t *Table) resync(ev *Event) {
 			t.observe(ch, ev)
 		}
 		l.mark = t.marks
-		if at, ok := s.AnsweredAt[l.id]; ok && l.state == StateUp && !at.IsZero() {
+		if at, ok := s.AnsweredAt[l.id]; ok && l.state == StateUp && !at.IsZero() && (l.answered.IsZero() || at.Before(l.answered)) {
 			l.answered = at
 		}
 	}

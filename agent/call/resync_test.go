@@ -141,6 +141,21 @@ func TestAResyncWithoutALossKeepsWhatASnapshotDoesNotHold(t *testing.T) {
 	p.is("gleb", "ringing in")
 }
 
+// The record that has the answer time begins anew when a leg is put together with somebody else.
+func TestAResyncTakesTheEarlierAnswerTime(t *testing.T) {
+	p := newPBX(t)
+	plainCall(p)
+	answered := p.table.Leg("boris").Answered()
+	for _, at := range []time.Time{answered.Add(time.Minute), answered.Add(-time.Second)} {
+		s := p.snapshot()
+		s.AnsweredAt = map[call.LegID]time.Time{"boris": at}
+		p.resync(s)
+		if got := p.table.Leg("boris").Answered(); got.After(answered) || got.After(at) {
+			t.Errorf("answered %v from when it was, by a record of %v", got.Sub(answered), at.Sub(answered))
+		}
+	}
+}
+
 func TestASpyInChanSpyOutlastsALostLink(t *testing.T) {
 	p := newPBX(t)
 	plainCall(p)
