@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-
-	"github.com/earshot-pbx/earshot/agent/call"
 )
 
 // TestCapture plays every scenario on a real Asterisk with real phones and judges what was recorded. With -update it is written to
@@ -18,7 +16,7 @@ func TestCapture(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			tape := r.play(t, ctx, scenarios[name])
+			tape := r.play(t, ctx, name)
 			if *update {
 				if err := writeTape(filepath.Join(streams, name+".jsonl"), tape); err != nil {
 					t.Fatal(err)
@@ -30,23 +28,22 @@ func TestCapture(t *testing.T) {
 }
 
 // play records one scenario.
-func (r *recorder) play(t *testing.T, ctx context.Context, play func(*scene)) []entry {
+func (r *recorder) play(t *testing.T, ctx context.Context, name string) []entry {
 	t.Helper()
 	r.mu.Lock()
 	r.fresh, r.brief = true, nil
 	r.mu.Unlock()
+	s := &scene{T: t, stage: r, name: name, ctx: ctx, office: r.office, admin: r.admin}
 	defer r.office.hangupAll(t)
-	r.mark(t, ctx, "nobody is on a call")
-	play(&scene{T: t, ctx: ctx, r: r})
-	r.office.hangupAll(t)
-	if err := r.until(ctx, func() bool {
-		legs := 0
-		r.feed.Read(func(table *call.Table) { legs = table.Len() })
-		return legs == 0
-	}); err != nil {
-		t.Errorf("legs are left: %v", err)
-	}
-	r.mark(t, ctx, "all have hung up")
+	s.run(func(s *scene) {
+		s.now("nobody is on a call")
+		scenarios[name](s)
+		s.must(s.hangupAll(ctx))
+		if err := r.until(ctx, func() bool { return !s.left() }); err != nil {
+			s.Errorf("legs are left: %v", err)
+		}
+		s.now("all have hung up")
+	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.tape

@@ -100,21 +100,28 @@ func (r *runner) said() string {
 	return r.log.String()
 }
 
-// until waits until something is so; it is looked at again after each fact and each line of the log.
-func (r *runner) until(what string, so func() bool) {
-	r.Helper()
+// wait waits until something is so; it is looked at again after each fact and each line of the log.
+func (r *runner) wait(ctx context.Context, so func() bool) error {
 	for {
 		r.mu.Lock()
 		changed := r.changed
 		r.mu.Unlock()
 		if so() {
-			return
+			return nil
 		}
 		select {
 		case <-changed:
-		case <-r.ctx.Done():
-			r.Fatalf("it never happened that %s; the link said:\n%s", what, r.said())
+		case <-ctx.Done():
+			return ctx.Err()
 		}
+	}
+}
+
+// until is wait for what the test cannot go on without.
+func (r *runner) until(what string, so func() bool) {
+	r.Helper()
+	if r.wait(r.ctx, so) != nil {
+		r.Fatalf("it never happened that %s; the link said:\n%s", what, r.said())
 	}
 }
 

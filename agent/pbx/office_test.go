@@ -36,6 +36,8 @@ const (
 	forwarded      = "401" // leads to 102 at once
 	forwardedLater = "402" // leads to 102 when nobody has answered for a second
 	chanSpy        = "555" // spies on the phone 101
+	parked         = "701" // the first slot of those who are parked
+	outsideNumber  = "74950000"
 )
 
 // openOffice starts the PBX when the first test needs it.
@@ -55,18 +57,19 @@ func openOffice(t *testing.T) *office {
 func startOffice() (*office, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first one on a machine downloads Asterisk
 	defer cancel()
-	plan := pbxtest.Demo()
-	plan.Phones = append(plan.Phones,
-		pbxtest.Phone{ID: forwarded, Name: "Forwarded", Forward: "102"},
-		pbxtest.Phone{ID: forwardedLater, Name: "Forwarded Later", Forward: "102", ForwardAfter: 1})
-	plan.Incoming = append(plan.Incoming, pbxtest.Incoming{Number: "74950000" + forwarded, To: forwarded})
-	plan.Extensions = append(plan.Extensions, pbxtest.Extension{Number: chanSpy, Steps: []string{"Answer()", "ChanSpy(PJSIP/101,q)"}})
+	plan := company()
+	plan.Extensions = append(plan.Extensions, floor("").spying())
+	for _, f := range floors() {
+		f.add(&plan)
+	}
 	plan.Modules = append(plan.Modules, "app_chanspy.so")
 	// Accounts that lack one right each.
 	local := "\nsecret = lacks\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.1/255.255.255.255\n"
 	plan.Extra = map[string]string{
 		"manager.conf": "[mute]" + local + "read = system,call,agent\n[deaf]" + local + "write = originate\n",
 		"ari.conf":     "[reader]\ntype = user\nread_only = yes\npassword = lacks\n",
+		// Asterisk waits for as long for the number to which somebody transfers, and for an answer there.
+		"features.conf": "[general](+)\ntransferdigittimeout=30\natxfernoanswertimeout=60\n",
 	}
 	p, err := pbxtest.Start(ctx, pbxtest.Options{Plan: plan})
 	if err != nil {
@@ -79,10 +82,20 @@ func startOffice() (*office, error) {
 	return o, nil
 }
 
+// company is the demo company, with the numbers above.
+func company() pbxtest.Plan {
+	plan := pbxtest.Demo()
+	plan.Phones = append(plan.Phones,
+		pbxtest.Phone{ID: forwarded, Name: "Forwarded", Forward: "102"},
+		pbxtest.Phone{ID: forwardedLater, Name: "Forwarded Later", Forward: "102", ForwardAfter: 1})
+	plan.Incoming = append(plan.Incoming, pbxtest.Incoming{Number: outsideNumber + forwarded, To: forwarded})
+	return plan
+}
+
 func (o *office) open(ctx context.Context) error {
 	plan := o.pbx.Plan()
 	ids := []string{"trunk"}
-	for _, p := range plan.Phones {
+	for _, p := range company().Phones {
 		ids = append(ids, p.ID)
 	}
 	for i, id := range ids {
@@ -100,13 +113,15 @@ func (o *office) open(ctx context.Context) error {
 }
 
 // register registers every phone, again after a restart of the PBX.
-func (o *office) register(ctx context.Context) error {
-	errs := make(chan error, len(o.phones))
-	for _, p := range o.phones {
+func (o *office) register(ctx context.Context) error { return register(ctx, o.phones) }
+
+func register(ctx context.Context, phones map[string]*phone.Phone) error {
+	errs := make(chan error, len(phones))
+	for _, p := range phones {
 		go func() { errs <- p.Register(ctx) }()
 	}
 	var all error
-	for range o.phones {
+	for range phones {
 		all = errors.Join(all, <-errs)
 	}
 	return all

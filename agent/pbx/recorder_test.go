@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -167,20 +166,10 @@ func (r *recorder) until(ctx context.Context, so func() bool) error {
 }
 
 // mark waits until the board says what a person would say, and notes it with the state of the PBX at a moment when nothing goes on.
-func (r *recorder) mark(t *testing.T, ctx context.Context, text string, want ...string) {
-	t.Helper()
-	slices.Sort(want)
-	wait, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	var got []string
-	if err := r.until(wait, func() bool {
-		var settled bool
-		r.feed.Read(func(table *call.Table) { got, settled = board(table), bridged(table) })
-		return settled && slices.Equal(got, want)
-	}); err != nil {
-		t.Errorf("%s: the board says\n\t%s\nand should say\n\t%s", text, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
-	}
-	if err := r.still(ctx, func(s map[string]jsonText) {
+func (r *recorder) mark(s *scene, text string, want []string) {
+	s.Helper()
+	s.shows(text, want)
+	if err := r.still(s.ctx, func(s map[string]jsonText) {
 		if r.fresh {
 			r.tape = nil // what the scenario before has left
 		}
@@ -188,15 +177,23 @@ func (r *recorder) mark(t *testing.T, ctx context.Context, text string, want ...
 		r.tape = append(r.tape, entry{At: time.Now().UTC(), Mark: text, Board: want, Meanwhile: r.brief, Snapshot: s})
 		r.brief = nil
 	}); err != nil {
-		t.Fatalf("%s: no snapshot: %v", text, err)
+		s.Fatal(text+": no snapshot:", err)
 	}
 }
 
-// bridged reports whether everybody who talks with somebody has got into a bridge: an answer comes a moment before that.
-func bridged(t *call.Table) bool {
-	return !slices.ContainsFunc(t.All(nil), func(l *call.Leg) bool {
-		return l.Phase() == call.PhaseTalking && l.Bridge() == "" && len(t.Peers(nil, l)) > 0
-	})
+func (r *recorder) meanwhile(board []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.brief = append(r.brief, board...)
+}
+
+func (r *recorder) read(look func(*call.Table)) { r.feed.Read(look) }
+func (r *recorder) earshot() *Link              { return r.link }
+
+func (r *recorder) hasEntered(id call.LegID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.entered[id]
 }
 
 // still takes a snapshot while nothing goes on: whatever had begun before it has been heard of, and nothing more was heard until it was

@@ -1,9 +1,6 @@
 package pbx
 
 import (
-	"context"
-	"slices"
-	"testing"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -11,87 +8,6 @@ import (
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 	"github.com/earshot-pbx/earshot/ari"
 )
-
-// A scene is one scenario under way: real phones on the real PBX.
-type scene struct {
-	*testing.T
-	ctx context.Context
-	r   *recorder
-}
-
-func (s *scene) must(err error) {
-	s.Helper()
-	if err != nil {
-		s.Fatal(err)
-	}
-}
-
-// now marks a step; see recorder.mark.
-func (s *scene) now(text string, board ...string) {
-	s.Helper()
-	s.r.mark(s.T, s.ctx, text, board...)
-}
-
-// briefly says what is so for a moment before the next mark.
-func (s *scene) briefly(board ...string) {
-	s.r.mu.Lock()
-	defer s.r.mu.Unlock()
-	s.r.brief = append(s.r.brief, board...)
-}
-
-func (s *scene) dial(from, number string, options ...phone.DialOption) *phone.Call {
-	s.Helper()
-	c, err := s.r.office.phones[from].Dial(s.ctx, number, options...)
-	s.must(err)
-	return c
-}
-
-// client is a call from outside; the number and the name are claimed by the trunk.
-func (s *scene) client(number string) *phone.Call {
-	s.Helper()
-	return s.dial("trunk", number, phone.As("+79161234567", "Ivan Client"))
-}
-
-// rings returns the call that comes in at a phone.
-func (s *scene) rings(at string) *phone.Call {
-	s.Helper()
-	c, err := s.r.office.phones[at].Incoming(s.ctx)
-	s.must(err)
-	return c
-}
-
-func (s *scene) answer(c *phone.Call) { s.Helper(); s.must(c.Answer(s.ctx)) }
-func (s *scene) hangup(c *phone.Call) { s.Helper(); s.must(c.Hangup(s.ctx)) }
-
-// keys presses keys within a call. Asterisk may end the call on the last one.
-func (s *scene) keys(c *phone.Call, keys string) {
-	s.Helper()
-	if err := c.DTMF(s.ctx, keys); err != nil && c.State() != phone.Ended {
-		s.Fatal(err)
-	}
-}
-
-// talk makes one phone call another, which answers.
-func (s *scene) talk(from, to string) (a, b *phone.Call) {
-	s.Helper()
-	a = s.dial(from, to)
-	b = s.rings(to)
-	s.answer(b)
-	s.must(a.WaitAnswered(s.ctx))
-	return a, b
-}
-
-// inbound makes a client call a phone, which answers.
-func (s *scene) inbound(to string) (a, b *phone.Call) {
-	s.Helper()
-	a = s.client("74950000" + to)
-	b = s.rings(to)
-	s.now("a client calls "+to, "trunk dialling out with "+to, to+" ringing in with trunk")
-	s.answer(b)
-	s.must(a.WaitAnswered(s.ctx))
-	s.now(to+" answers", "trunk talking out with "+to, to+" talking in with trunk")
-	return a, b
-}
 
 // scenarios are the calls that are recorded. A scenario begins with nobody on a call and ends so. At each mark the board is what a person
 // who stands in the room would say; who talks to whom between two marks is what one of the two says.
@@ -306,7 +222,7 @@ var scenarios = map[string]func(*scene){
 	"blind-refer": func(s *scene) {
 		a, b := s.talk("101", "102")
 		s.now("102 answers", "101 talking out with 102", "102 talking in with 101")
-		s.must(b.Transfer(s.ctx, "103"))
+		s.transfer(b, "103")
 		c := s.rings("103")
 		s.now("102 has sent 101 to 103", "101 dialling out with 103", "103 ringing in with 101")
 		s.answer(c)
@@ -403,6 +319,9 @@ var scenarios = map[string]func(*scene){
 		a := s.dial("101", forwardedLater)
 		first := s.rings(forwardedLater)
 		s.now("101 calls", "101 dialling out with "+forwardedLater, forwardedLater+" ringing in with 101")
+		if s.unhurried {
+			s.must(first.Reject(s.ctx, 480)) // rather than be timed
+		}
 		b := s.rings("102")
 		s.must(first.WaitEnded(s.ctx))
 		s.now("nobody answers, and 102 rings", "101 dialling out with 102", "102 ringing in with 101")
@@ -424,28 +343,29 @@ var scenarios = map[string]func(*scene){
 		a, _ := s.inbound("101")
 		s.react("103", phone.Reaction{Answer: true})
 		own, snoop, bridge := call.LegID(Prefix+"scene-own"), call.LegID(Prefix+"scene-snoop"), call.BridgeID(Prefix+"scene-bridge")
-		s.must(s.r.link.Ring(s.ctx, Ring{Leg: own, Bridge: bridge, Endpoint: "PJSIP/103", Display: "Spy 101", Timeout: 20 * time.Second, Lease: 30 * time.Second}))
+		s.must(s.earshot().Ring(s.ctx, Ring{Leg: own, Bridge: bridge, Endpoint: s.endpoint("103"), Display: "Spy 101", Timeout: 20 * time.Second, Lease: time.Minute}))
 		s.rings("103")
-		s.must(s.r.until(s.ctx, func() bool { return s.r.hasEntered(own) }))
+		s.must(s.until(s.ctx, func() bool { return s.hasEntered(own) }))
 		s.now("103's phone is rung for a supervision", "trunk talking out with 101", "101 talking in with trunk", "103 talking in")
-		s.must(s.r.link.Tap(s.ctx, Tap{Snoop: snoop, Target: s.leg("PJSIP/101"), Supervisor: own, Bridge: bridge, Voice: VoiceTarget, Lease: 30 * time.Second}))
-		s.spied("PJSIP/101")
+		s.bridge(bridge)
+		s.must(s.earshot().Tap(s.ctx, Tap{Snoop: snoop, Target: s.leg("101"), Supervisor: own, Bridge: bridge, Voice: VoiceTarget, Lease: time.Minute}))
+		s.spied("101")
 		s.now("103 listens to 101", "trunk talking out with 101", "101 talking in with trunk", "103 talking in")
-		s.must(s.r.link.Drop(s.ctx, bridge, own, snoop))
+		s.must(s.earshot().Drop(s.ctx, bridge, own, snoop))
 		s.now("103 has stopped", "trunk talking out with 101", "101 talking in with trunk")
 		s.hangup(a)
 	},
 	"chanspy": func(s *scene) {
 		a, _ := s.inbound("101")
 		c := s.dial("103", chanSpy)
-		s.spied("PJSIP/101")
+		s.spied("101")
 		s.now("103 spies by the dialplan", "trunk talking out with 101", "101 talking in with trunk", "103 talking out")
 		s.hangup(c)
 		s.now("103 has stopped", "trunk talking out with 101", "101 talking in with trunk")
 		s.hangup(a)
 	},
 	"click-to-call": func(s *scene) {
-		_, err := s.r.admin.Originate(s.ctx, ari.OriginateRequest{Endpoint: "PJSIP/101", Context: "phones", Extension: "102", Priority: 1, CallerID: `"Boris Orlov" <102>`})
+		_, err := s.admin.Originate(s.ctx, ari.OriginateRequest{Endpoint: s.endpoint("101"), Context: "phones", Extension: s.on.number("102"), Priority: 1, CallerID: `"Boris Orlov" <102>`})
 		s.must(err)
 		a := s.rings("101")
 		s.now("101 is rung first", "101 ringing in")
@@ -456,59 +376,4 @@ var scenarios = map[string]func(*scene){
 		s.now("102 answers", "101 talking out with 102", "102 talking in with 101")
 		s.hangup(a)
 	},
-}
-
-// react changes how a phone takes calls for the rest of the scenario.
-func (s *scene) react(id string, how phone.Reaction) {
-	p := s.r.office.phones[id]
-	p.SetReaction(how)
-	s.Cleanup(func() { p.SetReaction(phone.Reaction{}) })
-}
-
-// noLocals waits until no Local channel is left.
-func (s *scene) noLocals() {
-	s.Helper()
-	s.must(s.r.until(s.ctx, func() bool {
-		none := true
-		s.r.feed.Read(func(t *call.Table) {
-			none = !slices.ContainsFunc(t.All(nil), func(l *call.Leg) bool { return l.Kind() == call.KindLocal })
-		})
-		return none
-	}))
-}
-
-// leg is the one leg of an endpoint.
-func (s *scene) leg(endpoint string) call.LegID {
-	s.Helper()
-	var id call.LegID
-	s.r.feed.Read(func(t *call.Table) {
-		if legs := t.LegsOf(nil, endpoint); len(legs) == 1 {
-			id = legs[0].ID()
-		}
-	})
-	if id == "" {
-		s.Fatalf("there is not one leg of %s", endpoint)
-	}
-	return id
-}
-
-// spied waits until somebody spies on an endpoint.
-func (s *scene) spied(endpoint string) {
-	s.Helper()
-	id := s.leg(endpoint)
-	s.must(s.r.until(s.ctx, func() bool {
-		var n int
-		s.r.feed.Read(func(t *call.Table) {
-			if l := t.Leg(id); l != nil {
-				n = len(l.Spies(nil))
-			}
-		})
-		return n > 0
-	}))
-}
-
-func (r *recorder) hasEntered(id call.LegID) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.entered[id]
 }
