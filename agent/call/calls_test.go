@@ -385,6 +385,38 @@ func TestAnAttendedTransferMovesThePeerToTheOtherCall(t *testing.T) {
 	p.same()
 }
 
+// Asterisk lets who is left go on with the Dial of the one in whose place he is, and tells of no dial until somebody answers.
+func TestATransferToAPhoneThatRingsLeavesThePeerToWait(t *testing.T) {
+	p := newPBX(t)
+	plainCall(p)
+	p.leg("boris2", "PJSIP/102-00000003", call.StateRing, "103")
+	p.leg("vera", "PJSIP/103-00000004", call.StateDown)
+	p.dial("boris2", "vera", "103")
+	p.ring("boris2", "vera")
+	p.call("anna", "anna boris")
+	p.log = nil
+	p.soon(&call.Event{Kind: call.AttendedTransferred, Channel: call.Channel{ID: "boris"}, Peer: call.Channel{ID: "boris2"}, Transferee: "anna"})
+	p.changes("transfer done boris boris2", "dial ended boris2 vera", "dial began anna vera")
+	p.peers("vera", "anna")
+	p.call("anna", "anna boris vera")
+	p.leave("b1", "boris")
+	p.gone("boris")
+	p.leave("b1", "anna")
+	p.unbridge("b1")
+	p.gone("boris2")
+	p.later(call.MoveTime)
+	p.is("anna", "dialling out")
+	p.is("vera", "ringing in")
+	p.peers("anna", "vera")
+	p.answer("anna", "vera")
+	p.bridge("b2", "mixing")
+	p.enter("b2", "vera", "anna")
+	p.is("anna", "talking out")
+	p.peers("vera", "anna")
+	p.call("vera", "anna vera")
+	p.same()
+}
+
 func TestMergedBridgesMoveOneByOne(t *testing.T) {
 	p := newPBX(t)
 	plainCall(p)

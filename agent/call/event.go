@@ -110,7 +110,7 @@ const (
 	BridgeLeft               // Bridge, Channel
 	BridgesMerged            // Bridge is what stays, From what goes. Asterisk tells each move by itself afterwards
 	BlindTransferred         // Channel: the transferer's leg (ids)
-	AttendedTransferred      // Channel, Peer: the transferer's two legs (ids)
+	AttendedTransferred      // Channel, Peer: the transferer's two legs, Transferee: who was with him on the first (ids)
 	PickedUp                 // Channel: the picker's leg, Peer: the leg whose call was taken (ids)
 	SpyBegan                 // Channel: the spying leg (ours: the snoop leg), Peer: the spied one (ids)
 	SpyEnded                 // Channel, Peer (may be empty) (ids)
@@ -155,16 +155,17 @@ func (k Kind) String() string {
 // The table keeps none of an event's strings; it copies what it keeps. They may lie in a buffer that is used again
 // after [Table.Apply] has returned.
 type Event struct {
-	Kind     Kind
-	At       time.Time // when it happened, by Asterisk's clock: the source of every "since"
-	Seen     time.Time // when it was taken in, by Earshot's clock: the measure of MoveTime; At where it is zero
-	Channel  Channel
-	Peer     Channel
-	Bridge   Bridge
-	From     BridgeID
-	Dialled  string
-	Answered bool
-	Snapshot *Snapshot // Resynced only
+	Kind       Kind
+	At         time.Time // when it happened, by Asterisk's clock: the source of every "since"
+	Seen       time.Time // when it was taken in, by Earshot's clock: the measure of MoveTime; At where it is zero
+	Channel    Channel
+	Peer       Channel
+	Transferee LegID // empty where there are several
+	Bridge     Bridge
+	From       BridgeID
+	Dialled    string
+	Answered   bool
+	Snapshot   *Snapshot // Resynced only
 }
 
 // Format writes the event's kind and ids, whatever the verb.

@@ -41,6 +41,7 @@ func (m *model) see(ch call.Channel) bool {
 		return ok
 	}
 	if _, ok := m.live[ch.ID]; ok {
+		m.live[ch.ID] = ch.Created
 		return true
 	}
 	if at, ok := m.gone[ch.ID]; ok && at.Equal(ch.Created) {
@@ -52,6 +53,9 @@ func (m *model) see(ch call.Channel) bool {
 
 func (m *model) end(id call.LegID, created time.Time) {
 	if at, ok := m.live[id]; ok {
+		if !created.IsZero() {
+			at = created
+		}
 		m.gone[id] = at
 	} else if _, ok := m.gone[id]; id != "" && (!ok || !created.IsZero()) {
 		m.gone[id] = created
@@ -80,6 +84,8 @@ func (m *model) apply(ev *call.Event) {
 		if caller && peer {
 			m.tie(ev.Channel.ID, ev.Peer.ID)
 		}
+	case call.AttendedTransferred:
+		m.tie(ev.Peer.ID, ev.Transferee) // who waits for an answer, and who is left in his place
 	case call.BridgeEntered:
 		if m.see(ev.Channel) {
 			m.enter(ev.Channel.ID, ev.Bridge.ID)
@@ -95,11 +101,9 @@ func (m *model) apply(ev *call.Event) {
 		for _, ch := range ev.Snapshot.Channels {
 			seen[ch.ID] = ch.Created
 		}
-		for id, at := range m.live {
+		for id := range m.live {
 			if _, ok := seen[id]; !ok {
 				m.gone[id] = time.Time{}.Add(1) // whoever tells when it was created tells that it lives
-			} else if !seen[id].Equal(at) {
-				m.gone[id] = at
 			}
 		}
 		m.live, m.in = seen, map[call.LegID]call.BridgeID{}
@@ -189,6 +193,9 @@ func (m *model) drawEvent(t *rapid.T) *call.Event {
 	id := rapid.SampledFrom(slices.Sorted(maps.Keys(worldBridges))).Draw(t, "bridge")
 	ev.Bridge = call.Bridge{ID: id, Type: worldBridges[id]}
 	ev.Answered = rapid.Bool().Draw(t, "answered")
+	if ev.Kind == call.AttendedTransferred {
+		ev.Transferee = m.drawChannel(t, "transferee").ID
+	}
 	if ev.Kind == call.Resynced {
 		ev.Snapshot = m.drawSnapshot(t)
 	}

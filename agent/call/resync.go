@@ -18,7 +18,8 @@ func (t *Table) resync(ev *Event) {
 			continue
 		}
 		l := t.legs[ch.ID]
-		if l != nil && !ch.Created.IsZero() && !l.created.IsZero() && !ch.Created.Equal(l.created) {
+		if l != nil && ch.Name != l.name && !ch.Created.IsZero() && !l.created.IsZero() && !ch.Created.Equal(l.created) {
+			// Its id has been used again. One that has another creation time alone has changed places with another channel.
 			t.remove(l, ev)
 			l = nil
 		}

@@ -189,12 +189,41 @@ func TestAResyncEndsWhatWasOnItsWay(t *testing.T) {
 	anna := p.table.Leg("anna")
 	s := p.snapshot()
 	s.Bridges[0].ID = "b3"
-	s.Channels[0].Created = start.Add(time.Hour)
+	s.Channels[0].Created, s.Channels[0].Name = start.Add(time.Hour), "PJSIP/101-00000007"
 	p.resync(s)
 	p.peers("boris", "anna")
 	p.is("boris", "talking in") // hold ends in another bridge
 	if l := p.table.Leg("anna"); l == anna || l.Held() {
 		t.Error("another channel is taken for the one that had its id")
+	}
+}
+
+// Two channels that change places (pickup, a transfer to a phone that rings) exchange the times of their creation.
+func TestALegWhoseCreationTimeIsAnotherOneGoesOn(t *testing.T) {
+	p := newPBX(t)
+	plainCall(p)
+	p.hold("boris", true)
+	boris := p.table.Leg("boris")
+	s := p.snapshot()
+	for i := range s.Channels {
+		s.Channels[i].Created = start.Add(time.Hour)
+	}
+	p.resync(s)
+	if p.table.Leg("boris") != boris || !boris.Held() || !boris.Created().Equal(start.Add(time.Hour)) {
+		t.Error("a leg that goes on is another one")
+	}
+	// It goes as it was last told of, and a late word of that does not bring it back.
+	last := p.ch("boris")
+	last.Created = start.Add(2 * time.Hour)
+	p.apply(&call.Event{Kind: call.LegGone, Channel: last})
+	p.apply(&call.Event{Kind: call.LegSeen, Channel: last})
+	if p.table.Leg("boris") != nil {
+		t.Error("a leg that is gone is back")
+	}
+	last.Created = start.Add(3 * time.Hour)
+	p.apply(&call.Event{Kind: call.LegSeen, Channel: last})
+	if p.table.Leg("boris") == nil {
+		t.Error("another channel of that id is not seen")
 	}
 }
 

@@ -69,6 +69,7 @@ func (t *Table) Apply(ev *Event) []Change {
 		t.observe(&ev.Channel, ev)
 	case LegGone:
 		if l := t.legs[ev.Channel.ID]; l != nil {
+			l.born(&ev.Channel)
 			t.remove(l, ev)
 		} else if ev.Channel.ID != "" {
 			t.remember(LegID(clone(string(ev.Channel.ID))), ev.Channel.Created)
@@ -117,6 +118,9 @@ func (t *Table) Apply(ev *Event) []Change {
 				c.Other = other.id
 			}
 			t.change(c)
+		}
+		if ev.Kind == AttendedTransferred {
+			t.leftToWait(t.legs[ev.Peer.ID], t.legs[ev.Transferee], ev)
 		}
 	case PickedUp:
 		t.pickedUp(t.legs[ev.Channel.ID], t.legs[ev.Peer.ID])
@@ -168,6 +172,7 @@ func (t *Table) observe(ch *Channel, ev *Event) *Leg {
 		}
 		return t.create(ch, ev)
 	}
+	l.born(ch)
 	if l.name != ch.Name {
 		was := l.endpoint
 		t.rename(l, ch.Name)
@@ -196,6 +201,14 @@ func (t *Table) observe(ch *Channel, ev *Event) *Leg {
 	}
 	t.rephase(l, ev)
 	return l
+}
+
+// born takes in when the channel was created. Two that change places (pickup, a transfer to a phone that rings) exchange that too
+// (main/channel.c: ast_channel_move), and keep their ids and names.
+func (l *Leg) born(ch *Channel) {
+	if !ch.Created.IsZero() {
+		l.created = ch.Created
+	}
 }
 
 func (t *Table) create(ch *Channel, ev *Event) *Leg {

@@ -239,6 +239,30 @@ func (t *Table) dialEnded(ev *Event) {
 	t.rephase(peer, ev)
 }
 
+// leftToWait takes in that a leg was left in the place of one that waits for an answer: a transfer to a phone that still rings. Asterisk lets
+// it go on with that one's Dial (main/bridge.c: ast_bridge_transfer_attended; main/channel.c: ast_channel_move) and tells of no dial until that ends.
+func (t *Table) leftToWait(waits, l *Leg, ev *Event) {
+	if waits == nil || l == nil || waits == l {
+		return
+	}
+	for i := len(waits.dials) - 1; i >= 0; i-- {
+		d := waits.dials[i]
+		if d.caller != waits || d.stage == answered || d.peer == l {
+			continue
+		}
+		stage := d.stage
+		t.untieDial(d)
+		t.change(Change{Kind: DialEnded, Leg: waits.id, Other: d.peer.id})
+		if findDial(l, d.peer) == nil {
+			t.tieDial(l, d.peer, stage)
+		}
+		t.change(Change{Kind: DialBegan, Leg: l.id, Other: d.peer.id})
+		t.rephase(d.peer, ev)
+	}
+	t.rephase(waits, ev)
+	t.rephase(l, ev)
+}
+
 // bridgeOf returns the bridge, made anew if it is not known, and takes in its type.
 func (t *Table) bridgeOf(b *Bridge) *bridge {
 	br := t.bridges[b.ID]
