@@ -133,12 +133,15 @@ func connect(t *testing.T, name string, tape []entry, states []*model, marks []*
 
 // turned are the lines in which somebody who connected in the middle says something else. The direction of a leg which Asterisk had rung, and
 // which has since been sent into the dialplan or into an application, is not in a snapshot; nor that a leg, of which Asterisk keeps the
-// channel, waits no longer for the one who rings for the same call.
+// channel, waits no longer for the one who rings for the same call; nor that a leg which was left in the place of another one waits for whom that
+// one had dialled, as the linked id of who rings is still that one's.
 var turned = map[string]string{
-	"attended-keys-ringing 102 ringing in with trunk": "102 ringing in with 101+trunk",
-	"supervision 103 talking in":                      "103 talking out",
-	"blind-keys-caller 102 dialling in with 103":      "102 dialling out with 103",
-	"blind-keys-caller 102 talking in with 103":       "102 talking out with 103",
+	"attended-keys-ringing 102 ringing in with trunk":    "102 ringing in with 101+trunk",
+	"attended-refer-ringing 102 ringing in with trunk":   "102 ringing in",
+	"attended-refer-ringing trunk dialling out with 102": "trunk talking out",
+	"supervision 103 talking in":                         "103 talking out",
+	"blind-keys-caller 102 dialling in with 103":         "102 dialling out with 103",
+	"blind-keys-caller 102 talking in with 103":          "102 talking out with 103",
 }
 
 // ghost reports whether a line is about a phone that had hung up before, and whose channel Asterisk keeps.

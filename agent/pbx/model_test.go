@@ -47,6 +47,8 @@ type modelEvent struct {
 	Bridge     jsonText
 	BridgeFrom jsonText `json:"bridge_from"`
 	DialStatus string
+	SecondLeg  jsonText `json:"transferer_second_leg"`
+	Transferee jsonText
 	Soft       bool
 }
 
@@ -88,6 +90,14 @@ func (m *model) take(t testing.TB, e *entry) {
 		m.hungUp[channel] = m.hungUp[channel] || !ev.Soft
 	case "BridgeDestroyed":
 		delete(m.bridges, bridge)
+	case "BridgeAttendedTransfer": // to a phone that rings: who is left takes the place of who has dialled
+		waits, left := m.channel(t, ev.SecondLeg, e.At), m.channel(t, ev.Transferee, e.At)
+		for d, answered := range maps.Clone(m.dials) {
+			if d[0] == waits && left != "" && !answered {
+				delete(m.dials, d)
+				m.dials[[2]string{left, d[1]}] = false
+			}
+		}
 	case "Dial":
 		d := [2]string{caller, peer}
 		switch ev.DialStatus {

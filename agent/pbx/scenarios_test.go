@@ -284,6 +284,20 @@ var scenarios = map[string]func(*scene){
 		s.now("101 leaves the client with 102", "trunk talking out with 102", "102 talking in with trunk")
 		s.hangup(a)
 	},
+	"attended-refer-ringing": func(s *scene) {
+		a, b := s.inbound("101")
+		s.must(b.Hold(s.ctx))
+		s.now("101 holds", "trunk talking out with 101", "101 held in with trunk")
+		c := s.dial("101", "102")
+		d := s.rings("102")
+		s.must(c.WaitRinging(s.ctx))
+		s.now("101 calls 102", "trunk talking out with 101", "101 held in with trunk", "101 dialling out with 102", "102 ringing in with 101")
+		s.must(b.TransferTo(s.ctx, c))
+		s.now("101 leaves the client to wait for 102", "trunk dialling out with 102", "102 ringing in with trunk")
+		s.answer(d)
+		s.now("102 answers", "trunk talking out with 102", "102 talking in with trunk")
+		s.hangup(a)
+	},
 	"attended-keys-ringing": func(s *scene) {
 		a, b := s.inbound("101")
 		s.keys(b, pbxtest.FeatureAtxfer)

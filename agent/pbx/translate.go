@@ -51,6 +51,9 @@ func translate(e *ari.Event) (call.Event, bool) {
 			return ev, false
 		}
 		ev.Kind, ev.Channel, ev.Peer = call.AttendedTransferred, channel(e.Transfer.FirstLeg), channel(e.Transfer.SecondLeg)
+		if e.Transfer.Transferee != nil {
+			ev.Transferee = call.LegID(e.Transfer.Transferee.ID)
+		}
 	default:
 		return ev, false
 	}
