@@ -146,11 +146,13 @@ func (c *Call) follow(inv *sip.Request, tx sip.ClientTransaction) {
 // early takes in a provisional response: ringing, and audio before the answer.
 func (c *Call) early(res *sip.Response) {
 	c.show(res)
-	c.mu.Lock()
 	if to := res.To(); to != nil {
-		c.peer.tag, _ = to.Params.Get("tag") // of the early dialog, which a Replaces may name
+		if tag, ok := to.Params.Get("tag"); ok { // a 100 has none
+			c.mu.Lock()
+			c.peer.tag = tag // of the early dialog, which a Replaces may name
+			c.mu.Unlock()
+		}
 	}
-	c.mu.Unlock()
 	if s, err := parseSession(res.Body()); err == nil {
 		c.media.direct(s, recvonly)
 	}
