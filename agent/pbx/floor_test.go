@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -122,6 +123,24 @@ func (o *office) furnish(t *testing.T, ctx context.Context, all map[string]floor
 	if err := register(ctx, added); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// vacate closes the phones on all floors, whatever they are doing.
+func (o *office) vacate(t *testing.T) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for id, p := range o.phones {
+		if floorOf("PJSIP/"+id) == "" {
+			continue
+		}
+		delete(o.phones, id)
+		wg.Go(func() {
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // short is how the tests name an endpoint: "101" for "PJSIP/101".

@@ -21,9 +21,9 @@ type hall struct {
 	*runner
 	office *office
 	told   *feed.Subscription
-	seats  map[string]*seat
-	played sync.WaitGroup // all of them
-	moving sync.WaitGroup // those that have not come to where they stop
+	// The first group is played at once. Each of the others is a pickup, and nobody else moves while one is under way: Asterisk 22 blocks when a
+	// phone picks up a call while another does, until both dialogs time out (res_pjsip and pickup.c wait for each other's locks).
+	groups [][]*seat
 }
 
 // A seat is the hall as one scenario sees it.
@@ -32,10 +32,12 @@ type seat struct {
 	scene  *scene
 	stop   int // after so many steps it stops; at the end of the scenario if there are fewer
 	steps  int
-	board  []string // where it has stopped
-	unheld []string // who had put a call on hold when the state was lost
-	still  sync.Once
+	board  []string      // where it has stopped
+	unheld []string      // who had put a call on hold when the state was lost
+	rest   chan struct{} // closed when it has stopped, or has ended
+	rested sync.Once
 	goOn   chan bool
+	over   chan struct{} // closed when it has ended
 }
 
 // openHall opens a hall with an Earshot that notices soon when the PBX is silent.
@@ -48,7 +50,6 @@ func openHall(t *testing.T) *hall {
 	h := &hall{office: o, runner: run(t, o, func(c *Config) { c.Pulse = time.Second }, nil)}
 	h.up()
 	h.told = h.feed.Subscribe(1<<14, nil)
-	t.Cleanup(func() { if t.Failed() { l, _ := o.pbx.Log(); t.Log(l) } })
 	t.Cleanup(h.told.Close)
 	return h
 }
@@ -58,8 +59,8 @@ func (h *hall) play(stop func(steps int) int) {
 	h.Helper()
 	admin, err := ari.New(h.office.ari(h.office.pbx.Site().Admin))
 	h.must(err)
-	h.seats = map[string]*seat{}
 	recorded, all := tapes(h), floors()
+	h.groups = make([][]*seat, 1)
 	for _, name := range slices.Sorted(maps.Keys(scenarios)) {
 		steps := -2 // the first mark and the last are not the scenario's own
 		for i := range recorded[name] {
@@ -67,35 +68,62 @@ func (h *hall) play(stop func(steps int) int) {
 				steps++
 			}
 		}
-		s := &seat{hall: h, stop: stop(steps), goOn: make(chan bool, 1)}
+		s := &seat{hall: h, stop: stop(steps), rest: make(chan struct{}), goOn: make(chan bool, 1), over: make(chan struct{})}
 		s.scene = &scene{T: h.T, stage: s, name: name, ctx: h.ctx, office: h.office, admin: admin, on: all[name], unhurried: true}
-		h.seats[name] = s
-		h.moving.Add(1)
-		h.played.Go(func() {
-			defer s.still.Do(h.moving.Done)
-			s.scene.run(scenarios[name])
-		})
+		if strings.HasPrefix(name, "pickup") {
+			h.groups = append(h.groups, []*seat{s})
+		} else {
+			h.groups[0] = append(h.groups[0], s)
+		}
 	}
-	h.moving.Wait()
+	for _, group := range h.groups {
+		for _, s := range group {
+			go func() {
+				defer close(s.over)
+				defer s.rests()
+				s.scene.run(scenarios[s.scene.name])
+			}()
+		}
+		for _, s := range group {
+			<-s.rest
+		}
+	}
 }
+
+func (s *seat) rests() { s.rested.Do(func() { close(s.rest) }) }
+
+// seats are those of all groups.
+func (h *hall) seats() []*seat { return slices.Concat(h.groups...) }
 
 // end lets each scenario go on to its end, or no further, and returns when all are over and nobody is on a call.
 func (h *hall) end(goOn func(s *seat) bool) {
 	h.Helper()
-	for _, s := range h.seats {
-		s.goOn <- goOn(s)
+	for _, group := range h.groups {
+		for _, s := range group {
+			s.goOn <- goOn(s)
+		}
+		for _, s := range group {
+			<-s.over
+		}
 	}
-	h.played.Wait()
-	for _, s := range h.seats {
-		h.played.Go(func() {
-			if err := s.scene.hangupAll(h.ctx); err != nil {
-				h.Errorf("%s: %v", s.scene.name, err)
-			}
-		})
-	}
-	h.played.Wait()
+	h.hangUp(func(*seat) bool { return true })()
 	h.until("nobody is on a call", func() bool { return h.feed.Stats().Legs == 0 })
 	h.same()
+}
+
+// hangUp ends the calls of those that are to, and returns what waits until they have ended.
+func (h *hall) hangUp(who func(*seat) bool) (wait func()) {
+	var wg sync.WaitGroup
+	for _, s := range h.seats() {
+		if who(s) {
+			wg.Go(func() {
+				if err := s.scene.hangupAll(h.ctx); err != nil {
+					h.Errorf("%s: %v", s.scene.name, err)
+				}
+			})
+		}
+	}
+	return wg.Wait
 }
 
 func (s *seat) mark(sc *scene, text string, want []string) {
@@ -106,7 +134,7 @@ func (s *seat) mark(sc *scene, text string, want []string) {
 		return
 	}
 	s.board = want
-	s.still.Do(s.moving.Done)
+	s.rests()
 	if !<-s.goOn {
 		panic(abandoned{})
 	}
@@ -142,7 +170,7 @@ func (h *hall) lost() {
 			break
 		}
 	}
-	for _, s := range h.seats {
+	for _, s := range h.seats() {
 		s.unheld = holders(s.board)
 	}
 }
@@ -173,27 +201,17 @@ func TestAPausedAsteriskIsNoticedAndFollowedAgain(t *testing.T) {
 	h := openHall(t)
 	h.play(func(steps int) int { return (steps + 1) / 2 })
 	h.must(h.office.pbx.Pause())
-	paused := time.Now()
 	gone := func(s *seat) bool { return s.scene.on[2]%2 == 0 }
-	var leaving sync.WaitGroup
-	var faults = make(chan error, len(h.seats))
-	for _, s := range h.seats {
-		if gone(s) {
-			leaving.Go(func() { faults <- s.scene.hangupAll(h.ctx) })
-		}
-	}
+	paused := time.Now()
+	hungUp := h.hangUp(gone)
 	h.lost()
-	t.Logf("the loss was told after %v", time.Since(paused))
-	legs := h.feed.Stats().Legs
+	t.Logf("the loss was told %v after the PBX had stopped, with %d legs", time.Since(paused), h.feed.Stats().Legs)
 	h.must(h.office.pbx.Continue())
+	on := time.Now()
 	h.found()
-	t.Logf("the state was known %v after the PBX went on; it had had %d legs", time.Since(paused), legs)
-	leaving.Wait()
-	close(faults)
-	for err := range faults {
-		h.must(err)
-	}
-	for _, s := range h.seats {
+	t.Logf("the state was known %v after the PBX went on", time.Since(on))
+	hungUp()
+	for _, s := range h.seats() {
 		if gone(s) {
 			s.shows("they have hung up while the PBX stood still", nil)
 		} else {
@@ -204,7 +222,7 @@ func TestAPausedAsteriskIsNoticedAndFollowedAgain(t *testing.T) {
 	h.end(func(s *seat) bool { return !gone(s) })
 }
 
-// Asterisk dies in the middle of every scenario and is started again.
+// Asterisk dies in the middle of every scenario and is started again. Each is then played anew.
 func TestNothingIsLeftOfCallsThatAsteriskTookWithIt(t *testing.T) {
 	h := openHall(t)
 	h.play(func(steps int) int { return steps/2 + 1 })
@@ -212,13 +230,12 @@ func TestNothingIsLeftOfCallsThatAsteriskTookWithIt(t *testing.T) {
 	h.lost()
 	restarted := make(chan error, 1)
 	go func() { restarted <- h.office.pbx.Restart(h.ctx) }()
-	h.office.vacate(t)
+	h.office.vacate(t) // the calls are none any more, and what it takes to end them is not there
 	h.must(<-restarted)
 	h.found()
 	h.end(func(*seat) bool { return false })
 	h.must(h.office.register(h.ctx))
 	h.office.furnish(t, h.ctx, floors())
-	t.Log("again")
 	h.play(func(int) int { return 0 })
 	h.end(func(*seat) bool { return true })
 }

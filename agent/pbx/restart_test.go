@@ -125,13 +125,12 @@ func (h *house) came() *heir {
 func (h *house) agrees(s *scene, e *heir, text string, want []string) {
 	s.Helper()
 	e.up()
-	held := holders(want)
-	e.unheld = slices.DeleteFunc(e.unheld, func(who string) bool { return !slices.Contains(held, who) })
+	e.unheld = still(e.unheld, want)
 	ctx, cancel := context.WithTimeout(s.ctx, settle)
 	defer cancel()
 	var got, should []string
 	if e.wait(ctx, func() bool {
-		got, should = h.told(s, e, want)
+		e.feed.Read(func(t *call.Table) { got, should = s.forgiving(t, e.unheld, want) })
 		return slices.Equal(got, should)
 	}) != nil {
 		s.Errorf("%s: %s: who came when %s says\n\t%s\nand should say\n\t%s", s.name, text, e.came, strings.Join(got, "\n\t"), strings.Join(should, "\n\t"))
@@ -154,48 +153,6 @@ func (h *house) agrees(s *scene, e *heir, text string, want []string) {
 			}
 		})
 	})
-}
-
-// told is what an heir says, and what it should: what everybody would, but for what no snapshot tells. A leg that has given up, and of which
-// Asterisk keeps the channel, is not looked at.
-func (h *house) told(s *scene, e *heir, want []string) (got, should []string) {
-	given := map[call.LegID]bool{}
-	h.steady.feed.Read(func(t *call.Table) {
-		for _, l := range t.All(nil) {
-			given[l.ID()] = l.Phase() == call.PhaseNone
-		}
-	})
-	e.feed.Read(func(t *call.Table) {
-		for _, l := range t.All(nil) {
-			if l.Kind() == call.KindPhone && l.Phase() != call.PhaseNone && !given[l.ID()] {
-				got = append(got, s.on.line(t, l))
-			}
-		}
-	})
-	for _, line := range want {
-		other := turned[s.name+" "+line]
-		if i := slices.IndexFunc(e.unheld, func(who string) bool { return strings.HasPrefix(line, who) }); other == "" && i >= 0 {
-			other = strings.Replace(line, " held", " talking", 1)
-		}
-		if !slices.Contains(got, line) && slices.Contains(got, other) {
-			line = other
-		}
-		should = append(should, line)
-	}
-	slices.Sort(got)
-	slices.Sort(should)
-	return got, should
-}
-
-// holders are who has put a call on hold, by a board.
-func holders(board []string) []string {
-	var who []string
-	for _, line := range board {
-		if words := strings.Fields(line); words[1] == "held" {
-			who = append(who, strings.Join(words[:3], " "))
-		}
-	}
-	return who
 }
 
 func (e *heir) stop() {
