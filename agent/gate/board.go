@@ -13,7 +13,8 @@ import (
 // entry is one employee's row before any sight is applied.
 type entry struct {
 	ref       policy.Ref
-	place     int      // among the employees of the policy
+	place     int // among the employees of the policy
+	tag       tag
 	about     mask.Row // what a row says of him whatever he does: id, name, department
 	legs      []legFacts
 	was       []legFacts // as they were before, and memory for what comes next
@@ -30,7 +31,7 @@ func (g *Gate) rebuild(t *call.Table) {
 	clear(g.touching)
 	for ref := range set.Employees() {
 		e := &entry{
-			ref: ref, place: len(g.board), ground: g.number(),
+			ref: ref, place: len(g.board), ground: g.number(), tag: g.secret.tag(tagRow, set.ID(ref)),
 			about: mask.Row{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID},
 		}
 		g.board[ref] = e
@@ -75,7 +76,7 @@ func (g *Gate) refresh(t *call.Table, set *policy.Set, e *entry, at time.Time) {
 	g.compare(e)
 }
 
-// compare sees what has become of a row: a leg that was there keeps its serial, and the subjects keep their classes unless the ground of one
+// compare sees what has become of a row: a leg that was there keeps its tag, and the subjects keep their classes unless the ground of one
 // of them may be another. What was written of the row is out of date in any case.
 func (g *Gate) compare(e *entry) {
 	same := len(e.legs) == len(e.was)
@@ -84,11 +85,11 @@ func (g *Gate) compare(e *entry) {
 		same = same && f.sameGround(&e.was[i])
 		for k := range e.was {
 			if e.was[k].leg == f.leg {
-				f.serial = e.was[k].serial
+				f.tag = e.was[k].tag
 			}
 		}
-		if f.serial == 0 {
-			f.serial = g.number()
+		if f.tag == (tag{}) {
+			f.tag = g.secret.tag(tagLeg, string(f.leg))
 		}
 	}
 	if !same {

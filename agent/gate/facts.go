@@ -91,13 +91,13 @@ type legFacts struct {
 	rung        []policy.Ref // for a ringing leg: every employee whose phone this call rings
 	responsible policy.Ref   // the ringing caller's responsible employee, if he calls in from outside
 	alone       bool         // nobody of the policy but the leg's own employee is in the company
-	serial      uint64       // of the leg on this row, for as long as it is on it; of no other ever
+	tag         tag
 	sums        [mask.Own + 1]uint64
 }
 
 // gather collects what there is to know of an employee's leg, into memory that may have been used for another.
 func (g *Gate) gather(t *call.Table, set *policy.Set, owner policy.Ref, l *call.Leg, f *legFacts) {
-	f.leg, f.responsible, f.rung, f.serial = l.ID(), policy.Ref{}, f.rung[:0], 0
+	f.leg, f.responsible, f.rung, f.tag = l.ID(), policy.Ref{}, f.rung[:0], tag{}
 	clear(f.sums[:])
 	f.company.reset()
 	phase := l.Phase()

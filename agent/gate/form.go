@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 )
@@ -34,13 +33,6 @@ type form struct {
 		mark [1]mark
 		hole [1]int
 	}
-}
-
-// mark is what the handle of a call is made of. It does not leave the gate.
-type mark struct {
-	leg    call.LegID
-	serial uint64
-	sight  mask.Sight
 }
 
 // glance is what one watcher was last shown of a row.
@@ -100,7 +92,7 @@ func (e *entry) write(c *class) *form {
 	for i, s := range c.sights {
 		leg := &e.legs[i]
 		f.row.Calls = append(f.row.Calls, mask.Of(&leg.facts, s, ""))
-		f.marks = append(f.marks, mark{leg.leg, leg.serial, s})
+		f.marks = append(f.marks, mark{e.tag.with(leg.tag), s})
 	}
 	f.row.Sum(e.idleSince)
 	c.form = f
@@ -109,9 +101,10 @@ func (e *entry) write(c *class) *form {
 
 // reader is who is shown forms: one watcher, or one request. It serves one goroutine and needs no lock.
 type reader struct {
-	gate    *Gate
-	subject string
-	names   names
+	gate *Gate
+	tag  tag // of the subject
+	room [16]byte
+	text [mask.HandleLen]byte
 }
 
 // row is the form with the reader's handles.
@@ -119,7 +112,7 @@ func (r *reader) row(f *form) mask.Row {
 	row := f.row
 	row.Calls = slices.Clone(f.row.Calls)
 	for i := range f.marks {
-		row.Calls[i].ID = string(r.names.of(r.gate, r.subject, row.ID, &f.marks[i])[:])
+		row.Calls[i].ID = string(r.handle(&f.marks[i])[:])
 	}
 	return row
 }
@@ -136,7 +129,7 @@ func (r *reader) appendRow(dst []byte, f *form) []byte {
 	begin := len(dst)
 	dst = append(dst, f.body...)
 	for i, at := range f.holes {
-		copy(dst[begin+at:], r.names.of(r.gate, r.subject, f.row.ID, &f.marks[i])[:])
+		copy(dst[begin+at:], r.handle(&f.marks[i])[:])
 	}
 	return dst
 }

@@ -6,7 +6,6 @@ package gate
 
 import (
 	"context"
-	"crypto/rand"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,10 +67,10 @@ type Config struct {
 
 // Gate decides, records and carries out. It is safe for concurrent use.
 type Gate struct {
-	cfg Config
-	log zerolog.Logger
-	met *Metrics
-	key [32]byte // makes the handles opaque; new with every start
+	cfg    Config
+	log    zerolog.Logger
+	met    *Metrics
+	secret secret // makes the handles opaque
 
 	policy  atomic.Pointer[policy.Set]
 	running sync.WaitGroup  // what Close waits for; added to under mu, unless closed
@@ -113,13 +112,12 @@ func New(cfg Config) *Gate {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	g := &Gate{
-		cfg: cfg, log: cfg.Log, met: cfg.Metrics, ctx: ctx, stop: stop,
+		cfg: cfg, log: cfg.Log, met: cfg.Metrics, secret: newSecret(), ctx: ctx, stop: stop,
 		awaited: awaited{},
 		acts:    map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, touching: map[call.LegID][]*entry{},
 	}
 	g.scratch.reach = call.Reach{Phone: g.isPhone, Spy: g.spyMode}
-	_, _ = rand.Read(g.key[:]) // never fails: crypto/rand ends the program instead
 	g.policy.Store(cfg.Policy)
 	g.rebuild(nil)
 	return g

@@ -1,52 +1,94 @@
 package gate
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/binary"
 
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/mask"
 )
 
-var handleText = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding)
+const alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
+
+var handleText = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 
 // handle is the id under which a subject knows a leg on one employee's row: another for each subject, row and leg, so that two rows that show
 // the two sides of one hidden call cannot be joined by it, and another for each sight, so that a change of sight is a removal and a new
 // appearance. It tells nothing by itself; the way back is to make the handles of the row's legs and compare.
 //
-// It is a hash over a secret and the three. Less than half of the sum is shown, so nobody can go on hashing from it, which is what HMAC, at
-// four times the price, is there to prevent. The secret has 128 bits, so that with ids of the usual length all fits into one block.
+// It follows from the three ids, the sight and the secret and from nothing else, so it is the same for as long as Earshot runs, whatever
+// policy is in force.
 func (g *Gate) handle(subject, employee string, leg call.LegID, s mask.Sight) string {
-	text := g.name(subject, employee, leg, s)
-	return string(text[:])
+	on := g.secret.tag(tagRow, employee).with(g.secret.tag(tagLeg, string(leg)))
+	r := reader{gate: g, tag: g.secret.tag(tagSubject, subject)}
+	return string(r.handle(&mark{on, s})[:])
 }
 
-func (g *Gate) name(subject, employee string, leg call.LegID, s mask.Sight) (text [mask.HandleLen]byte) {
-	var room [192]byte
-	b := append(room[:0], g.key[:16]...)
-	b = append(b, byte(s))
-	for _, part := range [...]string{subject, employee, string(leg)} {
-		b = append(b, byte(len(part)>>8), byte(len(part)))
-		b = append(b, part...)
+// secret makes the handles opaque. It is new with every start.
+//
+// A handle is one block of AES over the sum (exclusive or) of what a subject, a row, a leg and a sight are each turned into, of which 100 of the
+// 128 bits are shown. The first three are turned into tags of 128 bits by SHA-256 over half of the secret, the kind and the id: nobody knows
+// them or can work them out, also not for a leg whose unique id he has chosen himself. Two different ways to choose the four have the same sum
+// with a chance of 2^-128, as for any two random numbers. AES gives another block for another sum, and blocks that cannot be told from
+// random numbers by who does not have the key; cut to what is shown, two are the same with a chance of 2^-100. The sum alone would not do: what
+// one watcher is shown of one leg on two rows would differ by the same number for every leg.
+type secret struct {
+	key   [16]byte // of the tags
+	block cipher.Block
+}
+
+func newSecret() secret {
+	var s secret
+	var key [16]byte
+	_, _ = rand.Read(s.key[:]) // never fails: crypto/rand ends the program instead
+	_, _ = rand.Read(key[:])
+	s.block, _ = aes.NewCipher(key[:]) // fails for keys of other lengths only
+	return s
+}
+
+// tag is what the secret makes of an id. It does not leave the gate.
+type tag [2]uint64
+
+// The kinds of ids, which keep a subject apart from his own row.
+const (
+	tagSubject = 's'
+	tagRow     = 'r'
+	tagLeg     = 'l'
+)
+
+func (s *secret) tag(kind byte, id string) tag {
+	var room [128]byte
+	b := append(append(room[:0], s.key[:]...), kind)
+	sum := sha256.Sum256(append(b, id...))
+	return tag{binary.BigEndian.Uint64(sum[:]), binary.BigEndian.Uint64(sum[8:])}
+}
+
+func (t tag) with(o tag) tag { return tag{t[0] ^ o[0], t[1] ^ o[1]} }
+
+// mark is what the handle of a call on a form is made of, whoever reads it. It does not leave the gate.
+type mark struct {
+	on    tag // the row's with the leg's
+	sight mask.Sight
+}
+
+// handle is the handle of one call of a form for the reader. It is good until the next.
+func (r *reader) handle(m *mark) *[mask.HandleLen]byte {
+	binary.BigEndian.PutUint64(r.room[:8], r.tag[0]^m.on[0])
+	binary.BigEndian.PutUint64(r.room[8:], r.tag[1]^m.on[1]^uint64(m.sight))
+	r.gate.secret.block.Encrypt(r.room[:], r.room[:])
+	r.text[0] = 'c'
+	high, low := binary.BigEndian.Uint64(r.room[:8]), binary.BigEndian.Uint64(r.room[8:])
+	for i := 1; i <= 12; i++ { // 60 bits of the one half …
+		r.text[i] = alphabet[high&31]
+		high >>= 5
 	}
-	sum := sha256.Sum256(b)
-	text[0] = 'c'
-	handleText.Encode(text[1:], sum[:12])
-	return text
-}
-
-// names remembers the handles by which one watcher knows what he was shown last. It serves one goroutine.
-type names [64]struct {
-	serial uint64
-	sight  mask.Sight
-	text   [mask.HandleLen]byte
-}
-
-// of is the handle of one call of a form for the subject.
-func (n *names) of(g *Gate, subject, employee string, m *mark) *[mask.HandleLen]byte {
-	at := &n[m.serial%uint64(len(n))]
-	if at.serial != m.serial || at.sight != m.sight {
-		at.serial, at.sight, at.text = m.serial, m.sight, g.name(subject, employee, m.leg, m.sight)
+	for i := 13; i < mask.HandleLen; i++ { // … and 40 of the other
+		r.text[i] = alphabet[low&31]
+		low >>= 5
 	}
-	return &at.text
+	return &r.text
 }

@@ -61,6 +61,6 @@ func (g *Gate) Employees(s auth.Subject) (Board, error) {
 	if err != nil {
 		return Board{}, err
 	}
-	r := reader{gate: g, subject: s.Employee()}
+	r := reader{gate: g, tag: g.secret.tag(tagSubject, s.Employee())}
 	return r.board(p), nil
 }

@@ -48,7 +48,7 @@ var (
 
 // Watch opens an event stream for the subject. Its first message is a snapshot.
 func (g *Gate) Watch(s auth.Subject) (*Watcher, error) {
-	w := &Watcher{reader: reader{gate: g, subject: s.Employee()}, subject: s, wake: make(chan struct{}, 1), digits: []byte{'0'}}
+	w := &Watcher{reader: reader{gate: g, tag: g.secret.tag(tagSubject, s.Employee())}, subject: s, wake: make(chan struct{}, 1), digits: []byte{'0'}}
 	err := error(nil)
 	g.locked(func(*call.Table) {
 		if g.closed {

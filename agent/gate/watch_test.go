@@ -87,6 +87,10 @@ func TestHandlesDifferByWatcherRowLegAndSightAndMapBack(t *testing.T) {
 	if again := o.row("carl", "anna"); seen[again.Calls[1].ID] != "carlanna1" {
 		t.Fatal("a handle is not stable")
 	}
+	o.gate.SetPolicy(set(t, strings.Replace(house, "employees:\n", "employees:\n  aaron: {name: Aaron}\n", 1)))
+	if again := o.row("carl", "anna"); seen[again.Calls[1].ID] != "carlanna1" {
+		t.Fatal("a policy in which everybody has another place changes a handle")
+	}
 	o.active("carl", "spy", "anna", o.row("carl", "anna").Calls[1].ID)
 	if o.pbx.taps[0].Target != "y.1" {
 		t.Fatal("the handle leads to another leg")
