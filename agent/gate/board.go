@@ -28,19 +28,22 @@ type entry struct {
 func (g *Gate) rebuild(t *call.Table) {
 	set, was := g.policy.Load(), g.board
 	g.board = make(map[policy.Ref]*entry, set.Len())
-	clear(g.touching)
+	clear(g.parts)
 	for ref := range set.Employees() {
 		e := &entry{
 			ref: ref, place: len(g.board), ground: g.number(), tag: g.secret.tag(tagRow, set.ID(ref)),
 			about: mask.Row{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID},
 		}
 		g.board[ref] = e
-		if !g.known {
-			continue
-		}
-		if old := was[ref]; old != nil {
+		if old := was[ref]; old != nil && g.known {
 			e.idleSince = old.idleSince
 		}
+	}
+	if !g.known {
+		return
+	}
+	for ref := range set.Employees() {
+		e := g.board[ref]
 		g.refresh(t, set, e, time.Time{})
 		g.rename(set, e)
 	}
@@ -52,8 +55,8 @@ func (g *Gate) refresh(t *call.Table, set *policy.Set, e *entry, at time.Time) {
 	for _, phone := range set.Phones(e.ref) {
 		g.scratch.phone = t.LegsOf(g.scratch.phone[:0], phone)
 		for _, l := range g.scratch.phone {
-			g.touch(l.ID(), e)
 			if l.Phase() == call.PhaseNone {
+				g.part(set, l).touch(e)
 				continue // created and not dialled yet, or given up: nothing that anybody does
 			}
 			if len(e.legs) < cap(e.legs) {
@@ -61,10 +64,7 @@ func (g *Gate) refresh(t *call.Table, set *policy.Set, e *entry, at time.Time) {
 			} else {
 				e.legs = append(e.legs, legFacts{})
 			}
-			g.gather(t, set, e.ref, l, &e.legs[len(e.legs)-1])
-			for _, part := range g.scratch.legs {
-				g.touch(part.ID(), e)
-			}
+			g.gather(t, set, e, l, &e.legs[len(e.legs)-1])
 		}
 	}
 	switch {
@@ -107,12 +107,6 @@ func (g *Gate) number() uint64 {
 	return g.scratch.number
 }
 
-func (g *Gate) touch(leg call.LegID, e *entry) {
-	if rows := g.touching[leg]; !slices.Contains(rows, e) {
-		g.touching[leg] = append(rows, e)
-	}
-}
-
 // affected lists the rows that the changes may alter: those that rested on a changed leg, and those of who is tied to it now. They come in
 // the order of the policy, so that the order in which they are told says nothing about the call.
 func (g *Gate) affected(t *call.Table, set *policy.Set, changes []call.Change) []*entry {
@@ -122,19 +116,17 @@ func (g *Gate) affected(t *call.Table, set *policy.Set, changes []call.Change) [
 			rows = append(rows, e)
 		}
 	}
-	phone := func(endpoint string) {
-		if ref, ok := set.Phone(endpoint); ok {
-			add(g.board[ref])
-		}
-	}
+	g.scratch.legs = g.scratch.legs[:0]
 	tied := func(id call.LegID) {
-		for _, e := range g.touching[id] {
-			add(e)
+		if p := g.parts[id]; p != nil {
+			for _, e := range p.rows {
+				add(e)
+			}
 		}
-		if l := t.Leg(id); l != nil {
+		if l := t.Leg(id); l != nil && !slices.Contains(g.scratch.legs, l) { // or it is tied to those whom it was last
 			g.scratch.legs = t.Call(g.scratch.legs[:0], l)
-			for _, part := range g.scratch.legs {
-				phone(part.Endpoint())
+			for _, o := range g.scratch.legs {
+				add(g.part(set, o).row)
 			}
 		}
 	}
@@ -153,10 +145,12 @@ func (g *Gate) affected(t *call.Table, set *policy.Set, changes []call.Change) [
 			tied(g.scratch.phone[0].ID()) // and with it all who are in there
 		}
 		if c.Was != "" {
-			phone(c.Was)
+			if ref, ok := set.Phone(c.Was); ok {
+				add(g.board[ref])
+			}
 		}
 		if c.Kind == call.LegGone {
-			delete(g.touching, c.Leg)
+			g.forget(c.Leg)
 		}
 	}
 	slices.SortFunc(rows, func(a, b *entry) int { return cmp.Compare(a.place, b.place) })

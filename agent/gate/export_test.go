@@ -26,7 +26,7 @@ func (g *Gate) Naive(subject string) (rows []mask.Row) {
 						continue
 					}
 					var f legFacts
-					g.gather(t, set, ref, l, &f)
+					g.plainly(t, set, ref, l, &f)
 					s := g.sight(set, me, ref, &f)
 					r.Calls = append(r.Calls, mask.Of(&f.facts, s, g.handle(subject, r.ID, f.leg, s)))
 					g.naively(set, me, ref, &f, s, &can)
@@ -65,4 +65,33 @@ func (g *Gate) naively(set *policy.Set, me, ref policy.Ref, f *legFacts, s mask.
 		}
 		can[i] = can[i] || set.Decide(&r).Allowed
 	}
+}
+
+// plainly is gather without anything that is kept from before.
+func (g *Gate) plainly(t *call.Table, set *policy.Set, owner policy.Ref, l *call.Leg, f *legFacts) {
+	f.leg, f.facts = l.ID(), mask.Facts{Direction: l.Direction(), Phase: l.Phase(), Since: l.Since()}
+	if a := g.byLeg[l.ID()]; a != nil && a.supervision {
+		f.facts.Supervision = a.id
+	}
+	legs := t.Call(nil, l)
+	for _, o := range legs {
+		f.company.add(set, o)
+	}
+	f.alone = f.company.only(owner)
+	var outside call.Number
+	if o := foremost(t.Peers(nil, l)); o != nil {
+		f.facts.Peer, outside = g.introduce(set, o)
+	}
+	if l.Phase() == call.PhaseRinging {
+		f.rung = g.rung(nil, set, legs)
+		if outside != "" {
+			f.responsible = g.responsible(set, outside)
+		}
+	}
+}
+
+// Parts is of how many legs something is kept.
+func (g *Gate) Parts() (n int) {
+	g.locked(func(*call.Table) { n = len(g.parts) })
+	return n
 }

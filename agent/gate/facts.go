@@ -95,8 +95,8 @@ type legFacts struct {
 	sums        [mask.Own + 1]uint64
 }
 
-// gather collects what there is to know of an employee's leg, into memory that may have been used for another.
-func (g *Gate) gather(t *call.Table, set *policy.Set, owner policy.Ref, l *call.Leg, f *legFacts) {
+// gather collects what there is to know of an employee's leg for his row, into memory that may have been used for another leg.
+func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *legFacts) {
 	f.leg, f.responsible, f.rung, f.tag = l.ID(), policy.Ref{}, f.rung[:0], tag{}
 	clear(f.sums[:])
 	f.company.reset()
@@ -107,12 +107,17 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, owner policy.Ref, l *call.
 	}
 	g.scratch.legs = t.Call(g.scratch.legs[:0], l)
 	for _, o := range g.scratch.legs {
-		f.company.add(set, o)
+		p := g.part(set, o)
+		p.touch(e)
+		f.company.join(&p.company)
 	}
-	f.alone = f.company.only(owner)
+	f.alone = f.company.only(e.ref)
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 	var outside call.Number
-	f.facts.Peer, outside = g.peer(set, g.scratch.peers)
+	if o := foremost(g.scratch.peers); o != nil {
+		p := g.part(set, o)
+		f.facts.Peer, outside = p.party, p.outside
+	}
 	if phase == call.PhaseRinging {
 		f.rung = g.rung(f.rung, set, g.scratch.legs)
 		if outside != "" {
@@ -121,9 +126,8 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, owner policy.Ref, l *call.
 	}
 }
 
-// peer tells who is on the other side, and the claimed number of an outside caller, the only one whom the directory is asked about.
-func (g *Gate) peer(set *policy.Set, peers []*call.Leg) (p *mask.Party, outside call.Number) {
-	var other *call.Leg
+// foremost is the peer that counts as the other side; nil if there is none.
+func foremost(peers []*call.Leg) (other *call.Leg) {
 	for _, o := range peers {
 		if supervises(o.ID()) {
 			continue
@@ -133,9 +137,11 @@ func (g *Gate) peer(set *policy.Set, peers []*call.Leg) (p *mask.Party, outside 
 			other = o
 		}
 	}
-	if other == nil {
-		return nil, ""
-	}
+	return other
+}
+
+// introduce tells who is on a leg, and his claimed number if he calls from outside: with that only the directory is asked whose client he is.
+func (g *Gate) introduce(set *policy.Set, other *call.Leg) (p *mask.Party, outside call.Number) {
 	if ref, ok := set.Phone(other.Endpoint()); ok {
 		p = &mask.Party{Employee: set.ID(ref), Name: set.Name(ref)}
 		if numbers := set.Numbers(ref); len(numbers) > 0 {
@@ -193,6 +199,7 @@ type scratch struct {
 	refs, rung         []policy.Ref
 	company            company
 	rows               []*entry
+	parts              []*part // of legs that are gone
 	acts               []*act
 	heard              []call.LegID
 	sights             []mask.Sight

@@ -58,7 +58,10 @@ func (g *Gate) interceptGround(t *call.Table, set *policy.Set, a *act, l *call.L
 	g.scratch.rung = g.rung(g.scratch.rung[:0], set, g.scratch.legs)
 	r.With = g.scratch.rung
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
-	_, outside := g.peer(set, g.scratch.peers)
+	var outside call.Number
+	if o := foremost(g.scratch.peers); o != nil {
+		_, outside = g.introduce(set, o)
+	}
 	if outside != "" {
 		r.Responsible = g.responsible(set, outside)
 	}

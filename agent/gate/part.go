@@ -1,0 +1,93 @@
+package gate
+
+import (
+	"slices"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// part is what the gate keeps of a leg that has a part in somebody's row, until the leg is gone or the board is made anew.
+type part struct {
+	rows []*entry // which rest on it
+	row  *entry   // of the employee whose phone it is, if it is one's
+
+	// What the policy and the directory made of it when it was as told here. Both stay as they are as long as the board does.
+	seen    likeness
+	company company
+	party   *mask.Party // as who talks to it is shown it
+	outside call.Number // its number, if it calls from outside
+}
+
+// likeness is all of a leg that company.add and introduce look at, but for its id.
+type likeness struct {
+	kind              call.LegKind
+	direction         call.Direction
+	endpoint          string
+	caller, connected call.Identity
+	dialled           call.Number
+}
+
+func likenessOf(l *call.Leg) likeness {
+	return likeness{l.Kind(), l.Direction(), l.Endpoint(), l.Caller(), l.Connected(), l.Dialled()}
+}
+
+// part is the part that a leg has, with what the policy makes of it now.
+func (g *Gate) part(set *policy.Set, l *call.Leg) *part {
+	p := g.parts[l.ID()]
+	if p == nil {
+		if n := len(g.scratch.parts); n > 0 {
+			p, g.scratch.parts = g.scratch.parts[n-1], g.scratch.parts[:n-1]
+		} else {
+			p = &part{}
+		}
+		g.parts[l.ID()] = p
+	} else if p.seen == likenessOf(l) {
+		return p
+	}
+	p.seen = likenessOf(l)
+	p.company.reset()
+	p.company.add(set, l)
+	p.row = nil
+	for _, ref := range p.company.present {
+		p.row = g.board[ref]
+	}
+	p.party, p.outside = g.introduce(set, l)
+	return p
+}
+
+// spare is how many parts of legs that are gone are kept to be used again.
+const spare = 64
+
+// forget drops the part of a leg that is gone.
+func (g *Gate) forget(leg call.LegID) {
+	p := g.parts[leg]
+	if p == nil {
+		return
+	}
+	delete(g.parts, leg)
+	if len(g.scratch.parts) < spare {
+		clear(p.rows)
+		p.rows = p.rows[:0]
+		g.scratch.parts = append(g.scratch.parts, p)
+	}
+}
+
+// touch notes that a row rests on the leg.
+func (p *part) touch(e *entry) {
+	if !slices.Contains(p.rows, e) {
+		p.rows = append(p.rows, e)
+	}
+}
+
+// join counts who is on a leg beside who is on others of the call.
+func (c *company) join(o *company) {
+	for _, ref := range o.present {
+		c.present = addRef(c.present, ref)
+	}
+	for _, ref := range o.claimed {
+		c.claimed = addRef(c.claimed, ref)
+	}
+	c.protected, c.unknown = c.protected || o.protected, c.unknown || o.unknown
+}
