@@ -53,8 +53,9 @@ func (c *company) add(set *policy.Set, l *call.Leg) {
 	if supervises(l.ID()) {
 		return
 	}
-	for _, n := range [...]call.Number{l.Caller().Number, l.Connected().Number, l.Dialled()} {
-		if n == "" {
+	numbers := [...]call.Number{l.Caller().Number, l.Connected().Number, l.Dialled()}
+	for i, n := range numbers {
+		if n == "" || slices.Contains(numbers[:i], n) {
 			continue
 		}
 		if set.ProtectedNumber(n.Digits()) {
@@ -115,8 +116,7 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 	var outside call.Number
 	if o := foremost(g.scratch.peers); o != nil {
-		p := g.part(set, o)
-		f.facts.Peer, outside = p.party, p.outside
+		f.facts.Peer, outside = g.part(set, o).meet(g, set, o)
 	}
 	if phase == call.PhaseRinging {
 		f.rung = g.rung(f.rung, set, g.scratch.legs)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
@@ -21,8 +22,11 @@ type class struct {
 // form is one employee's row as one class of subjects is shown it, but for the handles. It holds nothing that this class may not see, and is
 // never changed, so any number of watchers may have it in their queues.
 type form struct {
-	row   mask.Row // its calls have no ids
-	marks []mark   // one for each call
+	about     *mask.Row // what is said of the employee whatever he does
+	idleSince time.Time
+	can       deeds
+	calls     []mask.View // without ids
+	marks     []mark      // one for each call
 
 	once  sync.Once // guards the making of what follows, by the first who needs it
 	body  []byte    // the row as JSON
@@ -86,15 +90,13 @@ func (e *entry) write(c *class) *form {
 	if c.form != nil {
 		return c.form
 	}
-	f := &form{row: e.about}
-	f.row.Can = canLists[c.can]
-	f.row.Calls, f.marks, f.holes = f.one.call[:0], f.one.mark[:0], f.one.hole[:0]
+	f := &form{about: &e.about, idleSince: e.idleSince, can: c.can}
+	f.calls, f.marks, f.holes = f.one.call[:0], f.one.mark[:0], f.one.hole[:0]
 	for i, s := range c.sights {
 		leg := &e.legs[i]
-		f.row.Calls = append(f.row.Calls, mask.Of(&leg.facts, s, ""))
+		f.calls = append(f.calls, mask.Of(&leg.facts, s, ""))
 		f.marks = append(f.marks, mark{e.tag.with(leg.tag), s})
 	}
-	f.row.Sum(e.idleSince)
 	c.form = f
 	return f
 }
@@ -107,10 +109,17 @@ type reader struct {
 	text [mask.HandleLen]byte
 }
 
+// with is the row with these calls.
+func (f *form) with(calls []mask.View) mask.Row {
+	row := *f.about
+	row.Calls, row.Can = calls, canLists[f.can]
+	row.Sum(f.idleSince)
+	return row
+}
+
 // row is the form with the reader's handles.
 func (r *reader) row(f *form) mask.Row {
-	row := f.row
-	row.Calls = slices.Clone(f.row.Calls)
+	row := f.with(slices.Clone(f.calls))
 	for i := range f.marks {
 		row.Calls[i].ID = string(r.handle(&f.marks[i])[:])
 	}
@@ -120,7 +129,8 @@ func (r *reader) row(f *form) mask.Row {
 // render writes the row, into memory of its very size: it may wait in many queues.
 func (f *form) render() {
 	var room [768]byte // more than most rows take
-	f.body = bytes.Clone(f.row.AppendJSON(room[:0], &f.holes))
+	row := f.with(f.calls)
+	f.body = bytes.Clone(row.AppendJSON(room[:0], &f.holes))
 }
 
 // appendRow appends the form with the reader's handles as JSON: the same bytes as of row.

@@ -16,7 +16,8 @@ type part struct {
 	// What the policy and the directory made of it when it was as told here. Both stay as they are as long as the board does.
 	seen    likeness
 	company company
-	party   *mask.Party // as who talks to it is shown it
+	met     bool        // somebody is shown it as the other side, so that what follows has been made
+	party   *mask.Party // as he is shown it
 	outside call.Number // its number, if it calls from outside
 }
 
@@ -53,8 +54,17 @@ func (g *Gate) part(set *policy.Set, l *call.Leg) *part {
 	for _, ref := range p.company.present {
 		p.row = g.board[ref]
 	}
-	p.party, p.outside = g.introduce(set, l)
+	p.met = false
 	return p
+}
+
+// meet is who is on a leg, as it has just been looked at, and his number if he calls from outside.
+func (p *part) meet(g *Gate, set *policy.Set, l *call.Leg) (*mask.Party, call.Number) {
+	if !p.met {
+		p.party, p.outside = g.introduce(set, l)
+		p.met = true
+	}
+	return p.party, p.outside
 }
 
 // spare is how many parts of legs that are gone are kept to be used again.
