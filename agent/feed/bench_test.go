@@ -14,6 +14,9 @@ import (
 // is cut off.
 const room = 256
 
+// least is what of the floor's rate is asked for.
+const least = 0.75
+
 // crowd are readers. Each tells when it has read another room of batches, and fails when one is not what it should be.
 type crowd struct {
 	n    int
@@ -103,6 +106,7 @@ func BenchmarkFanOut(b *testing.B) {
 			if got := f.Stats(); got.CutOff > 0 || got.Delivered != uint64(sent*n) {
 				b.Errorf("%+v", got)
 			}
+			b.ReportMetric(least, "min-ratio")
 			f.Close()
 			c.done.Wait()
 		})
