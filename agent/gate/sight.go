@@ -2,6 +2,7 @@ package gate
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"slices"
 
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -181,23 +182,16 @@ func (f *legFacts) sum(s mask.Sight) uint64 {
 		return f.sums[s]
 	}
 	v := mask.Of(&f.facts, s, "")
-	var h maphash.Hash
-	h.SetSeed(seed)
-	put := func(text string) {
-		h.WriteString(text)
-		h.WriteByte(0)
-	}
-	put(string(f.leg))
+	sum := mix(f.tag[0], uint64(s))
+	put := func(text string) { sum = mix(bits.RotateLeft64(sum, 29), maphash.String(seed, text)) }
 	put(v.Direction)
 	put(v.State)
 	put(v.Supervision)
 	if v.Peer != nil {
-		h.WriteByte(1)
 		put(v.Peer.Employee)
 		put(v.Peer.Name)
 		put(v.Peer.Number)
 	}
-	h.WriteByte(byte(s))
-	f.sums[s] = mix(h.Sum64(), uint64(v.Since.Unix())) | 1
+	f.sums[s] = mix(sum, uint64(v.Since.Unix())) | 1
 	return f.sums[s]
 }

@@ -26,8 +26,12 @@ func (r *Row) AppendJSON(dst []byte, holes *[]int) []byte {
 		dst = AppendString(append(dst, `,"department":`...), r.Department)
 	}
 	dst = AppendString(append(dst, `,"state":`...), r.State)
+	from, to := 0, 0 // where the time is: it is most often that of a call too
 	if r.Since != nil {
-		dst = AppendTime(append(dst, `,"since":`...), *r.Since)
+		dst = append(dst, `,"since":`...)
+		from = len(dst)
+		dst = AppendTime(dst, *r.Since)
+		to = len(dst)
 	}
 	dst = append(dst, `,"calls":`...)
 	if r.Calls == nil {
@@ -38,12 +42,16 @@ func (r *Row) AppendJSON(dst []byte, holes *[]int) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			if holes == nil {
-				dst = r.Calls[i].appendJSON(dst, r.Calls[i].ID)
-				continue
+			v, handle := &r.Calls[i], r.Calls[i].ID
+			if holes != nil {
+				*holes = append(*holes, len(dst)-begin+len(`{"id":"`))
+				handle = blankHandle
 			}
-			*holes = append(*holes, len(dst)-begin+len(`{"id":"`))
-			dst = r.Calls[i].appendJSON(dst, blankHandle)
+			var since []byte
+			if r.Since != nil && v.Since == *r.Since {
+				since = dst[from:to]
+			}
+			dst = v.appendJSON(dst, handle, since)
 		}
 		dst = append(dst, ']')
 	}
@@ -51,11 +59,16 @@ func (r *Row) AppendJSON(dst []byte, holes *[]int) []byte {
 	return append(dst, '}')
 }
 
-func (v *View) appendJSON(dst []byte, handle string) []byte {
+// appendJSON appends the view to dst; since is its time as JSON, if that has been written before.
+func (v *View) appendJSON(dst []byte, handle string, since []byte) []byte {
 	dst = AppendString(append(dst, `{"id":`...), handle)
 	dst = AppendString(append(dst, `,"direction":`...), v.Direction)
 	dst = AppendString(append(dst, `,"state":`...), v.State)
-	dst = AppendTime(append(dst, `,"since":`...), v.Since)
+	if dst = append(dst, `,"since":`...); since != nil {
+		dst = append(dst, since...)
+	} else {
+		dst = AppendTime(dst, v.Since)
+	}
 	if v.Hidden {
 		dst = append(dst, `,"hidden":true`...)
 	}
