@@ -6,7 +6,6 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/call"
-	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -128,7 +127,7 @@ func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, fits fit, 
 	a.sight = g.sight(set, subject, target, f)
 	a.handle = g.handle(a.employee, a.target, f.leg, a.sight)
 	a.caller = call.Identity{Name: g.display(set, a)}
-	if p := f.facts.Peer; p != nil && a.sight != mask.Hidden {
+	if p := f.facts.Peer; p != nil && a.sight.Peer() {
 		a.caller = call.Identity{Name: p.Name, Number: call.Number(p.Number)}
 	}
 	*d = g.ground(t, set, a)

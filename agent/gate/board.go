@@ -29,6 +29,7 @@ func (g *Gate) rebuild(t *call.Table) {
 	set, was := g.policy.Load(), g.board
 	g.board = make(map[policy.Ref]*entry, set.Len())
 	clear(g.parts)
+	clear(g.bells)
 	for ref := range set.Employees() {
 		e := &entry{
 			ref: ref, place: len(g.board), ground: g.number(), tag: g.secret.tag(tagRow, set.ID(ref)),
@@ -40,13 +41,16 @@ func (g *Gate) rebuild(t *call.Table) {
 		}
 	}
 	if !g.known {
+		g.offers = nil
 		return
 	}
 	for ref := range set.Employees() {
 		e := g.board[ref]
 		g.refresh(t, set, e, time.Time{})
 		g.rename(set, e)
+		g.offering([]*entry{e})
 	}
+	g.offer(set, false)
 }
 
 // refresh makes one employee's row anew and notes which legs it rests on.
@@ -101,6 +105,9 @@ func (g *Gate) compare(e *entry) {
 	}
 }
 
+// byPlace orders rows as the policy does.
+func byPlace(a, b *entry) int { return cmp.Compare(a.place, b.place) }
+
 // number gives out each number once.
 func (g *Gate) number() uint64 {
 	g.scratch.number++
@@ -153,7 +160,7 @@ func (g *Gate) affected(t *call.Table, set *policy.Set, changes []call.Change) [
 			g.forget(c.Leg)
 		}
 	}
-	slices.SortFunc(rows, func(a, b *entry) int { return cmp.Compare(a.place, b.place) })
+	slices.SortFunc(rows, byPlace)
 	g.scratch.rows = rows
 	return rows
 }

@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -224,45 +223,6 @@ func dialled(text string) string {
 		}
 		return r
 	}, text)
-}
-
-// awaited are the numbers that somebody waits for a source to tell of.
-type awaited map[string][]chan struct{}
-
-func (g *Gate) wait(number string) chan struct{} {
-	c := make(chan struct{})
-	g.waiting.Lock()
-	defer g.waiting.Unlock()
-	g.awaited[number] = append(g.awaited[number], c)
-	return c
-}
-
-func (g *Gate) unwait(number string, c chan struct{}) {
-	g.waiting.Lock()
-	defer g.waiting.Unlock()
-	rest := slices.DeleteFunc(g.awaited[number], func(o chan struct{}) bool { return o == c })
-	if len(rest) == 0 {
-		delete(g.awaited, number)
-	} else {
-		g.awaited[number] = rest
-	}
-}
-
-// Told is called by the directory when something else is known of a number than before, and with none when that may be so of any: those who
-// wait are told, and what rests on whose client he is is decided anew.
-func (g *Gate) Told(number string) {
-	g.waiting.Lock()
-	for n, all := range g.awaited {
-		if number != "" && n != number {
-			continue
-		}
-		for _, c := range all {
-			close(c)
-		}
-		delete(g.awaited, n)
-	}
-	g.waiting.Unlock()
-	g.Refresh()
 }
 
 // dialRefusal is what a subject is told. Of dialling everything follows from him and the number.

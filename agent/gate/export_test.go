@@ -53,11 +53,11 @@ func (g *Gate) naively(set *policy.Set, me, ref policy.Ref, f *legFacts, s mask.
 		up := f.facts.Phase == call.PhaseTalking || f.facts.Phase == call.PhaseHeld
 		switch {
 		case action != policy.Intercept && up:
-			if s != mask.Hidden {
+			if s.Peer() {
 				r.With, r.ProtectedNumber, r.UnknownPhone = f.company.everyone(nil), f.company.protected, f.company.unknown
 			}
 		case action == policy.Intercept && f.facts.Phase == call.PhaseRinging && f.facts.Direction == call.In:
-			if s != mask.Hidden {
+			if s.Peer() {
 				r.With, r.Responsible = f.rung, f.responsible
 			}
 		default:
@@ -69,7 +69,7 @@ func (g *Gate) naively(set *policy.Set, me, ref policy.Ref, f *legFacts, s mask.
 
 // plainly is gather without anything that is kept from before.
 func (g *Gate) plainly(t *call.Table, set *policy.Set, owner policy.Ref, l *call.Leg, f *legFacts) {
-	f.leg, f.facts = l.ID(), mask.Facts{Direction: l.Direction(), Phase: l.Phase(), Since: l.Since()}
+	f.leg, f.facts = l.ID(), mask.Facts{Direction: direction(l), Phase: l.Phase(), Since: l.Since()}
 	if a := g.byLeg[l.ID()]; a != nil && a.supervision {
 		f.facts.Supervision = a.id
 	}
@@ -81,6 +81,7 @@ func (g *Gate) plainly(t *call.Table, set *policy.Set, owner policy.Ref, l *call
 	var outside call.Number
 	if o := foremost(t.Peers(nil, l)); o != nil {
 		f.facts.Peer, outside = g.introduce(set, o)
+		f.facts.Kind = kind(set, o, legs)
 	}
 	if l.Phase() == call.PhaseRinging {
 		f.rung = g.rung(nil, set, legs)

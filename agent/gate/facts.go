@@ -91,6 +91,7 @@ type legFacts struct {
 	company     company      // on the call, supervisors not counted
 	rung        []policy.Ref // for a ringing leg: every employee whose phone this call rings
 	responsible policy.Ref   // the ringing caller's responsible employee, if he calls in from outside
+	other       call.LegID   // the leg on the other side; empty when there is none
 	alone       bool         // nobody of the policy but the leg's own employee is in the company
 	tag         tag
 	sums        [mask.Own + 1]uint64
@@ -98,7 +99,7 @@ type legFacts struct {
 
 // gather collects what there is to know of an employee's leg for his row, into memory that may have been used for another leg.
 func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *legFacts) {
-	f.leg, f.responsible, f.rung, f.tag = l.ID(), policy.Ref{}, f.rung[:0], tag{}
+	f.leg, f.other, f.responsible, f.rung, f.tag = l.ID(), "", policy.Ref{}, f.rung[:0], tag{}
 	clear(f.sums[:])
 	f.company.reset()
 	phase := l.Phase()
@@ -117,6 +118,8 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *
 	var outside call.Number
 	if o := foremost(g.scratch.peers); o != nil {
 		f.facts.Peer, outside = g.part(set, o).meet(g, set, o)
+		f.facts.Kind = kind(set, o, g.scratch.legs)
+		f.other = o.ID()
 	}
 	if phase == call.PhaseRinging {
 		f.rung = g.rung(f.rung, set, g.scratch.legs)
@@ -124,6 +127,22 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *
 			f.responsible = g.responsible(set, outside)
 		}
 	}
+}
+
+// kind says of which kind the other side of a call is: by what the endpoint proves, and whether a queue has brought the two together.
+func kind(set *policy.Set, other *call.Leg, legs []*call.Leg) string {
+	for _, l := range legs {
+		if app := l.App(); app == "Queue" || app == "AppQueue" {
+			return mask.Queue
+		}
+	}
+	if _, ok := set.Phone(other.Endpoint()); ok {
+		return mask.Internal
+	}
+	if set.Trunk(other.Endpoint()) {
+		return mask.External
+	}
+	return ""
 }
 
 // foremost is the peer that counts as the other side; nil if there is none.

@@ -88,8 +88,10 @@ type Gate struct {
 	byLeg    map[call.LegID]*act   // own legs
 	hearing  map[call.LegID][]*act // which acts' ground rests on a leg
 	board    map[policy.Ref]*entry
-	parts    map[call.LegID]*part // of the legs that are on some row, and of others
-	watchers []*Watcher           // in the order in which they came
+	bells    map[*entry]struct{}   // rows at which a client's call rings
+	offers   map[call.LegID]*offer // by the caller's leg
+	parts    map[call.LegID]*part  // of the legs that are on some row, and of others
+	watchers []*Watcher            // in the order in which they came
 	scratch  scratch
 }
 
@@ -115,7 +117,7 @@ func New(cfg Config) *Gate {
 		cfg: cfg, log: cfg.Log, met: cfg.Metrics, secret: newSecret(), ctx: ctx, stop: stop,
 		awaited: awaited{},
 		acts:    map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
-		board: map[policy.Ref]*entry{}, parts: map[call.LegID]*part{},
+		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, parts: map[call.LegID]*part{},
 	}
 	g.scratch.reach = call.Reach{Phone: g.isPhone, Spy: g.spyMode}
 	g.policy.Store(cfg.Policy)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/call"
-	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -246,7 +245,7 @@ func (g *Gate) note(set *policy.Set, a *act, d policy.Decision) {
 // told is what of a refusal follows from subject and target alone, so that it may be told; nothing, if that is not Pairwise. Of an intercept
 // of a call that is hidden from the subject it is what the policy says without the call, or he would learn whether it is his own client's.
 func (g *Gate) told(set *policy.Set, a *act, d policy.Decision) policy.Decision {
-	if a.supervision || a.sight != mask.Hidden {
+	if a.supervision || a.sight.Peer() {
 		return d
 	}
 	subject, _ := set.Employee(a.employee)

@@ -36,9 +36,21 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 	for _, a := range g.concerned(t, set, changes) {
 		g.reconsider(t, a)
 	}
-	rows := g.affected(t, set, changes)
+	g.showRows(t, set, g.affected(t, set, changes), ev.At)
+	for i := range changes {
+		switch c := &changes[i]; {
+		case c.Kind == call.LegCreated && own(c.Leg) && g.byLeg[c.Leg] == nil:
+			g.clear("", c.Leg)
+		case c.Kind == call.LegGone:
+			g.gone(c.Leg)
+		}
+	}
+}
+
+// showRows makes rows anew and shows them to all, in their order.
+func (g *Gate) showRows(t *call.Table, set *policy.Set, rows []*entry, at time.Time) {
 	for _, e := range rows {
-		g.refresh(t, set, e, ev.At)
+		g.refresh(t, set, e, at)
 	}
 	for _, w := range g.watchers {
 		for _, e := range rows {
@@ -48,14 +60,8 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 	for _, e := range rows {
 		g.rename(set, e)
 	}
-	for i := range changes {
-		switch c := &changes[i]; {
-		case c.Kind == call.LegCreated && own(c.Leg) && g.byLeg[c.Leg] == nil:
-			g.clear("", c.Leg)
-		case c.Kind == call.LegGone:
-			g.gone(c.Leg)
-		}
-	}
+	g.offering(rows)
+	g.offer(set, true)
 }
 
 // concerned lists the acts whose ground the changes may alter: those that rested on a leg that has changed, and those that rest on one that

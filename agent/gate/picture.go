@@ -14,6 +14,7 @@ type picture struct {
 	rows         []*form // in the order of the policy
 	supervisions []mask.Supervision
 	intercepts   []mask.Intercept
+	incoming     []mask.Incoming
 }
 
 // view takes the board for one subject. It notes in shown, if there is one, what he is shown.
@@ -31,6 +32,7 @@ func (g *Gate) view(set *policy.Set, me policy.Ref, shown []glance) *picture {
 		p.rows = append(p.rows, e.write(c))
 	}
 	p.supervisions, p.intercepts = g.theirs(set.ID(me))
+	p.incoming = g.offered(me)
 	return p
 }
 
@@ -38,7 +40,7 @@ func (g *Gate) view(set *policy.Set, me policy.Ref, shown []glance) *picture {
 func (r *reader) board(p *picture) Board {
 	b := Board{
 		Known: p.known, Generation: p.set.Generation(), Me: r.gate.me(p.set, p.me), Employees: make([]mask.Row, len(p.rows)),
-		Supervisions: p.supervisions, Intercepts: p.intercepts,
+		Supervisions: p.supervisions, Intercepts: p.intercepts, Incoming: p.incoming,
 	}
 	for i, f := range p.rows {
 		b.Employees[i] = r.row(f)
@@ -77,6 +79,13 @@ func (r *reader) appendBoard(dst []byte, p *picture) []byte {
 			dst = append(dst, ',')
 		}
 		dst = p.intercepts[i].AppendJSON(dst)
+	}
+	dst = append(dst, `],"incoming":[`...)
+	for i := range p.incoming {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = p.incoming[i].AppendJSON(dst)
 	}
 	return append(dst, `]}`...)
 }

@@ -28,17 +28,21 @@ func (g *Gate) sight(set *policy.Set, subject, employee policy.Ref, f *legFacts)
 	}).Allowed {
 		return mask.Seen
 	}
+	if set.Decide(&policy.Request{Subject: subject, Action: policy.ObserveKind, Target: employee, With: g.scratch.refs}).Allowed {
+		return mask.Kind
+	}
 	return mask.Hidden
 }
 
 var supervising = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge}
 
-// deeds is a set of what may be done to a colleague: a bit for each of supervising, one for intercept, and one for observe, which is no button.
+// deeds is a set of what may be done to a colleague: a bit for each of supervising, one for intercept, and two for what one may see, which are no buttons.
 type deeds uint8
 
 const (
 	interceptDeed deeds = 1 << len(supervising)
 	observeDeed   deeds = interceptDeed << 1
+	kindDeed      deeds = observeDeed << 1
 	buttons             = observeDeed - 1
 	asked         deeds = 1 << 7 // the set has been worked out; it may be empty
 )
@@ -64,7 +68,7 @@ var canLists = func() (lists [buttons + 1][]string) {
 func pairwise(set *policy.Set, subject, employee policy.Ref) deeds {
 	out := asked
 	r := policy.Request{Subject: subject, Target: employee}
-	for n, action := range [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Observe} {
+	for n, action := range [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Observe, policy.ObserveKind} {
 		if r.Action = action; set.Decide(&r).Allowed {
 			out |= 1 << n
 		}
@@ -82,9 +86,11 @@ func (g *Gate) judge(set *policy.Set, subject policy.Ref, e *entry, between deed
 		switch {
 		case subject == e.ref, f.responsible == subject, slices.Contains(f.company.present, subject):
 			s = g.sight(set, subject, e.ref, f)
-		case between&observeDeed == 0:
-		case f.alone && !f.company.protected:
+		case between&(observeDeed|kindDeed) == 0:
+		case f.alone && !f.company.protected && between&observeDeed != 0:
 			s = mask.Seen
+		case f.alone && between&observeDeed == 0:
+			s = mask.Kind
 		default:
 			s = g.sight(set, subject, e.ref, f)
 		}
@@ -105,7 +111,7 @@ func (g *Gate) can(set *policy.Set, subject policy.Ref, e *entry, sights []mask.
 		if slices.Contains(f.company.present, subject) {
 			continue // he is on the call himself, and knows it
 		}
-		hidden := sights[i] == mask.Hidden
+		hidden := !sights[i].Peer()
 		switch f.may() {
 		case nothing:
 		case supervision:
@@ -187,6 +193,7 @@ func (f *legFacts) sum(s mask.Sight) uint64 {
 	put(v.Direction)
 	put(v.State)
 	put(v.Supervision)
+	put(v.Kind)
 	if v.Peer != nil {
 		put(v.Peer.Employee)
 		put(v.Peer.Name)

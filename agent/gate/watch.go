@@ -16,6 +16,7 @@ const (
 	MessageEmployee    = "employee"    // one row of the board, whole
 	MessageSupervision = "supervision" // one supervision of the watcher's, whole
 	MessageIntercept   = "intercept"   // one intercept of the watcher's, whole
+	MessageIncoming    = "incoming"    // a call of a client of the watcher's that rings at others, whole
 	MessageUnknown     = "unknown"     // the PBX is out of reach: what was shown is no longer known; a snapshot follows when it is
 )
 
@@ -27,6 +28,7 @@ type Message struct {
 	Employee    *mask.Row         `json:"employee,omitempty"`
 	Supervision *mask.Supervision `json:"supervision,omitempty"`
 	Intercept   *mask.Intercept   `json:"intercept,omitempty"`
+	Incoming    *mask.Incoming    `json:"incoming,omitempty"`
 }
 
 // Board is everything that one subject may see at one moment.
@@ -37,6 +39,7 @@ type Board struct {
 	Employees    []mask.Row         `json:"employees" nullable:"false"`
 	Supervisions []mask.Supervision `json:"supervisions" nullable:"false" doc:"The subject's own that run"`
 	Intercepts   []mask.Intercept   `json:"intercepts" nullable:"false" doc:"The subject's own that are under way"`
+	Incoming     []mask.Incoming    `json:"incoming" nullable:"false" doc:"Calls of the subject's clients that ring at others"`
 }
 
 // Why a watcher was cut off.

@@ -143,6 +143,9 @@ func (w *Watcher) Append(dst []byte) ([]byte, bool) {
 		if i := it.message.Intercept; i != nil {
 			dst = i.AppendJSON(append(dst, `,"intercept":`...))
 		}
+		if i := it.message.Incoming; i != nil {
+			dst = i.AppendJSON(append(dst, `,"incoming":`...))
+		}
 	}
 	return append(dst, '}'), true
 }

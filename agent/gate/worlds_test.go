@@ -19,7 +19,7 @@ import (
 // side is who is on the other side.
 type side struct {
 	number, name string
-	client       bool // of hana's, who may not intercept
+	client       bool // of a colleague who does not look on: he is told of his client
 }
 
 var sides = []side{
@@ -47,7 +47,7 @@ func newWorld(t testing.TB, s side) *world {
 	w := &world{office: newOffice(t, house, func(c *gate.Config) {
 		d := directory{}
 		if s.client {
-			d[s.number] = clients.Client{Number: s.number, Name: "Sidorov & Co", Responsible: "hana"}
+			d[s.number] = clients.Client{Number: s.number, Name: "Sidorov & Co", Responsible: "boris"}
 		}
 		c.Clients = d
 	}), side: s, streams: map[string]*watcher{}, got: map[string][]string{}}

@@ -301,7 +301,7 @@ func play(t *testing.T, steps []func(*script, outside), with side) map[string]st
 	t.Helper()
 	s := &script{world: newWorld(t), streams: map[string]*watcher{}, got: map[string][]string{}, seen: map[string]map[string]string{}, seq: map[string]uint64{}}
 	if with.client {
-		s.people[with.who.number] = clientOf("egor")
+		s.people[with.who.number] = clientOf("fred") // who does not look on: he is told of his client
 	}
 	for _, who := range slices.Concat(blind, seeing) {
 		s.streams[who] = s.watch(who)

@@ -78,6 +78,9 @@ func (v *View) appendJSON(dst []byte, handle string, since []byte) []byte {
 	if v.Supervision != "" {
 		dst = AppendString(append(dst, `,"supervision":`...), v.Supervision)
 	}
+	if v.Kind != "" {
+		dst = AppendString(append(dst, `,"kind":`...), v.Kind)
+	}
 	return append(dst, '}')
 }
 
@@ -113,6 +116,22 @@ func (i *Intercept) AppendJSON(dst []byte) []byte {
 	dst = AppendString(append(dst, `{"id":`...), i.ID)
 	dst = AppendString(append(dst, `,"target":`...), i.Target)
 	return append(appendAct(dst, i.Call, i.Phone, i.State, i.Since, i.Reason, i.Text), '}')
+}
+
+// AppendJSON appends the offer to dst.
+func (i *Incoming) AppendJSON(dst []byte) []byte {
+	dst = AppendString(append(dst, `{"id":`...), i.ID)
+	dst = AppendString(append(dst, `,"state":`...), i.State)
+	dst = AppendTime(append(dst, `,"since":`...), i.Since)
+	dst = i.Client.appendJSON(append(dst, `,"client":`...))
+	dst = strconv.AppendBool(append(dst, `,"can_accept":`...), i.CanAccept)
+	if i.Target != "" {
+		dst = AppendString(append(dst, `,"target":`...), i.Target)
+	}
+	if i.Call != "" {
+		dst = AppendString(append(dst, `,"call":`...), i.Call)
+	}
+	return append(dst, '}')
 }
 
 // appendAct appends what supervisions and intercepts have alike.

@@ -33,7 +33,7 @@ var (
 	views = rapid.Custom(func(r *rapid.T) mask.View {
 		return mask.View{
 			ID: texts.Draw(r, "id"), Direction: texts.Draw(r, "direction"), State: texts.Draw(r, "state"), Since: moments.Draw(r, "since"),
-			Hidden: rapid.Bool().Draw(r, "hidden"), Peer: parties.Draw(r, "peer"), Supervision: texts.Draw(r, "supervision"),
+			Hidden: rapid.Bool().Draw(r, "hidden"), Peer: parties.Draw(r, "peer"), Supervision: texts.Draw(r, "supervision"), Kind: texts.Draw(r, "kind"),
 		}
 	})
 	rows = rapid.Custom(func(r *rapid.T) mask.Row {
@@ -62,6 +62,11 @@ func TestWhatIsAppendedIsWhatEncodingJSONWrites(t *testing.T) {
 		var i mask.Intercept
 		fill(r, &s)
 		fill(r, &i)
+		var o mask.Incoming
+		fill(r, &o)
+		if got, want := string(o.AppendJSON(nil)), plain(r, o); got != want {
+			r.Fatalf("%s\nwant %s", got, want)
+		}
 		if got, want := string(s.AppendJSON(nil)), plain(r, s); got != want {
 			r.Fatalf("%s\nwant %s", got, want)
 		}
@@ -80,6 +85,8 @@ func fill(r *rapid.T, v any) {
 			*p = texts.Draw(r, name)
 		case *bool:
 			*p = rapid.Bool().Draw(r, name)
+		case *mask.Party:
+			fill(r, p)
 		case *time.Time:
 			*p = moments.Draw(r, name)
 		default:

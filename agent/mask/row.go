@@ -75,3 +75,14 @@ type Intercept struct {
 	Reason string    `json:"reason,omitempty" doc:"Why it ended without the call"`
 	Text   string    `json:"text,omitempty" doc:"What that means and what to do, in a sentence; absent where there is nothing to do"`
 }
+
+// Incoming is a call of a client that rings at others than the employee who is responsible for him, as that one is told of it.
+type Incoming struct {
+	ID        string    `json:"id" doc:"Id of the offer; opaque"`
+	State     string    `json:"state" enum:"ringing,ended" doc:"ended: answered, taken, or given up"`
+	Since     time.Time `json:"since" doc:"When it began to ring, to the second"`
+	Client    Party     `json:"client" doc:"Who calls, by the directory"`
+	CanAccept bool      `json:"can_accept" doc:"Whether POST /v1/intercepts with target and call will take it"`
+	Target    string    `json:"target,omitempty" doc:"Employee id of one at whose phone it rings, when it may be taken there"`
+	Call      string    `json:"call,omitempty" doc:"Handle of the call, as on the target's row"`
+}

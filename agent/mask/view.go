@@ -16,10 +16,22 @@ type Sight uint8
 const (
 	// Hidden shows state, direction and time.
 	Hidden Sight = iota
+	// Kind shows of which kind the other side is too, but not who.
+	Kind
 	// Seen shows the party on the other side too.
 	Seen
 	// Own is of the leg's owner: he sees the party on the other side, and the supervision that the leg carries.
 	Own
+)
+
+// Peer reports whether the sight shows who is on the other side.
+func (s Sight) Peer() bool { return s >= Seen }
+
+// Kinds of the other side.
+const (
+	External = "external" // somebody outside
+	Internal = "internal" // a colleague
+	Queue    = "queue"    // somebody who came by a line, that is a queue
 )
 
 // States of a call and of an employee, as the doors spell them.
@@ -47,6 +59,7 @@ type View struct {
 	Hidden      bool      `json:"hidden,omitempty" doc:"The other side is not for this watcher"`
 	Peer        *Party    `json:"peer,omitempty" doc:"The other side; absent while there is none or when hidden"`
 	Supervision string    `json:"supervision,omitempty" doc:"The watcher's own supervision that this leg carries"`
+	Kind        string    `json:"kind,omitempty" enum:"external,internal,queue" doc:"Of which kind the other side is, for whom the policy lets see that and not who; absent when it is not known"`
 }
 
 // Facts is what there is to know of one leg. It never leaves the gate; Of takes from it what the sight admits.
@@ -54,6 +67,7 @@ type Facts struct {
 	Direction   call.Direction
 	Phase       call.Phase
 	Since       time.Time
+	Kind        string // of the other side; empty while there is none or it is not known
 	Peer        *Party // nil while there is none; views share it, so it is not written once it is here
 	Supervision string // set on a leg that carries a supervision
 }
@@ -67,6 +81,10 @@ func Of(f *Facts, s Sight, handle string) View {
 		v.Peer = f.peer()
 	case Own:
 		v.Peer, v.Supervision = f.peer(), f.Supervision
+	case Kind:
+		if v.Hidden = true; f.Supervision == "" {
+			v.Kind = f.Kind
+		}
 	default:
 		v.Hidden = true
 	}
