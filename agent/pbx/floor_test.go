@@ -2,11 +2,11 @@ package pbx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -128,19 +128,29 @@ func (o *office) furnish(t *testing.T, ctx context.Context, all map[string]floor
 // vacate closes the phones on all floors, whatever they are doing.
 func (o *office) vacate(t *testing.T) {
 	t.Helper()
-	var wg sync.WaitGroup
+	gone := map[string]*phone.Phone{}
 	for id, p := range o.phones {
-		if floorOf("PJSIP/"+id) == "" {
-			continue
+		if floorOf("PJSIP/"+id) != "" {
+			gone[id] = p
 		}
-		delete(o.phones, id)
-		wg.Go(func() {
-			if err := p.Close(); err != nil {
-				t.Error(err)
-			}
-		})
 	}
-	wg.Wait()
+	maps.DeleteFunc(o.phones, func(id string, _ *phone.Phone) bool { return gone[id] != nil })
+	if err := closePhones(gone); err != nil {
+		t.Error(err)
+	}
+}
+
+// closePhones closes all at once: a PBX that does not answer delays each.
+func closePhones(phones map[string]*phone.Phone) error {
+	errs := make(chan error, len(phones))
+	for _, p := range phones {
+		go func() { errs <- p.Close() }()
+	}
+	var all error
+	for range phones {
+		all = errors.Join(all, <-errs)
+	}
+	return all
 }
 
 // short is how the tests name an endpoint: "101" for "PJSIP/101".

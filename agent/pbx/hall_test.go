@@ -139,9 +139,14 @@ func (s *seat) mark(sc *scene, text string, want []string) {
 	}
 	s.board = want
 	s.rests()
-	if !<-s.goOn {
-		panic(abandoned{})
+	select {
+	case goOn := <-s.goOn:
+		if goOn {
+			return
+		}
+	case <-s.ctx.Done():
 	}
+	panic(abandoned{})
 }
 
 // shows waits until the board says what it should, as far as can be known.
@@ -219,6 +224,7 @@ func TestAPausedAsteriskIsNoticedAndFollowedAgain(t *testing.T) {
 	h := openHall(t)
 	h.play(func(steps int) int { return (steps + 1) / 2 })
 	h.must(h.office.pbx.Pause())
+	t.Cleanup(func() { _ = h.office.pbx.Continue() }) // or it hangs for all tests to come
 	gone := func(s *seat) bool { return s.scene.on[2]%2 == 0 }
 	paused := time.Now()
 	hungUp := h.hangUp(gone)

@@ -128,13 +128,9 @@ func register(ctx context.Context, phones map[string]*phone.Phone) error {
 }
 
 func (o *office) close() error {
-	var errs []error
-	for _, p := range o.phones {
-		errs = append(errs, p.Close())
-	}
-	errs = append(errs, o.pbx.Stop())
+	err := errors.Join(closePhones(o.phones), o.pbx.Stop())
 	o.http.CloseIdleConnections()
-	return errors.Join(errs...)
+	return err
 }
 
 func closeOffice() error {

@@ -108,14 +108,16 @@ func (h *house) comes(t *testing.T, application, when string) *heir {
 func (h *house) await(s *scene) {
 	h.facts.Store([]int64{2, 5, 10}[h.marks%3])
 	ctx, over := context.WithCancel(s.ctx)
-	h.over, h.hasty = over, make(chan *heir, 1)
+	hasty := make(chan *heir, 1)
+	h.over, h.hasty = over, hasty
 	go func() {
+		defer close(hasty)
 		_ = h.steady.wait(ctx, func() bool { return h.facts.Load() <= 0 })
-		h.hasty <- h.comes(s.T, "earshot-hasty", "something went on")
+		hasty <- h.comes(s.T, "earshot-hasty", "something went on")
 	}()
 }
 
-// came ends the step and returns who has come.
+// came ends the step and returns who has come; nil if it has been asked before.
 func (h *house) came() *heir {
 	h.over()
 	return <-h.hasty
