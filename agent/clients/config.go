@@ -122,6 +122,9 @@ func (s *SourceConfig) faults(bad func(key, format string, args ...any)) {
 		if s.Pushed.File == "" {
 			bad("pushed.file", "the path of a file is required, which Earshot makes and writes")
 		}
+		if s.Pushed.TokenFile == "" {
+			bad("pushed.token_file", "the path of a file is required that holds the token by which the CRM is known, alone")
+		}
 		if s.Pushed.Max < 0 || s.Pushed.Max > 10_000_000 {
 			bad("pushed.max", "between 1 and 10000000")
 		}
@@ -134,7 +137,7 @@ func (c *Config) Paths() []*string {
 	for i := range c.Sources {
 		s := &c.Sources[i]
 		h := &s.HTTP
-		paths = append(paths, &s.File, &s.CSV.File, &s.Pushed.File, &h.URLFile, &h.HeadersFile, &h.CAFile, &h.Webhook.TokenFile)
+		paths = append(paths, &s.File, &s.CSV.File, &s.Pushed.File, &s.Pushed.TokenFile, &h.URLFile, &h.HeadersFile, &h.CAFile, &h.Webhook.TokenFile)
 	}
 	return paths
 }
@@ -160,6 +163,9 @@ func (c *Config) Check() ([]*Directory, error) {
 				errs = append(errs, fmt.Errorf("clients: %s: %w", s.Name, err))
 			}
 		case s.Pushed.File != "":
+			if _, err := s.Pushed.readToken(); err != nil {
+				errs = append(errs, fmt.Errorf("clients: %s: %w", s.Name, err))
+			}
 			errs = append(errs, checkJournal(s.Pushed, c.Region))
 		default:
 			d, err := s.open(c.Region)

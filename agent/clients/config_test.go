@@ -34,9 +34,10 @@ func TestEachFaultOfAConfigurationIsNamedWithItsKey(t *testing.T) {
 		"no name":              {"sources: [{file: b}]", "sources[0].name: a name of 1 to 32 lower-case letters, digits and hyphens is required, such as crm"},
 		"a name twice":         {"sources: [{name: a, file: b}, {name: a, file: c}]", "sources[1].name: another source has this name"},
 		"a file twice":         {"sources: [{name: a, file: b}, {name: b, csv: {file: b}}]", "sources[1]: another source has this file"},
-		"pushed twice":         {"sources: [{name: a, pushed: {file: b}}, {name: b, pushed: {file: c}}]", "sources[1].pushed: sources[0] takes what is pushed already; there can be one"},
-		"pushed without file":  {"sources: [{name: a, pushed: {max: 5}}]", "sources[0].pushed.file: the path of a file is required, which Earshot makes and writes"},
-		"too few pushed":       {"sources: [{name: a, pushed: {file: b, max: -1}}]", "sources[0].pushed.max: between 1 and 10000000"},
+		"pushed twice":         {"sources: [{name: a, pushed: {file: b, token_file: d}}, {name: b, pushed: {file: c, token_file: e}}]", "sources[1].pushed: sources[0] takes what is pushed already; there can be one"},
+		"pushed without file":  {"sources: [{name: a, pushed: {max: 5, token_file: d}}]", "sources[0].pushed.file: the path of a file is required, which Earshot makes and writes"},
+		"pushed by anybody":    {"sources: [{name: a, pushed: {file: b}}]", "sources[0].pushed.token_file: the path of a file is required that holds the token by which the CRM is known, alone"},
+		"too few pushed":       {"sources: [{name: a, pushed: {file: b, token_file: d, max: -1}}]", "sources[0].pushed.max: between 1 and 10000000"},
 		"CSV without file":     {"sources: [{name: a, csv: {columns: {name: b}}}]", "sources[0].csv.file: the path of the file is required"},
 		"a column of no name":  {`sources: [{name: a, csv: {file: b, columns: {number: [""]}}}]`, "sources[0].csv.columns.number: the name of a column belongs here"},
 		"a pattern":            {"sources: [{name: a, csv: {file: b, employees: {pattern: anna}}}]", `sources[0].csv.employees.pattern: a regular expression with one group, which is the employee's id, belongs here, such as 'OFFICE\\(\w+)'`},
@@ -102,7 +103,7 @@ func TestTheExampleHoldsAndNamesEveryKey(t *testing.T) {
 		*p = filepath.Join(dir, *p)
 		text := map[string]string{
 			".yaml": "- {number: \"+79161234567\", name: Vera, responsible: anna}\n", ".csv": "Телефон;Мобильный;Наименование;Ответственный;Доступ\n89261112233;;Лютик;Петрова Анна;\n",
-			"-url": "https://company.bitrix24.ru/rest/1/s3cret/\n", "-headers": "Authorization: Bearer x\n", "-token": "t0ken\n", ".pem": "",
+			"-url": "https://company.bitrix24.ru/rest/1/s3cret/\n", "-headers": "Authorization: Bearer x\n", "-token": "a-t0ken-that-is-l0ng\n", ".pem": "",
 		}
 		for end, content := range text {
 			if strings.HasSuffix(*p, end) && os.WriteFile(*p, []byte(content), 0o600) != nil {
@@ -135,7 +136,7 @@ func TestCheckFindsWhatIsWrongInEveryFile(t *testing.T) {
 	ca.CAFile = file(t, "no certificate\n")
 	c := clients.Config{Sources: []clients.SourceConfig{
 		{Name: "a", File: file(t, "oops")}, {Name: "b", CSV: clients.CSVFile{File: file(t, "")}}, {Name: "c", HTTP: h}, {Name: "d", HTTP: bitrix},
-		{Name: "e", HTTP: ca}, {Name: "f", Pushed: clients.PushedConfig{File: file(t, "{}\n")}},
+		{Name: "e", HTTP: ca}, {Name: "f", Pushed: clients.PushedConfig{File: file(t, "{}\n"), TokenFile: file(t, "too short\n")}},
 	}}
 	directories, err := c.Check()
 	if len(directories) > 0 || err == nil || !errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "s3cret") {
@@ -143,7 +144,7 @@ func TestCheckFindsWhatIsWrongInEveryFile(t *testing.T) {
 	}
 	for _, want := range []string{
 		":1:1: a map with the keys region, clients belongs here", ":1:1: the file is empty; its first row names the columns", "clients: c: headers_file: ", "webhook.token_file: ",
-		"clients: d: url_file: ", "it must be https", "clients: e: ca_file: ", "certificates in PEM belong there", ":1: this is no file of pushed clients",
+		"clients: d: url_file: ", "it must be https", "clients: e: ca_file: ", "certificates in PEM belong there", ":1: this is no file of pushed clients", "clients: f: pushed.token_file: ", "at least 16 letters, digits and signs of ASCII",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in\n%v", want, err)

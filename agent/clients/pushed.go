@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Errors of a Pushed.
@@ -29,19 +30,23 @@ func (e *EntryError) Error() string { return fmt.Sprintf("clients[%d]: %s", e.In
 // maxTold is how many numbers are told of one by one.
 const maxTold = 16
 
-// maxBatch is how many clients one Put may have, and how many numbers one Delete.
-const maxBatch = 10_000
+// MaxBatch is how many clients one Put may have, and how many numbers one Delete.
+const MaxBatch = 10_000
 
 // PushedConfig is a source that a CRM fills itself.
 type PushedConfig struct {
-	File string `yaml:"file"` // where the clients are kept; made when it is not there. Nobody else writes it
-	Max  int    `yaml:"max"`  // how many there may be; 100000
+	File      string `yaml:"file"`       // where the clients are kept; made when it is not there. Nobody else writes it
+	TokenFile string `yaml:"token_file"` // a file that holds the token by which the CRM is known, alone; none: nobody is believed
+	Max       int    `yaml:"max"`        // how many there may be; 100000
 }
 
 // Pushed is a Source that a CRM fills by Put and Delete. What it says is written to a file before it counts, and there again after a
 // restart. Of what was not pushed it says Stranger. It is safe for concurrent use. Make it with OpenPushed and close it.
 type Pushed struct {
+	name   string
 	region string
+	config PushedConfig
+	token  atomic.Pointer[string] // nil: nobody has one
 	max    int
 	env    Environment
 	met    sourceMetrics
@@ -55,15 +60,21 @@ type Pushed struct {
 
 var _ Source = (*Pushed)(nil)
 
-// OpenPushed reads the file, or makes it. A line that was not written to its end, as a crash leaves it, was never confirmed to anybody
+// OpenPushed reads the token, and the file, or makes it. A line that was not written to its end, as a crash leaves it, was never confirmed to anybody
 // and is taken away; another fault of the file is an error with its line.
 func OpenPushed(name, region string, c PushedConfig, env Environment) (*Pushed, error) {
 	if c.Max == 0 {
 		c.Max = standardMax
 	}
-	p := &Pushed{region: region, max: c.Max, env: env.complete(), lately: newRecent[string](), turn: make(chan struct{}, 1), clients: map[string]Client{}}
+	p := &Pushed{
+		name: name, region: region, config: c, max: c.Max, env: env.complete(), lately: newRecent[string](), turn: make(chan struct{}, 1),
+		clients: map[string]Client{},
+	}
 	p.met = p.env.Metrics.of(name)
-	var err error
+	err := p.Reload()
+	if err != nil {
+		return nil, err
+	}
 	if p.file, err = openJournal(c.File, p.replay); err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
@@ -111,17 +122,46 @@ func (p *Pushed) Len() int {
 // answers by them. A number may have any form; to put the same again changes and writes nothing. The error joins an *[EntryError] for
 // each client that cannot be taken, or is ErrFull, ErrDisk or that of ctx.
 func (p *Pushed) Put(ctx context.Context, list []Client) error {
-	list, err := p.check(list)
-	if err != nil {
-		return err
+	c, err := p.Putting(list)
+	if err == nil {
+		_, err = c.Do(ctx)
 	}
-	return p.write(ctx, batch{put: list})
+	return err
 }
 
 // Delete deletes the clients with these numbers, all or none; one that is not there is no error. For the rest it is as Put.
 func (p *Pushed) Delete(ctx context.Context, numbers []string) error {
-	if len(numbers) > maxBatch {
-		return &EntryError{maxBatch, fmt.Sprintf("at most %d at a time", maxBatch)}
+	c, err := p.Deleting(numbers)
+	if err == nil {
+		_, err = c.Do(ctx)
+	}
+	return err
+}
+
+// Change is a Put or Delete that has been checked and not been done.
+type Change struct {
+	of *Pushed
+	batch
+}
+
+// Counts are what a Change has changed.
+type Counts struct {
+	Added, Changed int // clients that were put
+	Deleted        int
+	Unchanged      int // clients that were put and there already as they are, numbers to delete that were not there
+	Total          int // clients that are there now
+}
+
+// Putting checks clients that are to be put, and changes nothing. The error joins an *[EntryError] for each that cannot be taken.
+func (p *Pushed) Putting(list []Client) (Change, error) {
+	list, err := p.check(list)
+	return Change{p, batch{put: list}}, err
+}
+
+// Deleting checks numbers whose clients are to be deleted, as Putting does. A number that is there twice counts once.
+func (p *Pushed) Deleting(numbers []string) (Change, error) {
+	if len(numbers) > MaxBatch {
+		return Change{}, &EntryError{MaxBatch, fmt.Sprintf("at most %d at a time", MaxBatch)}
 	}
 	b := batch{remove: make([]string, 0, len(numbers))}
 	var errs []error
@@ -133,11 +173,14 @@ func (p *Pushed) Delete(ctx context.Context, numbers []string) error {
 		}
 		b.remove = append(b.remove, number)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return p.write(ctx, b)
+	slices.Sort(b.remove)
+	b.remove = slices.Compact(b.remove)
+	return Change{p, b}, errors.Join(errs...)
 }
+
+// Do does it, all or nothing. When it returns nil it is on the disk, and Find answers by it. The error is ErrFull, ErrDisk or that of ctx.
+// Call it once.
+func (c Change) Do(ctx context.Context) (Counts, error) { return c.of.write(ctx, c.batch) }
 
 func (p *Pushed) noNumber(told string) string {
 	if p.region == "" && !strings.HasPrefix(told, "+") {
@@ -148,8 +191,8 @@ func (p *Pushed) noNumber(told string) string {
 
 // check returns the clients in the form in which they are held.
 func (p *Pushed) check(list []Client) ([]Client, error) {
-	if len(list) > maxBatch {
-		return nil, &EntryError{maxBatch, fmt.Sprintf("at most %d at a time", maxBatch)}
+	if len(list) > MaxBatch {
+		return nil, &EntryError{MaxBatch, fmt.Sprintf("at most %d at a time", MaxBatch)}
 	}
 	checked := make([]Client, len(list))
 	first := make(map[string]int, len(list))
@@ -188,34 +231,42 @@ func (p *Pushed) check(list []Client) ([]Client, error) {
 func (p *Pushed) employee(id string) bool { return id != "" && printable(id) && p.env.Known(id) }
 
 // write writes what of a batch changes anything, and then has it counted.
-func (p *Pushed) write(ctx context.Context, b batch) error {
+func (p *Pushed) write(ctx context.Context, b batch) (Counts, error) {
 	select {
 	case p.turn <- struct{}{}:
 		defer func() { <-p.turn }()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return Counts{}, context.Cause(ctx)
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return Counts{}, err
 	}
 	// Nobody else writes the map, so it can be read without the lock.
-	added := 0
+	asked, n := len(b.put)+len(b.remove), Counts{}
 	b.put = slices.DeleteFunc(b.put, func(c Client) bool {
 		old, there := p.clients[c.Number]
-		if !there {
-			added++
+		switch {
+		case !there:
+			n.Added++
+		case same(old, c):
+			return true
+		default:
+			n.Changed++
 		}
-		return there && same(old, c)
+		return false
 	})
 	b.remove = slices.DeleteFunc(b.remove, func(number string) bool { _, there := p.clients[number]; return !there })
-	if len(b.put) == 0 && len(b.remove) == 0 {
-		return nil
+	n.Deleted = len(b.remove)
+	n.Unchanged = asked - len(b.put) - len(b.remove)
+	n.Total = len(p.clients) + n.Added - n.Deleted
+	if n.Unchanged == asked {
+		return n, nil
 	}
-	if len(p.clients)+added > p.max {
-		return ErrFull
+	if len(p.clients)+n.Added > p.max {
+		return Counts{}, ErrFull
 	}
 	if err := p.file.append(b); err != nil {
-		return fmt.Errorf("%w: %w", ErrDisk, err)
+		return Counts{}, fmt.Errorf("%w: %w", ErrDisk, err)
 	}
 	p.mu.Lock()
 	p.apply(b)
@@ -223,7 +274,7 @@ func (p *Pushed) write(ctx context.Context, b batch) error {
 	p.met.holds(len(p.clients))
 	p.file.compact(p.clients) // what it cannot do now it does after another batch
 	p.tell(b)
-	return nil
+	return n, nil
 }
 
 // tell tells of a batch: of a large one at once, since whoever is told looks at all calls again.

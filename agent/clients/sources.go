@@ -72,6 +72,9 @@ func (s *Sources) open(c *SourceConfig) error {
 		}
 		s.list = append(s.list, p)
 		s.pushed = p
+		if c.Pushed.TokenFile != "" {
+			s.files = append(s.files, File{c.Pushed.TokenFile, p.Reload})
+		}
 	default:
 		d, err := c.open(region)
 		if err != nil {

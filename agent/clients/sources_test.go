@@ -52,7 +52,7 @@ func TestTheFirstSourceThatHasANumberSaysWhoseItIs(t *testing.T) {
 	csv := file(t, "number,name,responsible\n+79160000001,In CSV,boris\n+79160000002,In CSV,boris\n+79160000003,In CSV,boris\n+79160000004,In CSV,boris\n")
 	s, changes := openSources(t, clients.Config{Region: "RU", Prefixes: []string{"9"}, Sources: []clients.SourceConfig{
 		{Name: "file", File: yaml},
-		{Name: "pushed", Pushed: clients.PushedConfig{File: filepath.Join(t.TempDir(), "pushed.jsonl")}},
+		{Name: "pushed", Pushed: clients.PushedConfig{File: filepath.Join(t.TempDir(), "pushed.jsonl"), TokenFile: file(t, "a-t0ken-that-is-l0ng\n")}},
 		{Name: "crm", HTTP: plain()},
 		{Name: "csv", CSV: clients.CSVFile{File: csv}},
 	}}, clients.Environment{Known: staff.Known, Transport: within(func(w http.ResponseWriter, r *http.Request) {
