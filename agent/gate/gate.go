@@ -45,12 +45,13 @@ type Directory interface {
 	Find(number string) (clients.Client, clients.Answer)
 }
 
-// Config is what a Gate is made of. All parts but Metrics are required; the zero durations take the defaults of DESIGN.
+// Config is what a Gate is made of. All parts but Metrics and Intake are required; the zero durations take the defaults of DESIGN.
 type Config struct {
 	Feed    *feed.Feed
 	PBX     PBX
 	Audit   Recorder
 	Clients Directory
+	Intake  Intake // nil: nobody may change clients
 	Policy  *policy.Set
 	Metrics *Metrics
 	Log     zerolog.Logger

@@ -28,6 +28,7 @@ type exchange struct {
 	remote  string // the address that it comes from
 	subject string
 	panel   string // that asks for the subject
+	crm     string // that has proven itself, as the configuration names it
 	problem *Problem
 	ended   string // why a stream ended
 	sent    uint64 // messages that a stream sent
@@ -184,6 +185,9 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 	}
 	if x.panel != "" {
 		line = line.Str("panel", x.panel)
+	}
+	if x.crm != "" {
+		line = line.Str("crm", x.crm)
 	}
 	if x.ended != "" {
 		line = line.Str("ended", x.ended).Uint64("messages", x.sent)

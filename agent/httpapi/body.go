@@ -94,6 +94,10 @@ func decode(data []byte, dst any) *Problem {
 	}
 	// The names are checked, so what encoding/json would take beyond them is not there.
 	if err := json.Unmarshal(data, dst); err != nil {
+		var own *Problem
+		if errors.As(err, &own) {
+			return own
+		}
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) && wrong.Field != "" {
 			return bad("wrong_type", wrong.Field+" must be a "+wrong.Type.String()+".") // names of ours, nothing of the client's
@@ -123,23 +127,32 @@ func contains(list []string, s string) bool {
 }
 
 // takeBody reads a request's body into memory, so that nothing after it waits for the client.
-func takeBody(r *http.Request) *Problem {
+func takeBody(r *http.Request, limit int64) *Problem {
 	if p := mediaType(r.Header); p != nil {
 		return p
 	}
-	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	data, p := readBody(r, limit)
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return ofStatus(http.StatusRequestTimeout)
-	case err != nil:
-		return ofStatus(http.StatusBadRequest) // the client broke off
-	case len(data) > maxBody:
-		return ofStatus(http.StatusRequestEntityTooLarge)
+	case p != nil:
+		return p
 	case len(data) == 0:
 		return newProblem(http.StatusBadRequest, "no_body", "This request takes one JSON object as its body.")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(data))
 	return nil
+}
+
+func readBody(r *http.Request, limit int64) ([]byte, *Problem) {
+	data, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, ofStatus(http.StatusRequestTimeout)
+	case err != nil:
+		return nil, ofStatus(http.StatusBadRequest) // the client broke off
+	case int64(len(data)) > limit:
+		return nil, ofStatus(http.StatusRequestEntityTooLarge)
+	}
+	return data, nil
 }
 
 // mediaType checks how a body comes. Asking for application/json also keeps a page of another host from sending one without a CORS

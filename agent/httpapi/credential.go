@@ -28,27 +28,43 @@ func (s *Server) authenticate(x *exchange, r *http.Request, stream bool) (auth.S
 	if !ok {
 		return auth.Subject{}, unauthenticated()
 	}
-	from, guesses := guesser(x.remote), !s.proven.has(c.Token)
-	if guesses {
-		if wait := s.failures.owes(from); wait > 0 {
-			s.met.limited.WithLabelValues(limitFailures).Inc()
-			return auth.Subject{}, tooManyFailures(wait)
+	var subject auth.Subject
+	p := s.look(x, c.Token, func() (bool, error) {
+		var err error
+		if subject, err = s.cfg.Auth.Authenticate(r.Context(), c); errors.Is(err, auth.ErrDenied) {
+			return false, nil
 		}
+		return subject.Known(), err
+	})
+	if p != nil {
+		return auth.Subject{}, p
 	}
-	subject, err := s.cfg.Auth.Authenticate(r.Context(), c)
-	switch {
-	case err != nil && !errors.Is(err, auth.ErrDenied):
-		return auth.Subject{}, authUnavailable(err)
-	case err != nil, !subject.Known():
-		if guesses {
-			s.failures.charge(from)
-		}
-		return auth.Subject{}, unauthenticated()
-	}
-	s.proven.add(c.Token)
 	x.subject = subject.Employee()
 	x.panel = subject.Panel()
 	return subject, s.limit(subject, r.Method)
+}
+
+// look has a credential looked at, unless too many from its address proved nobody. One that has proven somebody before is always looked at.
+func (s *Server) look(x *exchange, token string, proves func() (bool, error)) *Problem {
+	from, guesses := guesser(x.remote), !s.proven.has(token)
+	if guesses {
+		if wait := s.failures.owes(from); wait > 0 {
+			s.met.limited.WithLabelValues(limitFailures).Inc()
+			return tooManyFailures(wait)
+		}
+	}
+	ok, err := proves()
+	switch {
+	case err != nil:
+		return authUnavailable(err)
+	case !ok:
+		if guesses {
+			s.failures.charge(from)
+		}
+		return unauthenticated()
+	}
+	s.proven.add(token)
+	return nil
 }
 
 // limit counts a request for its subject. Ending something is counted with the reads, which are many, so that nobody who asked too much has to
@@ -112,14 +128,14 @@ func speaks(h http.Header) bool {
 	return len(list) == 0 || contains(list, subprotocol)
 }
 
-type subjectKey struct{}
+type whoKey struct{}
 
-func withSubject(ctx context.Context, s auth.Subject) context.Context {
-	return context.WithValue(ctx, subjectKey{}, s)
+func withWho(ctx context.Context, who any) context.Context {
+	return context.WithValue(ctx, whoKey{}, who)
 }
 
-// subject is who asks; nobody where nobody was authenticated, and the gate refuses nobody.
-func subject(ctx context.Context) auth.Subject {
-	s, _ := ctx.Value(subjectKey{}).(auth.Subject)
-	return s
+// whoAsks is who asks; nobody where nobody was authenticated, and the gate refuses nobody.
+func whoAsks[W any](ctx context.Context) W {
+	who, _ := ctx.Value(whoKey{}).(W)
+	return who
 }

@@ -15,13 +15,14 @@ import (
 
 // Problem is the body of every answer that is not a success: RFC 9457, application/problem+json.
 type Problem struct {
-	Type   string `json:"type" doc:"urn:earshot:problem: and the code"`
-	Title  string `json:"title" doc:"The status in words"`
-	Status int    `json:"status"`
-	Detail string `json:"detail" doc:"What is wrong and what to do about it, in a fixed sentence"`
-	Code   string `json:"code" doc:"A fixed word that programs branch on"`
-	Rule   string `json:"rule,omitempty" doc:"The rule of the policy that refused, file:line; only where it follows from subject and target alone"`
-	ID     string `json:"id,omitempty" doc:"Id of the audit record, or of the log line where nothing was recorded; quote it to the administrator"`
+	Type   string          `json:"type" doc:"urn:earshot:problem: and the code"`
+	Title  string          `json:"title" doc:"The status in words"`
+	Status int             `json:"status"`
+	Detail string          `json:"detail" doc:"What is wrong and what to do about it, in a fixed sentence"`
+	Code   string          `json:"code" doc:"A fixed word that programs branch on"`
+	Rule   string          `json:"rule,omitempty" doc:"The rule of the policy that refused, file:line; only where it follows from subject and target alone"`
+	Errors []gate.BadEntry `json:"errors,omitempty" nullable:"false" doc:"Of a list, the first entries that cannot be taken"`
+	ID     string          `json:"id,omitempty" doc:"Id of the audit record, or of the log line where nothing was recorded; quote it to the administrator"`
 
 	header http.Header
 	cause  error // for the log
@@ -153,7 +154,7 @@ func ofStatus(status int) *Problem {
 	case http.StatusRequestTimeout:
 		return newProblem(status, "body_timeout", "The body did not arrive in time.")
 	case http.StatusRequestEntityTooLarge:
-		p := newProblem(status, "body_too_large", "The body is too large; no request needs more than a few hundred bytes.")
+		p := newProblem(status, "body_too_large", "The body is too large; a list of clients may have 4 MiB, and no other request needs more than a few hundred bytes.")
 		p.header = http.Header{"Connection": {"close"}} // what is left of it is not read
 		return p
 	case http.StatusUnsupportedMediaType:

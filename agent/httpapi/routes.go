@@ -170,6 +170,7 @@ func (s *Server) routes() {
 	if s.cfg.Sessions != nil {
 		s.sessionRoutes(api)
 	}
+	s.clientRoutes(api)
 	s.mux.HandleFunc("GET /v1/events", s.events)
 	s.describe(api)
 	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
@@ -207,33 +208,38 @@ var employeeHeader = &huma.Param{
 	Description: "With the token of a panel's back end, and only with one: the id of the employee for whom it asks. A browser cannot send it on a WebSocket.",
 }
 
-// add registers an operation behind the checks that all have in common: who asks, how the body comes, which parameters the address has.
+// add registers an operation for employees.
 func add[I, O any](s *Server, api huma.API, o huma.Operation, f func(context.Context, auth.Subject, *I) (*O, error)) {
-	takes := parameters(reflect.TypeFor[I]())
 	o.Parameters = []*huma.Param{employeeHeader}
+	register(s, api, o, func(x *exchange, r *http.Request) (auth.Subject, *Problem) { return s.authenticate(x, r, false) }, f)
+}
+
+// register registers an operation behind the checks that all have in common: who asks, how the body comes, which parameters the address has.
+func register[W, I, O any](s *Server, api huma.API, o huma.Operation, prove func(*exchange, *http.Request) (W, *Problem), f func(context.Context, W, *I) (*O, error)) {
+	takes := parameters(reflect.TypeFor[I]())
 	o.Responses = map[string]*huma.Response{"default": {
 		Description: "The request was not carried out; code says why. With 429 and 503 the header Retry-After says when to try again.",
 		Content:     map[string]*huma.MediaType{problemType: {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")}},
 	}}
-	hasBody := o.Method == http.MethodPost || o.Method == http.MethodPatch || o.Method == http.MethodPut
+	_, hasBody := reflect.TypeFor[I]().FieldByName("Body")
 	o.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
 		x := w.(*exchange) // ServeHTTP put it there
-		who, p := s.authenticate(x, r, false)
+		who, p := prove(x, r)
 		if p == nil {
 			p = query(r.URL, takes...)
 		}
 		if p == nil && hasBody {
-			p = takeBody(r)
+			p = takeBody(r, o.MaxBodyBytes-1)
 		}
 		if p != nil {
 			x.fail(p)
 			return
 		}
-		next(huma.WithContext(ctx, withSubject(ctx.Context(), who)))
+		next(huma.WithContext(ctx, withWho(ctx.Context(), who)))
 	}}
 	huma.Register(api, o, func(ctx context.Context, in *I) (*O, error) {
-		out, err := f(ctx, subject(ctx), in)
+		out, err := f(ctx, whoAsks[W](ctx), in)
 		if err != nil {
 			return nil, asProblem(err)
 		}
@@ -287,13 +293,16 @@ func (s *Server) describe(api huma.API) {
 			"default": {Description: "There is no stream; code says why.", Content: map[string]*huma.MediaType{problemType: {Schema: problem}}},
 		},
 	})
+	describeHooks(doc, problem)
 	schemas := doc.Components.Schemas.Map()
 	delete(schemas, "ErrorModel")
 	delete(schemas, "ErrorDetail")
-	asked := map[string]bool{}
+	asked := map[string]bool{"Client": true} // an entry of what is put
 	for _, path := range doc.Paths {
-		if path.Post != nil {
-			asked[strings.TrimPrefix(path.Post.RequestBody.Content["application/json"].Schema.Ref, schemaPrefix)] = true
+		for _, o := range []*huma.Operation{path.Post, path.Put, path.Delete} {
+			if o != nil && o.RequestBody != nil {
+				asked[strings.TrimPrefix(o.RequestBody.Content["application/json"].Schema.Ref, schemaPrefix)] = true
+			}
 		}
 	}
 	for name, schema := range schemas {

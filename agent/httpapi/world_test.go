@@ -79,6 +79,12 @@ type option func(*httpapi.Config)
 
 func newWorld(t testing.TB, options ...option) *world {
 	t.Helper()
+	return newWorldOver(t, func(*gate.Config) {}, options...)
+}
+
+// newWorldOver makes a world whose gate is made of other parts.
+func newWorldOver(t testing.TB, change func(*gate.Config), options ...option) *world {
+	t.Helper()
 	w := &world{
 		t: t, met: prometheus.NewRegistry(), pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8)}, book: &recorder{}, people: directory{},
 		token: map[string]string{}, log: &journal{wrote: make(chan struct{}, 1)}, reg: prometheus.NewRegistry(), clock: &atomic.Int64{},
@@ -89,7 +95,9 @@ func newWorld(t testing.TB, options ...option) *world {
 		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) { w.gate.Applied(t, ev, ch) },
 	})
 	log := zerolog.New(w.log)
-	w.gate = gate.New(gate.Config{Feed: w.feed, PBX: w.pbx, Audit: w.book, Clients: w.people, Policy: w.policy(policyText), Log: zerolog.Nop(), Metrics: gate.NewMetrics(w.met)})
+	parts := gate.Config{Feed: w.feed, PBX: w.pbx, Audit: w.book, Clients: w.people, Policy: w.policy(policyText), Log: zerolog.Nop(), Metrics: gate.NewMetrics(w.met)}
+	change(&parts)
+	w.gate = gate.New(parts)
 	var err error
 	var entries []auth.Entry
 	for _, who := range []string{"anna", "boris", "carl", "dora", "egor", "ghost"} {
