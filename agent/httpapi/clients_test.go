@@ -120,7 +120,9 @@ func TestWhatIsPushedTakesEffectOnLiveCalls(t *testing.T) {
 	if a := take(); a.status != 201 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	recv(t, c.pbx.rung)
+	if o := recv(t, c.pbx.taken); o.Ringing != "1.p" {
+		t.Errorf("%+v", o)
+	}
 }
 
 // The CRM's token opens its own routes alone, and nothing else opens them.
