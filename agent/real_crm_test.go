@@ -75,11 +75,11 @@ func TestACRMPushesAClientWhileHisCallRings(t *testing.T) {
 
 	o.scene("by another token", func(o *office) {
 		for _, other := range []string{next, o.tokens["maria"], ""} {
-			o.refused(as(other).Do(o.ctx, http.MethodPut, "/v1/clients", body, nil), 401, "unauthenticated")
+			_ = o.refused(as(other).Do(o.ctx, http.MethodPut, "/v1/clients", body, nil), 401, "unauthenticated")
 		}
-		o.refused(as(token).Do(o.ctx, http.MethodGet, "/v1/me", nil, nil), 401, "unauthenticated")
+		_ = o.refused(as(token).Do(o.ctx, http.MethodGet, "/v1/me", nil, nil), 401, "unauthenticated")
 		write(next) // read anew by itself
 		o.until("the new token is good", func() error { return as(next).Do(o.ctx, http.MethodPut, "/v1/clients", body, nil) })
-		o.refused(as(token).Do(o.ctx, http.MethodPut, "/v1/clients", body, nil), 401, "unauthenticated")
+		_ = o.refused(as(token).Do(o.ctx, http.MethodPut, "/v1/clients", body, nil), 401, "unauthenticated")
 	})
 }

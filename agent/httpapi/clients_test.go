@@ -215,6 +215,9 @@ func TestGuessingTheCRMsTokensIsSlow(t *testing.T) {
 	if a := hook("office", hookToken); a.status != 204 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
+	if a := c.ask("carl", http.MethodGet, "/v1/me", ""); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
 	// What presents no credential guesses nothing.
 	for range 5 {
 		c.ask("", http.MethodPut, "/v1/clients", ivanovsClient)
@@ -231,7 +234,8 @@ func TestGuessingTheCRMsTokensIsSlow(t *testing.T) {
 	wantLimited(t, guess(9), "too_many_failures", "10")
 	wantLimited(t, hook("office", "x"), "too_many_failures", "10")
 	wantLimited(t, hook("nowhere", hookToken), "too_many_failures", "10") // good elsewhere is not good here
-	wantLimited(t, c.ask("carl", http.MethodGet, "/v1/me", ""), "too_many_failures", "10")
+	wantLimited(t, c.ask("carl", http.MethodPut, "/v1/clients", ivanovsClient), "too_many_failures", "10")
+	wantLimited(t, c.ask("dora", http.MethodGet, "/v1/me", ""), "too_many_failures", "10")
 	// Those who have proven themselves go on.
 	c.put(t, ivanovsClient)
 	if a := hook("office", hookToken); a.status != 204 {
