@@ -121,14 +121,19 @@ func (d *demo) intercept(ctx context.Context) error {
 	if _, err := d.row(ctx, "anna", "boris", "ringing", "intercept"); err != nil {
 		return err
 	}
+	offer, err := w.UntilOffer(ctx, func(i site.Incoming) bool { return i.CanAccept })
+	if err != nil {
+		return err
+	}
+	say("anna's banner:   %s %s is calling, rings at %s   [Accept]", offer.Client.Name, offer.Client.Number, offer.Target)
 	say("sergei asks for the call")
 	_, err = d.clients["sergei"].Intercept(ctx, "boris")
 	if err := refused(err, "not_client"); err != nil {
 		return err
 	}
-	say("anna asks for the call")
+	say("anna accepts")
 	d.site.Phones["anna"].SetReaction(phone.Reaction{Answer: true, After: 100 * time.Millisecond})
-	s, err := d.clients["anna"].Intercept(ctx, "boris")
+	s, err := d.clients["anna"].Intercept(ctx, offer.Target)
 	if err != nil {
 		return err
 	}

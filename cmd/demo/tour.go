@@ -40,7 +40,7 @@ func (d *demo) tour(ctx context.Context) error {
 		{"Who has no right, or asks for an excluded colleague, is refused", d.noRight},
 		{"Who talks with a protected person or number cannot be listened to either", d.protected},
 		{"One call, two watchers: Irina may see with whom Anna talks, Olga may not", d.masked},
-		{"A client's call rings at Boris: Sergei may not take it, Anna, who is responsible, does", d.intercept},
+		{"A client's call rings at Boris: Sergei may not take it, Anna, who is responsible, is told of it and does", d.intercept},
 		{"Anna calls her client from the panel, and may not call the rest of the world", d.dials},
 		{"An excluded colleague joins the call: the supervision ends", d.joins},
 		{"The policy is edited: the running supervision ends", d.edited},

@@ -46,6 +46,14 @@ type Supervision struct {
 	PeerSilent bool `json:"peer_silent"`
 }
 
+// Incoming is a client's call that rings at others.
+type Incoming struct {
+	ID, State, Target, Call string
+
+	Client    struct{ Name, Number string }
+	CanAccept bool `json:"can_accept"`
+}
+
 // Board is the whole board.
 type Board struct {
 	Known        bool
@@ -53,6 +61,7 @@ type Board struct {
 	Me           struct{ ID, Name string }
 	Employees    []Row
 	Supervisions []Supervision
+	Incoming     []Incoming
 }
 
 // Message is one message of the event stream.
@@ -63,6 +72,7 @@ type Message struct {
 	Employee    *Row
 	Supervision *Supervision
 	Intercept   *Supervision
+	Incoming    *Incoming
 }
 
 // Problem is an answer that is not a success (RFC 9457).
@@ -165,6 +175,8 @@ type Stream struct {
 	// Rows, Acts are what the messages have told so far: rows by employee, supervisions and intercepts by id.
 	Rows  map[string]Row
 	Acts  map[string]Supervision
+	// Offers are the calls of the watcher's clients that ring at others, by id.
+	Offers map[string]Incoming
 	Known bool
 	seq   uint64
 }
@@ -206,6 +218,10 @@ func (s *Stream) Next(ctx context.Context) (Message, error) {
 		for _, r := range m.Board.Employees {
 			s.Rows[r.ID] = r
 		}
+		s.Offers = map[string]Incoming{}
+		for _, i := range m.Board.Incoming {
+			s.Offers[i.ID] = i
+		}
 		for _, a := range m.Board.Supervisions {
 			s.Acts[a.ID] = a
 		}
@@ -215,6 +231,10 @@ func (s *Stream) Next(ctx context.Context) (Message, error) {
 		s.Acts[m.Supervision.ID] = *m.Supervision
 	case m.Intercept != nil:
 		s.Acts[m.Intercept.ID] = *m.Intercept
+	case m.Incoming != nil && m.Incoming.State == "ended":
+		delete(s.Offers, m.Incoming.ID)
+	case m.Incoming != nil:
+		s.Offers[m.Incoming.ID] = *m.Incoming
 	case m.Type == "unknown":
 		s.Known = false
 	}
@@ -239,6 +259,20 @@ func (s *Stream) UntilAct(ctx context.Context, id, state string) (Supervision, e
 		err = fmt.Errorf("it ended (%s) instead of becoming %s", a.Reason, state)
 	}
 	return a, err
+}
+
+// UntilOffer waits until a client's call is offered that fits, and returns it.
+func (s *Stream) UntilOffer(ctx context.Context, fits func(Incoming) bool) (found Incoming, err error) {
+	err = s.Until(ctx, "a client's call is offered", func(s *Stream) bool {
+		for _, i := range s.Offers {
+			if fits(i) {
+				found = i
+				return true
+			}
+		}
+		return false
+	})
+	return found, err
 }
 
 // UntilState waits until an employee's row is in a state and returns it.
