@@ -39,10 +39,13 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 		e := old.Entry
 		e.Phase, e.Outcome, e.Rule, e.Reason = audit.Failed, "", audit.Rule{}, reasonRestarted
 		e.Generation = set.Generation()
+		action, _ := policy.ParseAction(e.Action)
 		switch own := t.Leg(ownLeg(e.ID, e.Action)); {
+		case !action.Supervises() && action != policy.Intercept:
+			e.Reason = reasonOutcome // a number may have been dialled, or the directory changed
 		case !old.Carried.IsZero():
 			e.Phase = audit.Ended
-		case e.Action == policy.Intercept.String() && own != nil && own.State() == call.StateUp && len(t.Peers(nil, own)) > 0:
+		case action == policy.Intercept && own != nil && own.State() == call.StateUp && len(t.Peers(nil, own)) > 0:
 			e.Phase, e.Reason = audit.Done, ""
 		}
 		g.running.Add(1)

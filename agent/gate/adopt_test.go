@@ -170,6 +170,15 @@ func TestATakenCallIsOnRecordAfterARestart(t *testing.T) {
 	}
 }
 
+func TestWhatMayHaveBeenDoneIsNotSaidToHaveFailedForCertain(t *testing.T) {
+	for _, action := range []string{"dial", "clients.put"} {
+		l := leftBehind()
+		l.acts[0].Action, l.acts[0].Mode, l.acts[0].Carried = action, "", time.Time{}
+		l.channels, l.bridges = l.channels[:2], l.bridges[:1]
+		l.found(t, house).log.until(t, "record failed outcome_unknown")
+	}
+}
+
 func TestASupervisionThatIsTakenUpWithoutARecordEnds(t *testing.T) {
 	l := leftBehind()
 	o := newOffice(t, house, func(c *gate.Config) {

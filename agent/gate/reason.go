@@ -13,6 +13,7 @@ const (
 	reasonUnknown      = "state_unknown"     // the PBX was out of reach when it was to be decided once more
 	reasonNotRecorded  = "not_recorded"      // the record could not be written
 	reasonCredential   = "credential_ended"
+	reasonOutcome      = "outcome_unknown"   // Earshot was killed between deciding and saying what came of it
 	reasonRestarted    = "earshot_restarted" // Earshot was started anew, and what it had left could not be taken up
 )
 
