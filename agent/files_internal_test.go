@@ -177,7 +177,7 @@ func TestAFileBehindALinkThatTurnsIsTakenUp(t *testing.T) {
 
 func TestAWatchOfAFolderThatIsGoneIsAnError(t *testing.T) {
 	a, _, _ := house(t)
-	a.cfg.Clients = filepath.Join(t.TempDir(), "gone", "clients.yaml")
+	a.cfg.Tokens = filepath.Join(t.TempDir(), "gone", "tokens.yaml")
 	if err := a.watchFiles(t.Context()); err == nil || !strings.Contains(err.Error(), "gone") {
 		t.Fatalf("%v", err)
 	}

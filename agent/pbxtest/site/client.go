@@ -173,12 +173,12 @@ func (c *Client) End(ctx context.Context, id string) error {
 type Stream struct {
 	conn *websocket.Conn
 	// Rows, Acts are what the messages have told so far: rows by employee, supervisions and intercepts by id.
-	Rows  map[string]Row
-	Acts  map[string]Supervision
+	Rows map[string]Row
+	Acts map[string]Supervision
 	// Offers are the calls of the watcher's clients that ring at others, by id.
 	Offers map[string]Incoming
-	Known bool
-	seq   uint64
+	Known  bool
+	seq    uint64
 }
 
 // Watch opens the event stream and takes the snapshot.
