@@ -58,6 +58,7 @@ func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 		Audit:       agent.Audit{File: filepath.Dir(dir) + "/log/audit.jsonl"},
 		Log:         agent.Log{Level: "info", Format: "json"},
 		Supervision: agent.Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second},
+		Dialling:    agent.Dialling{Context: "from-internal"},
 	}
 	if err != nil || !reflect.DeepEqual(cfg, want) {
 		t.Fatalf("%+v, %v\nwant %+v", cfg, err, want)
