@@ -28,7 +28,7 @@ type Call struct {
 	Since                time.Time
 	Hidden               bool
 	Peer                 *Peer
-	Supervision          string
+	Supervision, Kind    string
 }
 
 // Row is one employee on the board.
