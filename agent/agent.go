@@ -158,6 +158,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act) err
 	}
 	a.gate = gate.New(gate.Config{
 		Feed: a.feed, PBX: a.link, Audit: a.audit, Clients: a.clients, Intake: a.clients, Policy: a.policy.Current(), Metrics: gate.NewMetrics(a.reg),
+		Holds:    a.auth.Holds,
 		Dialling: gate.Dialling{Context: a.cfg.Dialling.Context, Numbering: a.clients.Numbering()},
 		Estate:   gate.Estate{Acts: open, Resume: a.auth.Resume},
 		Log:      a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,

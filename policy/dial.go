@@ -76,6 +76,15 @@ func (s *Set) DecideDial(subject Ref, to *Destination) Decision {
 	return Decision{Reason: reason, Pairwise: true}
 }
 
+// Dials reports whether there is a number that the subject may call, emergency numbers and exceptions aside: for a panel that draws a button.
+func (s *Set) Dials(subject Ref) bool {
+	if s == nil || s.tables == nil || !s.known(subject) {
+		return false
+	}
+	own, role := s.dialRights(subject)
+	return len(own.grants)+len(role.grants) > 0
+}
+
 // identifyDial returns the form of the number, and why it cannot be judged at all, or ReasonAllowed.
 func (s *Set) identifyDial(subject Ref, to *Destination) (numberForm, Reason) {
 	form := formOf(to.Number)

@@ -114,6 +114,30 @@ func (n Numbering) Dialled(number string) (string, bool) {
 	}
 }
 
+// maxReadings bounds what Readings returns.
+const maxReadings = 64
+
+// Readings are all ways in which the PBX may read a dialled number: as it stands, and without any of the prefixes, in any order, each taken off
+// once at most. It is for what must hold of every one of them; which one is meant, Dialled says.
+func (n Numbering) Readings(number string) []string {
+	all := []string{number}
+	var take func(rest string, left []string)
+	take = func(rest string, left []string) {
+		for i, p := range left {
+			short, ok := strings.CutPrefix(rest, p)
+			if !ok || p == "" || short == "" || len(all) == maxReadings {
+				continue
+			}
+			if !slices.Contains(all, short) {
+				all = append(all, short)
+			}
+			take(short, slices.Delete(slices.Clone(left), i, i+1))
+		}
+	}
+	take(number, n.Prefixes)
+	return all
+}
+
 // comesOff reports whether a prefix is to be taken off a number.
 func (n Numbering) comesOff(number, prefix string) bool {
 	rest, ok := strings.CutPrefix(number, prefix)

@@ -96,6 +96,9 @@ type act struct {
 
 	peerSilent bool // whoever is on the other side sends no audio
 
+	unsure  bool        // of an intercept: the directory does not say now whose client it is
+	doubted time.Time   // when that lasts too long
+	doubt   *time.Timer // runs while it does not, and the act would end for that
 	hadPeer bool        // somebody was on the other side
 	leaving *time.Timer // runs while nobody is
 	lost    *time.Timer // runs when an own leg is gone and may be gone for a good reason

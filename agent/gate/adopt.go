@@ -63,7 +63,7 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 
 // revive makes the act of a supervision that runs on the PBX exactly as it is on record: its own leg and one snoop, alone in its own bridge,
 // the snoop on a leg of the target's phone. Nil: it does not, or nobody can say any more by what right it was begun.
-func (g *Gate) revive(t *call.Table, set *policy.Set, old *audit.Act) *act {
+func (g *Gate) revive(t *call.Table, set *policy.Set, old *audit.Act) (revived *act) {
 	action, ok := policy.ParseAction(old.Action)
 	if !ok || !action.Supervises() || old.Carried.IsZero() || old.Changing || len(old.Targets) != 1 {
 		return nil
@@ -73,6 +73,11 @@ func (g *Gate) revive(t *call.Table, set *policy.Set, old *audit.Act) *act {
 		return nil
 	}
 	a := g.newActAs(old.ID, s, action, old.Door)
+	defer func() {
+		if revived == nil {
+			a.stop()
+		}
+	}()
 	own, snoop := t.Leg(a.own), g.snoopOf(t, a)
 	if own == nil || snoop == nil || own.Kind() != call.KindPhone || own.State() != call.StateUp {
 		return nil

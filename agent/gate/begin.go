@@ -17,6 +17,7 @@ type fit func(f *legFacts, named bool) bool
 // is carried out, though ctx may have ended meanwhile.
 func (g *Gate) begin(ctx context.Context, a *act, ask Ask, fits fit, run func(*act)) error {
 	if err := ctx.Err(); err != nil {
+		a.stop()
 		return err
 	}
 	var d policy.Decision
@@ -96,6 +97,9 @@ func (g *Gate) refuse(a *act, p *Problem, d policy.Decision, e audit.Entry) erro
 func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, fits fit, d *policy.Decision) *Problem {
 	if !g.known || g.closed {
 		return stateUnknown()
+	}
+	if !g.cfg.Holds(a.subject) {
+		return credentialEnded()
 	}
 	subject, ok := set.Employee(a.employee)
 	if !ok {

@@ -43,38 +43,41 @@ const directoryTime = 3 * time.Second
 // Dial rings the subject's own phone which, once answered, calls the number, if he may call it. It returns when the phone is being rung.
 func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dialled, error) {
 	a := g.newAct(s, policy.Dial, ask.Door)
-	set := g.policy.Load()
-	subject, ok := set.Employee(a.employee)
-	if !ok {
-		return mask.Dialled{}, refusedSubject()
-	}
-	number := ask.Number
-	if ask.Employee != "" {
-		ref, ok := set.Employee(ask.Employee)
-		if !ok {
-			return mask.Dialled{}, noSuchEmployee()
+	defer a.stop()
+	var set *policy.Set
+	var subject policy.Ref
+	var to Destination
+	var d policy.Decision
+	// Deciding may wait for a directory. What is found to be another policy's decision then is decided again.
+	for begun := false; !begun; {
+		set = g.policy.Load()
+		number, p := "", (*Problem)(nil)
+		if subject, number, p = g.whom(set, a, ask); p != nil {
+			return mask.Dialled{}, p
 		}
-		numbers := set.Numbers(ref)
-		if len(numbers) == 0 {
-			return mask.Dialled{}, noNumber()
+		to, d = g.DecideDial(ctx, set, subject, number)
+		g.locked(func(*call.Table) {
+			switch {
+			case g.policy.Load() != set:
+				return
+			case g.closed:
+				p = stateUnknown()
+			case !g.cfg.Holds(s):
+				p = credentialEnded()
+			default:
+				p = g.ownPhone(set, subject, a, ask.Phone)
+				if d.Reason == policy.ReasonEmergency && p != nil && p.Code == alreadySupervising().Code {
+					p = nil // his phone rings beside what it hears
+				}
+				if p == nil {
+					g.running.Add(1)
+				}
+			}
+			begun = true
+		})
+		if p != nil {
+			return mask.Dialled{}, p
 		}
-		number = numbers[0]
-	}
-	to, d := g.DecideDial(ctx, set, subject, number)
-	var p *Problem
-	closed := false
-	g.locked(func(*call.Table) {
-		closed = g.closed
-		a.phone = ""
-		if p = g.ownPhone(set, subject, a, ask.Phone); p == nil && !closed {
-			g.running.Add(1)
-		}
-	})
-	switch {
-	case closed:
-		return mask.Dialled{}, stateUnknown()
-	case p != nil:
-		return mask.Dialled{}, p
 	}
 	defer g.running.Done()
 	e := a.entry(audit.Decided, set, d)
@@ -114,6 +117,26 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 	return mask.Dialled{ID: a.id, Phone: a.phone}, nil
 }
 
+// whom tells who asks, and what number he wants dialled.
+func (g *Gate) whom(set *policy.Set, a *act, ask DialAsk) (subject policy.Ref, number string, p *Problem) {
+	subject, ok := set.Employee(a.employee)
+	if !ok {
+		return subject, "", refusedSubject()
+	}
+	if ask.Employee == "" {
+		return subject, ask.Number, nil
+	}
+	ref, ok := set.Employee(ask.Employee)
+	if !ok {
+		return subject, "", noSuchEmployee()
+	}
+	numbers := set.Numbers(ref)
+	if len(numbers) == 0 {
+		return subject, "", noNumber()
+	}
+	return subject, numbers[0], nil
+}
+
 // ring carries out what was decided. What has been written down is carried out, though ctx may have ended meanwhile.
 func (g *Gate) ring(ctx context.Context, set *policy.Set, subject policy.Ref, a *act, to Destination) error {
 	o := pbx.Call{
@@ -139,14 +162,13 @@ type Destination struct {
 // DecideDial says whether the subject may have a number dialled, which every door has to ask before it lets one be. A directory that has to
 // ask elsewhere first is waited for when the answer depends on it, but no longer than ctx and some seconds; then he is no client.
 func (g *Gate) DecideDial(ctx context.Context, set *policy.Set, subject policy.Ref, text string) (Destination, policy.Decision) {
-	to := g.destination(set, text)
-	d := set.DecideDial(subject, &to.Destination)
-	if d.Allowed || to.client != clients.Unknown || to.asked == "" {
+	to, d := g.decideNow(set, subject, text)
+	if d.Reason != policy.ReasonNotClient || to.client != clients.Unknown || to.asked == "" {
 		return to, d
 	}
 	changed := g.wait(to.asked)
 	defer g.unwait(to.asked, changed)
-	if to = g.destination(set, text); to.client == clients.Unknown { // it may have been told meanwhile
+	if to, d = g.decideNow(set, subject, text); to.client == clients.Unknown { // it may have been told meanwhile
 		timer := time.NewTimer(directoryTime)
 		defer timer.Stop()
 		select {
@@ -154,9 +176,30 @@ func (g *Gate) DecideDial(ctx context.Context, set *policy.Set, subject policy.R
 		case <-timer.C:
 		case <-ctx.Done():
 		}
-		to = g.destination(set, text)
+		to, d = g.decideNow(set, subject, text)
 	}
-	return to, set.DecideDial(subject, &to.Destination)
+	return to, d
+}
+
+// decideNow decides by what is known now. A prefix may be taken off by the PBX or be part of a short number: what is granted is the one reading
+// that is the likeliest, and what is excluded is every reading that there is.
+func (g *Gate) decideNow(set *policy.Set, subject policy.Ref, text string) (Destination, policy.Decision) {
+	to := g.destination(set, text)
+	d := set.DecideDial(subject, &to.Destination)
+	if d.Reason == policy.ReasonEmergency || d.Reason == policy.ReasonExcluded {
+		return to, d
+	}
+	n := g.cfg.Dialling.Numbering
+	for _, reading := range n.Readings(to.dial) {
+		if full, ok := clients.Normalise(reading, n.Region); ok {
+			reading = full
+		}
+		other := set.Destination(reading)
+		if o := set.DecideDial(subject, &other); o.Reason == policy.ReasonExcluded {
+			return to, o
+		}
+	}
+	return to, d
 }
 
 // destination reads a number: formatting, a technology, a Local channel and the prefixes that the PBX takes off change nothing of whom it
@@ -168,9 +211,9 @@ func (g *Gate) destination(set *policy.Set, text string) Destination {
 	if set.Emergency(digits) || !to.Employee.IsZero() {
 		return to
 	}
-	for _, prefix := range g.cfg.Dialling.Numbering.Prefixes {
-		if rest, ok := strings.CutPrefix(digits, prefix); ok && set.Emergency(rest) {
-			to.Number = rest
+	for _, reading := range g.cfg.Dialling.Numbering.Readings(digits) {
+		if set.Emergency(reading) {
+			to.Number = reading
 			return to
 		}
 	}

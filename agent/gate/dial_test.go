@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/gate"
@@ -29,6 +30,7 @@ employees:
   col: {name: Col, phones: [PJSIP/104], numbers: ["104"], dial: {employees: true, except: {employees: [boss]}}}
   non: {name: Non, phones: [PJSIP/105], numbers: ["105"], dial: none}
   cod: {name: Cod, phones: [PJSIP/106], numbers: ["106"], dial: {numbers: ["*98", "+7495*"]}}
+  bar: {name: Bar, phones: [PJSIP/109], numbers: ["109"], dial: {to: any, except: {employees: [boss], numbers: ["100"]}}}
   boss: {name: Boss, phones: [PJSIP/107], numbers: ["107", "+79160000107"]}
   mute: {name: Mute, phones: [PJSIP/108]}
 trunks: [PJSIP/trunk]
@@ -114,6 +116,15 @@ func TestWhoMayCallWhom(t *testing.T) {
 		{"non", "112", "ok", "112", "emergency"},
 		{"non", "9112", "ok", "9112", "emergency"},
 		{"non", "1 1 2", "ok", "112", "emergency"},
+		{"non", "*679112", "ok", "*679112", "emergency"},
+		{"non", "9*67112", "ok", "9*67112", "emergency"},
+		{"bar", "103", "ok", "103", "employee"},
+		{"bar", "107", "excluded", "", "employee"},
+		{"bar", "9107", "excluded", "", "outside"},
+		{"bar", "*67107", "excluded", "", "employee"},
+		{"bar", "9*67107", "excluded", "", "employee"},
+		{"bar", "9100", "excluded", "", "outside"},
+		{"bar", "9103", "ok", "9103", "outside"},
 		{"ann", "", "bad_number", "", "outside"},
 		{"ann", "vera", "bad_number", "", "outside"},
 		{"ann", "101&102", "bad_number", "", "outside"},
@@ -264,5 +275,103 @@ func TestAClickedCallIsItsOwnersCallGoingOut(t *testing.T) {
 	}
 	if lines := o.log.all(); slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "drop") }) {
 		t.Fatalf("%q", lines)
+	}
+}
+
+// Between the question and the answer of a directory the policy may have changed: what holds when it is dialled decides.
+func TestACallIsDecidedByThePolicyThatIsInForceWhenItIsMade(t *testing.T) {
+	o, b := dialOffice(t)
+	go func() {
+		number := <-b.asked
+		o.gate.SetPolicy(set(t, strings.Replace(callers, "dial: {clients: own}", "dial: none", 1)))
+		b.learns(number)
+		o.gate.Told(number)
+	}()
+	if got := o.dials("cli", "8 916 000 00 01"); got != "no_right" || len(o.pbx.calls) != 0 {
+		t.Fatalf("%s, %d calls", got, len(o.pbx.calls))
+	}
+}
+
+func TestAnEmergencyCallGoesOutFromAPhoneThatSupervises(t *testing.T) {
+	o := newOffice(t, house+"emergency: [\"112\"]\n")
+	o.talk("x", ivanov, "PJSIP/101")
+	o.active("dora", "spy", "anna")
+	if got := o.dials("dora", "112"); got != "ok" {
+		t.Fatal(got)
+	}
+}
+
+func TestWhatACredentialThatHasEndedAskedForIsNotBegun(t *testing.T) {
+	holds := true
+	var mu sync.Mutex
+	o := newOffice(t, callers+"roles: {boss: {listen: true, intercept: {to: any}}}\nassign: [{role: boss, to: [ann]}]\n", func(c *gate.Config) {
+		c.Holds = func(auth.Subject) bool { mu.Lock(); defer mu.Unlock(); return holds }
+		c.Dialling.Context = "phones"
+	})
+	o.talk("x", ivanov, "PJSIP/102")
+	o.rings("y", ivanov, "PJSIP/103")
+	id := o.active("ann", "spy", "cli")
+	mu.Lock()
+	holds = false
+	mu.Unlock()
+	for what, got := range map[string]string{
+		"a mode": o.change("ann", id, "barge"), "a call": o.dials("ann", "103"),
+	} {
+		if got != "credential_ended" {
+			t.Errorf("%s: %s", what, got)
+		}
+	}
+	o.refused("credential_ended", "ann", "whisper", "cli")
+	o.refused("credential_ended", "ann", "intercept", "mix")
+	if len(o.pbx.calls)+len(o.pbx.takes) > 0 || len(o.pbx.rung) != 1 {
+		t.Error("something was ordered")
+	}
+}
+
+// A directory that has forgotten what it knew is asked again before a call that is being taken is let go of; one that says otherwise is heard at
+// once.
+func TestAnInterceptOutlivesAMomentInWhichNobodyKnowsTheClient(t *testing.T) {
+	for name, c := range map[string]struct {
+		then   func(b *book)
+		reason string
+	}{
+		"the same again":        {func(b *book) { b.learns(ivanov) }, ""},
+		"another is his":        {func(b *book) { b.slow[ivanov] = clients.Client{Number: ivanov, Responsible: "fay"}; b.learns(ivanov) }, "not_client"},
+		"he is nobody's client": {func(b *book) { b.mu.Lock(); delete(b.slow, ivanov); b.mu.Unlock() }, "not_client"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &book{known: map[string]clients.Client{ivanov: {Number: ivanov, Name: "Ivanov", Responsible: "gus"}}, slow: map[string]clients.Client{}, asked: make(chan string, 16)}
+			o := newOffice(t, house, func(c *gate.Config) { c.Clients = b })
+			o.pbx.silent = true
+			o.rings("x", ivanov, "PJSIP/101")
+			w := o.watch("gus")
+			id := o.must("gus", "intercept", "anna")
+			o.log.until(t, "take")
+			b.mu.Lock()
+			b.slow[ivanov] = b.known[ivanov]
+			delete(b.known, ivanov)
+			b.mu.Unlock()
+			o.gate.Told("")
+			c.then(b)
+			o.gate.Told(ivanov)
+			if c.reason != "" {
+				if got := w.act(id, "ended"); got != c.reason {
+					t.Fatal(got)
+				}
+				return
+			}
+			o.pbx.pickUp(o.pbx.takes[0])
+			w.act(id, "taken")
+		})
+	}
+}
+
+func TestMeTellsWhetherOneMayDial(t *testing.T) {
+	o, _ := dialOffice(t)
+	for employee, want := range map[string]bool{"ann": true, "cli": true, "non": false, "mute": false} {
+		me, err := o.gate.Me(who(employee))
+		if err != nil || slices.Contains(me.Actions, "dial") != want {
+			t.Errorf("%s: %v %v", employee, me.Actions, err)
+		}
 	}
 }

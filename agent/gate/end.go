@@ -75,7 +75,7 @@ func (g *Gate) forgetLocked(a *act) {
 	delete(g.byLeg, a.snoop)
 	delete(g.byLeg, a.nextSnoop)
 	delete(g.byLeg, a.lastSnoop)
-	for _, timer := range [...]*time.Timer{a.leaving, a.lost, a.expiry} {
+	for _, timer := range [...]*time.Timer{a.leaving, a.lost, a.expiry, a.doubt} {
 		if timer != nil {
 			timer.Stop()
 		}

@@ -58,6 +58,10 @@ type Config struct {
 
 	Dialling Dialling
 
+	// Holds reports whether a subject's credential still does; nil: it does. It is asked once more when what he wants is begun, since a request
+	// may have taken its time on the way. It is called under the gate's lock and must not wait.
+	Holds func(auth.Subject) bool
+
 	Estate Estate // what an Earshot before this one has left; taken up at the first resync
 
 	Lease       time.Duration // how long a supervision may outlive Earshot; 30 s
@@ -109,6 +113,9 @@ func New(cfg Config) *Gate {
 	}
 	if cfg.Listening == 0 {
 		cfg.Listening = 2 * time.Second
+	}
+	if cfg.Holds == nil {
+		cfg.Holds = func(auth.Subject) bool { return true }
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -61,8 +62,12 @@ func (g *Gate) interceptGround(t *call.Table, set *policy.Set, a *act, l *call.L
 	if o := foremost(g.scratch.peers); o != nil {
 		_, outside = g.introduce(set, o)
 	}
+	a.unsure = false
 	if outside != "" {
 		r.Responsible = g.responsible(set, outside)
+		if _, answer := g.cfg.Clients.Find(outside.Digits()); answer == clients.Unknown {
+			a.unsure = true
+		}
 	}
 	d := set.Decide(r)
 	switch {
@@ -199,6 +204,9 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 	}
 	set := g.policy.Load()
 	d := g.ground(t, set, a)
+	if !d.Allowed && d.Reason == policy.ReasonNotClient && a.unsure && g.waits(a) {
+		return
+	}
 	if !d.Allowed {
 		reason := notForThisCall("").Code
 		if told := g.told(set, a, d); told.Pairwise {
@@ -207,12 +215,26 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 		a.finish(ending{reason: reason, revoked: true, ground: d, set: set, at: time.Now()})
 		return
 	}
+	if a.doubt != nil {
+		a.doubt.Stop()
+		a.doubt = nil
+	}
 	if a.supervision {
 		g.note(set, a, d)
 	}
 	if a.supervision && g.known {
 		g.alone(t, a, l)
 	}
+}
+
+// waits reports whether an intercept goes on for a moment although nobody can say whose client it is: a directory that has forgotten what it
+// knew, because it was told that something has changed, is being asked again. Caller holds the lock.
+func (g *Gate) waits(a *act) bool {
+	if a.doubt == nil {
+		a.doubted = time.Now().Add(directoryTime)
+		a.doubt = g.after(a, directoryTime, func(t *call.Table) { g.reconsider(t, a) })
+	}
+	return time.Now().Before(a.doubted)
 }
 
 // note writes down who has come within earshot of a supervision that goes on, since its record so far does not name him. It ends when that

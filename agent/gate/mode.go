@@ -59,6 +59,9 @@ func (g *Gate) admitMode(s auth.Subject, id string, action policy.Action) (a *ac
 		case !g.known || g.closed:
 			p = stateUnknown()
 			return
+		case !g.cfg.Holds(s):
+			p = credentialEnded()
+			return
 		case a.state != stateActive:
 			p = notActive()
 			return

@@ -98,6 +98,10 @@ func pbxFailed(cause error) *Problem {
 	return &Problem{Kind: Unavailable, Code: "pbx_failed", Text: "The PBX did not carry it out, and the mode is as it was; the log says why.", cause: cause}
 }
 
+func credentialEnded() *Problem {
+	return &Problem{Kind: Refused, Code: reasonCredential, Text: reasonTexts[reasonCredential]}
+}
+
 func noNumber() *Problem {
 	return &Problem{Kind: Conflict, Code: "no_number", Text: "The policy has no number of that employee's."}
 }
