@@ -352,8 +352,14 @@ func TestAnInterceptOutlivesAMomentInWhichNobodyKnowsTheClient(t *testing.T) {
 			delete(b.known, ivanov)
 			b.mu.Unlock()
 			o.gate.Told("")
+			if o.gate.Ending(id) {
+				t.Fatal("it ends though nobody has said anything else")
+			}
 			c.then(b)
 			o.gate.Told(ivanov)
+			if o.gate.Ending(id) != (c.reason != "") {
+				t.Fatal("what was said then does not decide")
+			}
 			if c.reason != "" {
 				if got := w.act(id, "ended"); got != c.reason {
 					t.Fatal(got)

@@ -91,6 +91,12 @@ func (g *Gate) plainly(t *call.Table, set *policy.Set, owner policy.Ref, l *call
 	}
 }
 
+// Ending reports whether an act has to end, or has ended.
+func (g *Gate) Ending(id string) (ending bool) {
+	g.locked(func(*call.Table) { a := g.acts[id]; ending = a == nil || a.ended })
+	return ending
+}
+
 // Parts is of how many legs something is kept.
 func (g *Gate) Parts() (n int) {
 	g.locked(func(*call.Table) { n = len(g.parts) })
