@@ -11,7 +11,7 @@ import (
 
 // Config is a directory of one or several sources. The zero value has none, so that nobody is a client.
 type Config struct {
-	Region   string         `yaml:"region"`   // how numbers without a country code are read ("RU", ISO 3166)
+	Region   string         `yaml:"region"`   // how numbers without a country code are read ("RU", ISO 3166); empty: as the first YAML file that says it
 	Prefixes []string       `yaml:"prefixes"` // what the PBX takes off a dialled number: see Numbering
 	Sources  []SourceConfig `yaml:"sources"`  // the first that has a number says whose it is
 }
@@ -153,6 +153,7 @@ func (c *Config) Check() ([]*Directory, error) {
 		return nil, err
 	}
 	var directories []*Directory
+	region := c.region()
 	for i := range c.Sources {
 		s := &c.Sources[i]
 		switch {
@@ -166,15 +167,31 @@ func (c *Config) Check() ([]*Directory, error) {
 			if _, err := s.Pushed.readToken(); err != nil {
 				errs = append(errs, fmt.Errorf("clients: %s: %w", s.Name, err))
 			}
-			errs = append(errs, checkJournal(s.Pushed, c.Region))
+			errs = append(errs, checkJournal(s.Pushed, region))
 		default:
-			d, err := s.open(c.Region)
+			d, err := s.open(region)
 			if errs = append(errs, err); err == nil {
 				directories = append(directories, d)
 			}
 		}
 	}
 	return directories, errors.Join(errs...)
+}
+
+// region is how the numbers of all sources are read: Region, or what the first file that says one says, so that it need not be said twice. It
+// is the same for the sources above that file: one that could not read a number would pass it over, and one below might grant what it denies.
+func (c *Config) region() string {
+	if c.Region != "" {
+		return c.Region
+	}
+	for i := range c.Sources {
+		if s := &c.Sources[i]; s.File != "" {
+			if region := regionOf(s.File); region != "" {
+				return region
+			}
+		}
+	}
+	return ""
 }
 
 // open opens the source when it is a file.

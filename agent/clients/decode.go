@@ -54,6 +54,24 @@ func parse(name string, data []byte, o Options) (*book, error) {
 	return newBook(d.region, slices.Clip(d.list), d.index), nil
 }
 
+// regionOf is the region that a YAML file says. It is empty when the file says none or cannot be used; why is told when it is opened.
+func regionOf(path string) string {
+	file, err := open(path, func(name string, data []byte) (*book, error) {
+		d := decoder{Reader: strict.NewReader(name)}
+		var region, list *yaml.Node
+		if n := d.Document(data); n != nil && n.Kind == yaml.MappingNode && d.Fields(n, rootKeys, &region, &list) && region != nil {
+			d.region, _ = d.Text(region)
+		}
+		return &book{region: d.region}, d.Err()
+	})
+	if err != nil || !knownRegion(file.Region()) {
+		return ""
+	}
+	return file.Region()
+}
+
+var rootKeys = []string{"region", "clients"}
+
 func (d *decoder) root(n *yaml.Node) {
 	if n == nil {
 		return
@@ -63,7 +81,7 @@ func (d *decoder) root(n *yaml.Node) {
 		return
 	}
 	var region, list *yaml.Node
-	if !d.Fields(n, []string{"region", "clients"}, &region, &list) {
+	if !d.Fields(n, rootKeys, &region, &list) {
 		return
 	}
 	if region != nil {

@@ -34,12 +34,13 @@ var ErrNoSource = errors.New("clients: no such source")
 
 // New opens the sources of a configuration. It opens no connection. What is wrong is told all at once.
 func New(c Config, env Environment) (*Sources, error) {
-	s := &Sources{numbering: Numbering{Region: c.Region, Prefixes: c.Prefixes}, env: env.complete(), remotes: map[string]*Remote{}}
+	s := &Sources{numbering: Numbering{Prefixes: c.Prefixes}, env: env.complete(), remotes: map[string]*Remote{}}
 	var errs []error
 	for _, f := range c.Faults() {
 		errs = append(errs, f)
 	}
 	if len(errs) == 0 {
+		s.numbering.Region = c.region()
 		for i := range c.Sources {
 			errs = append(errs, s.open(&c.Sources[i]))
 		}
@@ -79,9 +80,6 @@ func (s *Sources) open(c *SourceConfig) error {
 		d, err := c.open(region)
 		if err != nil {
 			return err
-		}
-		if s.numbering.Region == "" {
-			s.numbering.Region = d.Region() // the file's own, so that it need not be said twice
 		}
 		met := s.env.Metrics.of(c.Name)
 		met.holds(d.Len())

@@ -112,6 +112,62 @@ func TestTheFirstSourceThatHasANumberSaysWhoseItIs(t *testing.T) {
 	}
 }
 
+// Read without the region, a number in the national form would be a stranger to the CRM, and the file below would say whose it is.
+func TestTheRegionOfAFileIsThatOfTheSourcesAboveItToo(t *testing.T) {
+	const national, full = "89160000001", "+79160000001"
+	journal := filepath.Join(t.TempDir(), "pushed.jsonl")
+	c := clients.Config{Sources: []clients.SourceConfig{
+		{Name: "pushed", Pushed: clients.PushedConfig{File: journal, TokenFile: file(t, "a-t0ken-that-is-l0ng\n")}},
+		{Name: "crm", HTTP: plain()},
+		{Name: "list", File: file(t, "- {number: \"89160000002\", name: In the list}\n")},
+		{Name: "csv", CSV: clients.CSVFile{File: file(t, "number,name\n89160000003,In CSV\n")}},
+		{Name: "file", File: file(t, "region: RU\nclients: [{number: \"89160000001\", name: In the file, responsible: anna}]\n")},
+		{Name: "abroad", File: file(t, "region: GB\nclients: [{number: \"020 7946 0958\", name: Abroad}]\n")},
+	}}
+	directories, err := c.Check()
+	if err != nil || len(directories) != 4 {
+		t.Fatalf("Check: %d directories, %v", len(directories), err)
+	}
+	for i, want := range []string{"RU", "RU", "RU", "GB"} {
+		if got := directories[i].Region(); got != want {
+			t.Errorf("directory %d is read as of %q, not %s", i, got, want)
+		}
+	}
+	asked := make(chan string, 10)
+	s, changes := openSources(t, c, clients.Environment{Transport: within(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Query().Get("phone")
+		answer(answerVera)(w, r)
+	})})
+	if region := s.Numbering().Region; region != "RU" {
+		t.Errorf("the numbering is of %q", region)
+	}
+	if c, a := s.Find(national); a != clients.Unknown {
+		t.Fatalf("before the CRM has answered: %v, %q", a, c.Name)
+	}
+	if got := <-asked; got != full {
+		t.Errorf("the CRM was asked about %q", got)
+	}
+	<-changes
+	if c, a := s.Find(national); a != clients.Found || c.Name != "Vera" {
+		t.Errorf("%v, %q", a, c.Name)
+	}
+	if err := s.Pushed().Put(context.Background(), []clients.Client{{Number: national, Name: "Pushed"}}); err != nil {
+		t.Fatal(err)
+	}
+	if c, a := s.Find(full); a != clients.Found || c.Name != "Pushed" {
+		t.Errorf("%v, %q", a, c.Name)
+	}
+	<-changes
+	if _, err := c.Check(); err != nil {
+		t.Errorf("with a client pushed: %v", err)
+	}
+
+	c.Region = "GB"
+	if _, err := c.Check(); err == nil || !strings.Contains(err.Error(), "this is no possible telephone number") {
+		t.Errorf("the region of the configuration is not above those of files: %v", err)
+	}
+}
+
 func TestEachFileOfTheSourcesIsReadAnew(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
