@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -85,7 +86,16 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		if !mute {
 			f.send <- fmt.Sprintf(`{"type":"BridgeCreated","timestamp":"2026-11-22T01:00:01.000+0000","bridge":{"id":%q,"bridge_type":"mixing","channels":[]},"application":"earshot"}`, b.BridgeID)
 		}
-	case strings.HasSuffix(r.URL.Path, "/variable"):
+	case strings.HasSuffix(r.URL.Path, "/snoop"):
+		var b struct{ SnoopID string }
+		if err := json.NewDecoder(r.Body).Decode(&b); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		channel := strings.Replace(oneChannel, `"1.1"`, strconv.Quote(b.SnoopID), 1)
+		_, _ = fmt.Fprint(w, channel)
+		f.send <- `{"type":"StasisStart","timestamp":"2026-11-22T01:00:01.000+0000","args":[],"channel":` + channel + `,"application":"earshot"}`
+	case strings.HasSuffix(r.URL.Path, "/variable") && r.Method == http.MethodGet:
 		_, _ = fmt.Fprint(w, `{"value":""}`)
 	case strings.HasPrefix(r.URL.Path, "/ari/applications/"):
 		_, _ = fmt.Fprint(w, `{"name":"earshot"}`)

@@ -24,19 +24,29 @@ const settleTime = 100 * time.Millisecond
 
 // Swap carries out a Swap order. The directions of a snoop are fixed, so there are two for a moment. The new one joins muted, or the supervisor
 // would hear the call twice; once the old one has left the bridge, joining again without the mute lifts it (ARI's unmute does not: it is
-// about the channel and not about its place in the bridge). When something goes wrong the new snoop is hung up, and the old one is in the
-// bridge as before unless Asterisk could not be reached at all.
+// about the channel and not about its place in the bridge). From then on the new one is what is heard, so the old one is hung up whether or
+// not ctx has ended meanwhile. When something goes wrong the new snoop is hung up, and the old one is in the bridge as before unless
+// Asterisk could not be reached at all.
 func (l *Link) Swap(ctx context.Context, o Swap) error {
 	err := l.join(ctx, o)
-	if err != nil {
-		back := context.WithoutCancel(ctx)
-		ctx, cancel := context.WithTimeout(back, enterTime)
-		defer cancel()
-		return errors.Join(err,
+	if err == nil {
+		err = afterwards(ctx, func(ctx context.Context) error { return unlessGone(l.rest.Hangup(ctx, string(o.Old), "normal")) })
+	}
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, afterwards(ctx, func(ctx context.Context) error {
+		return errors.Join(
 			unlessGone(l.rest.Hangup(ctx, string(o.New), "normal")),
 			unlessGone(l.rest.AddChannel(ctx, string(o.Bridge), []string{string(o.Old)}, ari.AddOptions{AbsorbDTMF: true})))
-	}
-	return unlessGone(l.rest.Hangup(ctx, string(o.Old), "normal"))
+	}))
+}
+
+// afterwards does what must be done though ctx may have ended, within enterTime.
+func afterwards(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enterTime)
+	defer cancel()
+	return do(ctx)
 }
 
 // join brings the new snoop to the place of the old one.
