@@ -6,8 +6,9 @@
 // deleted, could not be read or belongs to another generation reads as "no", and [Cache.Age] tells how old the answer may be, so
 // that a caller refuses what it cannot verify.
 //
-// Earshot keeps in it the sessions that package auth makes. Look-ups wait for a directory of clients that is asked by HTTP. The overlay is not
-// asked in any decision yet: that needs numbers of generations that outlast a restart, so what is set there has no effect.
+// Earshot keeps in it the sessions that package auth makes, and look-ups: what the HTTP sources of package clients answered, with names of
+// clients and ids of employees in the clear. The overlay is not asked in any decision yet: that needs numbers of generations that outlast a
+// restart, so what is set there has no effect.
 //
 // # Keys in Redis
 //
