@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -105,6 +106,9 @@ func (g *Gate) swap(a *act) error {
 	ctx, cancel := context.WithTimeout(a.ctx, swapTime)
 	defer cancel()
 	err := g.cfg.PBX.Swap(ctx, o)
+	if errors.Is(err, pbx.ErrBetweenModes) {
+		g.finish(a, ending{reason: reasonPBX, err: err}) // and what is left of it dies with its lease
+	}
 	e := g.settleMode(a, err == nil)
 	if rec := g.record(e); rec != nil {
 		g.finish(a, ending{reason: reasonNotRecorded, err: rec})

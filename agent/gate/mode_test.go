@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
@@ -99,6 +100,22 @@ func TestAnOldSnoopThatIsSeenForAMomentLongerIsNoStranger(t *testing.T) {
 	}
 	o.pbx.late = false
 	o.active("dora", "spy", "anna")
+}
+
+func TestASupervisionThatIsBetweenTwoModesEnds(t *testing.T) {
+	o := newOffice(t, modes)
+	o.talk("x", "PJSIP/trunk", "PJSIP/101")
+	w := o.watch("dora")
+	id := o.active("dora", "spy", "anna")
+	o.pbx.failing("swap", fmt.Errorf("%w: 500", pbx.ErrBetweenModes))
+	if got := o.change("dora", id, "barge"); got != "no_such_supervision" {
+		t.Fatal(got)
+	}
+	if reason := w.act(id, "ended"); reason != "pbx_failed" {
+		t.Fatal(reason)
+	}
+	o.log.until(t, "record failed pbx_failed")
+	o.log.until(t, "record ended pbx_failed")
 }
 
 func TestAModeThatIsRefusedLeavesTheSupervisionAsItIs(t *testing.T) {

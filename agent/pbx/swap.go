@@ -3,6 +3,7 @@ package pbx
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -35,12 +36,19 @@ func (l *Link) Swap(ctx context.Context, o Swap) error {
 	if err == nil {
 		return nil
 	}
-	return errors.Join(err, afterwards(ctx, func(ctx context.Context) error {
+	undone := afterwards(ctx, func(ctx context.Context) error {
 		return errors.Join(
 			unlessGone(l.rest.Hangup(ctx, string(o.New), "normal")),
 			unlessGone(l.rest.AddChannel(ctx, string(o.Bridge), []string{string(o.Old)}, ari.AddOptions{AbsorbDTMF: true})))
-	}))
+	})
+	if undone != nil {
+		return fmt.Errorf("%w: %w", ErrBetweenModes, errors.Join(err, undone))
+	}
+	return err
 }
+
+// ErrBetweenModes means that a swap was neither made nor undone: nobody can say to whom the supervisor's voice goes.
+var ErrBetweenModes = errors.New("a change of mode was neither made nor undone")
 
 // afterwards does what must be done though ctx may have ended, within enterTime.
 func afterwards(ctx context.Context, do func(context.Context) error) error {
