@@ -91,7 +91,7 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	if err9 == nil {
 		a.clients, err5 = clients.New(cfg.sources(), clients.Environment{
 			Cache: a.cache, Known: a.hasEmployee, Metrics: clients.NewMetrics(a.reg), Report: a.sourceFails,
-			OnChange: func(number string) { a.gate.Told(number) },
+			OnChange: func(number string) { a.gate.Learned(number) },
 		})
 	}
 	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9); err != nil {

@@ -181,7 +181,7 @@ func TestADirectoryThatHasToAskIsWaitedForAndNeverGuessed(t *testing.T) {
 	go func() {
 		number := <-b.asked
 		b.learns(number)
-		o.gate.Told(number)
+		o.gate.Learned(number)
 	}()
 	if got := o.dials("cli", "8 916 000 00 01"); got != "ok" {
 		t.Fatal(got)
@@ -285,7 +285,7 @@ func TestACallIsDecidedByThePolicyThatIsInForceWhenItIsMade(t *testing.T) {
 		number := <-b.asked
 		o.gate.SetPolicy(set(t, strings.Replace(callers, "dial: {clients: own}", "dial: none", 1)))
 		b.learns(number)
-		o.gate.Told(number)
+		o.gate.Learned(number)
 	}()
 	if got := o.dials("cli", "8 916 000 00 01"); got != "no_right" || len(o.pbx.calls) != 0 {
 		t.Fatalf("%s, %d calls", got, len(o.pbx.calls))
@@ -351,12 +351,12 @@ func TestAnInterceptOutlivesAMomentInWhichNobodyKnowsTheClient(t *testing.T) {
 			b.slow[ivanov] = b.known[ivanov]
 			delete(b.known, ivanov)
 			b.mu.Unlock()
-			o.gate.Told("")
+			o.gate.Learned("")
 			if o.gate.Ending(id) {
 				t.Fatal("it ends though nobody has said anything else")
 			}
 			c.then(b)
-			o.gate.Told(ivanov)
+			o.gate.Learned(ivanov)
 			if o.gate.Ending(id) != (c.reason != "") {
 				t.Fatal("what was said then does not decide")
 			}

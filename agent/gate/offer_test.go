@@ -142,14 +142,14 @@ func TestAClientWhoIsKnownLaterIsOfferedThen(t *testing.T) {
 	}
 	seer.all()
 	b.learns(<-b.asked)
-	o.gate.Told(other)
+	o.gate.Learned(other)
 	if v := w.incoming(); !v.CanAccept || v.Client.Name != "Late Ltd" {
 		t.Fatalf("%+v", v)
 	}
 	if m := seer.next(); m.Type != gate.MessageEmployee || m.Employee.Calls[0].Peer.Name != "Late Ltd" {
 		t.Fatalf("%+v", m)
 	}
-	o.gate.Told("+79990000000")
+	o.gate.Learned("+79990000000")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if m, err := seer.Next(ctx); err == nil {

@@ -62,7 +62,7 @@ func newCRMWorld(t testing.TB, pushed string, options ...option) *crmWorld {
 	c.sources, err = clients.New(c.config, clients.Environment{
 		Cache:    cache.NewMemory(cache.Options{}),
 		Known:    func(id string) bool { _, ok := c.gate.Policy().Employee(id); return ok },
-		OnChange: func(number string) { c.gate.Told(number) },
+		OnChange: func(number string) { c.gate.Learned(number) },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -29,9 +29,9 @@ func (g *Gate) unwait(number string, c chan struct{}) {
 	}
 }
 
-// Told is called by the directory when something else is known of a number than before, and with none when that may be so of any: those who
+// Learned is called by the directory when something else is known of a number than before, and with none when that may be so of any: those who
 // wait are told, and what rests on whose client he is is decided anew and shown.
-func (g *Gate) Told(number string) {
+func (g *Gate) Learned(number string) {
 	g.waiting.Lock()
 	for n, all := range g.awaited {
 		if number != "" && n != number {
