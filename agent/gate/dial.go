@@ -37,7 +37,7 @@ const (
 	destOutside   = "outside"
 )
 
-// directoryTime is how long a request to dial waits for a directory that has to ask a foreign system first.
+// directoryTime is how long a request to dial, or an intercept that is under way, waits for a directory that has to ask a foreign system first.
 const directoryTime = 3 * time.Second
 
 // Dial rings the subject's own phone which, once answered, calls the number, if he may call it. It returns when the phone is being rung.
@@ -112,7 +112,7 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 	case e.Reason == reasonUnreachable:
 		return mask.Dialled{}, phoneUnreachable(a.id, err)
 	case err != nil:
-		return mask.Dialled{}, pbxFailed(err)
+		return mask.Dialled{}, notCalled(a.id, err)
 	}
 	return mask.Dialled{ID: a.id, Phone: a.phone}, nil
 }

@@ -114,6 +114,10 @@ func clientUnknown(id string) *Problem {
 	return &Problem{Kind: Unavailable, Code: "client_unknown", ID: id, Text: "You may call clients, and the directory of clients does not answer whether this is one; try again shortly."}
 }
 
+func notCalled(id string, cause error) *Problem {
+	return &Problem{Kind: Unavailable, Code: reasonPBX, ID: id, Text: reasonTexts[reasonPBX], cause: cause}
+}
+
 func phoneUnreachable(id string, cause error) *Problem {
 	return &Problem{Kind: Conflict, Code: reasonUnreachable, ID: id, Text: reasonTexts[reasonUnreachable], cause: cause}
 }
