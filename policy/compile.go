@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"hash/fnv"
 	"strconv"
 	"time"
@@ -17,6 +18,7 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	c := &compiler{
 		at: at, tables: &tables{protectors: map[uint32]RuleID{}},
 		employeeAt: map[string]claim{}, departmentAt: map[string]int{}, groupAt: map[string]int{}, roleAt: map[string]int{},
+		lineAt: map[string]int{}, timeAt: map[string]*windowNamed{}, windowAt: map[string]uint16{},
 		interned: map[string]uint32{}, shortHit: map[string]bool{},
 	}
 	for i, f := range files {
@@ -35,10 +37,13 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	c.organise()
 	c.claims()
 	c.settings()
+	c.times()
+	c.staff()
 	c.rights()
 	c.dialRights()
 	c.assign()
 	c.protect()
+	c.idle()
 	c.warnings.sort(c.files)
 	if err := c.problems.err(c.files); err != nil {
 		return nil, c.warnings, err
@@ -66,13 +71,16 @@ type compiler struct {
 	departmentAt map[string]int   // places by id, as the next two
 	groupAt      map[string]int
 	roleAt       map[string]int
+	lineAt       map[string]int
+	timeAt       map[string]*windowNamed
+	windowAt     map[string]uint16 // by content
 	interned     map[string]uint32 // lists, by content
 	shortHit     map[string]bool   // patterns without a plus: whether an employee's number begins so
 	location     *time.Location
 	timezone     claim
 
 	departmentSize []int
-	candidates     struct{ people, departments, groups, roles []string } // for suggestions, made on demand
+	candidates     struct{ people, departments, groups, roles, lines, times []string } // for suggestions, made on demand
 }
 
 // claim remembers where a name, a phone or a number was first given, and by whom.
@@ -112,7 +120,7 @@ func (c *compiler) rule(file int, p position, kind ruleKind, owner uint32, key r
 
 // collect gives every employee, department, group and role its place, so that later steps can refer to any of them.
 func (c *compiler) collect() {
-	sum := fnv.New32a()
+	sum, lineSum := fnv.New32a(), fnv.New32a()
 	for file, f := range c.sources {
 		for i := range f.employees {
 			e := &f.employees[i]
@@ -123,9 +131,7 @@ func (c *compiler) collect() {
 			}
 			c.ids = append(c.ids, e.id.text)
 			c.names = append(c.names, e.name)
-			// The length goes in too, so that the ids ab, c and a, bc do not make one sum.
-			_, _ = sum.Write(binary.AppendUvarint(nil, uint64(len(e.id.text))))
-			_, _ = sum.Write([]byte(e.id.text))
+			addID(sum, e.id.text)
 		}
 		for _, d := range f.departments {
 			c.once(c.departmentAt, d.id, len(c.departments), file, "department")
@@ -135,12 +141,23 @@ func (c *compiler) collect() {
 			c.once(c.groupAt, g.id, len(c.groups), file, "group")
 			c.groups = append(c.groups, span{})
 		}
+		for _, l := range f.lines {
+			c.once(c.lineAt, l.id, len(c.lines), file, "line")
+			c.lines = append(c.lines, lineRow{id: l.id.text, name: l.name, queue: l.queue.text})
+			addID(lineSum, l.id.text)
+		}
 		for _, r := range f.roles {
 			c.once(c.roleAt, r.id, len(c.roleNames), file, "role")
 			c.roleNames = append(c.roleNames, r.id.text)
 		}
 	}
-	c.tag = sum.Sum32() | 1 // never zero: the zero Ref must fit no Set
+	c.tag, c.lineTag = sum.Sum32()|1, lineSum.Sum32()|1 // never zero: the zero Ref must fit no Set
+}
+
+// addID adds an id to a sum. Its length goes in too, so that the ids ab, c and a, bc do not make one sum.
+func addID(sum hash.Hash32, id string) {
+	_, _ = sum.Write(binary.AppendUvarint(nil, uint64(len(id))))
+	_, _ = sum.Write([]byte(id))
 }
 
 func (c *compiler) once(places map[string]int, id word, place, file int, what string) {

@@ -2,30 +2,39 @@ package policy
 
 import "slices"
 
-// A Request is one question. The zero Request is refused.
+// A Request is one question. Which fields it needs the action's Matter says; the zero Request is refused.
 type Request struct {
 	Subject Ref
 	Action  Action
-	Target  Ref
+	Target  Ref     // whom it is about; of MatterLine nobody where it is about the whole line
+	Line    LineRef // of MatterLine
 
 	// With is every other employee whom the act would reach. For spy, whisper and barge: all within earshot of the call,
 	// through bridges, Local channels, conferences and other supervisions. For observe: the others on the call. For intercept:
-	// the others whose phones the call rings. Subject and Target may be among them.
+	// the others whose phones the call rings. Of what is past: the others who were on it. Subject and Target may be among them.
 	With []Ref
 
-	// Party says that the subject is himself on the call: ringing, up or on hold. It matters to observe (a party sees whom he
+	// Party says that the subject is himself on the live call: ringing, up or on hold. It matters to observe (a party sees whom he
 	// talks to) and to supervision (a party cannot supervise).
 	Party bool
 
-	// Responsible is the employee responsible for the client who calls, when the call comes from outside and its caller is a
-	// client; nobody otherwise. It matters to intercept only.
+	// Responsible is the employee responsible for the client on the other side, when that is known to be one; nobody otherwise. It
+	// matters to intercept, for a caller from outside, and to line.history and line.join.
 	Responsible Ref
+	// Access is who has access to that client beside him. It matters to line.history and line.join.
+	Access []Ref
 
 	// ProtectedNumber says that a number of the call is protected, as ProtectedNumber of the Set reports.
 	ProtectedNumber bool
 
-	// UnknownPhone says that an endpoint on the call is neither a phone nor a trunk. What follows from it the policy says.
+	// UnknownPhone says that an endpoint on the live call is neither a phone nor a trunk. What follows from it the policy says.
 	UnknownPhone bool
+
+	// Locked says that somebody who may has locked the live call against supervision.
+	Locked bool
+
+	// ReasonGiven says that the subject has said why he asks.
+	ReasonGiven bool
 }
 
 // A Decision is the answer and its ground. The zero Decision refuses.
@@ -47,6 +56,9 @@ func (s *Set) Decide(req *Request) Decision {
 	if s == nil || s.tables == nil || req == nil {
 		return Decision{}
 	}
+	if req.Action == 0 || req.Action >= Dial {
+		return s.decideOther(req)
+	}
 	if reason := s.identify(req); reason != ReasonAllowed {
 		return Decision{Reason: reason, Pairwise: true}
 	}
@@ -63,14 +75,14 @@ func (s *Set) Decide(req *Request) Decision {
 	if !req.Action.sees() && s.people[target].protected {
 		return Decision{Reason: ReasonProtected, Rule: s.protectors[target], Pairwise: true}
 	}
-	if rule := s.excludes(subject, req.Action, target); rule != 0 {
-		return Decision{Reason: ReasonExcluded, Rule: rule, Pairwise: true}
+	if rule, reason := s.excludes(subject, req, target); rule != 0 {
+		return Decision{Reason: reason, Rule: rule, Pairwise: true}
 	}
 	granted, reason := s.grants(subject, req, target)
 	if granted == 0 {
 		return Decision{Reason: reason, Pairwise: true}
 	}
-	if len(req.With) > 0 || req.Party || req.ProtectedNumber || req.UnknownPhone {
+	if len(req.With) > 0 || req.Party || req.ProtectedNumber || req.UnknownPhone || req.Locked {
 		if refusal := s.others(subject, req); refusal.Reason != ReasonAllowed {
 			return refusal
 		}
@@ -78,13 +90,11 @@ func (s *Set) Decide(req *Request) Decision {
 	return Decision{Allowed: true, Reason: ReasonAllowed, Rule: granted, Pairwise: true}
 }
 
-// identify returns why the request does not name an action and two employees of this Set, or ReasonAllowed.
+// identify returns why the request does not name two employees of this Set, or ReasonAllowed.
 func (s *Set) identify(req *Request) Reason {
 	switch {
 	case !s.known(req.Subject):
 		return ReasonUnknownSubject
-	case !req.Action.onTarget():
-		return ReasonUnknownAction
 	case !s.known(req.Target):
 		return ReasonUnknownTarget
 	}
@@ -113,8 +123,8 @@ func (s *Set) others(subject *person, req *Request) Decision {
 			if !req.Action.sees() && s.people[other.n-1].protected {
 				return Decision{Reason: ReasonProtectedOther, Rule: s.protectors[other.n-1]}
 			}
-			if rule := s.excludes(subject, req.Action, other.n-1); rule != 0 {
-				return Decision{Reason: ReasonExcludedOther, Rule: rule}
+			if rule, reason := s.excludes(subject, req, other.n-1); rule != 0 {
+				return Decision{Reason: reason.ofOther(), Rule: rule}
 			}
 		}
 	}
@@ -122,32 +132,47 @@ func (s *Set) others(subject *person, req *Request) Decision {
 	case req.Action == Intercept, req.Action == ObserveKind: // the number and the phones are about being heard, and seen by name
 	case req.ProtectedNumber:
 		return Decision{Reason: ReasonProtectedNumber, Rule: s.guardRule}
+	case supervises && req.Locked:
+		return Decision{Reason: ReasonLocked}
 	case supervises && req.UnknownPhone && !s.unknownOutside:
 		return Decision{Reason: ReasonUnknownPhone}
 	}
 	return Decision{Reason: ReasonAllowed}
 }
 
-// excludes returns the first rule that excludes the employee from the subject's action, or zero.
-func (s *Set) excludes(subject *person, action Action, who uint32) RuleID {
-	if own := subject.own; own.exclusions > 0 {
-		if rule := s.excluding(s.clauses[own.start:own.start+own.exclusions], action, who); rule != 0 {
-			return rule
-		}
+// ofOther is the reason when it comes from somebody else than the target.
+func (r Reason) ofOther() Reason {
+	if r == ReasonRequired {
+		return ReasonRequiredOther
 	}
-	if role := s.roleSpans[subject.roleSet]; role.exclusions > 0 {
-		return s.excluding(s.roleClauses[role.start:role.start+role.exclusions], action, who)
-	}
-	return 0
+	return ReasonExcludedOther
 }
 
-func (s *Set) excluding(clauses []clause, action Action, who uint32) RuleID {
-	for i := range clauses {
-		if c := &clauses[i]; c.allow.has(action) && s.contains(c.list, who) {
-			return c.rule
+// excludes returns the first rule that excludes the employee from the subject's action, and why: for good, or until he gives a reason. It
+// returns zero when there is none.
+func (s *Set) excludes(subject *person, req *Request, who uint32) (rule RuleID, reason Reason) {
+	if own := subject.own; own.exclusions > 0 {
+		rule, reason = s.excluding(s.clauses[own.start:own.start+own.exclusions], req, who)
+	}
+	if role := s.roleSpans[subject.roleSet]; role.exclusions > 0 && reason != ReasonExcluded {
+		if more, why := s.excluding(s.roleClauses[role.start:role.start+role.exclusions], req, who); rule == 0 || why == ReasonExcluded {
+			rule, reason = more, why
 		}
 	}
-	return 0
+	return rule, reason
+}
+
+func (s *Set) excluding(clauses []clause, req *Request, who uint32) (rule RuleID, reason Reason) {
+	for i := range clauses {
+		switch c := &clauses[i]; {
+		case !c.allow.has(req.Action), c.scope == scopeList && !s.contains(c.list, who):
+		case c.unless == unlessNothing:
+			return c.rule, ReasonExcluded
+		case !req.ReasonGiven && rule == 0:
+			rule, reason = c.rule, ReasonRequired
+		}
+	}
+	return rule, reason
 }
 
 // grants returns the first rule that grants the action on the target, or zero and why there is none.
@@ -174,14 +199,14 @@ func (s *Set) granting(clauses []clause, req *Request, target uint32, reason *Re
 		if !c.allow.has(req.Action) {
 			continue
 		}
-		if s.reaches(c, req.Subject.n-1, target) {
-			return c.rule
-		}
 		// Every scope of intercept but none begins with one's own clients.
-		if req.Action == Intercept {
-			if req.Responsible == req.Subject {
+		switch {
+		case s.reaches(c, req.Subject.n-1, target) || req.Action == Intercept && req.Responsible == req.Subject:
+			if c.window == 0 || s.open[c.window] {
 				return c.rule
 			}
+			*reason = ReasonNotNow
+		case req.Action == Intercept && *reason == ReasonNoRight:
 			*reason = ReasonNotClient
 		}
 	}

@@ -65,10 +65,14 @@ func (s *Set) DecideDial(subject Ref, to *Destination) Decision {
 			}
 		}
 	}
-	reason = refusedDial(to, form, own.grants, role.grants)
+	reason = s.refusedDial(to, form, own.grants, role.grants)
 	for _, clauses := range [...][]dialClause{own.grants, role.grants} {
 		for i := range clauses {
-			if s.lets(&clauses[i], subject, to, form) {
+			switch c := &clauses[i]; {
+			case !s.lets(c, subject, to, form):
+			case !s.open[c.window]:
+				reason = ReasonNotNow
+			default:
 				return Decision{Allowed: true, Reason: ReasonAllowed, Rule: clauses[i].rule, Pairwise: true}
 			}
 		}
@@ -82,7 +86,8 @@ func (s *Set) Dials(subject Ref) bool {
 		return false
 	}
 	own, role := s.dialRights(subject)
-	return len(own.grants)+len(role.grants) > 0
+	open := func(c dialClause) bool { return s.open[c.window] }
+	return slices.ContainsFunc(own.grants, open) || slices.ContainsFunc(role.grants, open)
 }
 
 // identifyDial returns the form of the number, and why it cannot be judged at all, or ReasonAllowed.
@@ -120,13 +125,13 @@ func (s *Set) dialRights(subject Ref) (own, role dialRules) {
 }
 
 // refusedDial returns why the number is refused if no grant reaches it.
-func refusedDial(to *Destination, form numberForm, grants ...[]dialClause) Reason {
+func (s *Set) refusedDial(to *Destination, form numberForm, grants ...[]dialClause) Reason {
 	if form == formCode {
 		return ReasonBadNumber
 	}
 	for _, clauses := range grants {
 		for i := range clauses {
-			if clauses[i].kind == dialClients && !to.Client {
+			if clauses[i].kind == dialClients && !to.Client && s.open[clauses[i].window] {
 				return ReasonNotClient
 			}
 		}
@@ -152,7 +157,7 @@ func (s *Set) bars(c *dialClause, to *Destination, form numberForm) (Ref, bool) 
 	return Ref{}, false
 }
 
-// lets reports whether the grant reaches the number.
+// lets reports whether the grant reaches the number, at whatever time.
 func (s *Set) lets(c *dialClause, subject Ref, to *Destination, form numberForm) bool {
 	switch {
 	case c.kind == dialNumbers:
@@ -173,9 +178,9 @@ func (s *Set) clientOf(c *clause, subject Ref, to *Destination) bool {
 		s.known(to.Responsible) && s.reaches(c, subject.n-1, to.Responsible.n-1)
 }
 
-// dialsAt returns what the roles say of dialling at a moment: for each role set its span of clauses. Nothing when no role speaks of
+// dialsNow returns what the roles say of dialling at the Set's moment: for each role set its span of clauses. Nothing when no role speaks of
 // it.
-func (s *Set) dialsAt(now int64) (spans []span, clauses []dialClause) {
+func (s *Set) dialsNow() (spans []span, clauses []dialClause) {
 	if len(s.allDials) == 0 {
 		return nil, nil
 	}
@@ -186,7 +191,7 @@ func (s *Set) dialsAt(now int64) (spans []span, clauses []dialClause) {
 		for _, exclusions := range [...]bool{true, false} {
 			for _, item := range items {
 				a := s.assigned[item]
-				if a.ends != 0 && a.ends <= now {
+				if !s.open[a.window] {
 					continue
 				}
 				rules := dialRulesOf(s.allDials, s.roleDials[a.role])

@@ -55,7 +55,7 @@ func (x *explainer) dial(subject Ref, to *Destination) {
 		if form == formCode {
 			text = "this is a feature code, and no list of numbers of %s names it"
 		}
-		x.say(EffectNone, refusedDial(to, form, own.grants, role.grants), subject, text, s.ID(subject))
+		x.say(EffectNone, s.refusedDial(to, form, own.grants, role.grants), subject, text, s.ID(subject))
 	}
 }
 
@@ -66,10 +66,14 @@ func (x *explainer) dialGrant(c *dialClause, subject Ref, to *Destination, form 
 		what += " (" + scopeNames[c.scope] + ")"
 	}
 	if x.set.lets(c, subject, to, form) {
+		if !x.set.open[c.window] {
+			x.saidBy(c, x.say(EffectNone, ReasonNotNow, subject, "lets him call %s, of which this is one, but not at this time", what))
+			return false
+		}
 		x.saidBy(c, x.say(EffectGrants, ReasonAllowed, subject, "lets him call %s: this is one", what))
 		return true
 	}
-	reason := refusedDial(to, form, []dialClause{*c})
+	reason := x.set.refusedDial(to, form, []dialClause{*c})
 	x.saidBy(c, x.say(EffectNone, reason, subject, "lets him call %s: this is none", what))
 	return false
 }

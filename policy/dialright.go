@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	dialMapKeys    = []string{"to", "clients", "employees", "numbers", "except"}
+	dialMapKeys    = []string{"to", "clients", "employees", "numbers", "except", "during", "from", "until"}
 	dialExceptKeys = []string{"employees", "numbers"}
 
 	// dialWords are whom one may call, in a word.
@@ -30,6 +30,31 @@ func (r *reader) dial(key word, n *yaml.Node, p place) *dialEntry {
 		}
 	default:
 		d.grants = r.dialTo(key, n, p, "write true or false")
+	}
+	for i := range d.grants {
+		d.grants[i].key = rightDial
+	}
+	for i := range d.except {
+		d.except[i].key = rightDial
+	}
+	return d
+}
+
+// withAll adds to what is written of dialling what the right to everything says of it.
+func withAll(d *dialEntry, rights []rightEntry) *dialEntry {
+	i := slices.IndexFunc(rights, func(e rightEntry) bool { return e.key == rightAll })
+	if i < 0 {
+		return d
+	}
+	e := &rights[i]
+	if d == nil {
+		d = &dialEntry{}
+	}
+	if e.scope == scopeAny {
+		d.grants = append(d.grants, dialPart{kind: dialAny, key: rightAll, at: e.at, scope: scopeAny, when: e.when})
+	}
+	if people := slices.DeleteFunc(slices.Clone(e.except), func(s selector) bool { return s.kind == selectLine }); len(people) > 0 {
+		d.except = append(d.except, dialPart{kind: dialEmployees, key: rightAll, at: e.exceptAt, scope: scopeList, list: people})
 	}
 	return d
 }
@@ -84,6 +109,7 @@ func (r *reader) dialList(key word, n *yaml.Node, p place, emptyHint string) []d
 
 func (r *reader) dialMap(d *dialEntry, outer word, n *yaml.Node, p place) {
 	var to, parts word
+	var when when
 	inner := p
 	r.mapping(n, p, func(key word, value *yaml.Node) {
 		inner.sub = key.text
@@ -110,6 +136,12 @@ func (r *reader) dialMap(d *dialEntry, outer word, n *yaml.Node, p place) {
 		case "except":
 			d.exceptAt = key.at
 			r.dialExcept(d, value, inner)
+		case "during":
+			when.during, _ = r.text(value, inner)
+		case "from":
+			when.from = r.date(value, inner)
+		case "until":
+			when.until = r.date(value, inner)
 		default:
 			if _, ok := dialWords[key.text]; ok {
 				r.errorf(key.at, "write to: "+key.text, "%s: unknown key %q", p, key.text)
@@ -123,6 +155,10 @@ func (r *reader) dialMap(d *dialEntry, outer word, n *yaml.Node, p place) {
 		r.errorf(parts.at, "to is for all at once: keep one", "%s: both to and %s", p, parts.text)
 	case to.text == "" && parts.text == "":
 		d.grants = append(d.grants, dialPart{kind: dialAny, at: outer.at})
+	}
+	r.whenOrder(when, p)
+	for i := range d.grants {
+		d.grants[i].when = when
 	}
 }
 
@@ -152,7 +188,7 @@ func (r *reader) dialExcept(d *dialEntry, n *yaml.Node, p place) {
 		inner.sub = p.sub + "." + key.text
 		switch key.text {
 		case "employees":
-			d.except = append(d.except, dialPart{kind: dialEmployees, at: key.at, scope: scopeList, list: r.selectors(value, inner, false)})
+			d.except = append(d.except, dialPart{kind: dialEmployees, at: key.at, scope: scopeList, list: r.selectors(value, inner, listPeople)})
 		case "numbers":
 			d.except = append(d.except, dialPart{kind: dialNumbers, at: key.at, numbers: r.numberPatterns(value, inner)})
 		default:
@@ -172,7 +208,7 @@ func (c *compiler) dialRights() {
 					c.dialOf = make([]uint32, len(c.people))
 				}
 				var s span
-				s, c.dials = c.appendDial(c.dials, file, e.dial, owner, place{"employees", e.id.text, rightNames[rightDial], ""}, ruleEmployee)
+				s, c.dials = c.appendDial(c.dials, file, e.dial, owner, placeOf("employees", e.id.text, rightDial.String()), ruleEmployee)
 				c.dialSpans = append(c.dialSpans, s)
 				c.dialOf[owner] = uint32(len(c.dialSpans))
 			}
@@ -180,7 +216,7 @@ func (c *compiler) dialRights() {
 		}
 		for i := range f.roles {
 			if r := &f.roles[i]; r.dial != nil {
-				c.roleDials[role], c.allDials = c.appendDial(c.allDials, file, r.dial, role, place{"roles", r.id.text, rightNames[rightDial], ""}, ruleRole)
+				c.roleDials[role], c.allDials = c.appendDial(c.allDials, file, r.dial, role, placeOf("roles", r.id.text, rightDial.String()), ruleRole)
 			}
 			role++
 		}
@@ -193,7 +229,7 @@ func (c *compiler) appendDial(dst []dialClause, file int, d *dialEntry, owner ui
 	for _, part := range d.except {
 		p.sub = "except." + dialKeys[part.kind]
 		if row, ok := c.dialClause(file, part, p); ok {
-			row.rule = c.rule(file, part.at, kind+1, owner, rightDial)
+			row.rule = c.rule(file, part.at, kind+1, owner, part.key)
 			dst = append(dst, row)
 			s.exclusions++
 		}
@@ -203,9 +239,10 @@ func (c *compiler) appendDial(dst []dialClause, file int, d *dialEntry, owner ui
 		c.warnf(file, d.exceptAt, "", "%s.except: nothing is excepted by this", p)
 	}
 	for _, part := range d.grants {
-		p.sub = dialKeys[part.kind]
+		p.key, p.sub = part.key.String(), dialKeys[part.kind]
 		row, _ := c.dialClause(file, part, p)
-		row.rule = c.rule(file, part.at, kind, owner, rightDial)
+		row.window = c.window(file, part.when, placeOf(p.section, p.name, part.key.String()))
+		row.rule = c.rule(file, part.at, kind, owner, part.key)
 		dst = append(dst, row)
 		s.grants++
 	}
@@ -214,7 +251,7 @@ func (c *compiler) appendDial(dst []dialClause, file int, d *dialEntry, owner ui
 
 // dialClause compiles one part and reports whether it comes to anything.
 func (c *compiler) dialClause(file int, d dialPart, p place) (dialClause, bool) {
-	row := dialClause{kind: d.kind, clause: clause{allow: rightActions[rightDial], scope: d.scope}}
+	row := dialClause{kind: d.kind, clause: clause{allow: rightDial.spec().actions, scope: d.scope}}
 	size := len(d.numbers)
 	if d.scope == scopeList {
 		row.list, size = c.list(file, d.list, p)

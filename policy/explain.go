@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // An Effect is what a statement says about a request. The zero value says nothing either way.
 type Effect uint8
@@ -81,22 +84,31 @@ func (s *Set) Explain(req Request) Explanation {
 		return e
 	}
 	e.Rule = s.Rule(e.Decision.Rule)
-	if reason := s.identify(&req); reason != ReasonAllowed {
-		text := map[Reason]string{
-			ReasonUnknownSubject: "the subject is no employee of this policy",
-			ReasonUnknownTarget:  "the target is no employee of this policy",
-			ReasonUnknownAction:  "there is no such action",
-		}[reason]
-		if reason == ReasonUnknownAction && req.Action == Dial {
-			text = "dialling is about a number and not about an employee"
-		}
-		e.Statements = []Statement{{Effect: EffectRefuses, Reason: reason, Text: text}}
+	if reason := e.Decision.Reason; unknownText(reason, req.Action) != "" {
+		e.Statements = []Statement{{Effect: EffectRefuses, Reason: reason, Text: unknownText(reason, req.Action)}}
 		return e
 	}
 	x := &explainer{set: s, req: &req}
-	x.explain()
+	if req.Action == 0 || req.Action >= Dial {
+		x.explainOther(e.Decision)
+	} else {
+		x.explain()
+	}
 	e.Statements = x.said
 	return e
+}
+
+// unknownText says what the request does not name.
+func unknownText(reason Reason, action Action) string {
+	if reason == ReasonUnknownAction && action == Dial {
+		return "dialling is about a number and not about an employee"
+	}
+	return map[Reason]string{
+		ReasonUnknownSubject: "the subject is no employee of this policy",
+		ReasonUnknownTarget:  "the target is no employee of this policy",
+		ReasonUnknownLine:    "the line is none of this policy",
+		ReasonUnknownAction:  "there is no such action",
+	}[reason]
 }
 
 type explainer struct {
@@ -123,37 +135,81 @@ func (x *explainer) explain() {
 		x.say(EffectGrants, ReasonAllowed, req.Subject, "who is on the call sees the other side")
 		return
 	}
-	x.about(req.Target, ReasonProtected, ReasonExcluded)
+	x.about(req.Target, req.Target)
 	x.others()
-	own, role := s.people[req.Subject.n-1].own, s.roleSpans[s.people[req.Subject.n-1].roleSet]
-	granted := x.grants(s.clauses[own.start+own.exclusions:][:own.grants])
-	if x.grants(s.roleClauses[role.start+role.exclusions:][:role.grants]) || granted {
+	_, grants := s.rightsOf(req.Subject)
+	granted := false
+	for _, clauses := range grants {
+		granted = x.grants(clauses) || granted
+	}
+	if granted {
 		return
 	}
+	x.idle()
 	reason := ReasonNoRight
 	for _, st := range x.said {
-		if st.Reason == ReasonNotClient {
-			reason = ReasonNotClient
+		if st.Effect == EffectNone && (st.Reason == ReasonNotNow || st.Reason == ReasonNotClient && reason != ReasonNotNow) {
+			reason = st.Reason
 		}
 	}
 	x.say(EffectNone, reason, req.Target, "nothing grants %s to %s on %s", req.Action, s.ID(req.Subject), s.ID(req.Target))
 }
 
-// about says what excludes one employee.
-func (x *explainer) about(who Ref, protected, excluded Reason) {
+// rightsOf returns what binds the subject and what is granted to him, in his own entry and by his roles.
+func (s *Set) rightsOf(subject Ref) (exclusions, grants [2][]clause) {
+	p := &s.people[subject.n-1]
+	own, role := p.own, s.roleSpans[p.roleSet]
+	return [2][]clause{s.clauses[own.start:][:own.exclusions], s.roleClauses[role.start:][:role.exclusions]},
+		[2][]clause{s.clauses[own.start+own.exclusions:][:own.grants], s.roleClauses[role.start+role.exclusions:][:role.grants]}
+}
+
+// idle says which assignments would bring the subject something on the action at another time.
+func (x *explainer) idle() {
+	s := x.set
+	set := s.roleSets[s.people[x.req.Subject.n-1].roleSet]
+	for _, item := range s.setItems[set.start:][:set.grants] {
+		a := s.assigned[item]
+		role := s.roles[a.role]
+		if s.open[a.window] || !slices.ContainsFunc(s.allRoles[role.start+role.exclusions:][:role.grants], func(c clause) bool { return c.allow.has(x.req.Action) }) {
+			continue
+		}
+		x.say(EffectNone, ReasonNoRight, x.req.Subject, "the role %s does not hold for %s at this time", s.roleNames[a.role], s.ID(x.req.Subject)).Rule = s.Rule(a.rule)
+	}
+}
+
+// about says what stands against the request on account of one employee, who is the target or somebody else.
+func (x *explainer) about(who, target Ref) {
 	s, req := x.set, x.req
 	i := who.n - 1
-	if !req.Action.sees() && s.people[i].protected {
+	protected, other := ReasonProtected, who != target
+	if other {
+		protected = ReasonProtectedOther
+	}
+	if req.Action.hears() && s.people[i].protected {
 		x.say(EffectRefuses, protected, who, "%s is protected", s.ID(who)).Rule = s.Rule(s.protectors[i])
 	}
-	own, role := s.people[req.Subject.n-1].own, s.roleSpans[s.people[req.Subject.n-1].roleSet]
-	for _, clauses := range [][]clause{s.clauses[own.start:][:own.exclusions], s.roleClauses[role.start:][:role.exclusions]} {
-		for _, c := range clauses {
-			if c.allow.has(req.Action) && s.contains(c.list, i) {
-				st := x.say(EffectRefuses, excluded, who, "excepts %s", s.ID(who))
-				st.Rule, st.Via = s.Rule(c.rule), s.via(c)
-			}
+	exclusions, _ := s.rightsOf(req.Subject)
+	for _, c := range slices.Concat(exclusions[0], exclusions[1]) {
+		if !c.allow.has(req.Action) || c.scope == scopeList && !s.contains(c.list, i) {
+			continue
 		}
+		var st *Statement
+		reason := ReasonExcluded
+		if c.unless == unlessReason {
+			reason = ReasonRequired
+		}
+		if other {
+			reason = reason.ofOther()
+		}
+		switch {
+		case c.unless == unlessNothing:
+			st = x.say(EffectRefuses, reason, who, "excepts %s", s.ID(who))
+		case req.ReasonGiven:
+			st = x.say(EffectNone, reason, who, "asks for a reason about %s, and one is given", s.ID(who))
+		default:
+			st = x.say(EffectRefuses, reason, who, "asks for a reason about %s", s.ID(who))
+		}
+		st.Rule, st.Via = s.Rule(c.rule), s.via(c)
 	}
 }
 
@@ -173,11 +229,14 @@ func (x *explainer) others() {
 		case !s.known(other):
 			x.say(EffectRefuses, ReasonUnknownParty, Ref{}, "somebody on the call is no employee of this policy")
 		default:
-			x.about(other, ReasonProtectedOther, ReasonExcludedOther)
+			x.about(other, req.Target)
 		}
 	}
 	if req.ProtectedNumber && req.Action != Intercept && req.Action != ObserveKind {
 		x.say(EffectRefuses, ReasonProtectedNumber, Ref{}, "a protected number is on the call").Rule = s.Rule(s.guardRule)
+	}
+	if supervises && req.Locked {
+		x.say(EffectRefuses, ReasonLocked, Ref{}, "the call is locked")
 	}
 	if supervises && req.UnknownPhone && !s.unknownOutside {
 		x.say(EffectRefuses, ReasonUnknownPhone, Ref{}, "an unknown phone is on the call, and the policy does not say unknown_phones: outside")
@@ -199,10 +258,13 @@ func (x *explainer) grants(clauses []clause) bool {
 		}
 		scope, target := scopeNames[c.scope], s.ID(req.Target)
 		var st *Statement
+		reached, client := s.reaches(c, req.Subject.n-1, req.Target.n-1), req.Action == Intercept && req.Responsible == req.Subject
 		switch {
-		case s.reaches(c, req.Subject.n-1, req.Target.n-1):
+		case (reached || client) && !s.open[c.window]:
+			st = x.say(EffectNone, ReasonNotNow, req.Target, "grants %s on %s, but not at this time", req.Action, scope)
+		case reached:
 			st = x.say(EffectGrants, ReasonAllowed, req.Target, "grants %s on %s: %s is in it", req.Action, scope, target)
-		case req.Action == Intercept && req.Responsible == req.Subject:
+		case client:
 			st = x.say(EffectGrants, ReasonAllowed, req.Target, "grants intercept of one's own clients, and the caller is one")
 		case req.Action == Intercept:
 			st = x.say(EffectNone, ReasonNotClient, req.Target, "grants intercept on %s: %s is not in it, and the caller is not the subject's client", scope, target)

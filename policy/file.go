@@ -8,6 +8,8 @@ type File struct {
 	warnings Problems
 
 	timezone     word
+	times        []timesEntry
+	lines        []lineEntry
 	departments  []departmentEntry
 	groups       []groupEntry
 	employees    []employeeEntry
@@ -61,10 +63,10 @@ type roleEntry struct {
 }
 
 type assignment struct {
-	at    position
-	role  word
-	to    []selector
-	until word // a date, or empty
+	at   position
+	role word
+	to   []selector
+	when when
 }
 
 // rightEntry is one right as written: what it grants, to whom, and who is excepted.
@@ -78,6 +80,35 @@ type rightEntry struct {
 	except []selector
 	// exceptAt is set when there is an except, even an empty one.
 	exceptAt position
+	// Of a reason that must be given: for all, or for those of a list. reasonAt is set when there is one.
+	reasonAll bool
+	reason    []selector
+	reasonAt  position
+	when      when
+}
+
+// when says at which times a grant or an assignment holds; the zero value is always. It is never about an exception.
+type when struct {
+	during      word // id of a time, or empty
+	from, until word // dates, or empty
+}
+
+// timesEntry is a stretch of the week, as written.
+type timesEntry struct {
+	id       word
+	days     uint8 // a bit for each time.Weekday; zero: all
+	hours    []hours
+	timezone word
+}
+
+// hours are minutes of a day; those that do not end after they begin end on the next day.
+type hours struct{ begin, end int16 }
+
+type lineEntry struct {
+	id      word
+	name    string
+	queue   word
+	members []selector
 }
 
 // dialEntry is the right to dial as written. Each part is a right of its own; what is excepted is excepted from all of them.
@@ -90,10 +121,12 @@ type dialEntry struct {
 // dialPart says which numbers: any, those of clients or employees in a scope, or those that have a pattern.
 type dialPart struct {
 	kind    dialKind
+	key     right    // under which it stands
 	at      position // of its key
 	scope   scope    // of clients and employees
 	list    []selector
 	numbers []pattern
+	when    when // of a grant
 }
 
 type dialKind uint8
@@ -122,7 +155,7 @@ const (
 
 var scopeNames = []string{"none", "own", "department", "subtree", "any", "a list"}
 
-// A selector is one entry of a list of people.
+// A selector is one entry of a list of people, or of lines.
 type selector struct {
 	kind selectorKind
 	name string // empty for everyone and heads
@@ -138,9 +171,10 @@ const (
 	selectGroup
 	selectEveryone
 	selectHeads
+	selectLine
 )
 
 // selectorPrefixes are written before a name in a list, with a colon.
 var selectorPrefixes = map[string]selectorKind{
-	"department": selectDepartment, "subtree": selectSubtree, "group": selectGroup,
+	"department": selectDepartment, "subtree": selectSubtree, "group": selectGroup, "line": selectLine,
 }

@@ -3,7 +3,6 @@ package policy
 import (
 	"encoding/binary"
 	"slices"
-	"time"
 )
 
 // rights turns the entries of employees and roles into clauses, exclusions first.
@@ -32,34 +31,53 @@ func (c *compiler) appendClauses(dst []clause, file int, rights []rightEntry, ow
 		if r.exceptAt == (position{}) {
 			continue
 		}
-		list, size := c.list(file, r.except, place{section, name, rightNames[r.key], "except"})
+		list, size := c.list(file, r.except, place{section, name, r.key.String(), "except"})
 		if size == 0 {
-			c.warnf(file, r.exceptAt, "", "%s.%s.%s.except: nobody is excepted by this", section, name, rightNames[r.key])
+			c.warnf(file, r.exceptAt, "", "%s.%s.%s.except: nobody is excepted by this", section, name, r.key)
 			continue
 		}
 		// The exclusion bars everything that it stands under, whatever part of it the grant beside it allows.
-		dst = append(dst, clause{list: list, rule: c.rule(file, r.exceptAt, kind+1, owner, r.key), allow: rightActions[r.key], scope: scopeList})
+		dst = append(dst, clause{list: list, rule: c.rule(file, r.exceptAt, kind+1, owner, r.key), allow: r.key.spec().actions, scope: scopeList})
 		s.exclusions++
 	}
 	for i := range rights {
 		r := &rights[i]
+		if r.reasonAt == (position{}) {
+			continue
+		}
+		ask := clause{allow: r.key.spec().actions & reasonable, scope: scopeAny, unless: unlessReason}
+		if !r.reasonAll {
+			size := 0
+			ask.scope = scopeList
+			if ask.list, size = c.list(file, r.reason, place{section, name, r.key.String(), "reason"}); size == 0 {
+				c.warnf(file, r.reasonAt, "", "%s.%s.%s.reason: this is about nobody", section, name, r.key)
+				continue
+			}
+		}
+		ask.rule = c.rule(file, r.reasonAt, kind+2, owner, r.key)
+		dst = append(dst, ask)
+		s.exclusions++
+	}
+	for i := range rights {
+		r := &rights[i]
+		window := c.window(file, r.when, placeOf(section, name, r.key.String()))
 		if r.scope == scopeNone {
 			continue
 		}
 		var list uint32
 		if r.scope == scopeList {
-			list, _ = c.list(file, r.list, place{section, name, rightNames[r.key], ""})
+			list, _ = c.list(file, r.list, placeOf(section, name, r.key.String()))
 		}
-		dst = append(dst, clause{list: list, rule: c.rule(file, r.at, kind, owner, r.key), allow: r.allow, scope: r.scope})
+		dst = append(dst, clause{list: list, rule: c.rule(file, r.at, kind, owner, r.key), allow: r.allow, scope: r.scope, window: window})
 		s.grants++
 	}
 	return s, dst
 }
 
-// list resolves a list of people and returns its place and how many entries it comes to, zero when it names nobody.
+// list resolves a list of people and lines and returns its place and how many entries it comes to, zero when it names nobody.
 // Equal lists are kept once: in many companies everybody has the same exceptions.
 func (c *compiler) list(file int, all []selector, p place) (uint32, int) {
-	var departments, groups, people []uint32
+	var departments, groups, people, lines []uint32
 	size := 0
 	for _, sel := range all {
 		w := word{sel.name, sel.at}
@@ -83,23 +101,28 @@ func (c *compiler) list(file int, all []selector, p place) (uint32, int) {
 				groups = append(groups, uint32(i))
 				size += int(c.groups[i].grants)
 			}
+		case selectLine:
+			if i, ok := c.lineNamed(file, w, p.String()); ok {
+				lines = append(lines, uint32(i))
+				size++
+			}
 		case selectEveryone, selectHeads: // for assigning roles; the parser lets them stand in no list
 		}
 	}
-	for _, part := range []*[]uint32{&departments, &groups, &people} {
+	for _, part := range []*[]uint32{&departments, &groups, &people, &lines} {
 		slices.Sort(*part)
 		*part = slices.Compact(*part)
 	}
-	row := peopleList{departments: uint32(len(departments)), groups: uint32(len(groups)), people: uint32(len(people))}
-	key := make([]byte, 0, 4*(3+len(departments)+len(groups)+len(people)))
-	for _, n := range slices.Concat([]uint32{row.departments, row.groups}, departments, groups, people) {
+	row := peopleList{departments: uint32(len(departments)), groups: uint32(len(groups)), people: uint32(len(people)), lines: uint32(len(lines))}
+	key := make([]byte, 0, 4*(3+len(departments)+len(groups)+len(people)+len(lines)))
+	for _, n := range slices.Concat([]uint32{row.departments, row.groups, row.people}, departments, groups, people, lines) {
 		key = binary.LittleEndian.AppendUint32(key, n)
 	}
 	if i, ok := c.interned[string(key)]; ok {
 		return i, size
 	}
 	row.start = uint32(len(c.listItems))
-	for _, part := range [][]uint32{departments, groups, people} {
+	for _, part := range [][]uint32{departments, groups, people, lines} {
 		c.listItems = append(c.listItems, part...)
 	}
 	c.lists = append(c.lists, row)
@@ -173,8 +196,8 @@ func (c *compiler) assign() {
 			if !ok && a.role.text != "" {
 				c.errorf(file, a.role.at, c.guess(a.role.text, &c.candidates.roles, func() []string { return sortedKeys(c.roleAt) }), "assign.role: there is no role %q", a.role.text)
 			}
-			ends := c.ends(file, a.until)
-			c.assigned = append(c.assigned, assigned{role: uint32(role), rule: rule, ends: ends})
+			window := c.window(file, a.when, place{section: "assign"})
+			c.assigned = append(c.assigned, assigned{role: uint32(role), rule: rule, window: window})
 			members := c.expandAt(file, a.to, place{section: "assign", name: "to"})
 			if !ok {
 				continue
@@ -207,24 +230,4 @@ func (c *compiler) assign() {
 			role++
 		}
 	}
-}
-
-// ends returns the first second after the day, zero for no date.
-func (c *compiler) ends(file int, day word) int64 {
-	if day.text == "" {
-		return 0
-	}
-	if c.timezone.what == "" {
-		c.errorf(file, day.at, `as in "timezone: Europe/Moscow"`, "assign.until: a date needs the timezone of the policy")
-		return 0
-	}
-	if c.location == nil { // unknown, and reported
-		return 0
-	}
-	d, _ := time.Parse(time.DateOnly, day.text) // Parse has checked it
-	end := time.Date(d.Year(), d.Month(), d.Day()+1, 0, 0, 0, 0, c.location)
-	if !end.After(c.at) {
-		c.warnf(file, day.at, "", "assign.until: this assignment is over")
-	}
-	return end.Unix()
 }

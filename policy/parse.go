@@ -9,20 +9,18 @@ import (
 
 var (
 	fileKeys = []string{
-		"version", "timezone", "departments", "groups", "employees", "roles", "assign", "protected", "trunks",
+		"version", "timezone", "times", "departments", "groups", "employees", "lines", "roles", "assign", "protected", "trunks",
 		"emergency", "unknown_phones",
 	}
 	departmentKeys = []string{"name", "head", "parent"}
-	employeeKeys   = append([]string{"name", "phones", "numbers", "department"}, rightNames[:]...)
-	roleKeys       = rightNames[:]
-	assignKeys     = []string{"role", "to", "until"}
+	employeeKeys   = append([]string{"name", "phones", "numbers", "department"}, rightNames...)
+	roleKeys       = rightNames
+	assignKeys     = []string{"role", "to", "during", "from", "until"}
 	protectedKeys  = []string{"employees", "numbers"}
 
 	// laterKeys are rights of the language that nothing obeys yet. They are refused by name, because a right that is
 	// accepted and has no effect is believed in.
-	laterKeys = []string{
-		"recordings", "play", "download", "delete", "journal", "statistics", "grade", "line", "lines", "settings", "notify",
-	}
+	laterKeys = []string{"notify"}
 )
 
 // Parse reads one policy file. The name is used in messages only; nothing is opened. It returns every mistake that can be
@@ -56,6 +54,10 @@ func (r *reader) root(n *yaml.Node) {
 			r.mapping(value, p, r.department)
 		case "groups":
 			r.mapping(value, p, r.group)
+		case "times":
+			r.mapping(value, p, r.times)
+		case "lines":
+			r.mapping(value, p, r.line)
 		case "employees":
 			if value.Kind == yaml.MappingNode {
 				f.employees = make([]employeeEntry, 0, len(value.Content)/2)
@@ -152,7 +154,7 @@ func (r *reader) employee(id word, n *yaml.Node) {
 			e.phones = r.endpoints(value, p)
 		case "numbers":
 			e.numbers = r.numbers(value, p)
-		case rightNames[rightDial]:
+		case rightDial.String():
 			e.dial = r.dial(key, value, p)
 		default:
 			if right, ok := r.right(key, value, p); ok {
@@ -162,6 +164,7 @@ func (r *reader) employee(id word, n *yaml.Node) {
 			}
 		}
 	})
+	e.dial = withAll(e.dial, e.rights)
 	r.file.employees = append(r.file.employees, e)
 }
 
@@ -171,7 +174,7 @@ func (r *reader) role(id word, n *yaml.Node) {
 	role := roleEntry{id: id}
 	r.mapping(n, p, func(key word, value *yaml.Node) {
 		p.key = key.text
-		if key.text == rightNames[rightDial] {
+		if key.text == rightDial.String() {
 			role.dial = r.dial(key, value, p)
 		} else if right, ok := r.right(key, value, p); ok {
 			role.rights = append(role.rights, right)
@@ -179,6 +182,7 @@ func (r *reader) role(id word, n *yaml.Node) {
 			r.unknown(key, place{section: "roles", name: id.text}, roleKeys)
 		}
 	})
+	role.dial = withAll(role.dial, role.rights)
 	r.file.roles = append(r.file.roles, role)
 }
 
@@ -192,9 +196,13 @@ func (r *reader) assignment(n *yaml.Node) {
 		case "role":
 			a.role, _ = r.text(value, p)
 		case "to":
-			a.to = r.selectors(value, p, true)
+			a.to = r.selectors(value, p, listPeople|listAssign)
+		case "during":
+			a.when.during, _ = r.text(value, p)
+		case "from":
+			a.when.from = r.date(value, p)
 		case "until":
-			a.until = r.date(value, p)
+			a.when.until = r.date(value, p)
 		default:
 			r.unknown(key, place{section: "assign"}, assignKeys)
 		}
@@ -207,19 +215,8 @@ func (r *reader) assignment(n *yaml.Node) {
 			r.errorf(a.at, "add to: [everyone], or names, departments or groups", "assign: nobody is named")
 		}
 	}
+	r.whenOrder(a.when, place{section: "assign"})
 	r.file.assignments = append(r.file.assignments, a)
-}
-
-// date reads a day as YYYY-MM-DD, with or without quotes.
-func (r *reader) date(n *yaml.Node, p place) word {
-	if !r.plain(n, p) {
-		return word{}
-	}
-	if _, err := time.Parse(time.DateOnly, n.Value); err != nil || n.Kind != yaml.ScalarNode {
-		r.errorf(at(n), "as in 2027-01-31", "%s must be a date", p)
-		return word{}
-	}
-	return word{n.Value, at(n)}
 }
 
 func (r *reader) protect(n *yaml.Node, p place) {
@@ -228,7 +225,7 @@ func (r *reader) protect(n *yaml.Node, p place) {
 		switch key.text {
 		case "employees":
 			r.file.protectedAt = key.at
-			r.file.protected = r.selectors(value, p, false)
+			r.file.protected = r.selectors(value, p, listPeople)
 		case "numbers":
 			r.file.protectedNo = r.numbers(value, p)
 		default:

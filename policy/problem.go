@@ -59,7 +59,7 @@ func (ps Problems) err(files []string) error {
 		return nil
 	}
 	ps.sort(files)
-	return ps
+	return slices.Compact(ps) // all is short for rights that are read one by one
 }
 
 func (ps Problems) sort(files []string) {

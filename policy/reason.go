@@ -44,6 +44,18 @@ const (
 	// ReasonBadNumber: the number cannot be judged, because it is empty or not normalised; or it is a feature code that no rule
 	// names.
 	ReasonBadNumber
+	// ReasonNotNow: what grants it holds at other times.
+	ReasonNotNow
+	// ReasonRequired: a reason must be given, and none was.
+	ReasonRequired
+	// ReasonRequiredOther: a reason must be given because of another employee within earshot, and none was.
+	ReasonRequiredOther
+	// ReasonCondition: another right is a condition of it, and the subject does not have that on this target.
+	ReasonCondition
+	// ReasonLocked: the call is locked against supervision.
+	ReasonLocked
+	// ReasonUnknownLine: the line is none of this policy.
+	ReasonUnknownLine
 
 	reasonEnd
 )
@@ -56,6 +68,8 @@ var reasonCodes = [reasonEnd]string{
 	ReasonUnknownSubject: "unknown_subject", ReasonUnknownTarget: "unknown_target",
 	ReasonUnknownParty: "unknown_party", ReasonUnknownAction: "unknown_action",
 	ReasonEmergency: "emergency", ReasonBadNumber: "bad_number",
+	ReasonNotNow: "not_now", ReasonRequired: "reason_required", ReasonRequiredOther: "reason_required_other",
+	ReasonCondition: "condition", ReasonLocked: "locked", ReasonUnknownLine: "unknown_line",
 }
 
 // String returns the code, which is fit for a metric label and an audit record and does not change between versions.

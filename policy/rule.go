@@ -35,8 +35,10 @@ type ruleKind uint8
 const (
 	ruleEmployee ruleKind = iota
 	ruleEmployeeExcept
+	ruleEmployeeReason
 	ruleRole
 	ruleRoleExcept
+	ruleRoleReason
 	ruleAssignment
 	ruleProtectedEmployees
 	ruleProtectedNumber
@@ -51,14 +53,10 @@ func (s *Set) Rule(id RuleID) Rule {
 	row := s.rules[id-1]
 	rule := Rule{File: s.files[row.file], Line: int(row.at.line), Column: int(row.at.column)}
 	switch row.kind {
-	case ruleEmployee:
-		rule.Text = "employees." + s.ids[row.owner] + "." + rightNames[row.key]
-	case ruleEmployeeExcept:
-		rule.Text = "employees." + s.ids[row.owner] + "." + rightNames[row.key] + ".except"
-	case ruleRole:
-		rule.Text = "roles." + s.roleNames[row.owner] + "." + rightNames[row.key]
-	case ruleRoleExcept:
-		rule.Text = "roles." + s.roleNames[row.owner] + "." + rightNames[row.key] + ".except"
+	case ruleEmployee, ruleEmployeeExcept, ruleEmployeeReason:
+		rule.Text = "employees." + s.ids[row.owner] + "." + row.key.String() + ruleEnds[row.kind-ruleEmployee]
+	case ruleRole, ruleRoleExcept, ruleRoleReason:
+		rule.Text = "roles." + s.roleNames[row.owner] + "." + row.key.String() + ruleEnds[row.kind-ruleRole]
 	case ruleAssignment:
 		rule.Text = fmt.Sprintf("assign[%d]", row.owner)
 	case ruleProtectedEmployees:
@@ -70,3 +68,6 @@ func (s *Set) Rule(id RuleID) Rule {
 	}
 	return rule
 }
+
+// ruleEnds are what stands behind the right, for a grant, an exception and a reason.
+var ruleEnds = [...]string{"", ".except", ".reason"}

@@ -24,6 +24,7 @@ type Set struct {
 	at         time.Time
 	next       time.Time // zero: never
 
+	open []bool // whether each window is at the moment; the first is always
 	// What the roles give that are in force at the moment: for each role set its span of clauses.
 	roleSpans   []span
 	roleClauses []clause
@@ -51,6 +52,9 @@ type tables struct {
 	tails   []tail // of the numbers
 
 	departments []department
+	lines       []lineRow
+	lineTag     uint32
+	windows     []window
 	groups      []span // into members, sorted
 	members     []uint32
 	lists       []peopleList
@@ -103,8 +107,19 @@ type clause struct {
 	rule  RuleID
 	via   uint32 // the assignment's number from 1 that brings it; zero: the own entry
 	allow actionSet
-	scope scope
+	// window is the number from 1 of that in which a grant holds; zero is always, and every exclusion's.
+	window uint16
+	scope  scope // of an exclusion scopeList, or scopeAny for one that is about all
+	unless unless
 }
+
+// unless says what lifts an exclusion.
+type unless uint8
+
+const (
+	unlessNothing unless = iota
+	unlessReason         // a reason that the subject gives
+)
 
 type department struct {
 	id, name     string
@@ -112,13 +127,13 @@ type department struct {
 }
 
 type assigned struct {
-	role uint32
-	rule RuleID
-	ends int64 // Unix seconds; the first moment at which it no longer holds. Zero: never ends
+	role   uint32
+	rule   RuleID
+	window uint16
 }
 
-// peopleList is a list as resolved: items[start:] holds departments, then groups, then sorted employees.
-type peopleList struct{ start, departments, groups, people uint32 }
+// peopleList is a list as resolved: items[start:] holds departments, then groups, then sorted employees, then lines.
+type peopleList struct{ start, departments, groups, people, lines uint32 }
 
 // Load is Parse and Compile of one file.
 func Load(name string, data []byte, at time.Time) (*Set, Problems, error) {
@@ -141,8 +156,8 @@ func (s *Set) WithGeneration(n uint64) *Set {
 	return &c
 }
 
-// NextChange returns the next moment, after the one that the Set was made for, at which an assignment ends. From then on
-// the Set is out of date and At gives the new one; it reports false when nothing ends.
+// NextChange returns the next moment, after the one that the Set was made for, at which a grant or an assignment may begin or end. From
+// then on the Set is out of date and At gives the new one; it reports false when nothing ever does.
 func (s *Set) NextChange() (time.Time, bool) {
 	if s == nil {
 		return time.Time{}, false
@@ -150,8 +165,8 @@ func (s *Set) NextChange() (time.Time, bool) {
 	return s.next, !s.next.IsZero()
 }
 
-// At returns the policy as it is at the moment t: assignments that have ended by then are out. It keeps the generation and
-// costs little, whatever the number of employees.
+// At returns the policy as it is at the moment t: what holds at other times only is out. It keeps the generation and costs little,
+// whatever the number of employees.
 func (s *Set) At(t time.Time) *Set {
 	if s == nil || s.tables == nil {
 		return s
@@ -160,35 +175,38 @@ func (s *Set) At(t time.Time) *Set {
 	c.at, c.next = t, time.Time{}
 	c.roleSpans = make([]span, len(s.roleSets))
 	c.roleClauses = nil
-	now := t.Unix()
+	c.open = make([]bool, len(s.windows)+1)
+	c.open[0] = true
+	for i := range s.windows {
+		var next time.Time
+		c.open[i+1], next = s.windows[i].at(t)
+		if !next.IsZero() && (c.next.IsZero() || next.Before(c.next)) {
+			c.next = next
+		}
+	}
 	for i, set := range s.roleSets {
 		out := span{start: uint32(len(c.roleClauses))}
 		items := s.setItems[set.start : set.start+set.grants]
 		for _, item := range items {
-			exclusions, _ := s.assignedClauses(item, now)
+			exclusions, _ := c.assignedClauses(item)
 			c.roleClauses = append(c.roleClauses, exclusions...)
 			out.exclusions += uint32(len(exclusions))
 		}
 		for _, item := range items {
-			_, grants := s.assignedClauses(item, now)
+			_, grants := c.assignedClauses(item)
 			c.roleClauses = append(c.roleClauses, grants...)
 			out.grants += uint32(len(grants))
 		}
 		c.roleSpans[i] = out
 	}
-	c.roleDialSpans, c.roleDialClauses = s.dialsAt(now)
-	for _, a := range s.assigned {
-		if end := time.Unix(a.ends, 0).UTC(); a.ends > now && (c.next.IsZero() || end.Before(c.next)) {
-			c.next = end
-		}
-	}
+	c.roleDialSpans, c.roleDialClauses = c.dialsNow()
 	return &c
 }
 
-// assignedClauses returns what the assignment brings at a moment, each clause marked with it.
-func (s *Set) assignedClauses(item uint32, now int64) (exclusions, grants []clause) {
+// assignedClauses returns what the assignment brings at the Set's moment, each clause marked with it.
+func (s *Set) assignedClauses(item uint32) (exclusions, grants []clause) {
 	a := s.assigned[item]
-	if a.ends != 0 && a.ends <= now {
+	if !s.open[a.window] {
 		return nil, nil
 	}
 	role := s.roles[a.role]
