@@ -63,7 +63,8 @@ type Entry struct {
 	Outcome    Outcome   `json:"outcome,omitempty"` // required with Decided
 	Reason     string    `json:"reason,omitempty"`
 	Rule       Rule      `json:"rule,omitzero"`
-	Generation uint64    `json:"generation,omitzero"` // of the policy in force
+	Given      string    `json:"given_reason,omitempty"` // why the subject says that he asks, in his own words
+	Generation uint64    `json:"generation,omitzero"`    // of the policy in force
 	Door       string    `json:"door,omitempty"`
 	Detail     string    `json:"detail,omitempty"`
 	Prev       string    `json:"prev,omitempty"` // hash of the line before, 64 hex digits; set by Append
@@ -126,6 +127,9 @@ func (e *Entry) check() error {
 			return fmt.Errorf("%w: %s does not begin with a letter", ErrInvalid, f.name)
 		}
 	}
+	if !IsReason(e.Given) {
+		return fmt.Errorf("%w: given_reason is no line of text", ErrInvalid)
+	}
 	if !isName(e.Subject) {
 		return fmt.Errorf("%w: subject is not an id", ErrInvalid)
 	}
@@ -161,9 +165,17 @@ func isCode(s string) bool {
 	return true
 }
 
+// MaxReason is how many bytes a reason that somebody gives may have.
+const MaxReason = 500
+
+// IsReason reports whether s can be recorded as the reason that somebody gives: one line of at most MaxReason bytes. It may be empty.
+func IsReason(s string) bool { return isPrintable(s, MaxReason) }
+
 // isName reports whether s is empty or can be an id of the policy: printable, in valid UTF-8, of bounded length.
-func isName(s string) bool {
-	if len(s) > maxCode || !utf8.ValidString(s) {
+func isName(s string) bool { return isPrintable(s, maxCode) }
+
+func isPrintable(s string, limit int) bool {
+	if len(s) > limit || !utf8.ValidString(s) {
 		return false
 	}
 	for _, r := range s {

@@ -86,6 +86,7 @@ type act struct {
 	since  time.Time
 	reason string
 	door   string
+	given  string // why the subject says that he asks
 	asked  time.Time
 	begun  bool     // its decision is on record; before that nobody is told of it
 	tapped bool     // the PBX has let the subject hear
@@ -199,7 +200,7 @@ func (a *act) interceptView() mask.Intercept {
 func (a *act) entry(phase audit.Phase, set *policy.Set, d policy.Decision) audit.Entry {
 	e := audit.Entry{
 		ID: a.id, Phase: phase, Subject: a.employee, Credential: a.subject.Credential(), Action: a.action.String(),
-		Employees: slices.Clone(a.with), Door: a.door, Generation: set.Generation(),
+		Employees: slices.Clone(a.with), Door: a.door, Given: a.given, Generation: set.Generation(),
 	}
 	if a.target != "" {
 		e.Targets = []string{a.target}

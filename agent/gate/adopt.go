@@ -107,7 +107,7 @@ func (g *Gate) revive(t *call.Table, set *policy.Set, old *audit.Act) (revived *
 	a.hadPeer = len(t.Peers(nil, on)) > 0
 	a.state, a.asked, a.since = stateActive, old.Time, old.Carried
 	a.begun, a.tapped, a.ownSeen, a.snoopSeen = true, true, true, true
-	a.recorded = old.Employees
+	a.recorded, a.given = old.Employees, old.Given
 	a.enteredOnce.Do(func() { close(a.entered) })
 	return a
 }

@@ -111,7 +111,7 @@ func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, fits fit, 
 	}
 	a.target = ask.Target // only now: what names no employee is a stranger's text and does not go into the record
 	// Asked first without the call. For an intercept the most is granted that a call could bring, so that only a certain no is said here.
-	*d = set.Decide(&policy.Request{Subject: subject, Action: a.action, Target: target, Responsible: subject})
+	*d = set.Decide(&policy.Request{Subject: subject, Action: a.action, Target: target, Responsible: subject, ReasonGiven: a.given != ""})
 	if !d.Allowed {
 		return g.refusal(set, *d, a.id)
 	}
@@ -180,6 +180,12 @@ func (g *Gate) refusal(set *policy.Set, d policy.Decision, id string) *Problem {
 		return notForThisCall(id)
 	}
 	p := &Problem{Kind: Refused, Code: d.Reason.String(), Text: "The policy does not allow it.", ID: id}
+	switch d.Reason {
+	case policy.ReasonRequired:
+		p.Text = "A reason must be given for this; ask again and say in reason why."
+	case policy.ReasonNotNow:
+		p.Text = "The policy does not allow it at this time."
+	}
 	p.Rule = set.Rule(d.Rule).String()
 	return p
 }

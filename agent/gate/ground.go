@@ -30,7 +30,7 @@ func (g *Gate) ground(t *call.Table, set *policy.Set, a *act) policy.Decision {
 	if ref, ok := set.Phone(l.Endpoint()); !ok || ref != target {
 		return policy.Decision{Reason: policy.ReasonUnknownTarget} // the policy took the phone away
 	}
-	r := policy.Request{Subject: subject, Action: a.action, Target: target}
+	r := policy.Request{Subject: subject, Action: a.action, Target: target, ReasonGiven: a.given != ""}
 	g.scratch.legs = t.Call(g.scratch.legs[:0], l)
 	r.Party = g.party(set, subject)
 	if !a.supervision {
@@ -272,7 +272,7 @@ func (g *Gate) told(set *policy.Set, a *act, d policy.Decision) policy.Decision 
 	}
 	subject, _ := set.Employee(a.employee)
 	target, _ := set.Employee(a.target)
-	d = set.Decide(&policy.Request{Subject: subject, Action: a.action, Target: target})
+	d = set.Decide(&policy.Request{Subject: subject, Action: a.action, Target: target, ReasonGiven: a.given != ""})
 	d.Pairwise = d.Pairwise && !d.Allowed
 	return d
 }

@@ -3,6 +3,8 @@ package gate
 import (
 	"errors"
 	"fmt"
+
+	"github.com/earshot-pbx/earshot/agent/audit"
 )
 
 // Kind sorts what a door has to answer.
@@ -124,6 +126,10 @@ func phoneUnreachable(id string, cause error) *Problem {
 
 func unknownMode() *Problem {
 	return &Problem{Kind: Invalid, Code: "unknown_mode", Text: "mode is one of spy, whisper, barge."}
+}
+
+func badReason() *Problem {
+	return &Problem{Kind: Invalid, Code: "bad_reason", Text: fmt.Sprintf("reason is one line of text, at most %d bytes.", audit.MaxReason)}
 }
 
 func notActive() *Problem {

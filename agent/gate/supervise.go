@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/mask"
@@ -19,6 +21,7 @@ type Ask struct {
 	Mode   string // spy, whisper or barge; for Supervise only
 	Call   string // handle of the call; empty for the only one that fits
 	Phone  string // the own phone to ring; empty for the first
+	Reason string // why he asks, in his own words, for the record; for Supervise only. The policy may require one
 	Door   string // which door it came in by, for the record
 }
 
@@ -29,7 +32,12 @@ func (g *Gate) Supervise(ctx context.Context, s auth.Subject, ask Ask) (mask.Sup
 	if !ok || !action.Supervises() {
 		return mask.Supervision{}, unknownMode()
 	}
+	reason := strings.TrimSpace(ask.Reason)
+	if !audit.IsReason(reason) {
+		return mask.Supervision{}, badReason()
+	}
 	a := g.newAct(s, action, ask.Door)
+	a.given = reason
 	if err := g.begin(ctx, a, ask, talks, g.supervise); err != nil {
 		return mask.Supervision{}, err
 	}

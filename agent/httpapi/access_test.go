@@ -24,7 +24,7 @@ func TestEachRequestIsLoggedOnceAndTellsOfNobody(t *testing.T) {
 	}
 	handle := board.Employees[0].Calls[0].ID
 	var v mask.Supervision
-	w.ask("carl", http.MethodPost, "/v1/supervisions", `{"target":"anna","mode":"spy","call":"`+handle+`"}`).decode(t, &v)
+	w.ask("carl", http.MethodPost, "/v1/supervisions", `{"target":"anna","mode":"spy","call":"`+handle+`","reason":"Ivanov complains"}`).decode(t, &v)
 	w.ask("boris", http.MethodPost, "/v1/supervisions", `{"target":"anna","mode":"spy"}`)
 	w.ask("carl", http.MethodGet, "/v1/supervisions/"+v.ID, "")
 	w.ask("carl", http.MethodGet, "/v1/supervisions/"+strings.TrimPrefix(ivanov.number, "+"), "")

@@ -70,6 +70,7 @@ func TestEveryProblemHasOneForm(t *testing.T) {
 		{name: "no target", who: "carl", method: "POST", path: sup, body: `{"mode":"spy"}`, status: 422, code: "no_target"},
 		{name: "a null target", who: "carl", method: "POST", path: cept, body: `{"target":null}`, status: 422, code: "no_target"},
 		{name: "an unknown mode", who: "carl", method: "POST", path: sup, body: `{"target":"anna","mode":"intercept"}`, status: 422, code: "unknown_mode"},
+		{name: "a reason of two lines", before: talking, who: "carl", method: "POST", path: sup, body: `{"target":"anna","mode":"spy","reason":"a\nb"}`, status: 422, code: "bad_reason"},
 		{name: "another's phone", before: talking, who: "carl", method: "POST", path: sup, body: `{"target":"anna","mode":"spy","phone":"PJSIP/104"}`, status: 422, code: "not_your_phone", id: true},
 		{name: "an employee whom the policy does not know", who: "ghost", method: "GET", path: "/v1/me", status: 403, code: "unknown_subject"},
 		{name: "his board", who: "ghost", method: "GET", path: "/v1/employees", status: 403, code: "unknown_subject"},

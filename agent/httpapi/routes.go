@@ -30,6 +30,7 @@ type Supervise struct {
 	Mode   string `json:"mode" enum:"spy,whisper,barge" doc:"spy: hear both sides; whisper: speak to the target too; barge: speak to both"`
 	Call   string `json:"call,omitempty" doc:"Id of the call, from the target's row; without it, the only one that is up and not held"`
 	Phone  string `json:"phone,omitempty" doc:"The own phone to ring, one of those that /v1/me lists; without it, the first"`
+	Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why one asks, in one's own words, for the record; where the policy requires one, without it the request is refused with the code reason_required"`
 }
 
 // Take is the body of POST /v1/intercepts.
@@ -138,7 +139,7 @@ func (s *Server) routes() {
 			return nil, p
 		}
 		// What has been decided and recorded is carried out, though the client may have gone.
-		v, err := g.Supervise(context.WithoutCancel(ctx), who, gate.Ask{Target: b.Target, Mode: b.Mode, Call: b.Call, Phone: b.Phone, Door: door})
+		v, err := g.Supervise(context.WithoutCancel(ctx), who, gate.Ask{Target: b.Target, Mode: b.Mode, Call: b.Call, Phone: b.Phone, Reason: b.Reason, Door: door})
 		if err != nil {
 			return nil, err
 		}
