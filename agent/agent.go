@@ -70,7 +70,7 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	secret, err1 := ReadSecret(cfg.PBX.AMI.SecretFile)
 	password, err2 := ReadSecret(cfg.PBX.ARI.PasswordFile)
 	var err3, err4, err5, err6, err7, err8, err9 error
-	a.policy, err3 = policyfile.Open(cfg.Policy, policyfile.Options{OnChange: a.policyChanged})
+	a.policy, err3 = policyfile.Open([]string{cfg.Policy}, policyfile.Options{OnChange: a.policyChanged})
 	a.tokens, err4 = auth.OpenTokens(cfg.Tokens, auth.Options{Known: a.hasEmployee})
 	if cfg.Auth.JWT.used() {
 		j := cfg.Auth.JWT.config()

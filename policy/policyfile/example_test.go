@@ -21,7 +21,7 @@ func ExampleFile_Watch() {
 	_ = os.WriteFile(path, []byte("version: 1\nemployees: {anna: {observe: true}}\n"), 0o600)
 
 	changed := make(chan *policy.Set, 1)
-	file, err := policyfile.Open(path, policyfile.Options{OnChange: func(s *policy.Set, err error) { changed <- s }})
+	file, err := policyfile.Open([]string{path}, policyfile.Options{OnChange: func(s *policy.Set, err error) { changed <- s }})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -1,14 +1,14 @@
-// Package policyfile keeps the policy of a file in force: it loads it, follows its changes and hands out the compiled Set.
+// Package policyfile keeps the policy that is written in files and folders in force: it loads it, follows its changes and hands out the
+// compiled Set.
 //
-// The one invariant: a broken or missing file never changes a decision. The last good policy stays in force until a good
-// one takes its place in one step, and Open fails when there is none to begin with.
+// The one invariant: a broken, missing or half-written set of files never changes a decision. The last good policy stays in force until a
+// good one takes its place in one step, and Open fails when there is none to begin with.
 package policyfile
 
 import (
 	"crypto/sha256"
-	"fmt"
-	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// DefaultDebounce is how long the file must be left alone before it is read again.
+	// DefaultDebounce is how long the files must be left alone before they are read again, so that a save of several is one change.
 	DefaultDebounce = 20 * time.Millisecond
-	// DefaultPoll is how often the file is looked at although nothing was heard of a change: a bind mount or a network
+	// DefaultPoll is how often the files are looked at although nothing was heard of a change: a bind mount or a network
 	// file system may tell nothing, and the clock may have been set.
 	DefaultPoll = 10 * time.Second
 )
@@ -29,7 +29,7 @@ type Options struct {
 	Debounce time.Duration // DefaultDebounce if zero
 	Poll     time.Duration // DefaultPoll if zero
 
-	// OnChange is told of each attempt to load after Open: the Set now in force, and what was wrong with the file, in which case
+	// OnChange is told of each attempt to load after Open: the Set now in force, and what was wrong with the files, in which case
 	// the Set is the one in force before. It is called in the order of the attempts and holds up the next one, so it
 	// must be quick and must not call Reload. May be nil.
 	OnChange func(*policy.Set, error)
@@ -39,9 +39,9 @@ type Options struct {
 	After func(time.Duration) <-chan time.Time
 }
 
-// A File is a policy file with the policy in force. Safe for concurrent use.
+// A File is a policy in its files, with the Set in force. Safe for concurrent use.
 type File struct {
-	path    string
+	paths   []string // absolute
 	options Options
 
 	set    atomic.Pointer[policy.Set] // never nil
@@ -49,21 +49,23 @@ type File struct {
 
 	mu       sync.Mutex // held for a load or a change of the moment, so that they come one after the other
 	inForce  [sha256.Size]byte
-	lastSeen [sha256.Size]byte // of the last attempt, good or not
-	missing  bool              // the last attempt could not read the file
+	lastSeen [sha256.Size]byte // of the last attempt, good or not, and with what could not be read
 }
 
-// Status tells how the file fares. It is a copy.
+// Status tells how the files fare. It is a copy.
 type Status struct {
 	Generation uint64    // of the Set in force, from 1; it rises when another policy comes into force
 	LoadedAt   time.Time // when the Set in force was loaded
-	CheckedAt  time.Time // when the file was last found good or bad
-	LastError  error     // what is wrong with the file now, nil when it is the policy in force
+	CheckedAt  time.Time // when the files were last found good or bad
+	LastError  error     // what is wrong with the files now, nil when they are the policy in force
 	Warnings   policy.Problems
 }
 
-// Open loads the policy. Without a good one there is no File.
-func Open(path string, options Options) (*File, error) {
+// Open loads the policy from the paths, each a file or a folder. A folder means every *.yaml and *.yml in it and below it, through links
+// too, without those whose name, or whose folder's name, begins with a dot, and without decision tests (*.test.yaml, *.test.yml); when there
+// is none it is an error, and so is a link in it that leads nowhere. A file that is reached twice is read once. Messages name a file by the
+// absolute path that led to it. Without a good policy there is no File.
+func Open(paths []string, options Options) (*File, error) {
 	if options.Debounce <= 0 {
 		options.Debounce = DefaultDebounce
 	}
@@ -76,66 +78,58 @@ func Open(path string, options Options) (*File, error) {
 	if options.After == nil {
 		options.After = time.After
 	}
-	path, err := filepath.Abs(path) // a later change of the working directory must not change the policy
-	if err != nil {
-		return nil, fmt.Errorf("policy file: %w", err)
+	f := &File{options: options}
+	for _, path := range paths {
+		path, err := filepath.Abs(path) // a later change of the working directory must not change the policy
+		if err != nil {
+			return nil, unreadable(err)
+		}
+		f.paths = append(f.paths, path)
 	}
-	f := &File{path: path, options: options}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("policy file: %w", err)
-	}
+	r := read(f.paths)
 	now := options.Now()
-	set, warnings, err := policy.Load(path, data, now)
+	set, warnings, err := r.compile(now)
 	if err != nil {
 		return nil, err
 	}
-	f.inForce = sha256.Sum256(data)
+	f.inForce = r.sum()
 	f.lastSeen = f.inForce
 	f.set.Store(set.WithGeneration(1))
 	f.status.Store(&Status{Generation: 1, LoadedAt: now, CheckedAt: now, Warnings: warnings})
 	return f, nil
 }
 
-// Path returns the absolute path of the file.
-func (f *File) Path() string { return f.path }
+// Paths returns the absolute paths of the files and folders, in a slice of the caller's own.
+func (f *File) Paths() []string { return slices.Clone(f.paths) }
 
 // Current returns the policy in force. It takes no lock and is never nil.
 func (f *File) Current() *policy.Set { return f.set.Load() }
 
-// Status returns how the file fares.
+// Status returns how the files fare.
 func (f *File) Status() Status { return *f.status.Load() }
 
-// Reload reads the file now, whether or not it seems to have changed, and returns what is wrong with it. A file with the
-// same bytes as the policy in force keeps the generation.
+// Reload reads the files now, whether or not they seem to have changed, and returns what is wrong with them. The same files with
+// the same bytes as the policy in force keep the generation.
 func (f *File) Reload() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.load(true)
 }
 
-// load reads the file and puts it in force. Unless forced it does nothing when the bytes are those of the last attempt.
-// The caller holds mu.
+// load reads the files and puts them in force. Unless forced it does nothing when they are as at the last attempt. The caller holds mu.
 func (f *File) load(forced bool) error {
-	data, err := os.ReadFile(f.path)
-	if err != nil {
-		if f.missing && !forced {
-			return nil
-		}
-		f.missing = true
-		return f.failed(fmt.Errorf("policy file: %w", err))
-	}
-	sum := sha256.Sum256(data)
-	if sum == f.lastSeen && !f.missing && !forced {
+	r := read(f.paths)
+	sum := r.sum()
+	if sum == f.lastSeen && !forced {
 		return nil
 	}
-	f.lastSeen, f.missing = sum, false
+	f.lastSeen = sum
 	now := f.options.Now()
 	status := f.Status()
 	status.CheckedAt, status.LastError = now, nil
 	set := f.Current()
 	if sum != f.inForce {
-		next, warnings, err := policy.Load(f.path, data, now)
+		next, warnings, err := r.compile(now)
 		if err != nil {
 			return f.failed(err)
 		}
@@ -147,7 +141,7 @@ func (f *File) load(forced bool) error {
 	return nil
 }
 
-// failed keeps the policy in force and says what is wrong with the file.
+// failed keeps the policy in force and says what is wrong with the files.
 func (f *File) failed(err error) error {
 	status := f.Status()
 	status.CheckedAt, status.LastError = f.options.Now(), err

@@ -48,7 +48,7 @@ func watch(t *testing.T, path string, options policyfile.Options) *watched {
 		options.Poll = time.Hour
 	}
 	options.OnChange = func(s *policy.Set, err error) { w.changes <- change{s, err} }
-	f, err := policyfile.Open(path, options)
+	f, err := policyfile.Open([]string{path}, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,10 +121,10 @@ func policyAt(t *testing.T, text string) string {
 }
 
 func TestNoGoodPolicyNoFile(t *testing.T) {
-	if _, err := policyfile.Open(filepath.Join(t.TempDir(), "none.yaml"), policyfile.Options{}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := policyfile.Open([]string{filepath.Join(t.TempDir(), "none.yaml")}, policyfile.Options{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing file: %v", err)
 	}
-	_, err := policyfile.Open(policyAt(t, broken), policyfile.Options{})
+	_, err := policyfile.Open([]string{policyAt(t, broken)}, policyfile.Options{})
 	var p policy.Problem
 	if !errors.As(err, &p) || p.Line != 3 || !strings.Contains(p.Hint, "listen") {
 		t.Errorf("broken file: %v", err)

@@ -2,73 +2,75 @@ package policyfile
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
 
-// maxWait is how many debounces long a file that never rests is waited for.
+// maxWait is how many debounces long files that never rest are waited for.
 const maxWait = 10
 
 // Watch keeps the policy in force up to date until the context ends, and returns nil then. It returns an error only when
-// the directory cannot be watched. One call at a time.
+// a folder cannot be watched. One call at a time.
 //
-// It watches directories and not the file: an editor writes a new file and renames it over the old one, after which a
-// watch of the file would watch what nobody can see any more, and Kubernetes turns a symbolic link beside it. What
-// happened there does not matter, only whether the bytes behind the path have changed.
+// It watches folders and not files: an editor writes a new file and renames it over the old one, after which a watch of
+// the file would watch what nobody can see any more, and Kubernetes turns a symbolic link beside it. What happened there
+// does not matter, only whether the paths lead to other files or other bytes.
 func (f *File) Watch(ctx context.Context) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		return fmt.Errorf("watch the policy file: %w", err)
+		return fmt.Errorf("watch the policy: %w", err)
 	}
 	defer func() { _ = w.Close() }()
-	dirs := &directories{watcher: w, path: f.path}
-	if err := dirs.follow(); err != nil {
-		return fmt.Errorf("watch the policy file: %w", err)
+	in := &folders{watcher: w, paths: f.paths}
+	if err := in.follow(); err != nil {
+		return fmt.Errorf("watch the policy: %w", err)
 	}
-	// Between Open and the watch the file may have changed unheard.
-	f.check(dirs)
+	f.check(in)                // between Open and the watch the files may have changed unheard
 	var quiet <-chan time.Time // set while changes are coming in
 	var since time.Time        // of the first change that was not acted on yet
 	for {
+		var open bool
 		select {
 		case <-ctx.Done():
 			return nil
-		case _, ok := <-w.Events:
-			if !ok {
-				return fmt.Errorf("watch the policy file: the watcher has closed")
-			}
-			if quiet == nil {
-				since = time.Now()
-			}
-			// One file that is written all the time in the same directory must not put off the reading for ever.
-			if quiet == nil || time.Since(since) < maxWait*f.options.Debounce {
-				quiet = time.After(f.options.Debounce)
-			}
-		case _, ok := <-w.Errors:
-			if !ok {
-				return fmt.Errorf("watch the policy file: the watcher has closed")
-			}
-			// Events were lost: look for ourselves.
-			f.check(dirs)
+		case _, open = <-w.Events:
+		case _, open = <-w.Errors: // events were lost: look for ourselves
 		case <-quiet:
 			quiet = nil
-			f.check(dirs)
+			f.check(in)
+			continue
 		case <-f.options.After(f.untilNext()):
 			f.expire()
-			f.check(dirs)
+			if quiet == nil { // or somebody is still writing
+				f.check(in)
+			}
+			continue
+		}
+		if !open {
+			return errors.New("watch the policy: the watcher has closed")
+		}
+		if quiet == nil {
+			since = time.Now()
+		}
+		// One file that is written all the time in the same folder must not put off the reading for ever.
+		if quiet == nil || time.Since(since) < maxWait*f.options.Debounce {
+			quiet = time.After(f.options.Debounce)
 		}
 	}
 }
 
-// check reads the file again if its bytes have changed. Its error has been told by OnChange and Status.
-func (f *File) check(dirs *directories) {
+// check reads the files again if they have changed. Its error has been told by OnChange and Status.
+func (f *File) check(in *folders) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	_ = in.follow() // before reading, so that what happens in a new folder after it was read is heard; polling makes up for one that cannot be watched
 	_ = f.load(false)
-	_ = dirs.follow() // a link may lead elsewhere now; when it leads nowhere, the directories of before still tell of its return
 }
 
 // untilNext is the time until an assignment ends, at most the poll interval: a timer does not notice that the clock was set.
@@ -82,33 +84,47 @@ func (f *File) untilNext() time.Duration {
 	return wait
 }
 
-// directories keeps the watcher on the directory of the path and on that of the file it leads to.
-type directories struct {
+// folders keeps the watcher on every folder in which something can change what the paths lead to. The kernel gives one watch to one
+// folder, whatever the name, and two names for it would take each other's away: so each goes by its real name.
+type folders struct {
 	watcher *fsnotify.Watcher
-	path    string
-	target  string // directory of the file behind the link, "" if the same
+	paths   []string
+	watched map[string]bool
 }
 
-func (d *directories) follow() error {
-	dir := filepath.Dir(d.path)
-	if err := d.watcher.Add(dir); err != nil { // adding again is harmless, and right when the directory was made anew
-		return err
+// follow watches the folders of now, new ones too, and those of before no more. While something is missing it keeps them as well: they
+// still tell of its return. The error joins why folders cannot be watched.
+func (d *folders) follow() error {
+	for {
+		now, errs := map[string]bool{}, []error(nil)
+		t := walk(d.paths, func(folder string) {
+			folder, err := filepath.EvalSymlinks(folder)
+			if err != nil || now[folder] {
+				return // what cannot be found is load's to report
+			}
+			now[folder] = true
+			// Adding again is harmless, and right when the folder was made anew. One that is gone already was in another, which tells of
+			// it; and in one that may be passed and not read nothing can be heard, so there it is polling that sees a change.
+			if err := d.watcher.Add(folder); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+				errs = append(errs, &fs.PathError{Op: "watch", Path: folder, Err: err})
+			}
+		})
+		before := d.watched
+		d.watched = now
+		if len(t.errs) > 0 {
+			maps.Copy(d.watched, before)
+			return errors.Join(errs...)
+		}
+		left := false
+		for folder := range before {
+			if !now[folder] {
+				left = true
+				_ = d.watcher.Remove(folder) // gone already when the folder was deleted
+			}
+		}
+		if !left {
+			return errors.Join(errs...)
+		}
+		// A folder that was renamed had one watch under both names, and has none now: watch it again.
 	}
-	leaf, err := filepath.EvalSymlinks(d.path)
-	if err != nil {
-		return nil //nolint:nilerr // a link that leads nowhere is load's to report
-	}
-	target := filepath.Dir(leaf)
-	// The kernel gives one watch to one directory, whatever the name: two names for it would take each other's away.
-	if same, err := filepath.EvalSymlinks(dir); err == nil && same == target {
-		target = ""
-	}
-	if d.target != "" && d.target != target {
-		_ = d.watcher.Remove(d.target) // gone already when the old version was deleted
-	}
-	d.target = target
-	if target == "" {
-		return nil
-	}
-	return d.watcher.Add(target)
 }

@@ -1,0 +1,121 @@
+package policyfile
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// maxTries bounds how often files are read again because they changed meanwhile.
+const maxTries = 5
+
+var (
+	errNoPath   = unreadable(errors.New("no file or folder is named"))
+	errUnstable = unreadable(errors.New("its files change while they are read"))
+)
+
+func unreadable(err error) error { return fmt.Errorf("read the policy: %w", err) }
+
+// Read reads and parses the policy files that the paths lead to, each a file or a folder (see [Open]). Every file is read once, however
+// often it is reached. The error joins what cannot be read; mistakes in a file are in the [policy.File], for Compile to report.
+func Read(paths []string) ([]*policy.File, error) {
+	r := read(paths)
+	if len(r.errs) > 0 {
+		return nil, errors.Join(r.errs...)
+	}
+	files, _ := r.parse()
+	return files, nil
+}
+
+// Load is Read and [policy.Compile], as of the moment at. The error has every mistake in every file that can be read, as
+// [policy.Problem], beside what cannot be read. What the files say about each other is judged only when all can be read.
+func Load(paths []string, at time.Time) (*policy.Set, policy.Problems, error) {
+	return read(paths).compile(at)
+}
+
+// reading is what the files held at one moment.
+type reading struct {
+	files []document
+	errs  []error
+}
+
+type document struct {
+	name string
+	data []byte
+}
+
+// read reads the files of one moment. Kubernetes replaces all files at once, by turning one link; read while it does, some would be
+// of the old policy and some of the new one. So it is taken only when they are the same before and after.
+func read(paths []string) *reading {
+	if len(paths) == 0 {
+		return &reading{errs: []error{errNoPath}}
+	}
+	before := walk(paths, nil)
+	for range maxTries {
+		r := before.read()
+		after := walk(paths, nil)
+		if before.same(after) {
+			return r
+		}
+		before = after
+	}
+	return &reading{errs: []error{errUnstable}}
+}
+
+func (t *tree) read() *reading {
+	r := &reading{files: make([]document, 0, len(t.files)), errs: slices.Clone(t.errs)}
+	for _, f := range t.files {
+		data, err := os.ReadFile(f.name)
+		if err != nil {
+			r.errs = append(r.errs, unreadable(err))
+			continue
+		}
+		r.files = append(r.files, document{f.name, data})
+	}
+	return r
+}
+
+// sum is the same for two readings that have the same names and contents, and the same errors.
+func (r *reading) sum() [sha256.Size]byte {
+	h := sha256.New()
+	add := func(data []byte) { // with its length, so that nothing can pass from one to the next
+		_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(data))))
+		_, _ = h.Write(data)
+	}
+	for _, f := range r.files {
+		add([]byte(f.name))
+		add(f.data)
+	}
+	for _, err := range r.errs {
+		add([]byte(err.Error()))
+	}
+	// What was written is pairs and then errors, so the number of pairs tells them apart.
+	_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(r.files))))
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// parse returns the files with the mistakes of each by itself.
+func (r *reading) parse() (files []*policy.File, mistakes []error) {
+	for _, f := range r.files {
+		file, err := policy.Parse(f.name, f.data)
+		files = append(files, file)
+		if err != nil {
+			mistakes = append(mistakes, err)
+		}
+	}
+	return files, mistakes
+}
+
+func (r *reading) compile(at time.Time) (*policy.Set, policy.Problems, error) {
+	files, mistakes := r.parse()
+	if len(r.errs) > 0 { // what refers to the files that are missing is no mistake
+		return nil, nil, errors.Join(slices.Concat(r.errs, mistakes)...)
+	}
+	return policy.Compile(at, files...)
+}
