@@ -43,12 +43,17 @@ type watched struct {
 // watch opens the path and watches it until the test ends. It polls only when told to: what is seen was heard of.
 func watch(t *testing.T, path string, options policyfile.Options) *watched {
 	t.Helper()
-	w := &watched{t: t, path: path, changes: make(chan change, 100)}
+	return watchAll(t, []string{path}, options)
+}
+
+func watchAll(t *testing.T, paths []string, options policyfile.Options) *watched {
+	t.Helper()
+	w := &watched{t: t, path: paths[0], changes: make(chan change, 100)}
 	if options.Poll == 0 {
 		options.Poll = time.Hour
 	}
 	options.OnChange = func(s *policy.Set, err error) { w.changes <- change{s, err} }
-	f, err := policyfile.Open([]string{path}, options)
+	f, err := policyfile.Open(paths, options)
 	if err != nil {
 		t.Fatal(err)
 	}
