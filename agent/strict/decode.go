@@ -31,9 +31,12 @@ func (d *Document) Errorf(key, format string, args ...any) error {
 	}
 }
 
+// OneOrMore is a list of texts, of which a file may say a single one without making it a list.
+type OneOrMore []string
+
 // Decode fills *v, a struct with yaml tags, from a file's text. Its fields are texts, durations, whole numbers, truth values, structs,
-// lists of those and maps of texts; another kind panics, for that is a mistake in the program. A key that the text leaves out keeps the value it has. The
-// error joins all faults in the order of their places, each an *[Error]; *v must not be used then.
+// lists of those, [OneOrMore] and maps of texts; another kind panics, for that is a mistake in the program. A key that the text leaves out
+// keeps the value it has. The error joins all faults in the order of their places, each an *[Error]; *v must not be used then.
 func Decode(file string, data []byte, v any) (*Document, error) {
 	r := NewReader(file)
 	d := &decoder{Reader: r, doc: &Document{file: file, at: make(map[string]*yaml.Node)}}
@@ -57,7 +60,10 @@ type decoder struct {
 	doc *Document
 }
 
-var duration = reflect.TypeFor[time.Duration]()
+var (
+	duration  = reflect.TypeFor[time.Duration]()
+	oneOrMore = reflect.TypeFor[OneOrMore]()
+)
 
 func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	d.doc.at[path] = n
@@ -83,7 +89,16 @@ func (d *decoder) kind(n *yaml.Node, v reflect.Value, path string) {
 	case reflect.Struct:
 		d.fields(n, v, path)
 	case reflect.Slice:
-		if n.Kind != yaml.SequenceNode {
+		switch single := v.Type() == oneOrMore; {
+		case n.Kind == yaml.SequenceNode:
+		case single && n.Kind == yaml.ScalarNode:
+			v.Set(reflect.MakeSlice(oneOrMore, 1, 1))
+			d.kind(n, v.Index(0), path)
+			return
+		case single:
+			d.Fail(n, "%sa text or a list of texts belongs here", of(path))
+			return
+		default:
 			d.Fail(n, "%sa list belongs here", of(path))
 			return
 		}

@@ -22,6 +22,7 @@ type settings struct {
 	Names []string          `yaml:"names"`
 	List  []inner           `yaml:"list"`
 	IDs   map[string]string `yaml:"ids"`
+	Some  strict.OneOrMore  `yaml:"some"`
 	Other string            `yaml:"-"`
 	Plain string
 }
@@ -44,7 +45,7 @@ func TestEveryKindOfValueIsReadAndWhatIsLeftOutStays(t *testing.T) {
 }
 
 func TestEachFaultIsNamedWithItsPlace(t *testing.T) {
-	const keys = "name, wait, limit, big, quiet, inner, names, list, ids"
+	const keys = "name, wait, limit, big, quiet, inner, names, list, ids, some"
 	for name, tc := range map[string]struct{ text, want string }{
 		"nothing":                 {"", "1:1: the file is empty"},
 		"comments alone":          {"# nothing\n", "1:1: the file is empty"},
@@ -72,6 +73,9 @@ func TestEachFaultIsNamedWithItsPlace(t *testing.T) {
 		"a number too large":      {"limit: 99999999999999999999", "1:8: limit: a whole number belongs here"},
 		"yes":                     {"quiet: yes", "1:8: quiet: true or false belongs here"},
 		"a text as a list":        {"names: a", "1:8: names: a list belongs here"},
+		"a map as a text or list": {"some: {a: b}", "1:7: some: a text or a list of texts belongs here"},
+		"a number as one text":    {"some: 1", "1:7: a text belongs here; put it in quotes if it is meant"},
+		"nothing as one text":     {"some:", "1:6: some: nothing stands here; leave the key out or give it a value"},
 		"a section as a text":     {"inner: here", "1:8: a map with the keys address, port belongs here"},
 		"a list as a map":         {"ids: [a]", "1:6: ids: a map belongs here"},
 		"a bare number as a key":  {"ids: {99: anna}", "1:7: a text belongs here; put it in quotes if it is meant"},
@@ -94,6 +98,18 @@ func TestEachFaultIsNamedWithItsPlace(t *testing.T) {
 		}
 		if first := (*strict.Error)(nil); !errors.As(err, &first) || first.Line < 1 || first.Column < 1 {
 			t.Errorf("%s: an error without a place", name)
+		}
+	}
+}
+
+func TestOneTextIsAListOfOneWhereItMayBe(t *testing.T) {
+	for text, want := range map[string][]string{"some: a": {"a"}, "some: [a]": {"a"}, "some: [a, \"1\"]": {"a", "1"}, "some: []": {}} {
+		var v settings
+		doc, err := strict.Decode("f", []byte(text), &v)
+		if err != nil || !reflect.DeepEqual([]string(v.Some), want) {
+			t.Errorf("%s: %v, %v", text, v.Some, err)
+		} else if place := doc.Errorf("some", "x").Error(); place != "f:1:7: x" {
+			t.Errorf("%s: %s", text, place)
 		}
 	}
 }
@@ -174,14 +190,15 @@ func FuzzDecode(f *testing.F) {
 			Inner inner         `yaml:"inner"`
 			Names []string      `yaml:"names"`
 			List  []inner       `yaml:"list"`
-		}{first.Name, first.Wait, first.Limit, first.Big, first.Quiet, first.Inner, append([]string{}, first.Names...), append([]inner{}, first.List...)})
+			Some  []string      `yaml:"some"`
+		}{first.Name, first.Wait, first.Limit, first.Big, first.Quiet, first.Inner, append([]string{}, first.Names...), append([]inner{}, first.List...), append([]string{}, first.Some...)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := strict.Decode("f", written, &again); err != nil {
 			t.Fatalf("%v\n%s", err, written)
 		}
-		first.Names, first.List = append([]string{}, first.Names...), append([]inner{}, first.List...)
+		first.Names, first.List, first.Some = append([]string{}, first.Names...), append([]inner{}, first.List...), append(strict.OneOrMore{}, first.Some...)
 		if !reflect.DeepEqual(first, again) {
 			t.Fatalf("read %+v, read again %+v", first, again)
 		}
