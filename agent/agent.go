@@ -70,7 +70,7 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	secret, err1 := ReadSecret(cfg.PBX.AMI.SecretFile)
 	password, err2 := ReadSecret(cfg.PBX.ARI.PasswordFile)
 	var err3, err4, err5, err6, err7, err8, err9 error
-	a.policy, err3 = policyfile.Open([]string{cfg.Policy}, policyfile.Options{OnChange: a.policyChanged})
+	a.policy, err3 = policyfile.Open(cfg.Policy, policyfile.Options{OnChange: a.policyChanged})
 	a.tokens, err4 = auth.OpenTokens(cfg.Tokens, auth.Options{Known: a.hasEmployee})
 	if cfg.Auth.JWT.used() {
 		j := cfg.Auth.JWT.config()
@@ -174,7 +174,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act) err
 func (a *Agent) policyChanged(set *policy.Set, err error) {
 	a.met.reloaded(err)
 	if err != nil {
-		a.log.Error().Err(err).Msg("the policy file is broken; the last good one stays in force")
+		a.log.Error().Err(err).Msg("the policy is broken; the last good one stays in force")
 		return
 	}
 	a.met.generation.Set(float64(set.Generation()))

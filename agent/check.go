@@ -13,6 +13,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/strict"
 	"github.com/earshot-pbx/earshot/policy"
+	"github.com/earshot-pbx/earshot/policy/policyfile"
 )
 
 // Check checks a configuration and every file that it names. It opens no connection and changes nothing. The error joins all faults, a line
@@ -34,9 +35,11 @@ func Check(path string) (warnings []string, err error) {
 		}
 	}
 	var set *policy.Set
-	if cfg.Policy != "" {
+	if !slices.Contains(cfg.Policy, "") && len(cfg.Policy) > 0 {
 		set, warnings, err = loadPolicy(cfg.Policy)
-		note("policy", err)
+		for _, err := range leaves(err) { // a file that is missing, and mistakes in another
+			note("policy", err)
+		}
 	}
 	if cfg.Tokens != "" {
 		tokens, err := auth.OpenTokens(cfg.Tokens, auth.Options{})
@@ -94,23 +97,32 @@ func Check(path string) (warnings []string, err error) {
 	return warnings, errors.Join(append(errs, inside...)...)
 }
 
-// CheckPolicy checks one policy file.
-func CheckPolicy(path string) (warnings []string, err error) {
-	_, warnings, err = loadPolicy(path)
+// CheckPolicy checks the policy of files and folders alone.
+func CheckPolicy(paths ...string) (warnings []string, err error) {
+	_, warnings, err = loadPolicy(paths)
 	return warnings, err
 }
 
-func loadPolicy(path string) (*policy.Set, []string, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the policy: %w", err)
-	}
-	set, problems, err := policy.Load(path, data, time.Now())
+func loadPolicy(paths []string) (*policy.Set, []string, error) {
+	set, problems, err := policyfile.Load(paths, time.Now())
 	var warnings []string
 	for _, p := range problems {
 		warnings = append(warnings, p.String())
 	}
 	return set, warnings, err
+}
+
+// leaves takes joined errors apart.
+func leaves(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // one that wraps joined errors says more than they do
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, err := range joined.Unwrap() {
+		all = append(all, leaves(err)...)
+	}
+	return all
 }
 
 // hasPlace reports whether an error says by itself where in a file the fault is.

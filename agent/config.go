@@ -19,16 +19,17 @@ import (
 // Config is the server's configuration: what needs a restart to change. What administrators tune while it runs is in the policy file.
 // Paths are taken from the folder of the configuration file.
 type Config struct {
-	Policy  string `yaml:"policy"`  // the policy file; required
-	Tokens  string `yaml:"tokens"`  // the tokens file; required
-	Clients string `yaml:"clients"` // a file with the clients; none, and no sources in directory: nobody is a client
-	Auth    Auth   `yaml:"auth"`
-	HTTP    HTTP   `yaml:"http"`
-	Admin   Admin  `yaml:"admin"`
-	PBX     PBX    `yaml:"pbx"`
-	Cache   Cache  `yaml:"cache"`
-	Audit   Audit  `yaml:"audit"`
-	Log     Log    `yaml:"log"`
+	// The files and folders of the policy, see policyfile.Open; required.
+	Policy  strict.OneOrMore `yaml:"policy"`
+	Tokens  string           `yaml:"tokens"`  // the tokens file; required
+	Clients string           `yaml:"clients"` // a file with the clients; none, and no sources in directory: nobody is a client
+	Auth    Auth             `yaml:"auth"`
+	HTTP    HTTP             `yaml:"http"`
+	Admin   Admin            `yaml:"admin"`
+	PBX     PBX              `yaml:"pbx"`
+	Cache   Cache            `yaml:"cache"`
+	Audit   Audit            `yaml:"audit"`
+	Log     Log              `yaml:"log"`
 
 	Directory   clients.Config `yaml:"directory"` // how numbers are read, and other sources of clients than one file
 	Supervision Supervision    `yaml:"supervision"`
@@ -146,7 +147,12 @@ func (c *Config) validate(doc *strict.Document) []error {
 			bad(key, "%s is required: %s", key, what)
 		}
 	}
-	required("policy", c.Policy, "the path of the policy file")
+	required("policy", strings.Join(c.Policy, ""), "the path of the policy file, or of a folder, or a list of them")
+	for i, path := range c.Policy {
+		if path == "" && len(c.Policy) > 1 {
+			bad(fmt.Sprintf("policy[%d]", i), "policy: an empty path names nothing; take it out")
+		}
+	}
 	required("tokens", c.Tokens, "the path of the tokens file, which `earshot token` writes")
 	required("audit.file", c.Audit.File, "the path of the audit log")
 	required("pbx.ami.username", c.PBX.AMI.Username, "Earshot's account in manager.conf")
@@ -226,7 +232,10 @@ func isAddress(s string) bool {
 
 // resolve makes every path one that does not depend on the working folder.
 func (c *Config) resolve(dir string) {
-	paths := append(c.Directory.Paths(), &c.Policy, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
+	paths := append(c.Directory.Paths(), &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
+	for i := range c.Policy {
+		paths = append(paths, &c.Policy[i])
+	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)

@@ -42,7 +42,7 @@ func load(t *testing.T, text string) (cfg *agent.Config, dir string, err error) 
 func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 	cfg, dir, err := load(t, minimal)
 	want := &agent.Config{
-		Policy: dir + "/policy.yaml", Tokens: "/etc/tokens.yaml",
+		Policy: strict.OneOrMore{dir + "/policy.yaml"}, Tokens: "/etc/tokens.yaml",
 		Auth: agent.Auth{JWT: agent.JWT{
 			Algorithms:    []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"},
 			EmployeeClaim: "sub", Leeway: 30 * time.Second, Refresh: time.Hour,
@@ -72,7 +72,14 @@ func TestPathsDoNotDependOnTheWorkingFolderLater(t *testing.T) {
 	}
 	t.Chdir(dir)
 	cfg, err := agent.LoadConfig("earshot.yaml")
-	if err != nil || cfg.Policy != dir+"/policy.yaml" {
+	if err != nil || !slices.Equal(cfg.Policy, []string{dir + "/policy.yaml"}) {
+		t.Fatalf("%+v, %v", cfg, err)
+	}
+}
+
+func TestAPolicyMayBeAListOfPaths(t *testing.T) {
+	cfg, dir, err := load(t, strings.Replace(minimal, "policy.yaml", "[policy, /etc/more.yaml, ../b]", 1))
+	if err != nil || !slices.Equal(cfg.Policy, []string{dir + "/policy", "/etc/more.yaml", filepath.Dir(dir) + "/b"}) {
 		t.Fatalf("%+v, %v", cfg, err)
 	}
 }
@@ -131,20 +138,23 @@ func TestEachFaultOfAConfigurationIsNamedWithItsPlace(t *testing.T) {
 		}
 	}
 	for name, tc := range map[string]struct{ old, new, want string }{
-		"no policy":          {"policy: policy.yaml\n", "", "1:1: policy is required: the path of the policy file"},
-		"an empty policy":    {"policy: policy.yaml", `policy: ""`, "1:9: policy is required: the path of the policy file"},
-		"no tokens":          {"tokens: /etc/tokens.yaml\n", "", "1:1: tokens is required: the path of the tokens file, which `earshot token` writes"},
-		"no audit log":       {"file: ../log/audit.jsonl", "", "3:8: audit.file is required: the path of the audit log"},
-		"no AMI account":     {"username: manager, ", "", "5:8: pbx.ami.username is required: Earshot's account in manager.conf"},
-		"no AMI secret":      {", secret_file: ami-secret", "", "5:8: pbx.ami.secret_file is required: a file that holds the secret of that account, alone"},
-		"no ARI account":     {"username: rest, ", "", "6:8: pbx.ari.username is required: Earshot's account in ari.conf"},
-		"no ARI password":    {", password_file: ari-password", "", "6:8: pbx.ari.password_file is required: a file that holds the password of that account, alone"},
-		"no application":     {"username: rest", "username: rest, application: \"\"", "6:38: pbx.ari.application is required: the name of Earshot's Stasis application"},
-		"AMI without a host": {"username: manager", "address: \":5038\", username: manager", "5:18: pbx.ami.address must be host:port with a number as port, such as 127.0.0.1:5038"},
-		"AMI at no port":     {"username: manager", "address: \"pbx:0\", username: manager", "5:18: pbx.ami.address must be host:port with a number as port, such as 127.0.0.1:5038"},
-		"ARI by WebSocket":   {"username: rest", "url: \"ws://pbx/ari\", username: rest", "6:14: pbx.ari.url must be the address of ARI, such as http://127.0.0.1:8088/ari"},
-		"ARI nowhere":        {"username: rest", "url: \"http:///ari\", username: rest", "6:14: pbx.ari.url must be the address of ARI, such as http://127.0.0.1:8088/ari"},
-		"ARI with a secret":  {"username: rest", "url: \"http://rest:s3cret@pbx/ari\", username: rest", "6:14: pbx.ari.url must hold no credentials; use username and password_file"},
+		"no policy":           {"policy: policy.yaml\n", "", "1:1: policy is required: the path of the policy file, or of a folder, or a list of them"},
+		"an empty policy":     {"policy: policy.yaml", `policy: ""`, "1:9: policy is required: the path of the policy file, or of a folder, or a list of them"},
+		"policy of nothing":   {"policy: policy.yaml", `policy: []`, "1:9: policy is required: the path of the policy file, or of a folder, or a list of them"},
+		"one policy empty":    {"policy: policy.yaml", `policy: [a, ""]`, "1:13: policy: an empty path names nothing; take it out"},
+		"policy in a map":     {"policy: policy.yaml", `policy: {file: a}`, "1:9: policy: a text or a list of texts belongs here"},
+		"no tokens":           {"tokens: /etc/tokens.yaml\n", "", "1:1: tokens is required: the path of the tokens file, which `earshot token` writes"},
+		"no audit log":        {"file: ../log/audit.jsonl", "", "3:8: audit.file is required: the path of the audit log"},
+		"no AMI account":      {"username: manager, ", "", "5:8: pbx.ami.username is required: Earshot's account in manager.conf"},
+		"no AMI secret":       {", secret_file: ami-secret", "", "5:8: pbx.ami.secret_file is required: a file that holds the secret of that account, alone"},
+		"no ARI account":      {"username: rest, ", "", "6:8: pbx.ari.username is required: Earshot's account in ari.conf"},
+		"no ARI password":     {", password_file: ari-password", "", "6:8: pbx.ari.password_file is required: a file that holds the password of that account, alone"},
+		"no application":      {"username: rest", "username: rest, application: \"\"", "6:38: pbx.ari.application is required: the name of Earshot's Stasis application"},
+		"AMI without a host":  {"username: manager", "address: \":5038\", username: manager", "5:18: pbx.ami.address must be host:port with a number as port, such as 127.0.0.1:5038"},
+		"AMI at no port":      {"username: manager", "address: \"pbx:0\", username: manager", "5:18: pbx.ami.address must be host:port with a number as port, such as 127.0.0.1:5038"},
+		"ARI by WebSocket":    {"username: rest", "url: \"ws://pbx/ari\", username: rest", "6:14: pbx.ari.url must be the address of ARI, such as http://127.0.0.1:8088/ari"},
+		"ARI nowhere":         {"username: rest", "url: \"http:///ari\", username: rest", "6:14: pbx.ari.url must be the address of ARI, such as http://127.0.0.1:8088/ari"},
+		"ARI with a secret":   {"username: rest", "url: \"http://rest:s3cret@pbx/ari\", username: rest", "6:14: pbx.ari.url must hold no credentials; use username and password_file"},
 	} {
 		if !strings.Contains(minimal, tc.old) {
 			t.Fatalf("%s: nothing to change", name)

@@ -266,7 +266,8 @@ func TestReloadReadsEveryFileAndSaysWhichIsBroken(t *testing.T) {
 func TestNewSaysEverythingThatIsMissingAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	cfg := defaults()
-	cfg.Policy, cfg.Tokens, cfg.Clients, cfg.Audit.File = dir+"/policy", dir+"/tokens", dir+"/clients", dir+"/audit"
+	cfg.Policy = []string{dir + "/policy"}
+	cfg.Tokens, cfg.Clients, cfg.Audit.File = dir+"/tokens", dir+"/clients", dir+"/audit"
 	cfg.PBX.AMI.SecretFile, cfg.PBX.ARI.PasswordFile, cfg.Audit.KeyFile = dir+"/secret", dir+"/password", dir+"/key"
 	_, err := New(&cfg, zerolog.Nop(), "test")
 	for _, name := range []string{"policy", "tokens", "clients", "secret", "password", "key"} {

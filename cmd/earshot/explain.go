@@ -3,16 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/policy"
+	"github.com/earshot-pbx/earshot/policy/policyfile"
 )
 
 type explainCmd struct {
-	Policy  string   `type:"path" xor:"file" required:"" help:"The policy file." placeholder:"FILE"`
+	Policy  []string `type:"path" sep:"none" xor:"file" required:"" help:"The policy's file or folder; may be repeated." placeholder:"PATH"`
 	Config  string   `type:"path" xor:"file" required:"" help:"The configuration file, which names the policy." placeholder:"FILE"`
 	Subject string   `arg:"" help:"Id of the employee who asks."`
 	Action  string   `arg:"" help:"observe, observe.kind, spy, whisper, barge, intercept or dial."`
@@ -98,12 +98,8 @@ func (c *explainCmd) dial(set *policy.Set) (policy.Explanation, error) {
 	return set.ExplainDial(subject, to), nil
 }
 
-func load(path string) (*policy.Set, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the policy: %w", err)
-	}
-	set, _, err := policy.Load(path, data, time.Now())
+func load(paths []string) (*policy.Set, error) {
+	set, _, err := policyfile.Load(paths, time.Now())
 	return set, err
 }
 

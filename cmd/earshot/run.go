@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -62,8 +63,8 @@ func newLog(cfg agent.Log, s streams) zerolog.Logger {
 }
 
 type checkCmd struct {
-	Config string `type:"path" xor:"what" required:"" help:"A configuration file; every file that it names is checked too." placeholder:"FILE"`
-	Policy string `type:"path" xor:"what" required:"" help:"A policy file." placeholder:"FILE"`
+	Config string   `type:"path" xor:"what" required:"" help:"A configuration file; every file that it names is checked too." placeholder:"FILE"`
+	Policy []string `type:"path" sep:"none" xor:"what" required:"" help:"A policy's file or folder; may be repeated." placeholder:"PATH"`
 
 	Running bool `help:"Ask the Earshot that runs with the configuration whether it is ready, and print what it lacks; exit 1 if it is not."`
 }
@@ -73,12 +74,12 @@ func (c *checkCmd) Run(ctx context.Context, s streams) error {
 	if c.Running {
 		return c.running(ctx, s)
 	}
-	file, check := c.Config, agent.Check
-	if c.Policy != "" {
-		file, check = c.Policy, agent.CheckPolicy
+	paths, check := c.Policy, agent.CheckPolicy
+	if c.Config != "" {
+		paths, check = []string{c.Config}, func(paths ...string) ([]string, error) { return agent.Check(paths[0]) }
 	}
-	warnings, err := check(file)
-	if gone := (*fs.PathError)(nil); errors.As(err, &gone) && gone.Path == file {
+	warnings, err := check(paths...)
+	if gone := (*fs.PathError)(nil); errors.As(err, &gone) && slices.Contains(paths, gone.Path) {
 		return err // there is nothing to judge
 	}
 	for _, w := range warnings {

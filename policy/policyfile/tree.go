@@ -118,12 +118,12 @@ func (t *tree) same(later *tree) bool {
 
 func (e entry) same(later entry) bool {
 	return e.name == later.name && os.SameFile(e.info, later.info) &&
-		(!e.info.Mode().IsRegular() || stampOf(e.info) == stampOf(later.info)) // a pipe changes by being read
+		(!e.info.Mode().IsRegular() || stampOf(e.info) == stampOf(later.info)) // a pipe changes while it is read
 }
 
-// isPolicy reports whether a file of that name in a folder is part of the policy.
+// isPolicy reports whether a file of that name in a folder is part of the policy, if it holds no tests.
 func isPolicy(name string) bool {
-	return (strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")) && !isTest(name)
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
 }
 
 // isTest reports whether a file of that name holds decision tests, which stand beside the policy that they are about.
