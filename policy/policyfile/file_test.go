@@ -53,6 +53,15 @@ func watchAll(t *testing.T, paths []string, options policyfile.Options) *watched
 		options.Poll = time.Hour
 	}
 	options.OnChange = func(s *policy.Set, err error) { w.changes <- change{s, err} }
+	after, started := options.After, make(chan struct{})
+	if after == nil {
+		after = time.After
+	}
+	var once sync.Once
+	options.After = func(d time.Duration) <-chan time.Time {
+		once.Do(func() { close(started) })
+		return after(d)
+	}
 	f, err := policyfile.Open(paths, options)
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +70,7 @@ func watchAll(t *testing.T, paths []string, options policyfile.Options) *watched
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f.Watch(ctx) }()
+	<-started // what happens from here on is heard of, and not found by looking at the beginning
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

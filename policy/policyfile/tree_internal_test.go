@@ -45,6 +45,21 @@ func TestAnyChangeBetweenTwoWalksIsSeen(t *testing.T) {
 	}
 }
 
+// Reading the named pipe again because somebody wrote into it meanwhile would find nothing any more.
+func TestAPipeThatWasWrittenToIsTheSame(t *testing.T) {
+	pipe := t.TempDir() + "/pipe"
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := walk([]string{pipe}, nil)
+	if err := os.Chtimes(pipe, time.Time{}, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if len(before.files) != 1 || !before.same(walk([]string{pipe}, nil)) {
+		t.Error("it counts as another")
+	}
+}
+
 func fresh(path string, at time.Time) error {
 	return join(os.WriteFile(path, []byte("x"), 0o600), os.Chtimes(path, at, at))
 }
