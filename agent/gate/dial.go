@@ -156,19 +156,20 @@ type Destination struct {
 	policy.Destination
 	dial   string         // what is dialled: digits, "+", "*" and "#" as they were asked for
 	asked  string         // the number about which the directory was asked; empty when it need not be
-	client clients.Answer // what it said
+	client clients.Answer // what it said,
+	found  clients.Client // and of whom
 }
 
 // DecideDial says whether the subject may have a number dialled, which every door has to ask before it lets one be. A directory that has to
 // ask elsewhere first is waited for when the answer depends on it, but no longer than ctx and some seconds; then he is no client.
 func (g *Gate) DecideDial(ctx context.Context, set *policy.Set, subject policy.Ref, text string) (Destination, policy.Decision) {
-	to, d := g.decideNow(set, subject, text)
+	to, d := g.decideNow(set, subject, text, g.cfg.Clients.Find)
 	if d.Reason != policy.ReasonNotClient || to.client != clients.Unknown || to.asked == "" {
 		return to, d
 	}
 	changed := g.wait(to.asked)
 	defer g.unwait(to.asked, changed)
-	if to, d = g.decideNow(set, subject, text); to.client == clients.Unknown { // it may have been told meanwhile
+	if to, d = g.decideNow(set, subject, text, g.cfg.Clients.Find); to.client == clients.Unknown { // it may have been told meanwhile
 		timer := time.NewTimer(directoryTime)
 		defer timer.Stop()
 		select {
@@ -176,15 +177,18 @@ func (g *Gate) DecideDial(ctx context.Context, set *policy.Set, subject policy.R
 		case <-timer.C:
 		case <-ctx.Done():
 		}
-		to, d = g.decideNow(set, subject, text)
+		to, d = g.decideNow(set, subject, text, g.cfg.Clients.Find)
 	}
 	return to, d
 }
 
+// find is Directory.Find, or what it has said before.
+type find func(number string) (clients.Client, clients.Answer)
+
 // decideNow decides by what is known now. A prefix may be taken off by the PBX or be part of a short number: what is granted is the one reading
 // that is the likeliest, and what is excluded is every reading that there is.
-func (g *Gate) decideNow(set *policy.Set, subject policy.Ref, text string) (Destination, policy.Decision) {
-	to := g.destination(set, text)
+func (g *Gate) decideNow(set *policy.Set, subject policy.Ref, text string, find find) (Destination, policy.Decision) {
+	to := g.destination(set, text, find)
 	d := set.DecideDial(subject, &to.Destination)
 	if d.Reason == policy.ReasonEmergency || d.Reason == policy.ReasonExcluded {
 		return to, d
@@ -204,7 +208,7 @@ func (g *Gate) decideNow(set *policy.Set, subject policy.Ref, text string) (Dest
 
 // destination reads a number: formatting, a technology, a Local channel and the prefixes that the PBX takes off change nothing of whom it
 // reaches.
-func (g *Gate) destination(set *policy.Set, text string) Destination {
+func (g *Gate) destination(set *policy.Set, text string, find find) Destination {
 	to := Destination{dial: dialled(text)}
 	digits := to.dial
 	to.Destination = set.Destination(digits)
@@ -225,8 +229,8 @@ func (g *Gate) destination(set *policy.Set, text string) Destination {
 	if !to.Employee.IsZero() {
 		return to
 	}
-	c, answer := g.cfg.Clients.Find(number)
-	if to.asked, to.client = number, answer; answer != clients.Found {
+	c, answer := find(number)
+	if to.asked, to.client, to.found = number, answer, c; answer != clients.Found {
 		return to
 	}
 	to.Client = true

@@ -84,17 +84,22 @@ func addRef(s []policy.Ref, r policy.Ref) []policy.Ref {
 	return append(s, r)
 }
 
-// legFacts is all that there is to know of one employee's leg. It stays inside the gate.
-type legFacts struct {
-	leg         call.LegID
-	facts       mask.Facts
+// reading is what a policy makes of an employee's leg: all of a call on which everybody's sight of it rests.
+type reading struct {
 	company     company      // on the call, supervisors not counted
 	rung        []policy.Ref // for a ringing leg: every employee whose phone this call rings
 	responsible policy.Ref   // the ringing caller's responsible employee, if he calls in from outside
-	other       call.LegID   // the leg on the other side; empty when there is none
-	alone       bool         // nobody of the policy but the leg's own employee is in the company
-	tag         tag
-	sums        [mask.Own + 1]uint64
+}
+
+// legFacts is all that there is to know of one employee's leg. It stays inside the gate.
+type legFacts struct {
+	leg     call.LegID
+	facts   mask.Facts
+	reading            // by the policy in force
+	other   call.LegID // the leg on the other side; empty when there is none
+	alone   bool       // nobody of the policy but the leg's own employee is in the company
+	tag     tag
+	sums    [mask.Own + 1]uint64
 }
 
 // gather collects what there is to know of an employee's leg for his row, into memory that may have been used for another leg.
@@ -176,10 +181,19 @@ func (g *Gate) introduce(set *policy.Set, other *call.Leg) (p *mask.Party, outsi
 	if c, answer := g.cfg.Clients.Find(number.Digits()); answer == clients.Found {
 		p.Name = c.Name
 	}
-	if set.Trunk(other.Endpoint()) && other.Direction() == call.Out {
-		return p, number
+	return p, g.outside(set, other)
+}
+
+// outside is the number that somebody claims who calls from outside; empty of anybody else. Of who has a phone in the policy in force it is
+// empty by every policy: the directory may have to ask others, and is not asked about colleagues.
+func (g *Gate) outside(set *policy.Set, other *call.Leg) call.Number {
+	if !set.Trunk(other.Endpoint()) || other.Direction() != call.Out {
+		return ""
 	}
-	return p, ""
+	if _, ok := g.policy.Load().Phone(other.Endpoint()); ok {
+		return ""
+	}
+	return other.Caller().Number
 }
 
 // direction is which way a call goes for its owner.

@@ -12,74 +12,101 @@ import (
 
 // ground decides an act over everybody within earshot of its leg as things stand, and notes on which legs that rests. Caller holds the lock.
 func (g *Gate) ground(t *call.Table, set *policy.Set, a *act) policy.Decision {
+	v := g.weigh(t, set, a)
+	a.unsure = v.unsure
+	if v.surveyed {
+		g.rest(a, g.scratch.heard)
+		a.with = a.with[:0]
+		for _, ref := range g.scratch.company.present {
+			a.with = append(a.with, set.ID(ref))
+		}
+	}
+	return v.Decision
+}
+
+// verdict is what a policy says of an act.
+type verdict struct {
+	policy.Decision
+	unsure   bool // of an intercept: the directory does not say now whose client it is
+	surveyed bool // it has come to the question who is there, and the answer is in scratch.company and scratch.heard
+}
+
+// weigh decides an act by a policy over everybody within earshot of its leg as things stand. It changes nothing but the scratch. Caller holds
+// the lock.
+func (g *Gate) weigh(t *call.Table, set *policy.Set, a *act) (v verdict) {
 	subject, ok := set.Employee(a.employee)
 	if !ok {
-		return policy.Decision{Reason: policy.ReasonUnknownSubject, Pairwise: true}
+		v.Decision = policy.Decision{Reason: policy.ReasonUnknownSubject, Pairwise: true}
+		return v
 	}
 	target, ok := set.Employee(a.target)
 	if !ok {
-		return policy.Decision{Reason: policy.ReasonUnknownTarget, Pairwise: true}
+		v.Decision = policy.Decision{Reason: policy.ReasonUnknownTarget, Pairwise: true}
+		return v
 	}
 	if ref, ok := set.Phone(a.phone); !ok || ref != subject {
-		return policy.Decision{Reason: policy.ReasonUnknownSubject, Pairwise: true}
+		v.Decision = policy.Decision{Reason: policy.ReasonUnknownSubject, Pairwise: true}
+		return v
 	}
 	l := t.Leg(a.leg)
 	if l == nil {
-		return policy.Decision{Reason: policy.ReasonUnknownTarget}
+		v.Reason = policy.ReasonUnknownTarget
+		return v
 	}
 	if ref, ok := set.Phone(l.Endpoint()); !ok || ref != target {
-		return policy.Decision{Reason: policy.ReasonUnknownTarget} // the policy took the phone away
+		v.Reason = policy.ReasonUnknownTarget // the policy took the phone away
+		return v
 	}
 	r := policy.Request{Subject: subject, Action: a.action, Target: target, ReasonGiven: a.given != ""}
 	g.scratch.legs = t.Call(g.scratch.legs[:0], l)
 	r.Party = g.party(set, subject)
+	v.surveyed = true
 	if !a.supervision {
-		return g.interceptGround(t, set, a, l, &r)
+		v.Decision, v.unsure = g.weighIntercept(t, set, a, l, &r)
+		return v
 	}
 	g.scratch.set, g.scratch.listener = set, a
 	g.scratch.legs = t.Earshot(g.scratch.legs[:0], l, g.scratch.reach)
 	c := g.survey(set, a)
 	g.scratch.refs = c.everyone(g.scratch.refs)
 	r.With, r.ProtectedNumber, r.UnknownPhone = g.scratch.refs, c.protected, c.unknown
-	d := set.Decide(&r)
-	if d.Allowed && a.next != 0 {
+	v.Decision = set.Decide(&r)
+	if v.Allowed && a.next != 0 {
 		r.Action = a.next
-		d = set.Decide(&r)
+		v.Decision = set.Decide(&r)
 	}
-	if d.Allowed && g.intruded(t, a) {
-		return policy.Decision{Reason: policy.ReasonUnknownParty}
+	if v.Allowed && g.intruded(t, a) {
+		v.Decision = policy.Decision{Reason: policy.ReasonUnknownParty}
 	}
-	return d
+	return v
 }
 
-// interceptGround decides an intercept over the call in scratch.legs.
-func (g *Gate) interceptGround(t *call.Table, set *policy.Set, a *act, l *call.Leg, r *policy.Request) policy.Decision {
+// weighIntercept decides an intercept over the call in scratch.legs.
+func (g *Gate) weighIntercept(t *call.Table, set *policy.Set, a *act, l *call.Leg, r *policy.Request) (d policy.Decision, unsure bool) {
 	g.survey(set, a)
 	g.scratch.rung = g.rung(g.scratch.rung[:0], set, g.scratch.legs)
 	r.With = g.scratch.rung
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 	var outside call.Number
 	if o := foremost(g.scratch.peers); o != nil {
-		_, outside = g.introduce(set, o)
+		outside = g.outside(set, o)
 	}
-	a.unsure = false
 	if outside != "" {
 		r.Responsible = g.responsible(set, outside)
-		if _, answer := g.cfg.Clients.Find(outside.Digits()); answer == clients.Unknown {
-			a.unsure = true
-		}
+		_, answer := g.cfg.Clients.Find(outside.Digits())
+		unsure = answer == clients.Unknown
 	}
-	d := set.Decide(r)
+	d = set.Decide(r)
 	switch {
 	case !d.Allowed:
 	case r.Party:
 		// He calls there himself, or his own phone rings too: there is nothing to take.
-		return policy.Decision{Reason: policy.ReasonParty, Pairwise: true}
+		d = policy.Decision{Reason: policy.ReasonParty, Pairwise: true}
 	case len(g.scratch.peers) == 0:
 		// Nobody calls: Earshot or somebody's click rings the phone in order to make a call from there.
-		return policy.Decision{Reason: policy.ReasonUnknownParty}
+		d = policy.Decision{Reason: policy.ReasonUnknownParty}
 	}
-	return d
+	return d, unsure
 }
 
 // party reports whether the subject is on the call in scratch.legs. A supervisor is none.
@@ -93,7 +120,7 @@ func (g *Gate) party(set *policy.Set, subject policy.Ref) bool {
 	})
 }
 
-// survey counts who is on the legs in scratch.legs, and notes them as those on which the act's ground rests. The subject's own supervising
+// survey counts who is on the legs in scratch.legs, and which they are: those on which the act's ground rests. The subject's own supervising
 // legs do not count: he knows of them, and hears nobody by them whom the walk has not come to.
 func (g *Gate) survey(set *policy.Set, a *act) *company {
 	c := &g.scratch.company
@@ -111,11 +138,6 @@ func (g *Gate) survey(set *policy.Set, a *act) *company {
 		}
 	}
 	g.scratch.heard = heard
-	g.rest(a, heard)
-	a.with = a.with[:0]
-	for _, ref := range c.present {
-		a.with = append(a.with, set.ID(ref))
-	}
 	return c
 }
 

@@ -13,25 +13,35 @@ import (
 // sight is what the subject may see of one leg on an employee's row. A leg of Earshot's own is nothing special: there is nobody on it but its
 // owner, so it looks like any other on which nobody is met.
 func (g *Gate) sight(set *policy.Set, subject, employee policy.Ref, f *legFacts) mask.Sight {
-	if subject == employee {
-		return mask.Own
+	sight, _, _ := f.sight(set, subject, employee, &g.scratch.refs)
+	return sight
+}
+
+// sight is what a policy lets the subject see of the employee's leg, with the decisions that it rests on: whether he sees who is on the other
+// side, and, when he does not, whether he sees of which kind that is. Refs is memory to use.
+func (f *reading) sight(set *policy.Set, subject, employee policy.Ref, refs *[]policy.Ref) (sight mask.Sight, peer, kind policy.Decision) {
+	if !f.responsible.IsZero() && f.responsible == subject && subject != employee && !f.company.protected {
+		if peer = set.Decide(&policy.Request{
+			Subject: subject, Action: policy.Intercept, Target: employee, With: f.rung, Responsible: f.responsible,
+		}); peer.Allowed {
+			return mask.Seen, peer, kind // offered his client's ringing call
+		}
 	}
-	if !f.responsible.IsZero() && f.responsible == subject && !f.company.protected && set.Decide(&policy.Request{
-		Subject: subject, Action: policy.Intercept, Target: employee, With: f.rung, Responsible: f.responsible,
-	}).Allowed {
-		return mask.Seen // offered his client's ringing call
-	}
-	g.scratch.refs = f.company.everyone(g.scratch.refs)
-	if set.Decide(&policy.Request{
+	*refs = f.company.everyone(*refs)
+	peer = set.Decide(&policy.Request{
 		Subject: subject, Action: policy.Observe, Target: employee,
-		With: g.scratch.refs, ProtectedNumber: f.company.protected, Party: slices.Contains(f.company.present, subject),
-	}).Allowed {
-		return mask.Seen
+		With: *refs, ProtectedNumber: f.company.protected, Party: slices.Contains(f.company.present, subject),
+	})
+	switch {
+	case peer.Allowed && subject == employee:
+		return mask.Own, peer, kind
+	case peer.Allowed:
+		return mask.Seen, peer, kind
 	}
-	if set.Decide(&policy.Request{Subject: subject, Action: policy.ObserveKind, Target: employee, With: g.scratch.refs}).Allowed {
-		return mask.Kind
+	if kind = set.Decide(&policy.Request{Subject: subject, Action: policy.ObserveKind, Target: employee, With: *refs}); kind.Allowed {
+		return mask.Kind, peer, kind
 	}
-	return mask.Hidden
+	return mask.Hidden, peer, kind
 }
 
 var supervising = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge}
