@@ -109,6 +109,8 @@ type act struct {
 
 	earshot []call.LegID // the legs on which the ground rested when it was last decided
 
+	compared comparison // with what the second policy says, if there is one
+
 	entered     chan struct{} // closed when the own leg has entered the Stasis application
 	enteredOnce sync.Once
 	taken       chan struct{} // closed when the call is the taker's

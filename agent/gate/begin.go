@@ -35,6 +35,7 @@ func (g *Gate) begin(ctx context.Context, a *act, ask Ask, fits fit, run func(*a
 			a.recorded = slices.Clone(a.with)
 		}
 		e = a.entry(audit.Decided, set, d)
+		g.secondBegin(t, set, a, ask, fits, d)
 	})
 	if p != nil {
 		return g.refuse(a, p, d, e)

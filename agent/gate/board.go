@@ -22,6 +22,7 @@ type entry struct {
 
 	ground  uint64  // another number whenever what the subjects' sights rest on has changed; of no other row ever
 	classes []class // of the subjects who have looked since then
+	scene   *scene  // of the row as it is, for the second policy; nil until it is wanted
 }
 
 // rebuild makes every row anew, after a resync or a change of policy. While the state is not known there are no calls on them.
@@ -84,8 +85,10 @@ func (g *Gate) refresh(t *call.Table, set *policy.Set, e *entry, at time.Time) {
 // of them may be another. What was written of the row is out of date in any case.
 func (g *Gate) compare(e *entry) {
 	same := len(e.legs) == len(e.was)
+	second := same
 	for i := range e.legs {
 		f := &e.legs[i]
+		second = second && f.second.same(e.was[i].second)
 		same = same && f.sameGround(&e.was[i])
 		for k := range e.was {
 			if e.was[k].leg == f.leg {
@@ -102,6 +105,9 @@ func (g *Gate) compare(e *entry) {
 	for i := range e.classes {
 		e.classes[i].form = nil
 		e.classes[i].sum = e.sum(&e.classes[i])
+	}
+	if g.cfg.Shadow != nil && (!same || !second) {
+		g.stage(e)
 	}
 }
 

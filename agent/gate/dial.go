@@ -80,6 +80,7 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 		}
 	}
 	defer g.running.Done()
+	g.secondDial(set, a, ask, to, d)
 	e := a.entry(audit.Decided, set, d)
 	e.Detail = to.kind(d)
 	if !to.Employee.IsZero() {

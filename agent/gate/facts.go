@@ -96,6 +96,7 @@ type legFacts struct {
 	leg     call.LegID
 	facts   mask.Facts
 	reading            // by the policy in force
+	second  *second    // by the second; nil when there is none
 	other   call.LegID // the leg on the other side; empty when there is none
 	alone   bool       // nobody of the policy but the leg's own employee is in the company
 	tag     tag
@@ -131,6 +132,9 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *
 		if outside != "" {
 			f.responsible = g.responsible(set, outside)
 		}
+	}
+	if g.cfg.Shadow != nil {
+		g.reread(set, e, l, f)
 	}
 }
 

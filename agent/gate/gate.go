@@ -45,7 +45,7 @@ type Directory interface {
 	Find(number string) (clients.Client, clients.Answer)
 }
 
-// Config is what a Gate is made of. All parts but Metrics and Intake are required; the zero durations take the defaults of DESIGN.
+// Config is what a Gate is made of. All parts but Shadow, Metrics and Intake are required; the zero durations take the defaults of DESIGN.
 type Config struct {
 	Feed    *feed.Feed
 	PBX     PBX
@@ -53,6 +53,7 @@ type Config struct {
 	Clients Directory
 	Intake  Intake // nil: nobody may change clients
 	Policy  *policy.Set
+	Shadow  *Shadow // a second policy to be compared with it; nil: none
 	Metrics *Metrics
 	Log     zerolog.Logger
 

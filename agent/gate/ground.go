@@ -235,6 +235,7 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 			reason = told.Reason.String()
 		}
 		a.finish(ending{reason: reason, revoked: true, ground: d, set: set, at: time.Now()})
+		g.renewed(t, set, a, d)
 		return
 	}
 	if a.doubt != nil {
@@ -247,6 +248,7 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 	if a.supervision && g.known {
 		g.alone(t, a, l)
 	}
+	g.renewed(t, set, a, d)
 }
 
 // waits reports whether an intercept goes on for a moment although nobody can say whose client it is: a directory that has forgotten what it

@@ -60,6 +60,7 @@ func (g *Gate) Employees(s auth.Subject) (Board, error) {
 			return
 		}
 		p = g.view(set, me, nil)
+		g.secondBoard(s)
 	})
 	if err != nil {
 		return Board{}, err

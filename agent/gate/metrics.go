@@ -17,6 +17,10 @@ type Metrics struct {
 	deliveries  prometheus.Counter
 	cutoffs     prometheus.Counter
 	auditErrors prometheus.Counter
+
+	shadowDecisions   *prometheus.CounterVec
+	shadowDifferences *prometheus.CounterVec
+	shadowDropped     prometheus.Counter
 }
 
 // NewMetrics makes the gate's metrics and registers them; with a nil registerer they count for nobody.
@@ -47,17 +51,39 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		deliveries:  prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_deliveries_total", Help: "Messages taken by watchers."}),
 		cutoffs:     prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_watcher_cutoffs_total", Help: "Watchers cut off because they did not keep up."}),
 		auditErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_audit_errors_total", Help: "Audit entries that could not be written."}),
+
+		shadowDecisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "earshot_shadow_decisions_total", Help: "Questions that the shadow policy was asked beside the one in force, by action.",
+		}, []string{"action"}),
+		shadowDifferences: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "earshot_shadow_differences_total",
+			Help: "Questions that the shadow policy answered differently, by action and change: gained (it alone would allow), lost (it alone would refuse), ground (the same for another reason).",
+		}, []string{"action", "change"}),
+		shadowDropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "earshot_shadow_dropped_total", Help: "Looks at the board that were not compared with the shadow policy, and differences that were not written down.",
+		}),
 	}
 	// The series that a dashboard needs are there from the start, at zero.
 	for _, a := range supervising {
 		m.running.WithLabelValues(a.String())
 	}
 	if r != nil {
-		r.MustRegister(m.decisions, m.running, m.ended, m.audio, m.intercepted, m.revocation, m.watchers, m.deliveries, m.cutoffs, m.auditErrors)
+		r.MustRegister(m.decisions, m.running, m.ended, m.audio, m.intercepted, m.revocation, m.watchers, m.deliveries, m.cutoffs, m.auditErrors,
+			m.shadowDecisions, m.shadowDifferences, m.shadowDropped)
 	}
 	return m
 }
 
 func (m *Metrics) decision(a policy.Action, outcome, reason string) {
 	m.decisions.WithLabelValues(a.String(), outcome, reason).Inc()
+}
+
+// shadowed has the series of a shadow policy be there, at zero.
+func (m *Metrics) shadowed() {
+	for _, a := range policy.Actions() {
+		m.shadowDecisions.WithLabelValues(a.String())
+		for _, change := range changes {
+			m.shadowDifferences.WithLabelValues(a.String(), change)
+		}
+	}
 }

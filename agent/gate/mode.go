@@ -77,6 +77,7 @@ func (g *Gate) admitMode(s auth.Subject, id string, action policy.Action) (a *ac
 		entry := a.entry(audit.Decided, set, d)
 		entry.Action, entry.Mode = action.String(), action.String()
 		e = &entry
+		g.second(t, set, a, action, d)
 		if !d.Allowed {
 			a.next = 0
 			p = g.refusal(set, d, a.id)

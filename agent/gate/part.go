@@ -16,6 +16,7 @@ type part struct {
 	// What the policy and the directory made of it when it was as told here. Both stay as they are as long as the board does.
 	seen    likeness
 	company company
+	second  company     // by the second policy, if there is one
 	met     bool        // somebody is shown it as the other side, so that what follows has been made
 	party   *mask.Party // as he is shown it
 	outside call.Number // its number, if it calls from outside
@@ -50,6 +51,9 @@ func (g *Gate) part(set *policy.Set, l *call.Leg) *part {
 	p.seen = likenessOf(l)
 	p.company.reset()
 	p.company.add(set, l)
+	if shadow := g.beside(); shadow != nil {
+		p.reread(shadow, l)
+	}
 	p.row = nil
 	for _, ref := range p.company.present {
 		p.row = g.board[ref]

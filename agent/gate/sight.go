@@ -183,9 +183,14 @@ func rings(f *legFacts, _ bool) bool {
 // sameGround reports whether everybody's sight of the leg, and what he may do to it, must be what it was: f and was agree in all that sight
 // and can look at.
 func (f *legFacts) sameGround(was *legFacts) bool {
-	a, b := &f.company, &was.company
-	return f.leg == was.leg && f.may() == was.may() && f.responsible == was.responsible && a.protected == b.protected && a.unknown == b.unknown &&
-		slices.Equal(a.present, b.present) && slices.Equal(a.claimed, b.claimed) && slices.Equal(f.rung, was.rung)
+	return f.leg == was.leg && f.may() == was.may() && f.reading.same(&was.reading)
+}
+
+// same reports whether the readings agree.
+func (r *reading) same(was *reading) bool {
+	a, b := &r.company, &was.company
+	return r.responsible == was.responsible && a.protected == b.protected && a.unknown == b.unknown &&
+		slices.Equal(a.present, b.present) && slices.Equal(a.claimed, b.claimed) && slices.Equal(r.rung, was.rung)
 }
 
 func mix(sum, x uint64) uint64 { return (sum ^ x) * 0x9e3779b97f4a7c15 }

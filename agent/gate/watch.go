@@ -65,6 +65,7 @@ func (g *Gate) Watch(s auth.Subject) (*Watcher, error) {
 		g.watchers = append(g.watchers, w)
 		g.met.watchers.Inc()
 		g.snapshot(w)
+		g.secondBoard(s)
 	})
 	if err != nil {
 		return nil, err
