@@ -43,14 +43,14 @@ type world struct {
 	in, out []string // legs of the call under way: the employee's and the other side's
 }
 
-func newWorld(t testing.TB, s side) *world {
-	w := &world{office: newOffice(t, house, func(c *gate.Config) {
+func newWorld(t testing.TB, s side, change ...func(*gate.Config)) *world {
+	w := &world{office: newOffice(t, house, append(change, func(c *gate.Config) {
 		d := directory{}
 		if s.client {
 			d[s.number] = clients.Client{Number: s.number, Name: "Sidorov & Co", Responsible: "boris"}
 		}
 		c.Clients = d
-	}), side: s, streams: map[string]*watcher{}, got: map[string][]string{}}
+	})...), side: s, streams: map[string]*watcher{}, got: map[string][]string{}}
 	for _, subject := range append([]string{"carl"}, blind...) {
 		w.streams[subject] = w.watch(subject)
 	}
