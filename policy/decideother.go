@@ -2,8 +2,23 @@ package policy
 
 import "slices"
 
-// decideOther answers what is not about a live call.
+// decideOther answers what is not about a live call. A refusal may be shown to the subject when it is the same whoever else was on it.
 func (s *Set) decideOther(req *Request) Decision {
+	d := s.decideFully(req)
+	if d.Allowed || !d.Pairwise || len(req.With) == 0 {
+		return d
+	}
+	alone := *req
+	alone.With, alone.ProtectedNumber = nil, false
+	if i := slices.Index(req.With, req.Subject); i >= 0 { // which he knows
+		alone.With = req.With[i : i+1]
+	}
+	d.Pairwise = s.decideFully(&alone) == d
+	return d
+}
+
+// decideFully answers with what is a condition of the action.
+func (s *Set) decideFully(req *Request) Decision {
 	d := s.decideAlone(req)
 	if !d.Allowed {
 		return d
@@ -62,14 +77,23 @@ func (s *Set) decideAlone(req *Request) Decision {
 	return refuse(reason, 0)
 }
 
+// others are the employees whom the request is about beside its target: what is about one employee is about nobody else.
+func (req *Request) others() []Ref {
+	if req.Action.Matter() == MatterEmployee {
+		return nil
+	}
+	return req.With
+}
+
 // takesPart reports whether the subject is one of those whom the request is about.
 func takesPart(req *Request) bool {
 	return req.Target == req.Subject || slices.Contains(req.With, req.Subject)
 }
 
-// opened reports whether access to the client opens the conversation, whatever rights there are on the line.
+// opened reports whether access to the client opens the conversation, whatever rights there are on the line. The line as a whole it does not
+// open.
 func (s *Set) opened(req *Request) bool {
-	return (req.Action == LineHistory || req.Action == LineJoin) && (req.Responsible == req.Subject || slices.Contains(req.Access, req.Subject))
+	return !req.Target.IsZero() && (req.Action == LineHistory || req.Action == LineJoin) && (req.Responsible == req.Subject || slices.Contains(req.Access, req.Subject))
 }
 
 // barred returns what stands against the request whatever grants there are, or ReasonAllowed. Nobody is excepted from what is his own.
@@ -84,7 +108,7 @@ func (s *Set) barred(subject *person, req *Request) Decision {
 			return d
 		}
 	}
-	for _, other := range req.With {
+	for _, other := range req.others() {
 		switch {
 		case other == req.Target:
 		case !s.known(other):
@@ -162,14 +186,12 @@ func (s *Set) gives(c *clause, req *Request) bool {
 			}
 		}
 		return false
-	case c.scope != scopeList && (req.Target == req.Subject || matter != MatterEmployee && slices.Contains(req.With, req.Subject)):
+	case c.scope != scopeList && (req.Target == req.Subject || slices.Contains(req.others(), req.Subject)):
 		return true
 	case s.reaches(c, req.Subject.n-1, req.Target.n-1):
 		return true
-	case matter == MatterEmployee:
-		return false
 	}
-	for _, who := range req.With {
+	for _, who := range req.others() {
 		if s.reaches(c, req.Subject.n-1, who.n-1) { // barred has seen that he is known
 			return true
 		}

@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // ExplainDial answers as DecideDial does and tells every rule that had a say, as Explain does.
 func (s *Set) ExplainDial(subject Ref, to Destination) Explanation {
 	e := Explanation{Decision: s.DecideDial(subject, &to)}
@@ -55,7 +57,11 @@ func (x *explainer) dial(subject Ref, to *Destination) {
 		if form == formCode {
 			text = "this is a feature code, and no list of numbers of %s names it"
 		}
-		x.say(EffectNone, s.refusedDial(to, form, own.grants, role.grants), subject, text, s.ID(subject))
+		reason := s.refusedDial(to, form, own.grants, role.grants)
+		if slices.ContainsFunc(x.said, func(st Statement) bool { return st.Reason == ReasonNotNow }) {
+			reason = ReasonNotNow
+		}
+		x.say(EffectNone, reason, subject, text, s.ID(subject))
 	}
 }
 

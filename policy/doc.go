@@ -59,7 +59,8 @@
 //
 // Own is what is one's own: of observe one's own calls, of intercept one's own clients wherever they ring, of what was said and of
 // statistics and settings what one took part in, of line rights the lines that one works on. Of spy, whisper and barge it is nothing.
-// Department, subtree and any have one's own in them, where own means anything; a list has only what it names.
+// Department, subtree and any have one's own in them, where own means anything; a list has only what it names, and where it is about clients
+// one's own.
 //
 // The rights are observe; listen, which is short for spy, whisper and barge; intercept; dial; recordings, which is short for play,
 // download and delete; record, journal, grade, statistics; settings.user, settings.telephony, settings.numbers and
@@ -86,15 +87,16 @@
 //	assign:
 //	  - {role: head, to: [heads], from: 2027-01-11, until: 2027-01-31, during: office}
 //
-// Hours that end before they begin last into the next day and belong to the day on which they begin. From is the beginning of that day,
-// until the end. Under a right they are about the grant: the exception beside it holds always. Under an assignment they are about the
-// whole role: at other times he does not have it, with all its exceptions. A right that would reach at another time is refused as not_now.
+// Hours are read off the clock on the wall, also when it is put forward or back. Those that end before they begin last into the next day and
+// belong to the day on which they begin. From is the beginning of that day, until the end. Under a right they are about the grant: the
+// exception beside it holds always, and a grant that would reach at another time is refused as not_now. Under an assignment they are about
+// the whole role: at other times he does not have it, with all its exceptions, and is refused as if he never had.
 //
 // # A reason
 //
 // Reason under listen, recordings and the rights that they are short for, and under all, says about whom a reason must be given, true for
-// everybody. It binds like an exception, in a role all who have it, and counts everybody within earshot, but is lifted by
-// [Request].ReasonGiven.
+// everybody. It binds like an exception, at any time, in a role all who have it, and counts everybody within earshot, but is lifted by
+// [Request].ReasonGiven. Under all it is about those same rights, since for nothing else a reason can be given.
 //
 // # Observe
 //
@@ -106,10 +108,11 @@
 // # What was said
 //
 // Play, download, delete, record, journal and grade are about a call with all employees who were on it. It is in scope if any of them is,
-// and excluded if any of them but the subject is. Nobody plays, downloads or records a call with a protected employee or number on it, and
-// in the journal only those who were on it see one with a protected number. Who may not see a call in the journal may not grade it.
+// and excluded if any of them but the subject is. Nobody plays, downloads or records a call with a protected employee or number on it, he
+// himself neither, and in the journal only those who were on it see one with a protected number. Who may not see a call in the journal may not grade it.
 //
-// Statistics and settings.user are about one employee. Lock is about the call that one is on oneself.
+// Statistics and settings.user are about one employee. Lock is about the call that one is on oneself: like the other settings it has no
+// target, and is refused for somebody else.
 //
 // # Lines
 //
@@ -121,14 +124,15 @@
 //	  director: {line.view: department, line.connect: department, line.history: [line:support], line.grade: any}
 //
 // In the lists of these rights, and of all, lines may stand beside people: line:ID. A right on the line as a whole, when [Request] names no
-// Target, reaches a line that is in its list, or a member of which is in its scope; own is a line of which one is a member. A right on one
-// conversation, whose employees are Target and With, reaches one of a line in its list, or with an employee in its scope. An exception bars
-// the line that it names, and conversations with the employees that it names. Nobody joins a conversation with a protected employee or
+// Target, reaches a line that is in its list, or a member of which is in its scope; own is a line of which one is a member, and any is every
+// line. A right on one conversation, whose employees are Target and With, reaches one of a line in its list, or with an employee in its
+// scope; own is one in which one takes part. An exception bars the line that it names, for those who work on it too, and conversations with
+// the employees that it names. Nobody joins a conversation with a protected employee or
 // number on it; its history with a protected number is for those who took part.
 //
 // View and connect are each a condition of the other and both of change; history is a condition of grade. Whoever is responsible for the
-// client, or has access to him, has line.history and line.join of his conversations without any right on the line, unless he is
-// excluded.
+// client, or has access to him, has line.history and line.join of his conversations, though not of the line as a whole, without any right on
+// the line, unless he is excluded.
 //
 // # Protected and locked
 //
@@ -155,7 +159,8 @@
 // beginning of either with a star at its end. Feature codes, which have a star or a hash in them, are dialled only where a list
 // names them whole. Numbers under emergency may always be dialled, whatever is excepted and whoever asks.
 //
-// In the map of dial, during, from and until are about all that it grants.
+// In the map of dial, during, from and until are about all that it grants. The right to all is to call any number, and those whom it excepts
+// are excepted here.
 //
 // [Set.DecideDial] answers for a [Destination], which holds what is known of the number: it must be in its normal form, so that
 // no way to write it changes the answer.

@@ -63,7 +63,7 @@ func (x *explainer) against() {
 			}
 		}
 	}
-	for _, who := range append([]Ref{req.Target}, req.With...) {
+	for _, who := range append([]Ref{req.Target}, req.others()...) {
 		switch {
 		case who.IsZero() && who == req.Target:
 		case !s.known(who):

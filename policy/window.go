@@ -14,7 +14,8 @@ type window struct {
 	location    *time.Location
 }
 
-// at reports whether the window is open at a moment, and when that may change next; the zero time is never.
+// at reports whether the window is open at a moment, and when that may change next; the zero time is never. Hours are those of the clock on
+// the wall, which is put forward and back: until it is, the wall counts seconds as Unix does, and the moment it is may be a change.
 func (w *window) at(now time.Time) (open bool, next time.Time) {
 	unix := now.Unix()
 	switch {
@@ -23,37 +24,47 @@ func (w *window) at(now time.Time) (open bool, next time.Time) {
 	case w.until != 0 && unix >= w.until:
 		return false, time.Time{}
 	}
-	open = !w.weekly
+	sooner := func(t time.Time) {
+		if next.IsZero() || t.Before(next) {
+			next = t.UTC()
+		}
+	}
 	if w.until != 0 {
-		next = time.Unix(w.until, 0).UTC()
+		sooner(time.Unix(w.until, 0))
 	}
 	if !w.weekly {
-		return open, next
+		return true, next
 	}
-	year, month, day := now.In(w.location).Date()
+	local := now.In(w.location)
+	if _, turned := local.ZoneBounds(); !turned.IsZero() {
+		sooner(turned)
+	}
+	_, ahead := local.Zone()
+	wall := unix + int64(ahead)
+	clock := local.Hour()*3600 + local.Minute()*60 + local.Second()
 	// Hours that began yesterday may last into today, and a week later all days have been seen.
 	for d := -1; d <= 8; d++ {
-		date := time.Date(year, month, day+d, 0, 0, 0, 0, w.location)
-		if w.days&(1<<date.Weekday()) == 0 {
+		if w.days&(1<<((int(local.Weekday())+d+7)%7)) == 0 {
 			continue
 		}
+		midnight := wall - int64(clock) + int64(d)*daySeconds
 		for _, h := range w.hours {
-			end := int(h.end)
+			begins, ends := midnight+int64(h.begin)*60, midnight+int64(h.end)*60
 			if h.end <= h.begin {
-				end += 24 * 60
+				ends += daySeconds
 			}
-			begins := time.Date(year, month, day+d, 0, int(h.begin), 0, 0, w.location)
-			ends := time.Date(year, month, day+d, 0, end, 0, 0, w.location)
-			open = open || !now.Before(begins) && now.Before(ends)
-			for _, t := range [...]time.Time{begins, ends} {
-				if t.After(now) && (next.IsZero() || t.Before(next)) {
-					next = t.UTC()
+			open = open || begins <= wall && wall < ends
+			for _, t := range [...]int64{begins, ends} {
+				if t > wall {
+					sooner(time.Unix(t-int64(ahead), 0))
 				}
 			}
 		}
 	}
 	return open, next
 }
+
+const daySeconds = 24 * 60 * 60
 
 // windowNamed is a time of the policy with the place at which it is written.
 type windowNamed struct {
@@ -154,5 +165,23 @@ func (c *compiler) day(file int, date word, p place, key string, after int) int6
 		return 0
 	}
 	d, _ := time.Parse(time.DateOnly, date.text) // Parse has checked it
-	return time.Date(d.Year(), d.Month(), d.Day()+after, 0, 0, 0, 0, c.location).Unix()
+	return begins(d.AddDate(0, 0, after), c.location).Unix()
+}
+
+// begins returns the first moment of a date at a place. Where clocks are turned at night a day may begin at one, or have two midnights.
+func begins(date time.Time, where *time.Location) time.Time {
+	t := time.Date(date.Year(), date.Month(), date.Day(), 0, 0, 0, 0, where)
+	turned, next := t.ZoneBounds()
+	if year, month, day := t.Date(); time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Before(date) {
+		return next // there is no midnight, and Date has taken the hour before it
+	}
+	if turned.IsZero() {
+		return t
+	}
+	_, before := turned.Add(-1).Zone()
+	_, after := t.Zone()
+	if first := t.Add(time.Duration(after-before) * time.Second); first.Before(turned) {
+		return first
+	}
+	return t
 }
