@@ -1,16 +1,13 @@
 package policy
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"regexp"
-	"strconv"
 	"strings"
 	"unicode"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/earshot-pbx/earshot/policy/internal/node"
 )
 
 // place says where in a file we are, for messages. It is a value, so that naming the place costs nothing while all is well.
@@ -50,136 +47,35 @@ func (r *reader) guess(word string, candidates []string) string {
 	return didYouMean(word, candidates)
 }
 
-// yamlLine finds the line in the messages of the YAML library, which has no typed error with a position.
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
-
-// document returns the one document of a file, or nil after reporting why there is none.
-func (r *reader) document(data []byte) (root *yaml.Node) {
-	// A parser of foreign text that panics must not take down the process that holds the last good policy.
-	defer func() {
-		if p := recover(); p != nil {
-			r.errorf(position{1, 1}, "", "the file is not YAML: %v", p)
-			root = nil
-		}
-	}()
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	switch err := d.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		r.errorf(position{1, 1}, `begin with "version: 1"`, "the file is empty")
-		return nil
-	case err != nil:
-		r.syntax(data, err)
-		return nil
-	}
-	switch err := d.Decode(&more); {
-	case errors.Is(err, io.EOF):
-	case err != nil:
-		r.syntax(data, err)
-		return nil
-	default:
-		r.errorf(at(&more), "use a file for each", "a policy file is one YAML document")
-	}
-	return doc.Content[0]
+// fault reports what was found wrong with a node.
+func (r *reader) fault(p place, f *node.Fault) {
+	r.errorf(position{uint32(f.Line), uint32(f.Column)}, f.Hint, "%s%s", p, f.Message)
 }
 
-func (r *reader) syntax(data []byte, err error) {
-	message, line := err.Error(), 1
-	if m := yamlLine.FindStringSubmatch(message); m != nil {
-		message = message[len(m[0]):]
-		if n, convErr := strconv.Atoi(m[1]); convErr == nil && n > 0 {
-			line = n
-		}
+// document returns the one document of a file, or nil after reporting why there is none.
+func (r *reader) document(data []byte) *yaml.Node {
+	root, wrong := node.Document(data, "a policy file")
+	if wrong != nil {
+		r.fault(place{}, wrong)
 	}
-	column := 1
-	if lines := bytes.Split(data, []byte("\n")); line <= len(lines) {
-		text := lines[line-1]
-		column += len(text) - len(bytes.TrimLeft(text, " "))
-	}
-	r.errorf(position{uint32(line), uint32(column)}, "", "not YAML: %s", message)
+	return root
 }
 
 // plain refuses what YAML offers and the language does not have: anchors, aliases and tags hide what a line means.
 func (r *reader) plain(n *yaml.Node, p place) bool {
-	switch {
-	case n.Kind == yaml.AliasNode || n.Anchor != "":
-		r.errorf(at(n), "write it out, or use a role or a group", "%s: anchors and aliases are not part of the language", p)
-	case n.Style&yaml.TaggedStyle != 0:
-		r.errorf(at(n), "leave the tag out", "%s: tags are not part of the language", p)
-	default:
-		return true
+	f := node.Plain(n)
+	if f != nil {
+		r.fault(p, f)
 	}
-	return false
+	return f == nil
 }
 
 // kindName says what a node is, in an administrator's words.
-func kindName(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	}
-	switch n.Tag {
-	case "!!null":
-		return "nothing"
-	case "!!bool":
-		return "true or false"
-	case "!!int", "!!float":
-		return "a bare number"
-	case "!!timestamp":
-		return "a date"
-	}
-	return "text"
-}
+func kindName(n *yaml.Node) string { return node.Kind(n) }
 
 // mapping calls each with every pair of a mapping; a key that comes twice is reported and left out.
 func (r *reader) mapping(n *yaml.Node, p place, each func(key word, value *yaml.Node)) {
-	if !r.plain(n, p) {
-		return
-	}
-	if n.Kind != yaml.MappingNode {
-		hint := ""
-		if n.Tag == "!!null" {
-			hint = "write {} or leave the key out"
-		}
-		r.errorf(at(n), hint, "%s must be a mapping, not %s", p, kindName(n))
-		return
-	}
-	var seen map[string]*yaml.Node
-	if len(n.Content) > 32 { // below that looking back is cheaper than a map
-		seen = make(map[string]*yaml.Node, len(n.Content)/2)
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k := n.Content[i]
-		if k.Tag == "!!merge" {
-			r.errorf(at(k), "use a role", "%s: merge keys are not part of the language", p)
-			continue
-		}
-		if k.Kind == yaml.ScalarNode && k.Tag != "!!str" && r.plain(k, p) {
-			r.errorf(at(k), "put it in quotes if it is meant", "%s: a key must be text, not %s", p, kindName(k))
-			continue
-		}
-		key, ok := r.text(k, p)
-		if !ok {
-			continue
-		}
-		first := seen[key.text]
-		if seen == nil {
-			for j := 0; j < i && first == nil; j += 2 {
-				if n.Content[j].Value == key.text {
-					first = n.Content[j]
-				}
-			}
-		} else if first == nil {
-			seen[key.text] = k
-		}
-		if first != nil {
-			r.errorf(key.at, "", "%s: key %q is here twice, first in line %d", p, key.text, first.Line)
-			continue
-		}
-		each(key, n.Content[i+1])
-	}
+	node.Mapping(n, func(f *node.Fault) { r.fault(p, f) }, func(key, value *yaml.Node) { each(word{key.Value, at(key)}, value) })
 }
 
 // unknown reports a key that the mapping does not have.
@@ -195,15 +91,8 @@ func (r *reader) unknown(key word, p place, known []string) {
 
 // list calls each with every item of a list.
 func (r *reader) list(n *yaml.Node, p place, each func(item *yaml.Node)) bool {
-	if !r.plain(n, p) {
-		return false
-	}
-	if n.Kind != yaml.SequenceNode {
-		hint := ""
-		if n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
-			hint = "put it in square brackets"
-		}
-		r.errorf(at(n), hint, "%s must be a list, not %s", p, kindName(n))
+	if f := node.List(n); f != nil {
+		r.fault(p, f)
 		return false
 	}
 	for _, item := range n.Content {
@@ -215,22 +104,15 @@ func (r *reader) list(n *yaml.Node, p place, each func(item *yaml.Node)) bool {
 // text reads a scalar that is text: not empty, without control characters, and not something YAML takes for a number, a
 // date or a truth value.
 func (r *reader) text(n *yaml.Node, p place) (word, bool) {
-	switch {
-	case !r.plain(n, p):
-	case n.Kind == yaml.MappingNode && len(n.Content) == 2:
-		r.errorf(at(n), "no space after the colon, as in group:board", "%s must be text, not a mapping", p)
-	case n.Kind != yaml.ScalarNode || n.Tag == "!!null":
-		r.errorf(at(n), "", "%s must be text, not %s", p, kindName(n))
-	case n.Tag != "!!str":
-		r.errorf(at(n), "put it in quotes if it is meant", "%s must be text, not %s", p, kindName(n))
-	case strings.TrimSpace(n.Value) == "":
-		r.errorf(at(n), "", "%s is empty", p)
-	case strings.ContainsFunc(n.Value, unicode.IsControl):
-		r.errorf(at(n), "", "%s contains a control character", p)
-	default:
-		return word{n.Value, at(n)}, true
+	return r.textUnless(node.Text(n), n, p)
+}
+
+func (r *reader) textUnless(wrong *node.Fault, n *yaml.Node, p place) (word, bool) {
+	if wrong != nil {
+		r.fault(p, wrong)
+		return word{}, false
 	}
-	return word{}, false
+	return word{n.Value, at(n)}, true
 }
 
 // number reads a telephone number, which must be in quotes: YAML reads a bare 0123 as 83 and 1e5 as 100000.
@@ -252,13 +134,7 @@ func (r *reader) number(n *yaml.Node, p place) (word, bool) {
 }
 
 func (r *reader) quoted(n *yaml.Node, p place) (word, bool) {
-	if n.Kind == yaml.ScalarNode && n.Tag != "!!null" && n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) == 0 {
-		if r.plain(n, p) {
-			r.errorf(at(n), `as in "101"`, "%s: a number must be in quotes", p)
-		}
-		return word{}, false
-	}
-	return r.text(n, p)
+	return r.textUnless(node.Quoted(n), n, p)
 }
 
 func (r *reader) endpoint(n *yaml.Node, p place) (word, bool) {
