@@ -139,7 +139,7 @@ func (c *compiler) collect() {
 		}
 		for _, g := range f.groups {
 			c.once(c.groupAt, g.id, len(c.groups), file, "group")
-			c.groups = append(c.groups, span{})
+			c.groups, c.groupNames = append(c.groups, span{}), append(c.groupNames, g.id.text)
 		}
 		for _, l := range f.lines {
 			c.once(c.lineAt, l.id, len(c.lines), file, "line")

@@ -56,6 +56,7 @@ type tables struct {
 	lineTag     uint32
 	windows     []window
 	groups      []span // into members, sorted
+	groupNames  []string
 	members     []uint32
 	lists       []peopleList
 	listItems   []uint32
