@@ -76,7 +76,6 @@ type compiler struct {
 	windowAt     map[string]uint16 // by content
 	interned     map[string]uint32 // lists, by content
 	shortHit     map[string]bool   // patterns without a plus: whether an employee's number begins so
-	location     *time.Location
 	timezone     claim
 
 	departmentSize []int
@@ -192,14 +191,15 @@ func (c *compiler) protect() {
 	for file, f := range c.sources {
 		if f.protectedAt != (position{}) {
 			rule := c.rule(file, f.protectedAt, ruleProtectedEmployees, 0, 0)
-			members := c.expand(file, f.protected)
-			if len(members) == 0 {
+			list, size := c.list(file, f.protected, place{section: "protected", name: "employees"})
+			if size == 0 {
 				c.warnf(file, f.protectedAt, "", "protected.employees: nobody is protected by this")
 			}
-			for _, i := range members {
-				if !c.people[i].protected {
+			c.shields = append(c.shields, shield{rule, list})
+			for i := range c.people {
+				if !c.people[i].protected && c.contains(list, uint32(i)) {
 					c.people[i].protected = true
-					c.protectors[i] = rule
+					c.protectors[uint32(i)] = rule
 				}
 			}
 		}

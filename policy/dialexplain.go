@@ -8,9 +8,11 @@ func (s *Set) ExplainDial(subject Ref, to Destination) Explanation {
 	x := &explainer{set: s}
 	if s == nil || s.tables == nil {
 		x.say(EffectRefuses, ReasonNoPolicy, Ref{}, "there is no policy")
+		e.Needs = []Need{impossible(ReasonNoPolicy, "there is no policy")}
 	} else {
 		e.Rule = s.Rule(e.Decision.Rule)
 		x.dial(subject, &to)
+		e.Needs = s.dialNeeds(subject, &to, e.Decision.Allowed)
 	}
 	e.Statements = x.said
 	return e
@@ -24,12 +26,7 @@ func (x *explainer) dial(subject Ref, to *Destination) {
 	}
 	form, reason := s.identifyDial(subject, to)
 	if reason != ReasonAllowed {
-		text := map[Reason]string{
-			ReasonUnknownSubject: "the subject is no employee of this policy",
-			ReasonBadNumber:      "the number cannot be judged: it must be a plus and 7 to 15 digits, beginning with the country code, or up to six digits",
-			ReasonUnknownTarget:  "the number is that of somebody who is no employee of this policy",
-		}[reason]
-		x.say(EffectRefuses, reason, Ref{}, "%s", text)
+		x.say(EffectRefuses, reason, Ref{}, "%s", unjudged[reason])
 		return
 	}
 	own, role := s.dialRights(subject)

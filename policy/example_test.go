@@ -68,8 +68,14 @@ func ExampleSet_Explain() {
 	//   refuses policy.yaml:21:13: protected.employees: director is protected
 	//   refuses policy.yaml:13:46: employees.anna.listen.except: excepts director
 	//   grants  policy.yaml:13:5: employees.anna.listen: grants spy on any: irina is in it
+	// To allow it, all of this:
+	//   take director out of policy.yaml:13:46: employees.anna.listen.except (there through group:board)
+	//   take director out of policy.yaml:21:13: protected.employees (there through group:board)
 	// allow allowed policy.yaml:18:10: roles.head.observe
 	//   grants  policy.yaml:18:10: roles.head.observe: grants observe on department: anna is in it, by policy.yaml:20:5: assign[1]
+	// To refuse it:
+	//   take policy.yaml:18:10: roles.head.observe away, for everybody with the role head
+	//     or add anna to employees.irina.observe.except, which bars whatever grants there are
 }
 
 func ExampleSet_DecideDial() {

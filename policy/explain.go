@@ -57,9 +57,12 @@ type Explanation struct {
 	Decision   Decision
 	Rule       Rule // of the decision
 	Statements []Statement
+	// Needs is what the other answer needs, all of it together.
+	Needs []Need
 }
 
-// String returns one line for the decision, beginning with allow or deny, and an indented one for each statement.
+// String returns one line for the decision, beginning with allow or deny, an indented one for each statement, and then what the other
+// answer needs.
 func (e Explanation) String() string {
 	out := "deny"
 	if e.Decision.Allowed {
@@ -72,20 +75,23 @@ func (e Explanation) String() string {
 	for _, st := range e.Statements {
 		out += fmt.Sprintf("\n  %-7s %s", st.Effect, st)
 	}
-	return out
+	return out + e.otherAnswer()
 }
 
 // Explain answers the request as Decide does and tells every rule that had a say, not only the first: an allowed request
-// has at least one statement that grants and none that refuses; a refused one has no grant or a refusal.
+// has at least one statement that grants and none that refuses; a refused one has no grant or a refusal. Unlike Decide it looks at
+// every role and every employee, so it is for answering people.
 func (s *Set) Explain(req Request) Explanation {
 	e := Explanation{Decision: s.Decide(&req)}
 	if s == nil || s.tables == nil {
 		e.Statements = []Statement{{Effect: EffectRefuses, Reason: ReasonNoPolicy, Text: "there is no policy"}}
+		e.Needs = []Need{impossible(ReasonNoPolicy, "there is no policy")}
 		return e
 	}
 	e.Rule = s.Rule(e.Decision.Rule)
 	if reason := e.Decision.Reason; unknownText(reason, req.Action) != "" {
 		e.Statements = []Statement{{Effect: EffectRefuses, Reason: reason, Text: unknownText(reason, req.Action)}}
+		e.Needs = []Need{impossible(reason, unknownText(reason, req.Action))}
 		return e
 	}
 	x := &explainer{set: s, req: &req}
@@ -95,6 +101,7 @@ func (s *Set) Explain(req Request) Explanation {
 		x.explain()
 	}
 	e.Statements = x.said
+	e.Needs = s.needs(&req, e.Decision.Allowed)
 	return e
 }
 

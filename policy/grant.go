@@ -148,11 +148,7 @@ func (c *compiler) below(top int, whole bool) []uint32 {
 }
 
 // expand returns the employees that the selectors name, sorted.
-func (c *compiler) expand(file int, all []selector) []uint32 {
-	return c.expandAt(file, all, place{section: "protected", name: "employees"})
-}
-
-func (c *compiler) expandAt(file int, all []selector, p place) []uint32 {
+func (c *compiler) expand(file int, all []selector, p place) []uint32 {
 	hit := make([]bool, len(c.ids))
 	var named []selector
 	for _, sel := range all {
@@ -198,7 +194,7 @@ func (c *compiler) assign() {
 			}
 			window := c.window(file, a.when, place{section: "assign"})
 			c.assigned = append(c.assigned, assigned{role: uint32(role), rule: rule, window: window})
-			members := c.expandAt(file, a.to, place{section: "assign", name: "to"})
+			members := c.expand(file, a.to, place{section: "assign", name: "to"})
 			if !ok {
 				continue
 			}

@@ -55,7 +55,8 @@ type tables struct {
 	lines       []lineRow
 	lineTag     uint32
 	windows     []window
-	groups      []span // into members, sorted
+	location    *time.Location // nil: the policy names none
+	groups      []span         // into members, sorted
 	groupNames  []string
 	members     []uint32
 	lists       []peopleList
@@ -68,7 +69,8 @@ type tables struct {
 	assigned   []assigned
 	roleSets   []span // into setItems
 	setItems   []uint32
-	protectors map[uint32]RuleID // employee to the rule that protects him
+	protectors map[uint32]RuleID // employee to the first rule that protects him
+	shields    []shield          // every list of protected employees
 
 	// Dialling is apart from the other rights, so that what they are decided by stays small.
 	dialOf    []uint32 // for each employee one more than the place in dialSpans, zero for none; empty when nobody's own entry speaks of it
@@ -131,6 +133,12 @@ type assigned struct {
 	role   uint32
 	rule   RuleID
 	window uint16
+}
+
+// shield is one list of protected employees.
+type shield struct {
+	rule RuleID
+	list uint32
 }
 
 // peopleList is a list as resolved: items[start:] holds departments, then groups, then sorted employees, then lines.
@@ -216,6 +224,14 @@ func (s *Set) assignedClauses(item uint32) (exclusions, grants []clause) {
 		all[i].via = item + 1
 	}
 	return all[:role.exclusions], all[role.exclusions:]
+}
+
+// Location returns the time zone of the policy; UTC where it names none.
+func (s *Set) Location() *time.Location {
+	if s == nil || s.tables == nil || s.location == nil {
+		return time.UTC
+	}
+	return s.location
 }
 
 func (s *Set) known(r Ref) bool {
