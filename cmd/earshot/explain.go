@@ -15,13 +15,24 @@ type explainCmd struct {
 	Policy  []string `type:"path" sep:"none" xor:"file" required:"" help:"The policy's file or folder; may be repeated." placeholder:"PATH"`
 	Config  string   `type:"path" xor:"file" required:"" help:"The configuration file, which names the policy." placeholder:"FILE"`
 	Subject string   `arg:"" help:"Id of the employee who asks."`
-	Action  string   `arg:"" help:"observe, observe.kind, spy, whisper, barge, intercept or dial."`
-	Target  string   `arg:"" help:"Id of the employee it is about; for dial the number, with its country code."`
-	With    []string `help:"Id of another employee within earshot of the call (for intercept: whose phone it rings too); may be repeated." placeholder:"EMPLOYEE"`
-	Client  string   `name:"client-of" help:"For intercept and dial: id of the employee who is responsible for the client who calls or is called." placeholder:"EMPLOYEE"`
+	Action  string   `arg:"" help:"${actions}."`
+	Target  string   `arg:"" optional:"" help:"Id of the employee it is about; for dial the number, with its country code. Lock and the settings but settings.user have none; of a line it is whose conversation it is, and may be left out."`
+	With    []string `help:"Id of another employee within earshot of the call (for intercept: whose phone it rings too), or who was on it; may be repeated." placeholder:"EMPLOYEE"`
+	Line    string   `help:"Id of the line, for the actions that begin with line." placeholder:"LINE"`
+	Client  string   `name:"client-of" help:"For intercept, dial, line.history and line.join: id of the employee who is responsible for the client on the other side." placeholder:"EMPLOYEE"`
+	Access  []string `help:"For dial, line.history and line.join: id of an employee who has access to the client beside him; may be repeated." placeholder:"EMPLOYEE"`
+
+	Party           bool `help:"The subject is himself on the call."`
+	Locked          bool `help:"The call is locked against supervision."`
+	UnknownPhone    bool `help:"A phone on the call is none that the policy knows."`
+	ProtectedNumber bool `help:"A number on the call is protected."`
+	Reason          bool `help:"The subject gives a reason."`
+
+	At     string `help:"As of then, and not of now: 2027-01-31T10:00:00+03:00, or \"2027-01-31 10:00\" in the time zone of the policy." placeholder:"TIME"`
+	Format string `enum:"text,json" default:"text" help:"text or json."`
 }
 
-// Run prints allow or deny with the ground.
+// Run prints allow or deny with the ground, what every rule says, and what the other answer needs.
 func (c *explainCmd) Run(s streams) error {
 	if c.Config != "" {
 		cfg, err := agent.LoadConfig(c.Config)
@@ -34,15 +45,30 @@ func (c *explainCmd) Run(s streams) error {
 	if err != nil {
 		return err
 	}
+	if c.At != "" {
+		at, err := moment(c.At, set.Location())
+		if err != nil {
+			return err
+		}
+		set = set.At(at)
+	}
 	action, ok := policy.ParseAction(c.Action)
 	if !ok {
 		return fmt.Errorf("unknown action %q; the actions are %s", c.Action, actions())
+	}
+	if err := c.fits(action); err != nil {
+		return err
 	}
 	e, err := c.explain(set, action)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(s.out, strings.TrimRight(e.String(), "\n")); err != nil {
+	if c.Format == "json" {
+		err = writeJSON(s.out, set, e)
+	} else {
+		_, err = fmt.Fprintln(s.out, e)
+	}
+	if err != nil {
 		return err
 	}
 	if !e.Decision.Allowed {
@@ -51,51 +77,103 @@ func (c *explainCmd) Run(s streams) error {
 	return nil
 }
 
+// moment reads a time with its zone, or one in the zone of the policy.
+func moment(text string, zone *time.Location) (time.Time, error) {
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
+	}
+	at, err := time.ParseInLocation("2006-01-02 15:04", text, zone)
+	if err != nil {
+		return at, fmt.Errorf("--at %q is no time, as in 2027-01-31T10:00:00+03:00 or \"2027-01-31 10:00\"", text)
+	}
+	return at, nil
+}
+
+// fits refuses what the answer would not depend on: who gives it believes that it counts.
+func (c *explainCmd) fits(action policy.Action) error {
+	matter := action.Matter()
+	live, dial, line, nothing := matter == policy.MatterCall, matter == policy.MatterNumber, matter == policy.MatterLine, matter == policy.MatterNothing
+	call := live || matter == policy.MatterPast || line
+	clients := action == policy.LineHistory || action == policy.LineJoin
+	for _, f := range []struct {
+		name        string
+		given, fits bool
+	}{
+		{"a target", c.Target != "", !nothing},
+		{"--with", len(c.With) > 0, call},
+		{"--line", c.Line != "", line},
+		{"--client-of", c.Client != "", dial || clients || action == policy.Intercept},
+		{"--access", len(c.Access) > 0, dial || clients},
+		{"--party", c.Party, live && action != policy.Intercept},
+		{"--locked", c.Locked, action.Supervises()},
+		{"--unknown-phone", c.UnknownPhone, action.Supervises()},
+		{"--protected-number", c.ProtectedNumber, call},
+		{"--reason", c.Reason, live || matter == policy.MatterPast},
+	} {
+		if f.given && !f.fits {
+			return fmt.Errorf("%s says nothing about %s", f.name, action)
+		}
+	}
+	switch {
+	case line && c.Line == "":
+		return fmt.Errorf("%s is about a line: give --line", action)
+	case !line && !nothing && c.Target == "":
+		return fmt.Errorf("%s is about somebody: give a target", action)
+	case line && c.Target == "" && len(c.With) > 0:
+		return errors.New("--with is about a conversation: give a target")
+	}
+	return nil
+}
+
 func (c *explainCmd) explain(set *policy.Set, action policy.Action) (policy.Explanation, error) {
+	p := &people{set: set}
+	subject, responsible, access := p.one(c.Subject), p.one(c.Client), p.all(c.Access)
 	if action == policy.Dial {
-		return c.dial(set)
+		to := set.Destination(c.Target)
+		to.Client, to.Responsible, to.Access = c.Client != "" || len(access) > 0, responsible, access
+		if p.err != nil {
+			return policy.Explanation{}, p.err
+		}
+		return set.ExplainDial(subject, to), nil
 	}
-	req := policy.Request{Action: action}
-	for _, who := range []struct {
-		id  string
-		ref *policy.Ref
-	}{{c.Subject, &req.Subject}, {c.Target, &req.Target}, {c.Client, &req.Responsible}} {
-		if who.id == "" {
-			continue
-		}
-		ref, err := employee(set, who.id)
-		if err != nil {
-			return policy.Explanation{}, err
-		}
-		*who.ref = ref
+	req := policy.Request{
+		Action: action, Subject: subject, Target: p.one(c.Target), With: p.all(c.With), Responsible: responsible, Access: access,
+		Party: c.Party, Locked: c.Locked, UnknownPhone: c.UnknownPhone, ProtectedNumber: c.ProtectedNumber, ReasonGiven: c.Reason,
 	}
-	for _, id := range c.With {
-		ref, err := employee(set, id)
-		if err != nil {
-			return policy.Explanation{}, err
+	if c.Line != "" {
+		var ok bool
+		if req.Line, ok = set.Line(c.Line); !ok {
+			return policy.Explanation{}, fmt.Errorf("the policy has no line %q", c.Line)
 		}
-		req.With = append(req.With, ref)
+	}
+	if p.err != nil {
+		return policy.Explanation{}, p.err
 	}
 	return set.Explain(req), nil
 }
 
-// dial explains whether the subject may call a number.
-func (c *explainCmd) dial(set *policy.Set) (policy.Explanation, error) {
-	if len(c.With) > 0 {
-		return policy.Explanation{}, errors.New("--with is about a call that goes on, and not about dialling")
+// people finds employees by their ids and keeps the first that there is not.
+type people struct {
+	set *policy.Set
+	err error
+}
+
+func (p *people) one(id string) policy.Ref {
+	if id == "" {
+		return policy.Ref{}
 	}
-	subject, err := employee(set, c.Subject)
-	if err != nil {
-		return policy.Explanation{}, err
+	ref, err := employee(p.set, id)
+	if p.err == nil {
+		p.err = err
 	}
-	to := set.Destination(c.Target)
-	if c.Client != "" {
-		to.Client = true
-		if to.Responsible, err = employee(set, c.Client); err != nil {
-			return policy.Explanation{}, err
-		}
+	return ref
+}
+
+func (p *people) all(ids []string) (refs []policy.Ref) {
+	for _, id := range ids {
+		refs = append(refs, p.one(id))
 	}
-	return set.ExplainDial(subject, to), nil
+	return refs
 }
 
 func load(paths []string) (*policy.Set, error) {

@@ -26,7 +26,7 @@ const (
 type cli struct {
 	Run     runCmd     `cmd:"" help:"Run Earshot beside a PBX."`
 	Check   checkCmd   `cmd:"" help:"Check a configuration with all the files it names, or a policy alone. Prints every error as file:line:column: message; exit 1 if there is one."`
-	Explain explainCmd `cmd:"" help:"Say whether SUBJECT may do ACTION to TARGET, and why. The first word is allow or deny; exit 0, 1, or 2 for an error."`
+	Explain explainCmd `cmd:"" help:"Say whether SUBJECT may do ACTION to TARGET, why, and what would have to change for the other answer. The first word is allow or deny; exit 0, 1, or 2 for an error."`
 	Test    testCmd    `cmd:"" help:"Run decision tests. Prints every decision that did not come as expected, with its explanation; exit 0, 1 if there is one, or 2 for an error."`
 	Token   tokenCmd   `cmd:"" help:"Make a token for an employee, or for a panel, and print it, once. The tokens file gets its hash."`
 	Audit   auditCmd   `cmd:"" help:"Verify an audit log."`
@@ -53,7 +53,7 @@ func run(args []string, s streams) int {
 	var c cli
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("earshot"), kong.Description("Decides who may listen to, speak into or take whose calls on an Asterisk PBX."),
-		kong.Writers(s.out, s.err), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s))
+		kong.Writers(s.out, s.err), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s), kong.Vars{"actions": actions()})
 	if err != nil {
 		_, _ = fmt.Fprintln(s.err, "earshot:", err)
 		return exitError
