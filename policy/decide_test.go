@@ -20,9 +20,14 @@ protected: {numbers: ["+7 812 123-45-67", "8800", "+49 30 123456"]}
 
 func load(t testing.TB, text string) *policy.Set {
 	t.Helper()
+	return mustLoad(t, text)
+}
+
+// mustLoad is load for those who are no testing.TB too.
+func mustLoad(t interface{ Fatalf(string, ...any) }, text string) *policy.Set {
 	set, _, err := policy.Load("policy.yaml", []byte(text), day)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\n%s", err, text)
 	}
 	return set
 }

@@ -13,9 +13,9 @@ import (
 )
 
 // twoModels draws a policy and another: the same, the same with another person's or role's rights, or any other.
-func twoModels(t *rapid.T) (a, b *model) {
-	a = models(t)
-	other := models(t)
+func twoModels(t *rapid.T) (d *drawing, b *model) {
+	d = anyCompany(t)
+	a, other := d.m, anyCompany(t).m
 	changed := *a
 	b = &changed
 	switch rapid.IntRange(0, 8).Draw(t, "what changes") {
@@ -32,15 +32,15 @@ func twoModels(t *rapid.T) (a, b *model) {
 	default:
 		b = other
 	}
-	return a, b
+	return d, b
 }
 
 // ofPeople leaves of foreign rights those that name only who is in the company.
 func ofPeople(m *model, rights []modelRight) []modelRight {
 	return slices.DeleteFunc(slices.Clone(rights), func(r modelRight) bool {
-		_, _, err := policy.Load("x.yaml", []byte((&model{
-			departments: m.departments, groups: m.groups, people: append(slices.Clone(m.people), modelPerson{id: "extra", rights: []modelRight{r}}),
-		}).yaml(false)), day)
+		with := *m
+		with.people = append(slices.Clone(m.people), modelPerson{id: "extra", rights: []modelRight{r}})
+		_, _, err := policy.Load("x.yaml", []byte(with.yaml(false)), day)
 		return err != nil
 	})
 }
@@ -66,7 +66,7 @@ func pairOf(t *rapid.T) (a, b string) {
 		return two[0], two[1]
 	}
 	one, two := twoModels(t)
-	return one.yaml(false), two.yaml(false)
+	return one.m.yaml(false), two.yaml(false)
 }
 
 // bruteMark is wantMark by ids, for somebody who may not be in the policy, without what is not now.
@@ -243,7 +243,8 @@ func checkGrounds(t *rapid.T, before, after *policy.Set, subject, target string,
 func TestNothingDiffersWhereTheDifferenceIsEmpty(t *testing.T) {
 	empty, other, dialled := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		m, b := twoModels(t)
+		company, b := twoModels(t)
+		m := company.m
 		before, after := mustLoad(t, m.yaml(false)), mustLoad(t, b.yaml(false))
 		d := policy.Compare(before, after, day)
 		changed := map[string]map[policy.ChangeKind]bool{}
@@ -257,7 +258,7 @@ func TestNothingDiffersWhereTheDifferenceIsEmpty(t *testing.T) {
 			return
 		}
 		empty++
-		for _, q := range questions(t, m) {
+		for _, q := range company.questions(t) {
 			x, y := q.request(before), q.request(after)
 			if one, two := before.Decide(&x).Allowed, after.Decide(&y).Allowed; one != two {
 				other++
@@ -283,7 +284,7 @@ func TestNothingDiffersWhereTheDifferenceIsEmpty(t *testing.T) {
 }
 
 // told is a difference in lines.
-func told(d *policy.Difference) string {
+func differences(d *policy.Difference) string {
 	var out []string
 	for _, list := range []struct {
 		what string
@@ -353,7 +354,7 @@ employees:
 	} {
 		before, after := mustLoad(t, base+"  "+c.before+"\n"+others), mustLoad(t, base+"  "+c.after+"\n"+others)
 		d := policy.Compare(before, after, day)
-		if got := told(d); got != c.want || d.Empty() != (c.want == "") {
+		if got := differences(d); got != c.want || d.Empty() != (c.want == "") {
 			t.Errorf("%s\ngot\n%s\nwant\n%s", c.name, got, c.want)
 		}
 	}
@@ -391,14 +392,14 @@ a targets spy no>yes new new:2
 a targets spy yes>no b new:4
 a targets spy yes>no gone old:2
 new targets spy no>yes a new:2`
-	if got := told(policy.Compare(before, after, day)); got != want {
+	if got := differences(policy.Compare(before, after, day)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if got := policy.Compare(nil, nil, day); !got.Empty() {
-		t.Errorf("nothing differs from nothing: %s", told(got))
+		t.Errorf("nothing differs from nothing: %s", differences(got))
 	}
 	if got := policy.Compare(nil, before, day); len(got.Joined) != 3 || got.Empty() {
-		t.Errorf("from nothing: %s", told(got))
+		t.Errorf("from nothing: %s", differences(got))
 	}
 }
 

@@ -67,7 +67,8 @@
 // settings.permissions; lock; line.view, line.connect, line.change, line.statistics, line.history, line.join, line.grade and
 // line.replies; and all, which is every one of them on anybody. Recordings gives to play and to download; to delete, which is for
 // good, only where allow names it, though an exception beside it bars all three. Lock, settings.telephony, settings.numbers,
-// settings.permissions and all are had or not: true or any, false or none, or a map without to; the first four without except too.
+// settings.permissions and all are had or not: true or any, false or none. In the map of all, to is any or none, and all: {to: none, except:
+// LIST} grants nothing and bars everything; the others' map has neither to nor except.
 //
 // Except bars the action that it stands under, in a role against everybody who has the role, and against all his other grants. Allow
 // and show narrow the grant only: the exception beside them bars all modes.

@@ -67,7 +67,7 @@ func drawn(t *rapid.T) string {
 	if i := rapid.IntRange(-6, len(handwritten)-1).Draw(t, "handwritten"); i >= 0 {
 		return handwritten[i]
 	}
-	return models(t).yaml(false)
+	return anyCompany(t).m.yaml(false)
 }
 
 // moment draws when: a day and a time at which the handwritten ones are another than at day.

@@ -40,8 +40,13 @@ type drawing struct {
 	named   []string // selectors of people
 }
 
-// models draws companies small enough that everything in them meets.
+// models draws companies whose rules are about dialling.
 func models(t *rapid.T) *model { return draw(t, len(matters)-1).m }
+
+// anyCompany draws a company whose rules are about whatever it may be.
+func anyCompany(t *rapid.T) *drawing {
+	return draw(t, rapid.IntRange(0, len(matters)-1).Draw(t, "matter"))
+}
 
 // eachMatter checks the property on companies of every matter.
 func eachMatter(t *testing.T, property func(*rapid.T, *drawing)) {

@@ -68,7 +68,7 @@ func (w *whatIf) others() (all []uint32) {
 	if w.req.Action.Matter() == MatterNothing {
 		return nil
 	}
-	for _, r := range append([]Ref{w.req.Target}, w.req.With...) {
+	for _, r := range append([]Ref{w.req.Target}, w.req.others()...) {
 		if w.set.known(r) && r != w.req.Subject && !slices.Contains(all, r.n-1) {
 			all = append(all, r.n-1)
 		}

@@ -270,13 +270,13 @@ func richer(t *rapid.T, m *model) *text {
 	for _, id := range []string{"r0", "r1"} {
 		m.roles[id] = add(m.roles[id])
 	}
-	x := edited(t, m, m.yaml(false)+emergencyYAML+`times:
-  office: {days: [mon-fri], hours: "09:00-18:00"}
-  night: {hours: "22:00-06:00"}
-lines:
-  l0: {members: [`+some("works")+`]}
-  l1: {}
-`)
+	m.times = append(m.times, modelTime{id: "office", days: []string{"mon-fri"}, hours: []string{"09:00-18:00"}}, modelTime{id: "night", hours: []string{"22:00-06:00"}})
+	for _, id := range []string{"l0", "l1"} {
+		if m.line(id) == nil {
+			m.lines = append(m.lines, modelLine{id: id, members: []string{some("works")}})
+		}
+	}
+	x := edited(t, m, m.yaml(false)+emergencyYAML)
 	if rapid.Bool().Draw(t, "assigned for a time") {
 		x.carry(t, policy.Edit{
 			Kind: policy.EditAssign, Path: []string{"assign"},
@@ -334,7 +334,7 @@ var editKinds = []policy.EditKind{policy.EditTakeOut, policy.EditRemove, policy.
 func TestTheOtherAnswerComesAsTold(t *testing.T) {
 	seen := map[policy.EditKind]int{}
 	rapid.Check(t, func(t *rapid.T) {
-		m := models(t)
+		m := anyCompany(t).m
 		x := richer(t, m)
 		set := mustLoad(t, x.String())
 		for range 10 {

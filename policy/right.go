@@ -124,11 +124,11 @@ var scopeWords = scopeNames[:scopeList]
 // keys are what may stand in the map of a right.
 func (s *rightSpec) keys() []string {
 	keys := []string{"during", "from", "until"}
-	if s.people && s != rightAll.spec() {
-		keys = append(keys, "to", "only")
-	}
 	if s.people {
-		keys = append(keys, "except")
+		keys = append(keys, "to", "except")
+	}
+	if s.people && s != rightAll.spec() {
+		keys = append(keys, "only")
 	}
 	if s.modes != nil {
 		keys = append(keys, "allow")
