@@ -52,6 +52,7 @@ type Agent struct {
 	audit    *audit.Log
 	feed     *feed.Feed
 	gate     *gate.Gate
+	shadow   *shadow // nil: no policy is tried
 	link     *pbx.Link
 	door     *httpapi.Server
 
@@ -156,13 +157,22 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act) err
 	if err != nil {
 		return err
 	}
+	met := gate.NewMetrics(a.reg)
+	var beside *gate.Shadow
+	if len(a.cfg.Shadow.Policy) > 0 {
+		a.shadow = newShadow(a, met)
+		beside = a.shadow.Shadow
+	}
 	a.gate = gate.New(gate.Config{
-		Feed: a.feed, PBX: a.link, Audit: a.audit, Clients: a.clients, Intake: a.clients, Policy: a.policy.Current(), Metrics: gate.NewMetrics(a.reg),
+		Feed: a.feed, PBX: a.link, Audit: a.audit, Clients: a.clients, Intake: a.clients, Policy: a.policy.Current(), Shadow: beside, Metrics: met,
 		Holds:    a.auth.Holds,
 		Dialling: gate.Dialling{Context: a.cfg.Dialling.Context, Numbering: a.clients.Numbering()},
 		Estate:   gate.Estate{Acts: open, Resume: a.auth.Resume},
 		Log:      a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
 	})
+	if a.shadow != nil {
+		_ = a.shadow.open() // it has said what is wrong, and Earshot does without
+	}
 	a.door = httpapi.New(httpapi.Config{
 		Gate: a.gate, Auth: a.auth, Sessions: a.sessions, Log: a.log.With().Str("part", "http").Logger(), Registerer: a.reg, Version: version,
 		Proxies: a.cfg.HTTP.proxies(), Limits: a.cfg.HTTP.Limits.forDoor(),
@@ -182,13 +192,13 @@ func (a *Agent) policyChanged(set *policy.Set, err error) {
 	a.log.Info().Uint64("generation", set.Generation()).Msg("policy in force")
 }
 
-// Reload reads policy, tokens, clients, keys and certificate anew. What is broken keeps the last good one in force and is part of the error.
+// Reload reads policy, shadow policy, tokens, clients, keys and certificate anew. What is broken keeps the last good one in force and is part of the error.
 func (a *Agent) Reload() error {
 	var errs []error
 	if err := a.policy.Reload(); err != nil {
 		errs = append(errs, fmt.Errorf("policy: %w", err))
 	}
-	return errors.Join(append(errs, a.reloadTokens(), a.reloadClients(), a.reloadKeys(), a.reloadCertificate())...)
+	return errors.Join(append(errs, a.reloadShadow(), a.reloadTokens(), a.reloadClients(), a.reloadKeys(), a.reloadCertificate())...)
 }
 
 func (a *Agent) reloadTokens() error {
@@ -315,6 +325,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	start(&innerWG, inner, a.cache.Run)
 	start(&wg, run, func(ctx context.Context) error { return a.watchCache(ctx, changed) })
 	start(&wg, run, a.policy.Watch)
+	if a.shadow != nil {
+		start(&innerWG, inner, a.shadow.Run)
+		start(&wg, run, a.shadow.follow)
+	}
 	start(&wg, run, a.watchFiles)
 	if a.jwt != nil {
 		start(&wg, run, a.jwt.Run)

@@ -41,6 +41,11 @@ func Check(path string) (warnings []string, err error) {
 			note("policy", err)
 		}
 	}
+	if len(cfg.Shadow.Policy) > 0 {
+		_, more, err := loadPolicy(cfg.Shadow.Policy)
+		warnings = append(warnings, more...)
+		note("shadow.policy", err)
+	}
 	if cfg.Tokens != "" {
 		tokens, err := auth.OpenTokens(cfg.Tokens, auth.Options{})
 		if note("tokens", err); err == nil {
@@ -89,9 +94,11 @@ func Check(path string) (warnings []string, err error) {
 			note(secret.key, err)
 		}
 	}
-	if cfg.Audit.File != "" {
-		_, err := os.Stat(filepath.Dir(cfg.Audit.File))
-		note("audit.file", err)
+	for _, log := range []struct{ key, path string }{{"audit.file", cfg.Audit.File}, {"shadow.file", cfg.Shadow.File}} {
+		if log.path != "" {
+			_, err := os.Stat(filepath.Dir(log.path))
+			note(log.key, err)
+		}
 	}
 	strict.Sort(errs)
 	return warnings, errors.Join(append(errs, inside...)...)

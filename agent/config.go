@@ -21,6 +21,7 @@ import (
 type Config struct {
 	// The files and folders of the policy, see policyfile.Open; required.
 	Policy  strict.OneOrMore `yaml:"policy"`
+	Shadow  Shadow           `yaml:"shadow"`  // a second policy that is tried beside it; none
 	Tokens  string           `yaml:"tokens"`  // the tokens file; required
 	Clients string           `yaml:"clients"` // a file with the clients; none, and no sources in directory: nobody is a client
 	Auth    Auth             `yaml:"auth"`
@@ -34,6 +35,12 @@ type Config struct {
 	Directory   clients.Config `yaml:"directory"` // how numbers are read, and other sources of clients than one file
 	Supervision Supervision    `yaml:"supervision"`
 	Dialling    Dialling       `yaml:"dialling"`
+}
+
+// Shadow is a second policy that is decided beside the one in force and changes nothing: where the two differ is counted and written down.
+type Shadow struct {
+	Policy strict.OneOrMore `yaml:"policy"` // its files and folders; none: nothing is tried
+	File   string           `yaml:"file"`   // where the differences go, a JSON line each; required with policy
 }
 
 // HTTP is the HTTP door.
@@ -135,6 +142,8 @@ func readConfig(path string) (*Config, *strict.Document, []error) {
 	}
 	errs := cfg.validate(doc)
 	cfg.resolve(dir)
+	errs = append(errs, cfg.clashes(doc)...)
+	strict.Sort(errs)
 	return &cfg, doc, errs
 }
 
@@ -165,6 +174,10 @@ func (c *Config) validate(doc *strict.Document) []error {
 	}
 	if !isAddress(c.Admin.Listen) {
 		bad("admin.listen", "admin.listen must be host:port with a number as port, such as 127.0.0.1:9090")
+	}
+	if len(c.Shadow.Policy) > 0 || c.Shadow.File != "" {
+		required("shadow.policy", strings.Join(c.Shadow.Policy, ""), "the path of the policy that is to be tried")
+		required("shadow.file", c.Shadow.File, "the path of the file for its differences")
 	}
 	c.HTTP.validate(bad)
 	c.Auth.JWT.validate(bad)
@@ -202,7 +215,20 @@ func (c *Config) validate(doc *strict.Document) []error {
 	if !isContext(c.Dialling.Context) {
 		bad("dialling.context", "dialling.context must be the name of a context in extensions.conf: letters, digits, - and _")
 	}
-	strict.Sort(errs)
+	return errs
+}
+
+// clashes returns what is wrong with files that are one and must not be. Paths have been resolved.
+func (c *Config) clashes(doc *strict.Document) (errs []error) {
+	if len(c.Shadow.Policy) > 0 && slices.EqualFunc(c.Shadow.Policy, c.Policy, func(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) }) {
+		errs = append(errs, doc.Errorf("shadow.policy", "shadow.policy is the policy in force, from which it cannot differ"))
+	}
+	for _, p := range c.paths() {
+		if p != &c.Shadow.File && *p != "" && c.Shadow.File != "" && filepath.Clean(*p) == filepath.Clean(c.Shadow.File) {
+			errs = append(errs, doc.Errorf("shadow.file", "shadow.file must be a file of its own: another key names it too"))
+			break
+		}
+	}
 	return errs
 }
 
@@ -230,13 +256,20 @@ func isAddress(s string) bool {
 	return err == nil
 }
 
+// paths are all that the configuration names.
+func (c *Config) paths() []*string {
+	all := append(c.Directory.Paths(), &c.Shadow.File, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
+	for _, files := range []strict.OneOrMore{c.Policy, c.Shadow.Policy} {
+		for i := range files {
+			all = append(all, &files[i])
+		}
+	}
+	return all
+}
+
 // resolve makes every path one that does not depend on the working folder.
 func (c *Config) resolve(dir string) {
-	paths := append(c.Directory.Paths(), &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
-	for i := range c.Policy {
-		paths = append(paths, &c.Policy[i])
-	}
-	for _, p := range paths {
+	for _, p := range c.paths() {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
