@@ -19,18 +19,18 @@ func (g *Gate) sight(set *policy.Set, subject, employee policy.Ref, f *legFacts)
 
 // sight is what a policy lets the subject see of the employee's leg, with the decisions that it rests on: whether he sees who is on the other
 // side, and, when he does not, whether he sees of which kind that is. Refs is memory to use.
-func (f *reading) sight(set *policy.Set, subject, employee policy.Ref, refs *[]policy.Ref) (sight mask.Sight, peer, kind policy.Decision) {
-	if !f.responsible.IsZero() && f.responsible == subject && subject != employee && !f.company.protected {
+func (r *reading) sight(set *policy.Set, subject, employee policy.Ref, refs *[]policy.Ref) (sight mask.Sight, peer, kind policy.Decision) {
+	if !r.responsible.IsZero() && r.responsible == subject && subject != employee && !r.company.protected {
 		if peer = set.Decide(&policy.Request{
-			Subject: subject, Action: policy.Intercept, Target: employee, With: f.rung, Responsible: f.responsible,
+			Subject: subject, Action: policy.Intercept, Target: employee, With: r.rung, Responsible: r.responsible,
 		}); peer.Allowed {
 			return mask.Seen, peer, kind // offered his client's ringing call
 		}
 	}
-	*refs = f.company.everyone(*refs)
+	*refs = r.company.everyone(*refs)
 	peer = set.Decide(&policy.Request{
 		Subject: subject, Action: policy.Observe, Target: employee,
-		With: *refs, ProtectedNumber: f.company.protected, Party: slices.Contains(f.company.present, subject),
+		With: *refs, ProtectedNumber: r.company.protected, Party: slices.Contains(r.company.present, subject),
 	})
 	switch {
 	case peer.Allowed && subject == employee:
