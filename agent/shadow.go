@@ -35,7 +35,7 @@ func newShadow(a *Agent, met *gate.Metrics) *shadow {
 	s := &shadow{
 		cfg: a.cfg.Shadow, log: a.log.With().Str("part", "shadow").Logger(), again: look,
 		put:  func(set *policy.Set) { a.gate.SetShadow(set) },
-		good: a.met.files.WithLabelValues("shadow"),
+		good: a.met.files.WithLabelValues("shadow"), // 0 until it is good
 		generation: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "earshot_shadow_policy_generation", Help: "Number of the version of the shadow policy that is decided beside the one in force; 0 means that none has been good yet.",
 		}),
@@ -54,7 +54,6 @@ func (s *shadow) open() error {
 	}
 	file, err := policyfile.Open(s.cfg.Policy, policyfile.Options{OnChange: s.changed})
 	if err != nil {
-		s.good.Set(0)
 		if err.Error() != s.last {
 			s.log.Error().Err(err).Msg("the shadow policy is broken, so nothing is compared until it is good")
 		}
