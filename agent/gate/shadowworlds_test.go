@@ -189,7 +189,7 @@ func TestASecondPolicyChangesNothingForAnybody(t *testing.T) {
 	names := sorted(append(slices.Collect(maps.Keys(steps)), slices.Collect(maps.Keys(more))...))
 	differences := 0
 	rapid.Check(t, func(r *rapid.T) {
-		script := append([]string{"call in"}, rapid.SliceOfN(rapid.SampledFrom(names), 1, 12).Draw(r, "script")...)
+		script := append([]string{"call in"}, rapid.SliceOfN(rapid.SampledFrom(names), 1, 8).Draw(r, "script")...)
 		who, second := rapid.SampledFrom(sides).Draw(r, "side"), rapid.SampledFrom(changed).Draw(r, "policy")
 		at := rapid.IntRange(0, len(script)).Draw(r, "when another comes")
 		played := func(s *shade) string {
