@@ -44,6 +44,7 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	c.assign()
 	c.protect()
 	c.idle()
+	c.warn()
 	c.warnings.sort(c.files)
 	if err := c.problems.err(c.files); err != nil {
 		return nil, c.warnings, err
@@ -79,6 +80,8 @@ type compiler struct {
 	timezone     claim
 
 	departmentSize []int
+	groupUsed      []bool                                                              // whether a list names the group
+	reached        []int                                                               // by each assignment
 	candidates     struct{ people, departments, groups, roles, lines, times []string } // for suggestions, made on demand
 }
 
@@ -138,7 +141,9 @@ func (c *compiler) collect() {
 		}
 		for _, g := range f.groups {
 			c.once(c.groupAt, g.id, len(c.groups), file, "group")
-			c.groups, c.groupNames = append(c.groups, span{}), append(c.groupNames, g.id.text)
+			c.groups = append(c.groups, span{})
+			c.groupNames = append(c.groupNames, g.id.text)
+			c.groupUsed = append(c.groupUsed, false)
 		}
 		for _, l := range f.lines {
 			c.once(c.lineAt, l.id, len(c.lines), file, "line")

@@ -262,7 +262,7 @@ func TestNothingDiffersWhereTheDifferenceIsEmpty(t *testing.T) {
 			x, y := q.request(before), q.request(after)
 			if one, two := before.Decide(&x).Allowed, after.Decide(&y).Allowed; one != two {
 				other++
-				if k := changed[q.subject]; !k[policy.ChangeTargets] && !k[policy.ChangeOthers] {
+				if k := changed[q.subject]; !k[policy.ChangeTargets] && !k[policy.ChangeOthers] && !k[policy.ChangeLines] && !k[policy.ChangeRight] {
 					t.Fatalf("%+v: %v and %v, and nothing is told of him\n%s--\n%s", q, one, two, m.yaml(false), b.yaml(false))
 				}
 			}

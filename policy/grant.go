@@ -99,6 +99,7 @@ func (c *compiler) list(file int, all []selector, p place) (uint32, int) {
 		case selectGroup:
 			if i, ok := c.groupNamed(file, w, p.String()); ok {
 				groups = append(groups, uint32(i))
+				c.groupUsed[i] = true
 				size += int(c.groups[i].grants)
 			}
 		case selectLine:
@@ -195,12 +196,11 @@ func (c *compiler) assign() {
 			window := c.window(file, a.when, place{section: "assign"})
 			c.assigned = append(c.assigned, assigned{role: uint32(role), rule: rule, window: window})
 			members := c.expand(file, a.to, place{section: "assign", name: "to"})
+			c.reached = append(c.reached, len(members))
 			if !ok {
 				continue
 			}
-			if len(members) > 0 {
-				held[role] = true
-			}
+			held[role] = true // by nobody: of that the assignment is warned
 			for _, i := range members {
 				from := c.people[i].roleSet
 				to, made := next[step{from, number}]

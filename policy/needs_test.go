@@ -262,6 +262,10 @@ func richer(t *rapid.T, m *model) *text {
 			}
 			rights = append(rights, modelRight{key: key, value: value})
 		}
+		dial := func(r modelRight) bool { return r.key == "dial" }
+		if !slices.ContainsFunc(rights, dial) && rapid.IntRange(0, 3).Draw(t, "timed dial") == 0 {
+			rights = append(rights, modelRight{key: "dial", value: "{to: " + rapid.SampledFrom([]string{"any", "clients"}).Draw(t, "whom") + ", during: night}"})
+		}
 		return rights
 	}
 	for i := range m.people {
