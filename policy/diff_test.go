@@ -14,8 +14,12 @@ import (
 
 // twoModels draws a policy and another: the same, the same with another person's or role's rights, or any other.
 func twoModels(t *rapid.T) (d *drawing, b *model) {
-	d = anyCompany(t)
-	a, other := d.m, anyCompany(t).m
+	company := anyCompany
+	if rapid.IntRange(0, 2).Draw(t, "about dialling") == 0 {
+		company = func(t *rapid.T) *drawing { return draw(t, len(matters)-1) }
+	}
+	d = company(t)
+	a, other := d.m, company(t).m
 	changed := *a
 	b = &changed
 	switch rapid.IntRange(0, 8).Draw(t, "what changes") {
