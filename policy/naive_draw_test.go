@@ -187,12 +187,6 @@ func (d *drawing) right(t *rapid.T, key string) modelRight {
 				r.reason = list.Draw(t, "about whom")
 			}
 		}
-		if r.yaml() == "{}" {
-			r.value = "true" // which an empty map may not be written for
-			if key == "intercept" {
-				r.value = "any"
-			}
-		}
 	}
 	if r.value == "list" || r.to == "list" {
 		r.list = list.Draw(t, "list")

@@ -31,8 +31,6 @@ func (r modelRight) onlyGrants() modelRight {
 			d.to = "any"
 		}
 		r.dial = &d
-	} else if r.value == "map" && r.yaml() == "{}" {
-		r.value = "any"
 	}
 	return r
 }

@@ -77,8 +77,10 @@ func TestEachMistakeIsToldWithItsPlaceAndAHint(t *testing.T) {
 }
 
 // Each good sample ends with its warnings and with decisions: allow or deny, the reason, subject, action, target, and the
-// other employees on the call; "client" marks a client of the subject, "party" that he is on the call. After dial stands a number
-// instead of the target, and then of whom it is a client's: "client" alone, or who is responsible, and who has access.
+// other employees on the call; "client" marks a client of the subject, "access" one whom he has access to, "party" that he is on the
+// call, "locked" that it is locked, "reason" that he gives one. A line is line:ID, and it is about the whole line when nobody follows.
+// After dial stands a number instead of the target, and then of whom it is a client's: "client" alone, or who is responsible, and who
+// has access. A moment is at:2026-06-01T12:00:00Z, and is left out for noon of that day.
 func TestGoodSamplesDecideAsTheySay(t *testing.T) {
 	for _, file := range samples(t, "good") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -95,12 +97,16 @@ func TestGoodSamplesDecideAsTheySay(t *testing.T) {
 				t.Fatal("the sample expects no decision")
 			}
 			for _, text := range decisions {
-				words := strings.Fields(text)
+				words, then := moment(t, strings.Fields(text))
+				at := set.At(then)
 				var x policy.Explanation
 				if words[3] == policy.Dial.String() {
-					x = set.ExplainDial(dialled(t, set, words[2:]))
+					x = at.ExplainDial(dialled(t, at, words[2:]))
 				} else {
-					x = set.Explain(request(t, set, words[2:]))
+					x = at.Explain(request(t, at, words[2:]))
+				}
+				if !agrees(x) {
+					t.Errorf("%s\nthe explanation contradicts the decision: %s", text, x)
 				}
 				if !strings.HasPrefix(x.String(), words[0]+" "+words[1]) {
 					t.Errorf("%s\ngot %s", text, x)
@@ -108,6 +114,21 @@ func TestGoodSamplesDecideAsTheySay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// moment returns the words without the one that says when, and when.
+func moment(t testing.TB, words []string) ([]string, time.Time) {
+	t.Helper()
+	for i, w := range words {
+		if text, ok := strings.CutPrefix(w, "at:"); ok {
+			at, err := time.Parse(time.RFC3339, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return slices.Delete(words, i, i+1), at
+		}
+	}
+	return words, day
 }
 
 func prefixed(word string, all []string) []string {
@@ -139,11 +160,23 @@ func request(t testing.TB, set *policy.Set, words []string) policy.Request {
 	if !ok {
 		t.Fatalf("no action %s", words[1])
 	}
-	req := policy.Request{Subject: who(words[0]), Action: action, Target: who(words[2])}
-	for _, w := range words[3:] {
+	req := policy.Request{Subject: who(words[0]), Action: action}
+	for _, w := range words[2:] {
+		if id, ok := strings.CutPrefix(w, "line:"); ok {
+			if req.Line, ok = set.Line(id); !ok {
+				t.Fatalf("no line %s", id)
+			}
+			continue
+		}
 		switch w {
 		case "client":
 			req.Responsible = req.Subject
+		case "access":
+			req.Access = append(req.Access, req.Subject)
+		case "locked":
+			req.Locked = true
+		case "reason":
+			req.ReasonGiven = true
 		case "party":
 			req.Party = true
 		case "protected-number":
@@ -151,7 +184,11 @@ func request(t testing.TB, set *policy.Set, words []string) policy.Request {
 		case "unknown-phone":
 			req.UnknownPhone = true
 		default:
-			req.With = append(req.With, who(w))
+			if req.Target.IsZero() {
+				req.Target = who(w)
+			} else {
+				req.With = append(req.With, who(w))
+			}
 		}
 	}
 	return req
