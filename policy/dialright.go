@@ -137,7 +137,7 @@ func (r *reader) dialMap(d *dialEntry, outer word, n *yaml.Node, p place) {
 			d.exceptAt = key.at
 			r.dialExcept(d, value, inner)
 		case "during":
-			when.during, _ = r.text(value, inner)
+			when.during = r.during(value, inner)
 		case "from":
 			when.from = r.date(value, inner)
 		case "until":

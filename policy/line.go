@@ -38,7 +38,7 @@ func (r *reader) line(id word, n *yaml.Node) {
 func (r *reader) queue(n *yaml.Node, p place) word {
 	w, ok := r.text(n, p)
 	if ok && strings.ContainsFunc(w.text, func(c rune) bool { return unicode.IsSpace(c) || strings.ContainsRune("[],;/&|$\"'\\", c) }) {
-		r.errorf(w.at, "", "%s: the name of a queue has no spaces, brackets or signs with a meaning to Asterisk", p)
+		r.errorf(w.at, "write it as queues.conf has it", "%s: the name of a queue has no spaces, brackets or signs with a meaning to Asterisk", p)
 		return word{}
 	}
 	return w

@@ -198,7 +198,7 @@ func (r *reader) assignment(n *yaml.Node) {
 		case "to":
 			a.to = r.selectors(value, p, listPeople|listAssign)
 		case "during":
-			a.when.during, _ = r.text(value, p)
+			a.when.during = r.during(value, p)
 		case "from":
 			a.when.from = r.date(value, p)
 		case "until":

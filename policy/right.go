@@ -185,14 +185,14 @@ func (r *reader) scope(e *rightEntry, n *yaml.Node, p place, emptyHint string) {
 	spec := e.key.spec()
 	whole := !spec.people && e.key != rightDial || e.key == rightAll // it is had or not; dial comes here for its parts only
 	if n.Kind == yaml.SequenceNode && whole {
-		r.errorf(at(n), "write true or false", "%s is about nobody by name", p)
+		r.errorf(at(n), e.key.wholeHint(), "%s is about nobody by name", p)
 		return
 	}
 	if n.Kind == yaml.SequenceNode {
 		if len(n.Content) == 0 {
 			r.errorf(at(n), emptyHint, "%s: an empty list names nobody", p)
 		}
-		e.scope, e.list = scopeList, r.selectors(n, p, spec.listed())
+		e.scope, e.list = scopeList, r.selectors(n, p, spec.listed()|listScope)
 		return
 	}
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
@@ -277,7 +277,7 @@ func (r *reader) rightMap(e *rightEntry, n *yaml.Node, p place) {
 			e.reasonAt = key.at
 			r.reason(e, value, p)
 		case "during":
-			e.when.during, _ = r.text(value, p)
+			e.when.during = r.during(value, p)
 		case "from":
 			e.when.from = r.date(value, p)
 		case "until":
@@ -296,6 +296,14 @@ func (r *reader) rightMap(e *rightEntry, n *yaml.Node, p place) {
 	r.whenOrder(e.when, outer)
 }
 
+// wholeHint says what to write for a right that is had or not.
+func (r right) wholeHint() string {
+	if r.spec().people {
+		return "write true, or name under except on whom not"
+	}
+	return "write true or false"
+}
+
 // notHere says why a key cannot stand under this right.
 func (r *reader) notHere(e *rightEntry, key word, p place, keys []string) {
 	switch key.text {
@@ -304,9 +312,9 @@ func (r *reader) notHere(e *rightEntry, key word, p place, keys []string) {
 	case "show":
 		r.errorf(key.at, "only observe shows something", "%s.show: there is nothing to choose from", p)
 	case "reason":
-		r.errorf(key.at, "it is for listen, recordings and what they are short for", "%s.reason: no reason can be given for this", p)
+		r.errorf(key.at, "it is for listen, recordings, what they are short for, and all", "%s.reason: no reason can be given for this", p)
 	case "to", "only", "except":
-		r.errorf(key.at, "write true or false", "%s.%s: it is about nobody by name", p, key.text)
+		r.errorf(key.at, e.key.wholeHint(), "%s.%s: it is about nobody by name", p, key.text)
 	default:
 		r.unknown(key, p, keys)
 	}
@@ -371,13 +379,13 @@ func (r *reader) reason(e *rightEntry, n *yaml.Node, p place) {
 		}
 		return
 	}
-	if n.Kind == yaml.ScalarNode {
+	if n.Kind != yaml.SequenceNode {
 		if r.plain(n, p) {
 			r.errorf(at(n), "write true, or a list of those for whom one must be given", "%s must be true or a list, not %s", p, kindName(n))
 		}
 		return
 	}
-	if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+	if len(n.Content) == 0 {
 		r.errorf(at(n), "write true for everybody, or leave it out", "%s: an empty list names nobody", p)
 	}
 	e.reason = r.selectors(n, p, e.key.spec().listed())
@@ -390,6 +398,7 @@ const (
 	listPeople listing = 1 << iota
 	listAssign         // everyone and heads, which mean something only where a role is assigned
 	listLines
+	listScope // it stands where a scope may stand
 )
 
 // selectors reads a list of people, and of lines where those may stand.
@@ -410,6 +419,9 @@ func (r *reader) selectors(n *yaml.Node, p place, may listing) []selector {
 			hint := r.guess(prefix, sortedKeys(selectorPrefixes))
 			if hint == "" {
 				hint = "a list holds employees, department:ID, subtree:ID and group:ID"
+				if may&listLines != 0 {
+					hint += ", and here line:ID"
+				}
 			}
 			r.errorf(w.at, hint, "%s: unknown kind %q", p, prefix)
 			return
@@ -417,13 +429,13 @@ func (r *reader) selectors(n *yaml.Node, p place, may listing) []selector {
 			r.errorf(w.at, "", "%s: the name after %s: is missing", p, prefix)
 			return
 		case found && kind == selectLine && may&listLines == 0:
-			r.errorf(w.at, "lines are for the rights that begin with line", "%s: a line cannot stand here", p)
+			r.errorf(w.at, "lines are for the rights that begin with line, and for all", "%s: a line cannot stand here", p)
 			return
 		case found:
 		case w.text == "everyone" || w.text == "heads":
 			if may&listAssign == 0 {
 				hint := "name departments or groups"
-				if w.text == "everyone" {
+				if w.text == "everyone" && may&listScope != 0 {
 					hint = "the scope any means everybody"
 				}
 				r.errorf(w.at, hint, "%s: %q is for assigning roles", p, w.text)
@@ -434,7 +446,14 @@ func (r *reader) selectors(n *yaml.Node, p place, may listing) []selector {
 				kind = selectHeads
 			}
 		case slices.Contains(scopeWords, w.text):
-			r.errorf(w.at, "write it without the brackets", "%s: %q is a scope and stands alone", p, w.text)
+			switch {
+			case may&listScope != 0:
+				r.errorf(w.at, "write it without the brackets", "%s: %q is a scope and stands alone", p, w.text)
+			case may&listAssign != 0:
+				r.errorf(w.at, "name departments or groups, or everyone or heads", "%s: %q is a scope and stands in no list", p, w.text)
+			default:
+				r.errorf(w.at, "name departments or groups", "%s: %q is a scope and stands in no list", p, w.text)
+			}
 			return
 		default:
 			kind, name = selectEmployee, w.text

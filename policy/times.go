@@ -57,15 +57,27 @@ func (r *reader) oneOrMore(n *yaml.Node, p place, each func(word)) {
 	}
 }
 
-// days reads mon, or mon-fri; fri-mon goes over the end of the week.
-func (r *reader) days(w word, p place) (set uint8) {
-	first, last, found := strings.Cut(w.text, "-")
+// days reads mon, or mon-fri.
+func (r *reader) days(w word, p place) uint8 {
+	set := daysOf(w.text)
+	if set == 0 {
+		hint := "mon, tue, wed, thu, fri, sat, sun, or two of them with a hyphen, as in mon-fri"
+		if small := strings.ToLower(w.text); daysOf(small) != 0 {
+			hint = "did you mean " + strconv.Quote(small) + "?"
+		}
+		r.errorf(w.at, hint, "%s: unknown day %q", p, w.text)
+	}
+	return set
+}
+
+// daysOf returns the days that the text means, or none; fri-mon goes over the end of the week.
+func daysOf(text string) (set uint8) {
+	first, last, found := strings.Cut(text, "-")
 	if !found {
 		last = first
 	}
 	from, to := slices.Index(dayNames, first), slices.Index(dayNames, last)
 	if from < 0 || to < 0 {
-		r.errorf(w.at, "mon, tue, wed, thu, fri, sat, sun, or two of them with a hyphen, as in mon-fri", "%s: unknown day %q", p, w.text)
 		return 0
 	}
 	for d := from; ; d = (d + 1) % 7 {
@@ -83,7 +95,7 @@ func (r *reader) hours(w word, p place) hours {
 	end, ok2 := clock(last)
 	switch {
 	case !found || !ok || !ok2 || begin == 24*60:
-		r.errorf(w.at, `as in "09:00-18:00"`, "%s: these are no hours", p)
+		r.errorf(w.at, `as in "09:00-18:00", or "22:00-06:00" over midnight`, "%s: these are no hours", p)
 	case begin == end:
 		r.errorf(w.at, `the whole day is "00:00-24:00"`, "%s: these hours end when they begin", p)
 	}
@@ -116,10 +128,22 @@ func (r *reader) date(n *yaml.Node, p place) word {
 	return word{n.Value, at(n)}
 }
 
+// during reads the name of a time.
+func (r *reader) during(n *yaml.Node, p place) word {
+	if n.Kind != yaml.ScalarNode {
+		if r.plain(n, p) {
+			r.errorf(at(n), "name the days and hours under times, and write that name here", "%s must be the name of a time, not %s", p, kindName(n))
+		}
+		return word{}
+	}
+	w, _ := r.text(n, p)
+	return w
+}
+
 // whenOrder refuses what ends before it begins.
 func (r *reader) whenOrder(w when, p place) {
 	if w.from.text != "" && w.until.text != "" && w.until.text < w.from.text { // which dates of this form can be compared as
 		p.sub = "until"
-		r.errorf(w.until.at, "", "%s: it ends before it begins", p)
+		r.errorf(w.until.at, "from is the first day and until the last", "%s: it ends before it begins", p)
 	}
 }

@@ -95,7 +95,7 @@ func (c *compiler) times() {
 			if e.timezone.text != "" {
 				w.location, _ = time.LoadLocation(e.timezone.text) // Parse has reported an unknown one
 			} else if c.timezone.what == "" {
-				c.errorf(file, e.id.at, `as in "timezone: Europe/Moscow"`, "times.%s: hours need a timezone, here or of the policy", e.id.text)
+				c.errorf(file, e.id.at, `as in "timezone: Europe/Moscow"`, "times.%s: days and hours need a timezone, here or of the policy", e.id.text)
 			}
 			if w.location == nil { // unknown, and reported
 				w.location = time.UTC
@@ -129,6 +129,9 @@ func (c *compiler) window(file int, w when, p place) uint16 {
 		} else {
 			p.sub = "during"
 			hint := c.guess(w.during.text, &c.candidates.times, func() []string { return sortedKeys(c.timeAt) })
+			if hint == "" {
+				hint = "name it under times, with its days and hours"
+			}
 			c.errorf(file, w.during.at, hint, "%s: there is no time %q", p, w.during.text)
 		}
 	}
