@@ -189,15 +189,18 @@ func TestMistakesBetweenFiles(t *testing.T) {
 		}
 		return f
 	}
-	a := parse("a.yaml", "timezone: UTC\nemployees: {anna: {phones: [PJSIP/1]}}\ndepartments: {sales: {}}\ngroups: {g: []}\nroles: {r: {observe: true}}\n")
-	b := parse("b.yaml", "timezone: Asia/Tokyo\nemployees: {anna: {}}\ndepartments: {sales: {}}\ngroups: {g: []}\nroles: {r: {observe: true}}\ntrunks: [PJSIP/1]\n")
+	a := parse("a.yaml", "timezone: UTC\nemployees: {anna: {phones: [PJSIP/1]}}\ndepartments: {sales: {}}\ngroups: {g: []}\nroles: {r: {observe: {during: t}}}\ntimes: {t: {days: mon}}\nlines: {l: {queue: q}, m: {}}\n")
+	b := parse("b.yaml", "timezone: Asia/Tokyo\nemployees: {anna: {}}\ndepartments: {sales: {}}\ngroups: {g: []}\nroles: {r: {observe: true}}\ntrunks: [PJSIP/1]\ntimes: {t: {days: tue}}\nlines: {l: {queue: q1}, n: {queue: m}}\n")
 	set, warnings, err := policy.Compile(day, a, b)
 	const want = `b.yaml:2:11: another time zone than at a.yaml:2:11
 b.yaml:3:13: employee "anna" is here twice, first at a.yaml:3:13
 b.yaml:4:15: department "sales" is in another file too
 b.yaml:5:10: group "g" is in another file too
 b.yaml:6:9: role "r" is in another file too
-b.yaml:7:10: trunks: this endpoint is anna's already, at a.yaml:3:29`
+b.yaml:7:10: trunks: this endpoint is anna's already, at a.yaml:3:29
+b.yaml:8:9: time "t" is in another file too
+b.yaml:9:9: line "l" is in another file too
+b.yaml:9:36: lines.n.queue: this queue is m's already, at a.yaml:8:24`
 	if set != nil || err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

@@ -1,7 +1,5 @@
 package policy
 
-import "slices"
-
 // ExplainDial answers as DecideDial does and tells every rule that had a say, as Explain does.
 func (s *Set) ExplainDial(subject Ref, to Destination) Explanation {
 	e := Explanation{Decision: s.DecideDial(subject, &to)}
@@ -55,7 +53,7 @@ func (x *explainer) dial(subject Ref, to *Destination) {
 			text = "this is a feature code, and no list of numbers of %s names it"
 		}
 		reason := s.refusedDial(to, form, own.grants, role.grants)
-		if slices.ContainsFunc(x.said, func(st Statement) bool { return st.Reason == ReasonNotNow }) {
+		if x.missing() == ReasonNotNow {
 			reason = ReasonNotNow
 		}
 		x.say(EffectNone, reason, subject, text, s.ID(subject))

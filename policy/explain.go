@@ -96,7 +96,7 @@ func (s *Set) Explain(req Request) Explanation {
 	}
 	x := &explainer{set: s, req: &req}
 	if req.Action == 0 || req.Action >= Dial {
-		x.explainOther(e.Decision)
+		x.explainOther()
 	} else {
 		x.explain()
 	}
@@ -153,13 +153,18 @@ func (x *explainer) explain() {
 		return
 	}
 	x.idle()
+	x.say(EffectNone, x.missing(), req.Target, "nothing grants %s to %s on %s", req.Action, s.ID(req.Subject), s.ID(req.Target))
+}
+
+// missing is why no grant reaches, when all have been said: the one that comes nearest tells.
+func (x *explainer) missing() Reason {
 	reason := ReasonNoRight
 	for _, st := range x.said {
 		if st.Effect == EffectNone && (st.Reason == ReasonNotNow || st.Reason == ReasonNotClient && reason != ReasonNotNow) {
 			reason = st.Reason
 		}
 	}
-	x.say(EffectNone, reason, req.Target, "nothing grants %s to %s on %s", req.Action, s.ID(req.Subject), s.ID(req.Target))
+	return reason
 }
 
 // rightsOf returns what binds the subject and what is granted to him, in his own entry and by his roles.

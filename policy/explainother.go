@@ -1,7 +1,7 @@
 package policy
 
 // explainOther says what stands for and against a request that is not about a live call.
-func (x *explainer) explainOther(d Decision) {
+func (x *explainer) explainOther() {
 	s, req, matter := x.set, x.req, x.req.Action.Matter()
 	if matter == MatterNothing && !req.Target.IsZero() && req.Target != req.Subject {
 		x.say(EffectRefuses, ReasonNoRight, req.Target, "nobody does this for somebody else")
@@ -22,7 +22,7 @@ func (x *explainer) explainOther(d Decision) {
 	}
 	if !granted {
 		x.idle()
-		x.say(EffectNone, d.Reason, req.Target, "nothing grants %s to %s%s", req.Action, s.ID(req.Subject), x.on())
+		x.say(EffectNone, x.missing(), req.Target, "nothing grants %s to %s%s", req.Action, s.ID(req.Subject), x.on())
 	}
 	for conditions, a := req.Action.conditions(), Action(0); conditions>>a != 0; a++ {
 		if !conditions.has(a) {

@@ -211,7 +211,12 @@ func (d *drawing) questions(t *rapid.T) []question {
 		if len(have) > 0 && rapid.IntRange(0, 3).Draw(t, "with a right") > 0 {
 			q.subject = rapid.SampledFrom(have).Draw(t, "who has")
 		}
+		// Half of the time nothing on the call stands in the way, or too little would be allowed.
+		plain := rapid.Bool().Draw(t, "plain")
 		for range rapid.IntRange(0, 2).Draw(t, "others") {
+			if plain {
+				break
+			}
 			q.with = append(q.with, who("with"))
 		}
 		switch rapid.IntRange(0, 2).Draw(t, "client") {
@@ -221,8 +226,11 @@ func (d *drawing) questions(t *rapid.T) []question {
 			q.responsible = who("responsible")
 		}
 		few := rapid.IntRange(0, 5)
-		q.party, q.protectedNumber, q.unknownNo = few.Draw(t, "party") == 0, few.Draw(t, "number") == 0, few.Draw(t, "phone") == 0
-		q.locked, q.given = few.Draw(t, "locked") == 0, few.Draw(t, "given") < 3
+		if !plain {
+			q.party, q.protectedNumber, q.unknownNo = few.Draw(t, "party") == 0, few.Draw(t, "number") == 0, few.Draw(t, "phone") == 0
+			q.locked = few.Draw(t, "locked") == 0
+		}
+		q.given = few.Draw(t, "given") < 3
 		if slices.Contains(whole, q.action) && few.Draw(t, "for another") > 0 {
 			q.target = rapid.SampledFrom([]string{"", q.subject}).Draw(t, "nobody or himself")
 		}

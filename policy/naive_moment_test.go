@@ -79,6 +79,45 @@ func TestNothingChangesBeforeTheNextChange(t *testing.T) {
 	})
 }
 
+// A day begins when the calendar on the wall is turned, also where the clock is turned at midnight: such a day begins at one o'clock, or has
+// two midnights, of which the first counts.
+func TestADayBeginsWithItsDate(t *testing.T) {
+	odd := 0
+	for _, place := range places {
+		for _, text := range turning {
+			moment, err := time.Parse(time.RFC3339, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for days := range 3 {
+				date := moment.In(zoneOf(place)).AddDate(0, 0, days-1).Format(time.DateOnly)
+				yaml := "version: 1\ntimezone: " + place + "\nemployees: {anna: {lock: {from: " + date + "}}, boris: {lock: {until: " + date + "}}}\n"
+				set, _, err := policy.Load("policy.yaml", []byte(yaml), moment.AddDate(0, 0, -4))
+				if err != nil {
+					t.Fatal(err)
+				}
+				begins, _ := set.NextChange()
+				ends, _ := set.At(begins).NextChange()
+				for _, at := range []time.Time{begins, ends} {
+					before, after := at.Add(-1).In(zoneOf(place)), at.In(zoneOf(place))
+					if before.Format(time.DateOnly) == after.Format(time.DateOnly) {
+						t.Errorf("%s in %s: changes at %v, which begins no day", date, place, after)
+					}
+					if after.Hour() != 0 || at.Add(2*time.Hour).In(zoneOf(place)).Hour() == 1 {
+						odd++
+					}
+				}
+				if got := begins.In(zoneOf(place)).Format(time.DateOnly); got != date {
+					t.Errorf("%s in %s begins on %s", date, place, got)
+				}
+			}
+		}
+	}
+	if odd < 8 {
+		t.Errorf("%d odd days: this proves little", odd)
+	}
+}
+
 // between are moments from one to another, which is not among them.
 func between(t *rapid.T, from, to time.Time) []time.Time {
 	all := []time.Time{from, to.Add(-1)}

@@ -122,8 +122,9 @@ func (w modelWhen) yaml() []string {
 // In the places named the clock is put forward and back at these moments: at night, at midnight so that a day begins at one or has two
 // midnights, and by half an hour. In the others it never is.
 var (
-	places  = []string{"UTC", "Europe/Moscow", "Europe/Berlin", "America/New_York", "America/Havana", "Africa/Cairo", "Asia/Beirut", "Australia/Lord_Howe", "Asia/Kathmandu"}
+	places  = []string{"UTC", "Europe/Moscow", "Europe/Berlin", "America/New_York", "America/Havana", "Africa/Cairo", "Asia/Beirut", "Asia/Amman", "Australia/Lord_Howe", "Asia/Kathmandu"}
 	turning = []string{
+		"2021-03-25T22:00:00Z", "2021-10-28T22:00:00Z", // Amman
 		"2026-06-01T12:00:00Z", "2026-12-31T22:00:00Z",
 		"2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z", // Berlin
 		"2026-03-08T07:00:00Z", "2026-11-01T06:00:00Z", // New York
