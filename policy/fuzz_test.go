@@ -39,7 +39,7 @@ func FuzzLoad(f *testing.F) {
 		if set, _, err := policy.Load("f.yaml", append(data[:len(data):len(data)], "\nunheard_of: 1\n"...), day); err == nil || set != nil {
 			t.Fatal("a file with a broken end is accepted")
 		}
-		if set.Len() > 12 {
+		if set.Len() > 8 {
 			return
 		}
 		var node yaml.Node
@@ -56,6 +56,13 @@ func FuzzLoad(f *testing.F) {
 			return // it grants nothing then
 		}
 		compare(t, set, again)
+		next, some := set.NextChange()
+		if some && !next.After(day) {
+			t.Fatalf("the next change is at %v, which is not after %v", next, day)
+		}
+		if some {
+			compare(t, set.At(next), again.At(next))
+		}
 	})
 }
 
@@ -65,18 +72,45 @@ func compare(t *testing.T, first, second *policy.Set) {
 	if first.Len() != second.Len() {
 		t.Fatalf("%d employees became %d", first.Len(), second.Len())
 	}
+	firstLines, secondLines := slices.Collect(first.Lines()), slices.Collect(second.Lines())
+	if len(firstLines) != len(secondLines) {
+		t.Fatalf("%d lines became %d", len(firstLines), len(secondLines))
+	}
+	ask := func(req policy.Request, secondLine policy.LineRef) {
+		before := first.Decide(&req)
+		if x := first.Explain(req); x.Decision != before || !agrees(x) {
+			t.Fatalf("%+v: decided %+v and explained otherwise: %s", req, before, x)
+		}
+		firstLine := req.Line
+		req.Line = secondLine
+		if after := second.Decide(&req); after.Allowed && !before.Allowed {
+			t.Fatalf("%s %s %s %s became allowed", first.ID(req.Subject), req.Action, first.ID(req.Target), first.LineID(firstLine))
+		}
+	}
 	for s := range first.Employees() {
 		for o := range first.Employees() {
 			for _, a := range policy.Actions() {
-				for _, responsible := range []policy.Ref{{}, s} {
-					req := policy.Request{Subject: s, Action: a, Target: o, Responsible: responsible}
-					before := first.Decide(&req)
-					if x := first.Explain(req); x.Decision != before {
-						t.Fatalf("explained otherwise: %s", x)
+				req := policy.Request{Subject: s, Action: a, Target: o}
+				switch a.Matter() {
+				case policy.MatterNothing:
+					if s == o {
+						ask(req, policy.LineRef{})
+						ask(policy.Request{Subject: s, Action: a}, policy.LineRef{})
 					}
-					if after := second.Decide(&req); after.Allowed && !before.Allowed {
-						t.Fatalf("%s %s %s became allowed", first.ID(s), a, first.ID(o))
+				case policy.MatterLine:
+					for i, line := range firstLines[:min(len(firstLines), 3)] {
+						req.Line = line
+						ask(req, secondLines[i])
+						req.Access = []policy.Ref{s}
+						ask(req, secondLines[i])
+						ask(policy.Request{Subject: s, Action: a, Line: line}, secondLines[i])
 					}
+				case policy.MatterCall, policy.MatterNumber, policy.MatterPast, policy.MatterEmployee:
+					ask(req, policy.LineRef{})
+					req.Responsible, req.ReasonGiven = s, true
+					ask(req, policy.LineRef{})
+					req.With, req.Locked, req.ProtectedNumber = []policy.Ref{s}, a == policy.Spy, a == policy.Journal
+					ask(req, policy.LineRef{})
 				}
 			}
 			for _, number := range []string{"101", "112", "+74951112233", "+79160000101", "*98"} {
@@ -84,8 +118,8 @@ func compare(t *testing.T, first, second *policy.Set) {
 					first.Destination(number), {Number: number, Employee: o}, {Number: number, Client: true, Responsible: o}, {Number: number, Client: true, Access: []policy.Ref{s}},
 				} {
 					before := first.DecideDial(s, &to)
-					if x := first.ExplainDial(s, to); x.Decision != before {
-						t.Fatalf("explained otherwise: %s", x)
+					if x := first.ExplainDial(s, to); x.Decision != before || !agrees(x) {
+						t.Fatalf("decided %+v and explained otherwise: %s", before, x)
 					}
 					if after := second.DecideDial(s, &to); after.Allowed && !before.Allowed {
 						t.Fatalf("%s became allowed to dial %+v", first.ID(s), to)
