@@ -326,11 +326,26 @@ func BenchmarkNumber(b *testing.B) {
 	}
 }
 
-// A Set must stay small beside the names in it: at most 200 bytes of heap an employee.
+// rolesYAML gives everybody what is his own of what is kept, by a role, and the heads what is their department's.
+const rolesYAML = `roles:
+  manager: {recordings: own, journal: own, statistics: own, settings.user: own}
+  head: {recordings: {to: department, reason: true}, journal: department, statistics: department, grade: department}
+assign:
+  - {role: manager, to: [everyone]}
+  - {role: head, to: [heads]}
+`
+
+// A Set must stay small beside the names in it: at most 200 bytes of heap an employee, also where everybody has rights by roles.
 func TestMemoryOfAnEmployee(t *testing.T) {
+	for name, more := range map[string]string{"who listens": "", "what is one's own": rolesYAML} {
+		t.Run(name, func(t *testing.T) { measureMemory(t, more) })
+	}
+}
+
+func measureMemory(t *testing.T, more string) {
 	const n = 10000
 	c := newCompany(n)
-	data := []byte(c.yaml())
+	data := []byte(c.yaml() + more)
 	heap := func() uint64 {
 		runtime.GC()
 		runtime.GC()
