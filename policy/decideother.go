@@ -143,13 +143,10 @@ func (s *Set) barredFrom(subject *person, req *Request, who Ref) Decision {
 
 // guarded reports whether a protected number bars the action: nobody hears who talks to it, and only those who were on the call see it.
 func guarded(req *Request) bool {
-	switch req.Action {
-	case Play, Download, Record, LineJoin:
+	if setOf(Play, Download, Record, LineJoin).has(req.Action) {
 		return true
-	case Journal, LineHistory:
-		return !takesPart(req)
 	}
-	return false
+	return setOf(Journal, LineHistory).has(req.Action) && !takesPart(req)
 }
 
 // barsLine returns the rule that excludes the line itself, or zero.
