@@ -170,7 +170,7 @@ func (a Action) sees() bool { return a == Observe || a == ObserveKind }
 
 // conditions are the actions that one must be allowed to do beside this one. Each is asked without conditions of its own.
 func (a Action) conditions() actionSet {
-	switch a {
+	switch a { //nolint:exhaustive // the others have none
 	case Grade:
 		return setOf(Journal)
 	case LineGrade:
