@@ -48,6 +48,7 @@ type Change struct {
 	text    string
 	company *census
 	targets bitset
+	among   bitset // everybody of the policy that allows more
 	self    uint32
 }
 
@@ -107,7 +108,7 @@ func (c *Change) Text() string {
 		}
 		return c.text
 	}
-	universe := c.company.all
+	universe := c.among
 	if c.Action.Matter() == MatterCall && !c.targets.has(c.self) {
 		universe = slices.Clone(universe)
 		universe.remove(c.self)

@@ -138,11 +138,15 @@ func (x *comparison) employeesOf(key toldKey, set bitset, lines []string) {
 		x.told[key] = make(bitset, len(set))
 	}
 	x.told[key].or(set)
+	among := x.old.all
+	if key.to > key.from {
+		among = x.now.all
+	}
 	for _, was := range x.grounds(x.old, x.lineWas, key, set, key.from) {
 		for _, is := range x.grounds(x.now, x.lineIs, key, was.set, key.to) {
 			x.changes = append(x.changes, Change{
 				Kind: key.kind, Action: key.action, From: key.from, To: key.to, Since: x.since, Lines: lines,
-				Was: x.ground(x.old, was.rule), Is: x.ground(x.now, is.rule), company: x.company, targets: is.set, self: x.place,
+				Was: x.ground(x.old, was.rule), Is: x.ground(x.now, is.rule), company: x.company, targets: is.set, among: among, self: x.place,
 			})
 		}
 	}

@@ -15,7 +15,7 @@ type Difference struct {
 	// Settings are what no single right shows and what changes decisions all the same.
 	Settings []Setting
 	// Moments are those that were compared: the first, and each in the week after it at which something in one of the policies begins or ends,
-	// and so for a week after each date in them. Moments alike are compared once.
+	// and so for a week after each date in them, all in the location of the first. Moments alike are compared once.
 	Moments []time.Time
 	// Cut says that there were more moments than are compared.
 	Cut bool
@@ -116,6 +116,7 @@ func lineIDs(s *Set) []string {
 func (d *Difference) moments(old, now *crowd, at time.Time) {
 	seen := map[string]bool{}
 	add := func(t time.Time) {
+		t = t.In(at.Location())
 		b, a := old.At(t), now.At(t)
 		state := make([]byte, 0, len(b.open)+len(a.open))
 		for _, open := range slices.Concat(b.open, a.open) {
