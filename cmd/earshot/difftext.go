@@ -36,7 +36,8 @@ func (t *diffText) print() error {
 	t.people()
 	t.byRule()
 	if d.Cut {
-		t.printf("\nThere are more moments at which one of the policies changes than the %d that were compared.\n", len(d.Moments))
+		t.gap()
+		t.printf("There are more moments at which one of the policies changes than the %d that were compared.\n", len(d.Moments))
 	}
 	return t.err
 }
@@ -58,7 +59,7 @@ func (t *diffText) people() {
 		names[p.ID] = p.Name
 	}
 	for _, text := range blocks {
-		t.printf("\n")
+		t.gap()
 		if ids := who[text]; len(ids) == 1 {
 			head := ids[0]
 			if names[head] != head {
@@ -173,7 +174,8 @@ func groundsOf(c *policy.Change) []string {
 // byRule prints the same changes by the rules that made them.
 func (t *diffText) byRule() {
 	if len(t.rules.all) > 0 {
-		t.printf("\nby rule\n")
+		t.gap()
+		t.printf("by rule\n")
 	}
 	for _, r := range t.rules.all {
 		side := "gone or changed: "

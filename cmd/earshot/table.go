@@ -25,6 +25,7 @@ type table struct {
 	filter policy.Filter
 	at     time.Time
 	err    error
+	begun  bool
 	used   map[string]bool // values
 }
 
@@ -40,6 +41,14 @@ type entry struct {
 func (t *table) printf(format string, args ...any) {
 	if t.err == nil {
 		_, t.err = fmt.Fprintf(t.out, format, args...)
+		t.begun = true
+	}
+}
+
+// gap sets off what comes by an empty line from what was printed before.
+func (t *table) gap() {
+	if t.begun {
+		t.printf("\n")
 	}
 }
 
@@ -88,16 +97,20 @@ func (t *table) print() error {
 	}
 	flush()
 	for _, text := range texts {
+		t.gap()
 		t.head(who[text])
-		t.printf("%s\n", text)
+		t.printf("%s", text)
 	}
-	t.legend()
 	var without []string
 	for _, who := range subjects {
 		if !with[who] {
 			without = append(without, t.set.ID(who))
 		}
 	}
+	if len(t.used)+len(without) > 0 {
+		t.gap()
+	}
+	t.legend()
 	if len(without) > 0 {
 		t.wrapped("no right here: ", few(without))
 	}
@@ -180,7 +193,9 @@ func (t *table) block(entries []entry) string {
 			b.WriteString(strings.TrimRight(fmt.Sprintf("  %-*s%-*s%s", actionWidth, action, valueWidth, value, text), " ") + "\n")
 		}
 		for _, c := range e.cells {
-			t.used[c.value] = true
+			if _, ok := legends[c.value]; ok {
+				t.used[c.value] = true
+			}
 			right := wrap(c.text, tableWidth-2-actionWidth-valueWidth)
 			for i := range max(len(right), 1) {
 				value, text := "", ""
@@ -200,17 +215,28 @@ func (t *table) block(entries []entry) string {
 	return b.String()
 }
 
-// legend says what the values mean that were used.
+// legends say what the values mean; yes needs no word.
+var legends = map[string]string{
+	policy.MarkReason.String():     "once he gives a reason",
+	policy.MarkOwnClients.String(): "calls of clients whom he is responsible for",
+	policy.MarkKind.String():       "whether the other side is outside, inside or a queue, and not who it is",
+	policy.MarkNotNow.String():     "at other times than ",
+	valueExcept:                    "whatever else he may dial",
+}
+
+// legend explains the values that were used.
 func (t *table) legend() {
-	for _, l := range []cell{
-		{policy.MarkReason.String(), "once he gives a reason"},
-		{policy.MarkOwnClients.String(), "calls of clients whom he is responsible for"},
-		{policy.MarkKind.String(), "whether the other side is outside, inside or a queue, and not who it is"},
-		{policy.MarkNotNow.String(), "at other times than " + clock(t.at)},
-		{valueExcept, "whatever else he may dial"},
-	} {
-		if t.used[l.value] {
-			t.printf("%-*s%s\n", valueWidth, l.value, l.text)
+	for _, m := range append(policy.Marks(), policy.MarkNo) {
+		value, when := m.String(), ""
+		switch m {
+		case policy.MarkNo:
+			value = valueExcept
+		case policy.MarkNotNow:
+			when = clock(t.at)
+		default:
+		}
+		if t.used[value] {
+			t.printf("%-*s%s%s\n", valueWidth, value, legends[value], when)
 		}
 	}
 }
