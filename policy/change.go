@@ -11,15 +11,15 @@ import (
 type ChangeKind uint8
 
 const (
-	// ChangeTargets: what one may do to employees. Of an action on lines it is about conversations with them, on the lines of Change.Lines.
+	// ChangeTargets is what one may do to employees. Of an action on lines it is about conversations with them, on the lines of Change.Lines.
 	ChangeTargets ChangeKind = iota + 1
-	// ChangeLines: what one may do to whole lines, those of Change.Lines.
+	// ChangeLines is what one may do to whole lines, those of Change.Lines.
 	ChangeLines
-	// ChangeRight: a right that is about nobody.
+	// ChangeRight is a right that is about nobody.
 	ChangeRight
-	// ChangeDial: which numbers one may call; Change.Text says which.
+	// ChangeDial is which numbers one may call; Change.Text says which.
 	ChangeDial
-	// ChangeOthers: whose presence bars one: MarkNo is that one may not do the action to anybody while they are on the call, MarkReason that one
+	// ChangeOthers is whose presence bars one: MarkNo is that one may not do the action to anybody while they are on the call, MarkReason that one
 	// must give a reason, and MarkYes that they stand in nobody's way.
 	ChangeOthers
 )

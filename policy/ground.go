@@ -8,7 +8,8 @@ type grounded struct {
 	set  bitset
 }
 
-// grounds divides employees by the rule on which Decide answers without a reason, in all that it is asked about the mark: of
+// grounds divides employees by the rule on which Decide answers without a reason, in all that it is asked about the mark, but for what nobody
+// does to himself: of
 // MarkOwnClients where the caller is the subject's client, and of MarkKind about ObserveKind. Line is as for targets.
 func (c *crowd) grounds(subject uint32, a Action, line uint32, set bitset, mark Mark) []grounded {
 	if mark == MarkKind {
@@ -46,12 +47,6 @@ func (c *crowd) groundsAlone(subject uint32, a Action, line uint32, rest bitset,
 			*all = append(*all, grounded{rule, got})
 			rest.andNot(got)
 		}
-	}
-	own := make(bitset, len(c.all))
-	own.add(self)
-	call := a.Matter() == MatterCall
-	if call {
-		take(&refused, 0, own)
 	}
 	exclusions, grants := c.rights(subject)
 	each := func(all [2][]clause, do func(*clause)) {

@@ -59,6 +59,8 @@ employees:
   three: {department: a, observe: {to: [subtree:b], except: [two]}, journal: none, grade: any, line.grade: any, line.history: {to: [line:l], except: [two]}}
   four: {all: true, observe: {except: [one, four]}, lock: {until: 2026-06-02}, statistics: {to: own, from: 2026-06-05}}
 lines: {l: {members: [subtree:b]}, m: {members: [four]}}
+roles: {grader: {grade: {to: any, during: day}}}
+assign: [{role: grader, to: [three]}]
 protected: {employees: [three, four]}
 `}
 
