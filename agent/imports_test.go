@@ -52,16 +52,18 @@ var rooms = map[string][]string{
 	"agent/pbxtest/phone":  {},
 	"agent/pbxtest/site":   {"agent/pbxtest", "agent/pbxtest/child", "agent/pbxtest/phone"},
 
-	"ami":                  {},
-	"ari":                  {},
-	"policy":               {"policy/internal/node"},
-	"policy/internal/node": {},
-	"policy/policyfile":    {"policy"},
-	"policy/decisiontest":  {"policy", "policy/internal/node", "policy/policyfile"},
-	"cache":                {},
-	"cache/redis":          {"cache"},
-	"cache/cachetest":      {"cache"},
-	"cache/redistest":      {"agent/pbxtest/child", "agent/pbxtest/debian"},
+	"ami":                               {},
+	"ari":                               {},
+	"policy":                            {"policy/internal/node", "policy/internal/schema"},
+	"policy/internal/node":              {},
+	"policy/internal/schema":            {},
+	"policy/internal/schema/schematest": {}, // for tests
+	"policy/policyfile":                 {"policy"},
+	"policy/decisiontest":               {"policy", "policy/internal/node", "policy/internal/schema", "policy/policyfile"},
+	"cache":                             {},
+	"cache/redis":                       {"cache"},
+	"cache/cachetest":                   {"cache"},
+	"cache/redistest":                   {"agent/pbxtest/child", "agent/pbxtest/debian"},
 
 	// Tests alone, which hold the files for containers against what runs.
 	"deploy": {},
