@@ -139,61 +139,66 @@ func TestAFailureTellsWhatWasExpectedAndWhatCame(t *testing.T) {
 	}
 }
 
+func one(test string) string { return head + "  - " + test }
+
+const clock = "at: 2026-06-01T12:00:00Z\n"
+
+// mistakes are files of tests with what is wrong with them.
+var mistakes = map[string]string{
+	"":   `1:1: the file is empty (begin with "version: 1")`,
+	"[]": "1:1: the file must be a mapping, not a list",
+	"version: 2\n" + clock + "tests: [{who: anna, may: lock}]":             `1:10: this is not a version of the tests that can be read here (write "version: 1")`,
+	"version: 1\ntests: [{who: anna, may: lock}]":                          `1:1: the clock is missing (add "at: 2026-06-01T12:00:00+03:00", the moment at which the tests decide)`,
+	clock + "tests: [{who: anna, may: lock}]":                              `1:1: the version of the tests is missing (add "version: 1")`,
+	"version: 1\n" + clock:                                                 "1:1: there are no tests",
+	"version: 1\n" + clock + "tests: []":                                   "3:8: there are no tests",
+	"version: 1\n" + clock + "tests: {}":                                   "3:8: tests must be a list, not a mapping",
+	"version: 1\n" + clock + "test: []\ntests: [{who: anna, may: lock}]":   `3:1: the file: unknown key "test" (did you mean "tests"?)`,
+	"version: 1\n" + clock + "policy: []\ntests: [{who: anna, may: lock}]": "3:9: policy: an empty list names nobody (leave the key out, or name somebody)",
+	"version: 1\nat: 2026-06-01\ntests: [{who: anna, may: lock}]":          "2:5: at must be a date with a time and its offset (as in 2026-06-01T12:00:00+03:00)",
+	"version: 1\nat: 2026-06-01T12:00:00\ntests: [{who: anna, may: lock}]": "2:5: at must be a date with a time and its offset (as in 2026-06-01T12:00:00+03:00)",
+	"a: b\n---\nc: d": "1:1: the file: unknown key \"a\" (did you mean \"at\"?)\n1:1: the version of the tests is missing (add \"version: 1\")\n" +
+		"1:1: the clock is missing (add \"at: 2026-06-01T12:00:00+03:00\", the moment at which the tests decide)\n1:1: there are no tests\n2:1: a file of tests is one YAML document (use a file for each)",
+	one("{who: anna, may: lock, mai: spy}"):                       `4:28: tests: unknown key "mai" (did you mean "may"?)`,
+	one("{who: ana, may: lock}"):                                  `4:11: tests.who: there is no employee "ana" (did you mean "anna"?)`,
+	one("{who: anna, may: spi, to: boris}"):                       `4:22: tests.may: unknown action "spi" (did you mean "spy"?)`,
+	one("{who: anna, may: [listen, all], to: boris}"):             "4:23: tests.may: unknown action \"listen\" (say which: spy, whisper, barge)\n4:31: tests.may: unknown action \"all\" (name the actions)",
+	one("{who: anna, may: spy, to: [boris, bors]}"):               `4:39: tests.to: there is no employee "bors" (did you mean "boris"?)`,
+	one("{who: anna, may: spy, to: boris, with: dina}"):           `4:44: tests.with: there is no employee "dina"`,
+	one("{who: anna, may: intercept, to: boris, client_of: x}"):   `4:55: tests.client_of: there is no employee "x"`,
+	one("{who: anna, may: line.view, line: suport}"):              `4:39: tests.line: there is no line "suport" (did you mean "support"?)`,
+	one("{who: anna, may_not: spy, to: boris, because: exclude}"): `4:51: tests.because: unknown reason "exclude" (did you mean "excluded"?)`,
+	one("{who: anna, may: lock, because: no_right}"):              "4:37: tests.because: nothing is allowed because of no_right",
+	one("{who: anna, may_not: lock, because: allowed}"):           "4:41: tests.because: nothing is refused because of allowed",
+	one("{who: anna, may: lock, by: employees.anna.look}"):        `4:32: tests.by: the policy has no rule "employees.anna.look" (did you mean "employees.anna.lock"?)`,
+	one("{may: lock}"):                               "4:5: tests: nobody asks (add who: with the id of an employee)",
+	one("{who: anna}"):                               "4:5: tests: nothing is asked (add may: or may_not: with an action)",
+	one("{who: anna, may: lock, may_not: lock}"):     "4:28: tests: both may and may_not (make two tests of it)",
+	one("{who: anna, may: spy}"):                     "4:5: tests: spy is about nothing without to (add to:)",
+	one("{who: anna, may: line.view}"):               "4:5: tests: line.view is about nothing without line (add line:)",
+	one("{who: anna, may: lock, to: boris}"):         "4:28: tests.to: it means nothing for lock (it is about nobody else)",
+	one("{who: anna, may: spy, to: [boris, boris]}"): "4:39: tests.to: this is here twice",
+	one("{who: anna, may: spy, to: []}"):             "4:31: tests.to: an empty list names nobody (leave the key out, or name somebody)",
+	one("{who: anna, may: statistics, to: boris, with: carl, locked: true, reason: x}"): "4:45: tests.with: it means nothing for statistics (it is for live calls, what is kept of calls, and conversations of a line)\n" +
+		"4:57: tests.locked: it means nothing for statistics (it is for live calls)\n4:71: tests.reason: it means nothing for statistics (it is for live calls and what is kept of calls)",
+	one("{who: anna, may: [spy, play], to: boris, party: true}"):            "4:46: tests.party: it means nothing for play (it is for live calls)",
+	one("{who: anna, may: spy, to: boris, line: support}"):                  "4:38: tests.line: it means nothing for spy (it is for the actions that begin with line)",
+	one("{who: anna, may: [spy, dial], to: boris}"):                         "4:28: tests: dial is about numbers, and the other actions are not (make a test of its own)\n4:39: tests.to: a number must be in quotes (as in \"101\")",
+	one("{who: anna, may: dial, to: 112}"):                                  `4:32: tests.to: a number must be in quotes (as in "101")`,
+	one(`{who: anna, may: dial, to: "112", client: true, client_of: anna}`): "4:39: tests.client: client_of says so already (leave client out)",
+	one("{who: anna, may: line.view, line: support, with: boris}"):          "4:48: tests.with: it is about a conversation of the line, and not about the whole line (add to: with an employee of the conversation)",
+	one("{who: anna, may: spy, to: boris, party: yes}"):                     "4:45: tests.party must be true or false, not text",
+	one("{who: 1, may: lock}"):                                              "4:11: tests.who must be text, not a bare number (put it in quotes if it is meant)",
+	one("{who: &a anna, may: lock}"):                                        "4:11: tests.who: anchors and aliases are not part of the language (write it out, or use a role or a group)",
+	one("{who: anna, who: anna, may: lock}"):                                `4:17: tests: key "who" is here twice, first in line 4`,
+	one("{who: anna, may: lock, at: noon}"):                                 "4:32: tests.at must be a date with a time and its offset (as in 2026-06-01T12:00:00+03:00)",
+	one("anna"):                                                             "4:5: tests must be a mapping, not text",
+	one("{who: ana, may: spi, to: bors}\n  - {who: crl, may: lock}"): "4:11: tests.who: there is no employee \"ana\" (did you mean \"anna\"?)\n4:21: tests.may: unknown action \"spi\" (did you mean \"spy\"?)\n" +
+		"4:30: tests.to: there is no employee \"bors\" (did you mean \"boris\"?)\n5:11: tests.who: there is no employee \"crl\" (did you mean \"carl\"?)",
+}
+
 func TestEachMistakeIsToldWithItsPlaceAndAHint(t *testing.T) {
-	const at = "at: 2026-06-01T12:00:00Z\n"
-	one := func(test string) string { return head + "  - " + test }
-	for text, want := range map[string]string{
-		"":   `1:1: the file is empty (begin with "version: 1")`,
-		"[]": "1:1: the file must be a mapping, not a list",
-		"version: 2\n" + at + "tests: [{who: anna, may: lock}]":                `1:10: this is not a version of the tests that can be read here (write "version: 1")`,
-		"version: 1\ntests: [{who: anna, may: lock}]":                          `1:1: the clock is missing (add "at: 2026-06-01T12:00:00+03:00", the moment at which the tests decide)`,
-		at + "tests: [{who: anna, may: lock}]":                                 `1:1: the version of the tests is missing (add "version: 1")`,
-		"version: 1\n" + at:                                                    "1:1: there are no tests",
-		"version: 1\n" + at + "tests: []":                                      "3:8: there are no tests",
-		"version: 1\n" + at + "tests: {}":                                      "3:8: tests must be a list, not a mapping",
-		"version: 1\n" + at + "test: []\ntests: [{who: anna, may: lock}]":      `3:1: the file: unknown key "test" (did you mean "tests"?)`,
-		"version: 1\n" + at + "policy: []\ntests: [{who: anna, may: lock}]":    "3:9: policy: an empty list names nobody (leave the key out, or name somebody)",
-		"version: 1\nat: 2026-06-01\ntests: [{who: anna, may: lock}]":          "2:5: at must be a date with a time and its offset (as in 2026-06-01T12:00:00+03:00)",
-		"version: 1\nat: 2026-06-01T12:00:00\ntests: [{who: anna, may: lock}]": "2:5: at must be a date with a time and its offset (as in 2026-06-01T12:00:00+03:00)",
-		"a: b\n---\nc: d": "1:1: the file: unknown key \"a\" (did you mean \"at\"?)\n1:1: the version of the tests is missing (add \"version: 1\")\n" +
-			"1:1: the clock is missing (add \"at: 2026-06-01T12:00:00+03:00\", the moment at which the tests decide)\n1:1: there are no tests\n2:1: a file of tests is one YAML document (use a file for each)",
-		one("{who: anna, may: lock, mai: spy}"):                       `4:28: tests: unknown key "mai" (did you mean "may"?)`,
-		one("{who: ana, may: lock}"):                                  `4:11: tests.who: there is no employee "ana" (did you mean "anna"?)`,
-		one("{who: anna, may: spi, to: boris}"):                       `4:22: tests.may: unknown action "spi" (did you mean "spy"?)`,
-		one("{who: anna, may: [listen, all], to: boris}"):             "4:23: tests.may: unknown action \"listen\" (say which: spy, whisper, barge)\n4:31: tests.may: unknown action \"all\" (name the actions)",
-		one("{who: anna, may: spy, to: [boris, bors]}"):               `4:39: tests.to: there is no employee "bors" (did you mean "boris"?)`,
-		one("{who: anna, may: spy, to: boris, with: dina}"):           `4:44: tests.with: there is no employee "dina"`,
-		one("{who: anna, may: intercept, to: boris, client_of: x}"):   `4:55: tests.client_of: there is no employee "x"`,
-		one("{who: anna, may: line.view, line: suport}"):              `4:39: tests.line: there is no line "suport" (did you mean "support"?)`,
-		one("{who: anna, may_not: spy, to: boris, because: exclude}"): `4:51: tests.because: unknown reason "exclude" (did you mean "excluded"?)`,
-		one("{who: anna, may: lock, because: no_right}"):              "4:37: tests.because: nothing is allowed because of no_right",
-		one("{who: anna, may_not: lock, because: allowed}"):           "4:41: tests.because: nothing is refused because of allowed",
-		one("{who: anna, may: lock, by: employees.anna.look}"):        `4:32: tests.by: the policy has no rule "employees.anna.look" (did you mean "employees.anna.lock"?)`,
-		one("{may: lock}"):                               "4:5: tests: nobody asks (add who: with the id of an employee)",
-		one("{who: anna}"):                               "4:5: tests: nothing is asked (add may: or may_not: with an action)",
-		one("{who: anna, may: lock, may_not: lock}"):     "4:28: tests: both may and may_not (make two tests of it)",
-		one("{who: anna, may: spy}"):                     "4:5: tests: spy is about nothing without to (add to:)",
-		one("{who: anna, may: line.view}"):               "4:5: tests: line.view is about nothing without line (add line:)",
-		one("{who: anna, may: lock, to: boris}"):         "4:28: tests.to: it means nothing for lock (it is about nobody else)",
-		one("{who: anna, may: spy, to: [boris, boris]}"): "4:39: tests.to: this is here twice",
-		one("{who: anna, may: spy, to: []}"):             "4:31: tests.to: an empty list names nobody (leave the key out, or name somebody)",
-		one("{who: anna, may: statistics, to: boris, with: carl, locked: true, reason: x}"): "4:45: tests.with: it means nothing for statistics (it is for live calls, what is kept of calls, and conversations of a line)\n" +
-			"4:57: tests.locked: it means nothing for statistics (it is for live calls)\n4:71: tests.reason: it means nothing for statistics (it is for live calls and what is kept of calls)",
-		one("{who: anna, may: [spy, play], to: boris, party: true}"):            "4:46: tests.party: it means nothing for play (it is for live calls)",
-		one("{who: anna, may: spy, to: boris, line: support}"):                  "4:38: tests.line: it means nothing for spy (it is for the actions that begin with line)",
-		one("{who: anna, may: [spy, dial], to: boris}"):                         "4:28: tests: dial is about numbers, and the other actions are not (make a test of its own)\n4:39: tests.to: a number must be in quotes (as in \"101\")",
-		one("{who: anna, may: dial, to: 112}"):                                  `4:32: tests.to: a number must be in quotes (as in "101")`,
-		one(`{who: anna, may: dial, to: "112", client: true, client_of: anna}`): "4:39: tests.client: client_of says so already (leave client out)",
-		one("{who: anna, may: line.view, line: support, with: boris}"):          "4:48: tests.with: it is about a conversation of the line, and not about the whole line (add to: with an employee of the conversation)",
-		one("{who: anna, may: spy, to: boris, party: yes}"):                     "4:45: tests.party must be true or false, not text",
-		one("{who: 1, may: lock}"):                                              "4:11: tests.who must be text, not a bare number (put it in quotes if it is meant)",
-		one("{who: &a anna, may: lock}"):                                        "4:11: tests.who: anchors and aliases are not part of the language (write it out, or use a role or a group)",
-		one("{who: anna, who: anna, may: lock}"):                                `4:17: tests: key "who" is here twice, first in line 4`,
-		one("{who: anna, may: lock, at: noon}"):                                 "4:32: tests.at must be a date with a time and its offset (as in 2026-06-01T12:00:00+03:00)",
-		one("anna"):                                                             "4:5: tests must be a mapping, not text",
-		one("{who: ana, may: spi, to: bors}\n  - {who: crl, may: lock}"): "4:11: tests.who: there is no employee \"ana\" (did you mean \"anna\"?)\n4:21: tests.may: unknown action \"spi\" (did you mean \"spy\"?)\n" +
-			"4:30: tests.to: there is no employee \"bors\" (did you mean \"boris\"?)\n5:11: tests.who: there is no employee \"crl\" (did you mean \"carl\"?)",
-	} {
+	for text, want := range mistakes {
 		f, early := decisiontest.Parse("office.test.yaml", []byte(text))
 		s, err := decisiontest.Compile(f, set(t))
 		if err == nil || s != nil {

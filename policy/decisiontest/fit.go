@@ -71,5 +71,36 @@ func reasons() []policy.Reason {
 	return all
 }
 
+// codes are the codes of all reasons.
+func codes() []string {
+	var all []string
+	for _, r := range reasons() {
+		all = append(all, r.String())
+	}
+	return all
+}
+
+// names are those of the actions for which is holds.
+func names(is func(policy.Action) bool) []string {
+	var all []string
+	for _, a := range policy.Actions() {
+		if is(a) {
+			all = append(all, a.String())
+		}
+	}
+	return all
+}
+
+// wholeLine are the keys that mean nothing for a whole line, though they do for a conversation of it.
+var wholeLine = []string{"with", "protected_number"}
+
+// verb is the key under which stands what is allowed, or what is refused.
+func verb(allowed bool) string {
+	if allowed {
+		return "may"
+	}
+	return "may_not"
+}
+
 // allows reports whether the reason is one on which something is allowed.
 func allows(r policy.Reason) bool { return r == policy.ReasonAllowed || r == policy.ReasonEmergency }

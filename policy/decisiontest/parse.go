@@ -3,6 +3,7 @@ package decisiontest
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/earshot-pbx/earshot/policy/internal/node"
+	"github.com/earshot-pbx/earshot/policy/internal/schema"
 )
 
 // Parse reads a file of tests. The name is used in messages and to find the policy; nothing is opened. It returns every mistake that can be
@@ -172,6 +174,11 @@ func (r *reader) truth(n *yaml.Node, where string) bool {
 	return v
 }
 
+// momentPattern is what a moment looks like: package time reads more than RFC 3339 has.
+const momentPattern = `(?:` + schema.DatePattern + `)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+\-](?:[01]\d|2[0-3]):[0-5]\d)`
+
+var momentForm = regexp.MustCompile("^(?:" + momentPattern + ")$")
+
 // moment reads a time with its zone, with or without quotes.
 func (r *reader) moment(n *yaml.Node, where string) time.Time {
 	if f := node.Plain(n); f != nil {
@@ -179,7 +186,7 @@ func (r *reader) moment(n *yaml.Node, where string) time.Time {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, n.Value)
-	if err != nil || n.Kind != yaml.ScalarNode {
+	if err != nil || n.Kind != yaml.ScalarNode || !momentForm.MatchString(n.Value) {
 		r.errorf(at(n), "as in 2026-06-01T12:00:00+03:00", "%s must be a date with a time and its offset", where)
 	}
 	return t

@@ -77,11 +77,7 @@ func (r *reader) actions(n *yaml.Node, where string) []word {
 		}
 		hint := map[string]string{"listen": "say which: spy, whisper, barge", "recordings": "say which: play, download, delete", "all": "name the actions"}[w.text]
 		if hint == "" {
-			var names []string
-			for _, a := range policy.Actions() {
-				names = append(names, a.String())
-			}
-			hint = r.guess(w.text, names)
+			hint = r.guess(w.text, names(func(policy.Action) bool { return true }))
 		}
 		r.errorf(w.at, hint, "%s: unknown action %q", where, w.text)
 		return true
@@ -93,12 +89,8 @@ func (r *reader) because(n *yaml.Node, where string) word {
 	if w.text == "" {
 		return w
 	}
-	var codes []string
-	for _, reason := range reasons() {
-		codes = append(codes, reason.String())
-	}
-	if !slices.Contains(codes, w.text) {
-		r.errorf(w.at, r.guess(w.text, codes), "%s: unknown reason %q", where, w.text)
+	if !slices.Contains(codes(), w.text) {
+		r.errorf(w.at, r.guess(w.text, codes()), "%s: unknown reason %q", where, w.text)
 		return word{}
 	}
 	return w
@@ -148,7 +140,7 @@ func (r *reader) contradicts(t *test, keys map[string]word) {
 	if keys["client"].text != "" && t.clientOf.text != "" {
 		r.errorf(keys["client"].at, "leave client out", "tests.client: client_of says so already")
 	}
-	for _, key := range []string{"with", "protected_number"} {
+	for _, key := range wholeLine {
 		if k := keys[key]; len(t.lines) > 0 && keys["to"].text == "" && k.text != "" {
 			r.errorf(k.at, "add to: with an employee of the conversation", "tests.%s: it is about a conversation of the line, and not about the whole line", key)
 		}
@@ -156,8 +148,7 @@ func (r *reader) contradicts(t *test, keys map[string]word) {
 	if t.because.text == "" {
 		return
 	}
-	i := slices.IndexFunc(reasons(), func(reason policy.Reason) bool { return reason.String() == t.because.text })
-	if allowed := allows(reasons()[i]); allowed != t.want && len(t.does) > 0 {
+	if allowed := allows(reasons()[slices.Index(codes(), t.because.text)]); allowed != t.want && len(t.does) > 0 {
 		r.errorf(t.because.at, "", "tests.because: nothing is %s because of %s", map[bool]string{true: "allowed", false: "refused"}[t.want], t.because.text)
 	}
 }
