@@ -99,7 +99,7 @@ func TestTheDifferenceIsWhatDecideSaysOfEachPair(t *testing.T) {
 	gained, lost, empty := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		oldText, newText := pairOf(t)
-		at := moment(t)
+		at := anyMoment(t)
 		before, after := mustLoad(t, oldText).At(at), mustLoad(t, newText).At(at)
 		d := policy.Compare(before, after, at)
 		got := map[fact]bool{}

@@ -72,8 +72,8 @@ func drawn(t *rapid.T) string {
 	return anyCompany(t).m.yaml(false)
 }
 
-// moment draws when: a day and a time at which the handwritten ones are another than at day.
-func moment(t *rapid.T) time.Time {
+// anyMoment draws when: a day and a time at which the handwritten ones are another than at day.
+func anyMoment(t *rapid.T) time.Time {
 	return day.Add(time.Duration(rapid.IntRange(-3, 24).Draw(t, "hours")*6) * time.Hour)
 }
 
@@ -123,7 +123,7 @@ func TestTheMatrixIsWhatDecideSaysOfEachPair(t *testing.T) {
 	seen := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		text := drawn(t)
-		set := mustLoad(t, text).At(moment(t))
+		set := mustLoad(t, text).At(anyMoment(t))
 		rows := rowsOf(set, policy.Filter{})
 		for _, subject := range slices.Collect(set.Employees()) {
 			for _, a := range policy.Actions() {

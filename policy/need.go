@@ -145,7 +145,11 @@ func (s *Set) takeOut(rule RuleID, list uint32, who []uint32, more ...string) Ed
 	}
 	e.Text = "take " + strings.Join(e.Names, ", ") + " out of " + e.Rule.String() + s.ofRole(rule)
 	if indirect {
-		e.Text += " (there through " + strings.Join(e.Through, ", ") + ")"
+		e.Text += " (there through " + strings.Join(e.Through, ", ")
+		if slices.ContainsFunc(e.Through, func(entry string) bool { return strings.HasPrefix(entry, "department:") }) {
+			e.Text += "; a department may stand there as a subtree"
+		}
+		e.Text += ")"
 	}
 	return e
 }

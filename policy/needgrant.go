@@ -51,6 +51,7 @@ func (w *whatIf) about() (entry, value string) {
 		if req.Target == req.Subject {
 			return s.ID(req.Target), scopeNames[scopeOwn]
 		}
+	case MatterCall, MatterNumber:
 	}
 	return s.ID(req.Target), inBrackets(s.ID(req.Target))
 }

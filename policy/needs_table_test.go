@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -147,5 +148,45 @@ func TestWhatNoPolicyChangesIsTold(t *testing.T) {
 		if len(x.Needs) != 1 || len(x.Needs[0].Ways) != 0 || !strings.Contains(x.Needs[0].Text, name) {
 			t.Errorf("%s: %+v", name, x.Needs)
 		}
+	}
+}
+
+// Somebody may be protected in several files, and an exception may reach him in several ways; all of it must go.
+func TestEveryListAndEveryWayIntoItIsTold(t *testing.T) {
+	parse := func(name, text string) *policy.File {
+		f, err := policy.Parse(name, []byte("version: 1\n"+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	set, _, err := policy.Compile(day,
+		parse("a", "departments: {sales: {}}\ngroups: {board: [boris]}\nemployees:\n  anna: {spy: {except: [subtree:sales, group:board, boris]}}\n  boris: {department: sales}\n"),
+		parse("b", "protected: {employees: [boris]}\n"),
+		parse("c", "protected: {employees: [department:sales]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := set.Explain(request(t, set, []string{"anna", "spy", "boris"}))
+	want := "take boris out of a:5:16: employees.anna.spy.except (there through department:sales, group:board, boris; a department may stand there as a subtree)\n" +
+		"take boris out of b:2:13: protected.employees\n" +
+		"take boris out of c:2:13: protected.employees (there through department:sales; a department may stand there as a subtree)"
+	if got := told(x); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	e := x.Needs[0].Ways[0].Edits[0]
+	if got := fmt.Sprint(e.Kind, e.Path, e.Names, e.Through); got != "take_out [employees anna spy except] [boris] [department:sales group:board boris]" {
+		t.Error(got)
+	}
+}
+
+// What is told of the number may name somebody whom the policy does not know it of.
+func TestAnExceptionOfWhoseNumberItIsToldToBe(t *testing.T) {
+	set := load(t, "version: 1\nemployees:\n  anna: {dial: {except: {employees: [boris]}}}\n  boris: {numbers: [\"102\"]}\n")
+	to := set.Destination("+4930123456")
+	to.Employee = employee(t, set, "boris")
+	const want = "take boris out of policy.yaml:3:26: employees.anna.dial.except"
+	if got := told(set.ExplainDial(employee(t, set, "anna"), to)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

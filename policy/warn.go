@@ -156,7 +156,7 @@ func (w *warner) reach() {
 			switch {
 			case people+int(l.lines) == 0:
 				w.tellRule("grants on nobody", c.rule, "", "this is on nobody")
-			case own && people == 1 && l.lines == 0 && only == owner && w.rules[c.rule-1].key.spec().noOwn:
+			case own && people == 1 && only == owner && w.rules[c.rule-1].key.spec().noOwn:
 				w.tellRule("grants on oneself", c.rule, "nobody supervises himself: name whom it is on", "this is on himself alone")
 			}
 		}
