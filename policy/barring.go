@@ -35,7 +35,6 @@ func (x *comparison) barring(a Action, changed bitset) {
 		})
 	}
 	differ(marks(x.old, old), marks(x.now, now), func(from, to Mark, set bitset) {
-		set.and(x.company.all)
 		set.andNot(changed)
 		set.remove(x.place)
 		x.employeesOf(toldKey{kind: ChangeOthers, action: a, from: from, to: to, line: -1}, set, nil)
