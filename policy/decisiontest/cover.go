@@ -20,7 +20,9 @@ func (c *Cover) Add(s *Suite, results []Result) {
 	}
 	guarded, guards := false, []policy.Rule(nil)
 	for _, rule := range rules(s.set) {
-		c.spoke[rule] = c.spoke[rule]
+		if _, known := c.spoke[rule]; !known {
+			c.spoke[rule] = false
+		}
 		if rule.Text == "protected.numbers" {
 			guards = append(guards, rule)
 		}

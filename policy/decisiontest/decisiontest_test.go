@@ -166,7 +166,7 @@ var mistakes = map[string]string{
 	one("{who: anna, may: spy, to: [boris, bors]}"):               `4:39: tests.to: there is no employee "bors" (did you mean "boris"?)`,
 	one("{who: anna, may: spy, to: boris, with: dina}"):           `4:44: tests.with: there is no employee "dina"`,
 	one("{who: anna, may: intercept, to: boris, client_of: x}"):   `4:55: tests.client_of: there is no employee "x"`,
-	one("{who: anna, may: line.view, line: suport}"):              `4:39: tests.line: there is no line "suport" (did you mean "support"?)`,
+	one("{who: anna, may: line.view, line: supportt}"):            `4:39: tests.line: there is no line "supportt" (did you mean "support"?)`,
 	one("{who: anna, may_not: spy, to: boris, because: exclude}"): `4:51: tests.because: unknown reason "exclude" (did you mean "excluded"?)`,
 	one("{who: anna, may: lock, because: no_right}"):              "4:37: tests.because: nothing is allowed because of no_right",
 	one("{who: anna, may_not: lock, because: allowed}"):           "4:41: tests.because: nothing is refused because of allowed",
@@ -269,6 +269,7 @@ func TestTheCoverTellsWhichRulesNothingAsked(t *testing.T) {
   - {who: irina, may_not: spy, to: [boris, carl, director]}
   - {who: carl, may: play, to: anna}
   - {who: irina, may_not: spy, to: anna, protected_number: true}
+  - {who: irina, may_not: observe, to: carl} # of which the rule on her department says only that it does not reach
 `)
 	var c decisiontest.Cover
 	c.Add(s, s.Run())

@@ -53,10 +53,10 @@ var fits = map[string]fit{
 
 // needs returns the keys without which a request of the action is about nothing.
 func needs(a policy.Action) []string {
-	switch a.Matter() {
-	case policy.MatterLine:
+	switch m := a.Matter(); {
+	case m == policy.MatterLine:
 		return []string{"line"}
-	case policy.MatterNothing:
+	case m == policy.MatterNothing:
 		return nil
 	}
 	return []string{"to"}
