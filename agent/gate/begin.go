@@ -175,17 +175,20 @@ func (g *Gate) ownPhone(set *policy.Set, subject policy.Ref, a *act, asked strin
 	return nil
 }
 
+// refusalTexts say more than that the policy does not allow it.
+var refusalTexts = map[policy.Reason]string{
+	policy.ReasonRequired: "A reason must be given for this; ask again and say in reason why.",
+	policy.ReasonNotNow:   "The policy does not allow it at this time.",
+}
+
 // refusal is what a subject is told of a decision against him: reason and rule only where they follow from him and the target alone.
 func (g *Gate) refusal(set *policy.Set, d policy.Decision, id string) *Problem {
 	if !d.Pairwise {
 		return notForThisCall(id)
 	}
 	p := &Problem{Kind: Refused, Code: d.Reason.String(), Text: "The policy does not allow it.", ID: id}
-	switch d.Reason {
-	case policy.ReasonRequired:
-		p.Text = "A reason must be given for this; ask again and say in reason why."
-	case policy.ReasonNotNow:
-		p.Text = "The policy does not allow it at this time."
+	if text := refusalTexts[d.Reason]; text != "" {
+		p.Text = text
 	}
 	p.Rule = set.Rule(d.Rule).String()
 	return p
