@@ -56,9 +56,9 @@ func (g *Gate) classify(set *policy.Set, subject policy.Ref, e *entry, at *glanc
 	var can deeds
 	if len(e.legs) > 0 {
 		if at.between == 0 {
-			at.between = pairwise(set, subject, e.ref)
+			at.between = pairwise(set, subject, e.ref, true)
 		}
-		sights, can = g.judge(set, subject, e, at.between)
+		sights, can = g.judge(set, subject, e, at.between, true)
 	}
 	i := slices.IndexFunc(e.classes, func(c class) bool { return c.can == can && slices.Equal(c.sights, sights) })
 	if i < 0 {

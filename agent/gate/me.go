@@ -27,19 +27,18 @@ func (g *Gate) Me(s auth.Subject) (Me, error) {
 
 func (g *Gate) me(set *policy.Set, ref policy.Ref) Me {
 	m := Me{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID, Phones: append([]string{}, set.Phones(ref)...), Actions: []string{}}
-	for _, action := range policy.Actions() {
-		switch {
-		case action == policy.ObserveKind:
-			continue // no button: the rows of the board show it
-		case action == policy.Dial && set.Dials(ref):
-			m.Actions = append(m.Actions, action.String())
+	for _, action := range abilities {
+		if action == policy.Dial {
+			if set.Dials(ref) {
+				m.Actions = append(m.Actions, action.String())
+			}
+			continue
 		}
 		for target := range set.Employees() {
 			if target == ref {
 				continue
 			}
-			// For intercept the most is asked that could be: a client of his own rings there.
-			if set.Decide(&policy.Request{Subject: ref, Action: action, Target: target, Responsible: ref}).Allowed {
+			if r := utmost(ref, target, action, true); set.Decide(&r).Allowed {
 				m.Actions = append(m.Actions, action.String())
 				break
 			}

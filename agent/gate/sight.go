@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"slices"
 
-	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 )
@@ -44,51 +43,9 @@ func (r *reading) sight(set *policy.Set, subject, employee policy.Ref, refs *[]p
 	return mask.Hidden, peer, kind
 }
 
-var supervising = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge}
-
-// deeds is a set of what may be done to a colleague: a bit for each of supervising, one for intercept, and two for what one may see, which are no buttons.
-type deeds uint8
-
-const (
-	interceptDeed deeds = 1 << len(supervising)
-	observeDeed   deeds = interceptDeed << 1
-	kindDeed      deeds = observeDeed << 1
-	buttons             = observeDeed - 1
-	asked         deeds = 1 << 7 // the set has been worked out; it may be empty
-)
-
-// canLists has the list for each set of deeds. Rows share them; nobody writes them.
-var canLists = func() (lists [buttons + 1][]string) {
-	for set := range lists {
-		lists[set] = []string{}
-		for i, action := range supervising {
-			if set&(1<<i) != 0 {
-				lists[set] = append(lists[set], action.String())
-			}
-		}
-		if deeds(set)&interceptDeed != 0 {
-			lists[set] = append(lists[set], policy.Intercept.String())
-		}
-	}
-	return lists
-}()
-
-// pairwise is what the subject may do to the employee as long as nobody else has a part in it. The policy looks at that first, so what is
-// not in here is refused whoever is on a call, but for a party's sight of it and for one's own client, which are asked for by themselves.
-func pairwise(set *policy.Set, subject, employee policy.Ref) deeds {
-	out := asked
-	r := policy.Request{Subject: subject, Target: employee}
-	for n, action := range [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Observe, policy.ObserveKind} {
-		if r.Action = action; set.Decide(&r).Allowed {
-			out |= 1 << n
-		}
-	}
-	return out
-}
-
 // judge works out what the subject may see of each leg on a row and what he may do to its employee now, given what is between the two of them
-// alone. It gives what sight would give for each leg, and asks the policy only where others have a part. The sights are valid until the next judge.
-func (g *Gate) judge(set *policy.Set, subject policy.Ref, e *entry, between deeds) (sights []mask.Sight, can deeds) {
+// alone and whether he gives a reason. It gives what sight would give for each leg, and asks the policy only where others have a part. The sights are valid until the next judge.
+func (g *Gate) judge(set *policy.Set, subject policy.Ref, e *entry, pair deeds, reason bool) (sights []mask.Sight, can deeds) {
 	sights = g.scratch.sights[:0]
 	for i := range e.legs {
 		f := &e.legs[i]
@@ -96,10 +53,10 @@ func (g *Gate) judge(set *policy.Set, subject policy.Ref, e *entry, between deed
 		switch {
 		case subject == e.ref, f.responsible == subject, slices.Contains(f.company.present, subject):
 			s = g.sight(set, subject, e.ref, f)
-		case between&(observeDeed|kindDeed) == 0:
-		case f.alone && !f.company.protected && between&observeDeed != 0:
+		case pair&(observeDeed|kindDeed) == 0:
+		case f.alone && !f.company.protected && pair&observeDeed != 0:
 			s = mask.Seen
-		case f.alone && between&observeDeed == 0:
+		case f.alone && pair&observeDeed == 0:
 			s = mask.Kind
 		default:
 			s = g.sight(set, subject, e.ref, f)
@@ -107,77 +64,7 @@ func (g *Gate) judge(set *policy.Set, subject policy.Ref, e *entry, between deed
 		sights = append(sights, s)
 	}
 	g.scratch.sights = sights
-	return sights, g.can(set, subject, e, sights, between)
-}
-
-// can tells what the subject may do to an employee now. Of a leg that is hidden from him it uses subject, target and visible state only, so
-// that the answer never tells who is on the other side.
-func (g *Gate) can(set *policy.Set, subject policy.Ref, e *entry, sights []mask.Sight, between deeds) (out deeds) {
-	if subject == e.ref {
-		return 0
-	}
-	for i := range e.legs {
-		f := &e.legs[i]
-		if slices.Contains(f.company.present, subject) {
-			continue // he is on the call himself, and knows it
-		}
-		hidden := !sights[i].Peer()
-		switch f.may() {
-		case nothing:
-		case supervision:
-			if hidden || f.alone && !f.company.protected && !f.company.unknown {
-				out |= between & (interceptDeed - 1)
-				continue
-			}
-			g.scratch.refs = f.company.everyone(g.scratch.refs)
-			r := policy.Request{
-				Subject: subject, Target: e.ref,
-				With: g.scratch.refs, ProtectedNumber: f.company.protected, UnknownPhone: f.company.unknown,
-			}
-			for n, action := range supervising {
-				if between&^out&(1<<n) == 0 {
-					continue
-				}
-				if r.Action = action; set.Decide(&r).Allowed {
-					out |= 1 << n
-				}
-			}
-		case interception:
-			switch {
-			case hidden, len(f.rung) == 1 && f.rung[0] == e.ref && f.responsible != subject:
-				out |= between & interceptDeed
-			case out&interceptDeed == 0 && (between&interceptDeed != 0 || f.responsible == subject) && set.Decide(&policy.Request{
-				Subject: subject, Action: policy.Intercept, Target: e.ref, With: f.rung, Responsible: f.responsible,
-			}).Allowed:
-				out |= interceptDeed
-			}
-		}
-	}
-	return out
-}
-
-// What may be done to a leg's call in the phase that it is in.
-type opening uint8
-
-const (
-	nothing opening = iota
-	supervision
-	interception // an incoming call rings
-)
-
-func (f *legFacts) may() opening {
-	switch {
-	case f.facts.Phase == call.PhaseTalking, f.facts.Phase == call.PhaseHeld:
-		return supervision
-	case rings(f, false):
-		return interception
-	}
-	return nothing
-}
-
-// rings reports whether an incoming call rings on the leg.
-func rings(f *legFacts, _ bool) bool {
-	return f.facts.Phase == call.PhaseRinging && f.facts.Direction == call.In
+	return sights, g.can(set, subject, e, sights, pair, reason)
 }
 
 // sameGround reports whether everybody's sight of the leg, and what he may do to it, must be what it was: f and was agree in all that sight

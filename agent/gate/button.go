@@ -1,0 +1,160 @@
+package gate
+
+import (
+	"slices"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// What is asked of the policy for a button stands here and nowhere else: for the rows of the board, for what one is told of oneself, and for
+// other software that searches. What is begun is decided anew, over everybody within earshot.
+
+// supervising and buttons are the actions that a panel can begin on a colleague, in the order of the bits of deeds; abilities is what one is
+// told that one may do to somebody at all.
+var (
+	supervising = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge}
+	buttons     = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept}
+	abilities   = [...]policy.Action{policy.Observe, policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Dial}
+)
+
+// deeds is a set of what may be done to a colleague: a bit for each of buttons, and two for what one may see, which are none.
+type deeds uint8
+
+const (
+	supervisingDeeds deeds = 1<<len(supervising) - 1
+	interceptDeed    deeds = supervisingDeeds + 1
+	observeDeed      deeds = interceptDeed << 1
+	kindDeed         deeds = observeDeed << 1
+	buttonDeeds            = observeDeed - 1
+	asked            deeds = 1 << 7 // the set has been worked out; it may be empty
+)
+
+// deedOf is the bit of a button; 0 of any other action.
+func deedOf(action policy.Action) deeds {
+	if i := slices.Index(buttons[:], action); i >= 0 {
+		return 1 << i
+	}
+	return 0
+}
+
+// canLists has the list for each set of buttons. Rows share them; nobody writes them.
+var canLists = func() (lists [buttonDeeds + 1][]string) {
+	for set := range lists {
+		lists[set] = []string{}
+		for i, action := range buttons {
+			if set&(1<<i) != 0 {
+				lists[set] = append(lists[set], action.String())
+			}
+		}
+	}
+	return lists
+}()
+
+// between is the question about an action between two employees as long as nobody else has a part in it. For a button a reason counts as
+// given: one that works when a reason is given is one.
+func between(subject, target policy.Ref, action policy.Action, reason bool) policy.Request {
+	return policy.Request{Subject: subject, Target: target, Action: action, ReasonGiven: reason}
+}
+
+// utmost is between when there is on the call what could be best for the subject, so that only a certain no is one: a client of his own rings.
+func utmost(subject, target policy.Ref, action policy.Action, reason bool) policy.Request {
+	r := between(subject, target, action, reason)
+	r.Responsible = subject
+	return r
+}
+
+// shown makes the question one about a leg whose other side the subject is shown, and so about everybody on its call. It holds until
+// scratch.refs is used again.
+func (g *Gate) shown(r *policy.Request, f *legFacts) {
+	if r.Action == policy.Intercept {
+		r.With, r.Responsible = f.rung, f.responsible
+		return
+	}
+	g.scratch.refs = f.company.everyone(g.scratch.refs)
+	r.With, r.ProtectedNumber, r.UnknownPhone = g.scratch.refs, f.company.protected, f.company.unknown
+}
+
+// pairwise is what the subject may do to the employee as long as nobody else has a part in it. The policy looks at that first, so what is
+// not in here is refused whoever is on a call, but for a party's sight of it and for one's own client, which are asked for by themselves.
+func pairwise(set *policy.Set, subject, employee policy.Ref, reason bool) deeds {
+	out := asked
+	r := between(subject, employee, 0, reason)
+	for n, action := range [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Observe, policy.ObserveKind} {
+		if r.Action = action; set.Decide(&r).Allowed {
+			out |= 1 << n
+		}
+	}
+	return out
+}
+
+// can tells what the subject may do to an employee now by any of his legs, which he sees so.
+func (g *Gate) can(set *policy.Set, subject policy.Ref, e *entry, sights []mask.Sight, pair deeds, reason bool) (out deeds) {
+	for i := range e.legs {
+		out |= g.canOn(set, subject, e, &e.legs[i], sights[i], pair, reason, out)
+	}
+	return out
+}
+
+// canOn tells what the subject may do to an employee now by one of his legs, which he sees so; pair is what is between the two alone. Of a leg
+// that is hidden from him it uses subject, target and visible state only, so that the answer never tells who is on the other side. What there is
+// already it need not say again.
+func (g *Gate) canOn(set *policy.Set, subject policy.Ref, e *entry, f *legFacts, s mask.Sight, pair deeds, reason bool, already deeds) (out deeds) {
+	if subject == e.ref || slices.Contains(f.company.present, subject) {
+		return 0 // he is on the call himself, and knows it
+	}
+	switch f.may() {
+	case nothing:
+	case supervision:
+		if !s.Peer() || f.alone && !f.company.protected && !f.company.unknown {
+			return pair & supervisingDeeds
+		}
+		r := between(subject, e.ref, 0, reason)
+		g.shown(&r, f)
+		for n, action := range supervising {
+			if pair&^already&(1<<n) == 0 {
+				continue
+			}
+			if r.Action = action; set.Decide(&r).Allowed {
+				out |= 1 << n
+			}
+		}
+	case interception:
+		switch {
+		case !s.Peer(), len(f.rung) == 1 && f.rung[0] == e.ref && f.responsible != subject:
+			return pair & interceptDeed
+		case already&interceptDeed == 0 && (pair&interceptDeed != 0 || f.responsible == subject):
+			r := between(subject, e.ref, policy.Intercept, reason)
+			g.shown(&r, f)
+			if set.Decide(&r).Allowed {
+				return interceptDeed
+			}
+		}
+	}
+	return out
+}
+
+// What may be done to a leg's call in the phase that it is in.
+type opening uint8
+
+const (
+	nothing opening = iota
+	supervision
+	interception // an incoming call rings
+)
+
+func (f *legFacts) may() opening {
+	switch {
+	case f.facts.Phase == call.PhaseTalking, f.facts.Phase == call.PhaseHeld:
+		return supervision
+	case rings(f, false):
+		return interception
+	}
+	return nothing
+}
+
+// rings reports whether an incoming call rings on the leg.
+func rings(f *legFacts, _ bool) bool {
+	return f.facts.Phase == call.PhaseRinging && f.facts.Direction == call.In
+}
