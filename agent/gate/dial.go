@@ -127,15 +127,21 @@ func (g *Gate) whom(set *policy.Set, a *act, ask DialAsk) (subject policy.Ref, n
 	if ask.Employee == "" {
 		return subject, ask.Number, nil
 	}
-	ref, ok := set.Employee(ask.Employee)
+	number, p = numberOf(set, ask.Employee)
+	return subject, number, p
+}
+
+// numberOf is the number at which a colleague is called.
+func numberOf(set *policy.Set, employee string) (string, *Problem) {
+	ref, ok := set.Employee(employee)
 	if !ok {
-		return subject, "", noSuchEmployee()
+		return "", noSuchEmployee()
 	}
 	numbers := set.Numbers(ref)
 	if len(numbers) == 0 {
-		return subject, "", noNumber()
+		return "", noNumber()
 	}
-	return subject, numbers[0], nil
+	return numbers[0], nil
 }
 
 // ring carries out what was decided. What has been written down is carried out, though ctx may have ended meanwhile.

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -21,6 +22,9 @@ type Metrics struct {
 	shadowDecisions   *prometheus.CounterVec
 	shadowDifferences *prometheus.CounterVec
 	shadowDropped     prometheus.Counter
+
+	questions *prometheus.CounterVec
+	searches  prometheus.Counter
 }
 
 // NewMetrics makes the gate's metrics and registers them; with a nil registerer they count for nobody.
@@ -63,13 +67,19 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "earshot_shadow_dropped_total", Help: "Looks at the board that were not compared with the shadow policy, and differences that were not written down.",
 		}),
 	}
+	m.questions = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "earshot_questions_total", Help: "Questions about the policy that other software asked, by action and outcome (allow, deny).",
+	}, []string{"action", "outcome"})
+	m.searches = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "earshot_action_searches_total", Help: "Searches by other software for what may be done to something.",
+	})
 	// The series that a dashboard needs are there from the start, at zero.
 	for _, a := range supervising {
 		m.running.WithLabelValues(a.String())
 	}
 	if r != nil {
 		r.MustRegister(m.decisions, m.running, m.ended, m.audio, m.intercepted, m.revocation, m.watchers, m.deliveries, m.cutoffs, m.auditErrors,
-			m.shadowDecisions, m.shadowDifferences, m.shadowDropped)
+			m.shadowDecisions, m.shadowDifferences, m.shadowDropped, m.questions, m.searches)
 	}
 	return m
 }
@@ -86,4 +96,12 @@ func (m *Metrics) shadowed() {
 			m.shadowDifferences.WithLabelValues(a.String(), change)
 		}
 	}
+}
+
+func (m *Metrics) question(a policy.Action, allowed bool) {
+	outcome := audit.Deny
+	if allowed {
+		outcome = audit.Allow
+	}
+	m.questions.WithLabelValues(a.String(), string(outcome)).Inc()
 }

@@ -78,6 +78,23 @@ func (w *world) look() {
 			w.t.Fatal(err)
 		}
 		w.note(subject, b)
+		w.question(subject, b)
+	}
+}
+
+// question writes down every answer that other software gets for somebody about the two who talk and about each of their calls.
+func (w *world) question(subject string, b gate.Board) {
+	for _, row := range b.Employees[:2] {
+		about := []gate.Resource{{Type: gate.ResourceEmployee, ID: row.ID}}
+		for _, c := range row.Calls {
+			about = append(about, gate.Resource{Type: gate.ResourceCall, ID: c.ID})
+		}
+		for _, on := range about {
+			w.note(subject, w.gate.SearchActions(w.t.Context(), who(subject), on))
+			for _, action := range []string{"observe", "observe.kind", "spy", "barge", "intercept", "lock", "play"} {
+				w.note(subject, w.gate.Evaluate(w.t.Context(), who(subject), gate.Question{Action: action, Resource: on}))
+			}
+		}
 	}
 }
 
