@@ -210,6 +210,27 @@ func TestAQuestionAboutACallIsAboutWhatOneIsShownOfIt(t *testing.T) {
 	o.rings("w", other, "PJSIP/102")
 	is("gus", "intercept", employee("boris"), "not_client")
 	is("gus", "intercept", employee("egor"), "excluded")
+	o.hangUp("w")
+
+	// A call that rings at egor too is hidden from gus and from fay, so the answer is what the policy says without it, whoever calls.
+	for i, from := range []string{ivanov, other} {
+		name := fmt.Sprint("both", i)
+		o.rings(name, from, "PJSIP/102", "PJSIP/105")
+		is("gus", "intercept", employee("boris"), "not_client")
+		is("gus", "intercept", call1("gus", "boris"), "not_client")
+		is("fay", "intercept", employee("boris"), "")
+		is("carl", "intercept", employee("boris"), "")
+		o.gone(name+".0", name+".1", name+".2")
+	}
+
+	// Of several calls each has its own.
+	o.talk("one", ivanov, "PJSIP/101")
+	o.rings("two", other, "PJSIP/101")
+	for i, want := range []string{"observe observe.kind spy whisper barge", "observe observe.kind intercept"} {
+		if got := strings.Join(o.search("carl", gate.Resource{Type: gate.ResourceCall, ID: o.row("carl", "anna").Calls[i].ID}), " "); got != want {
+			t.Errorf("call %d: %q, want %q", i, got, want)
+		}
+	}
 }
 
 // Whether the PBX is out of reach or the gate is closed: nothing can be said of what goes on, and the rest is as before.
