@@ -24,6 +24,8 @@ func (c Chain) Authenticate(ctx context.Context, cred Credential) (Subject, erro
 			unasked = errors.Join(unasked, err)
 		case errors.Is(err, ErrExpired):
 			denied = ErrExpired
+		case errors.Is(err, ErrUnnamed):
+			denied = ErrUnnamed
 		}
 	}
 	if unasked != nil {

@@ -41,8 +41,6 @@ func TestAPanelIsTheEmployeeWhomItNames(t *testing.T) {
 
 	// One answer for all that is wrong, the panel's own mistakes too.
 	for name, c := range map[string]auth.Credential{
-		"a panel that names nobody":              {Token: few},
-		"a panel for everyone that names nobody": {Token: all},
 		"one whom it does not act for":           {Token: few, Employee: "carl"},
 		"one who does not exist":                 {Token: all, Employee: "nobody"},
 		"everyone":                               {Token: all, Employee: "everyone"},
@@ -59,13 +57,23 @@ func TestAPanelIsTheEmployeeWhomItNames(t *testing.T) {
 		}
 	}
 
+	// That the token is good is told to its holder alone, and lets nobody in.
+	for _, token := range []string{few, all} {
+		s, err := auth.Chain{tokens, auth.Chain{}}.Authenticate(t.Context(), auth.Credential{Token: token})
+		if err != auth.ErrUnnamed || !errors.Is(err, auth.ErrDenied) || s != (auth.Subject{}) {
+			t.Errorf("a panel that names nobody: %v, %v", s, err)
+		}
+	}
+
 	s, err := tokens.Authenticate(t.Context(), auth.Credential{Token: few, Employee: "anna"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(12 * time.Hour)
-	if _, err := tokens.Authenticate(t.Context(), auth.Credential{Token: few, Employee: "anna"}); !errors.Is(err, auth.ErrExpired) || tokens.Holds(s) {
-		t.Errorf("after its end: %v, holds %v", err, tokens.Holds(s))
+	for _, named := range []string{"anna", ""} {
+		if _, err := tokens.Authenticate(t.Context(), auth.Credential{Token: few, Employee: named}); !errors.Is(err, auth.ErrExpired) || tokens.Holds(s) {
+			t.Errorf("after its end: %v, holds %v", err, tokens.Holds(s))
+		}
 	}
 }
 

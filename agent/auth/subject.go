@@ -84,4 +84,6 @@ var (
 	ErrDenied = errors.New("auth: denied")
 	// ErrExpired is returned to the holder of a real credential that has ended. It is an ErrDenied.
 	ErrExpired = fmt.Errorf("%w: the credential has expired", ErrDenied)
+	// ErrUnnamed is returned to the holder of a panel's token that is good and names nobody. It is an ErrDenied: it proves no employee.
+	ErrUnnamed = fmt.Errorf("%w: the panel names no employee", ErrDenied)
 )

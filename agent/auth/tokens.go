@@ -147,6 +147,13 @@ func (t *Tokens) Authenticate(_ context.Context, c Credential) (Subject, error) 
 	if !ok {
 		return Subject{}, ErrDenied
 	}
+	switch {
+	case h.subject.panel == "" || c.Employee != "":
+	case t.expired(h.subject):
+		return Subject{}, ErrExpired
+	default:
+		return Subject{}, ErrUnnamed
+	}
 	s, ok := h.as(c.Employee)
 	if !ok || s.panel != "" && !t.known(s.employee) {
 		return Subject{}, ErrDenied
