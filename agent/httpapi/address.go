@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 )
 
@@ -33,6 +34,33 @@ func (s *Server) isProxy(a netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// origin is the address under which the door was asked, scheme and host. A proxy that the configuration names is believed about both; what
+// was there before it stands to the left of what it says. It is false when the client says none that could be one.
+func (s *Server) origin(r *http.Request) (string, bool) {
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if remote, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && s.isProxy(remote.Addr().Unmap()) {
+		scheme = lastOf(r.Header, "X-Forwarded-Proto", scheme)
+		host = lastOf(r.Header, "X-Forwarded-Host", host)
+	}
+	u, err := url.Parse(scheme + "://" + host)
+	if err != nil || scheme != "http" && scheme != "https" || u.Host == "" || u.String() != scheme+"://"+u.Host {
+		return "", false
+	}
+	return u.String(), true
+}
+
+// lastOf is the last entry of a header that is a list.
+func lastOf(h http.Header, name, without string) string {
+	list := strings.Split(strings.Join(h.Values(name), ","), ",")
+	if last := strings.TrimSpace(list[len(list)-1]); last != "" {
+		return last
+	}
+	return without
 }
 
 // forwarded reads one entry of X-Forwarded-For; some proxies write the port too.

@@ -74,6 +74,10 @@ func (s *Server) limit(who auth.Subject, method string) *Problem {
 	if method == http.MethodGet || method == http.MethodHead || method == http.MethodDelete {
 		of, name = s.reads, limitReads
 	}
+	return s.take(of, name, who)
+}
+
+func (s *Server) take(of *limiter, name string, who auth.Subject) *Problem {
 	if wait := of.take(who.Employee()); wait > 0 {
 		s.met.limited.WithLabelValues(name).Inc()
 		return tooManyRequests(wait)

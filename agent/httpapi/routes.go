@@ -172,6 +172,7 @@ func (s *Server) routes() {
 		s.sessionRoutes(api)
 	}
 	s.clientRoutes(api)
+	s.accessRoutes(api)
 	s.mux.HandleFunc("GET /v1/events", s.events)
 	s.describe(api)
 	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
@@ -295,11 +296,15 @@ func (s *Server) describe(api huma.API) {
 		},
 	})
 	describeHooks(doc, problem)
+	describeConfiguration(doc, problem)
 	schemas := doc.Components.Schemas.Map()
 	delete(schemas, "ErrorModel")
 	delete(schemas, "ErrorDetail")
 	asked := map[string]bool{"Client": true} // an entry of what is put
-	for _, path := range doc.Paths {
+	for name, path := range doc.Paths {
+		if strings.HasPrefix(name, accessPrefix) {
+			continue // what others add to these forms is passed over
+		}
 		for _, o := range []*huma.Operation{path.Post, path.Put, path.Delete} {
 			if o != nil && o.RequestBody != nil {
 				asked[strings.TrimPrefix(o.RequestBody.Content["application/json"].Schema.Ref, schemaPrefix)] = true

@@ -293,6 +293,27 @@ func (s *script) look() {
 		for _, m := range firstCall.FindAllStringSubmatch(board, -1) {
 			s.seen[who][m[1]] = m[2]
 		}
+		s.question(who)
+	}
+}
+
+// question asks as other software does: about the employees, and about the calls that are on their rows.
+func (s *script) question(who string) {
+	s.t.Helper()
+	of := []string{`{"type":"employee","id":"anna"}`, `{"type":"employee","id":"fred"}`, `{"type":"call","id":"caaaaaaaaaaaaaaaaaaaa"}`}
+	for _, row := range []string{"anna", "fred"} {
+		if handle := s.seen[who][row]; handle != "" {
+			of = append(of, fmt.Sprintf(`{"type":"call","id":%q}`, handle))
+		}
+	}
+	subject := fmt.Sprintf(`{"subject":{"type":"user","id":%q},`, who)
+	for _, resource := range of {
+		var all []string
+		for _, action := range []string{"observe", "observe.kind", "spy", "whisper", "barge", "intercept", "lock", "play"} {
+			all = append(all, fmt.Sprintf(`{"action":{"name":%q}}`, action))
+		}
+		s.ask(who, http.MethodPost, "/access/v1/search/action", subject+`"resource":`+resource+`}`)
+		s.ask(who, http.MethodPost, "/access/v1/evaluations", subject+`"resource":`+resource+`,"evaluations":[`+strings.Join(all, ",")+`]}`)
 	}
 }
 
