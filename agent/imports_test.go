@@ -24,6 +24,7 @@ const module = "github.com/earshot-pbx/earshot"
 var rooms = map[string][]string{
 	"cmd/earshot": {"agent", "agent/audit", "agent/auth", "policy", "policy/decisiontest", "policy/policyfile"},
 	"cmd/demo":    {"agent/pbxtest", "agent/pbxtest/site", "agent/pbxtest/phone"},
+	"cmd/company": {"policy/company"},
 
 	"agent": {
 		"agent/call", "agent/pbx", "agent/feed", "agent/mask", "agent/gate", "agent/auth", "agent/audit", "agent/clients", "agent/journal",
@@ -58,6 +59,7 @@ var rooms = map[string][]string{
 	"policy/internal/node":              {},
 	"policy/internal/schema":            {},
 	"policy/internal/schema/schematest": {}, // for tests
+	"policy/company":                    {},
 	"policy/policyfile":                 {"policy"},
 	"policy/decisiontest":               {"policy", "policy/internal/node", "policy/internal/schema", "policy/policyfile"},
 	"cache":                             {},
