@@ -51,7 +51,7 @@ func (s *Set) ByNumber(number string) (Ref, bool) {
 	digits := numberDigits(told[:0], number)
 	best, most := Ref{}, 0
 	for _, t := range s.tailed(digits) {
-		own := numberDigits(kept[:0], s.numbers[t.number])
+		own := numberDigits(kept[:0], s.byNo.at(t.number))
 		if common := commonEnd(own, digits); common > most && sameNumber(own, digits) {
 			best, most = s.ref(s.numOf[t.number]), common
 		}
@@ -76,7 +76,7 @@ func (s *Set) AppendByNumber(dst []Ref, number string) []Ref {
 		return dst
 	}
 	for _, t := range s.tailed(digits) {
-		if sameNumber(numberDigits(kept[:0], s.numbers[t.number]), digits) {
+		if sameNumber(numberDigits(kept[:0], s.byNo.at(t.number)), digits) {
 			dst = appendNew(dst, s.ref(s.numOf[t.number]))
 		}
 	}

@@ -49,13 +49,13 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	if err := c.problems.err(c.files); err != nil {
 		return nil, c.warnings, err
 	}
-	c.byID, c.ids = newIndex(c.ids)
-	_, c.names = pack(c.names)
-	c.byPhone, c.phones = newIndex(c.phones)
-	c.byNo, c.numbers = newIndex(c.numbers)
+	c.byID, c.ids = newIndex(c.ids, quick)
+	c.tables.names, _ = pack(c.names)
+	c.byPhone, c.phones = newIndex(c.phones, small)
+	c.byNo, _ = newIndex(c.numbers, small)
 	c.tails = newTails(c.numbers)
-	c.byTrunk, c.trunks = newIndex(c.trunks)
-	c.byEmergency, c.emergency = newIndex(c.emergency)
+	c.byTrunk, c.trunks = newIndex(c.trunks, quick)
+	c.byEmergency, c.emergency = newIndex(c.emergency, quick)
 	return (&Set{tables: c.tables}).At(at), c.warnings, nil
 }
 
@@ -67,6 +67,9 @@ type compiler struct {
 	problems Problems
 	warnings Problems
 	guesses  int
+
+	// By the place of the employee, and grouped by owner. The tables have them packed.
+	names, numbers []string
 
 	employeeAt   map[string]claim // by id
 	departmentAt map[string]int   // places by id, as the next two

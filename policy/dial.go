@@ -150,7 +150,7 @@ func (s *Set) bars(c *dialClause, to *Destination, form numberForm) (Ref, bool) 
 	var told, kept [maxAddress]byte
 	digits := numberDigits(told[:0], to.Number)
 	for _, t := range s.tailed(digits) {
-		if sameNumber(numberDigits(kept[:0], s.numbers[t.number]), digits) && s.contains(c.list, s.numOf[t.number]) {
+		if sameNumber(numberDigits(kept[:0], s.byNo.at(t.number)), digits) && s.contains(c.list, s.numOf[t.number]) {
 			return s.ref(s.numOf[t.number]), true
 		}
 	}

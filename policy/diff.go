@@ -218,9 +218,9 @@ func (d *Difference) People() iter.Seq[Person] {
 func (d *Difference) person(place uint32) Person {
 	p := Person{ID: d.company.ids[place], Joined: d.was[place] < 0, Left: d.is[place] < 0}
 	if p.Left {
-		p.Name = d.beforeSet.names[d.was[place]]
+		p.Name = d.beforeSet.names.at(uint32(d.was[place]))
 	} else {
-		p.Name = d.afterSet.names[d.is[place]]
+		p.Name = d.afterSet.names.at(uint32(d.is[place]))
 	}
 	x := &comparison{Difference: d, place: place, told: map[toldKey]bitset{}, words: map[string]bool{}}
 	for i := range d.Moments {

@@ -11,29 +11,48 @@ import (
 type index struct {
 	seed maphash.Seed
 	// slots hold place+1 in the bits of places, and above them those of the sum's upper half; zero is empty. The part of the sum
-	// spares the look at a string that is another, and with it a miss of the processor's cache. The length is a power of two and
-	// at least two thirds are empty: a second slot to look at is a branch that the processor did not foresee, and costs more
-	// than all else.
+	// spares the look at a string that is another, and with it a miss of the processor's cache. The length is a power of two.
 	slots  []uint32
 	places uint32
-	// The strings follow one another in text, each up to its end. The header of a Go string would be one more miss.
+	texts
+}
+
+// texts are strings that follow one another, each up to its end. The header of a Go string would be one more miss of the processor's cache,
+// and sixteen bytes.
+type texts struct {
 	text string
 	ends []uint32
 }
 
+func (t *texts) at(i uint32) string { return t.text[t.ends[i]:t.ends[i+1]] }
+
+// between returns those from one place up to another, in a slice of the caller's own.
+func (t *texts) between(from, to uint32) []string {
+	all := make([]string, 0, to-from)
+	for i := from; i < to; i++ {
+		all = append(all, t.at(i))
+	}
+	return all
+}
+
+// How many slots an index has at least for each key. With three, two thirds are empty: a second slot to look at is a branch that the
+// processor did not foresee, and costs more than all else. Two take less room.
+const (
+	quick = 3
+	small = 2
+)
+
 // newIndex makes an index of keys and returns them as it keeps them.
-func newIndex(keys []string) (index, []string) {
+func newIndex(keys []string, slots int) (index, []string) {
 	size := 2
-	for size < len(keys)*3 {
+	for size < len(keys)*slots {
 		size *= 2
 	}
-	text, packed := pack(keys)
+	t, packed := pack(keys)
 	ix := index{
-		seed: maphash.MakeSeed(), slots: make([]uint32, size), places: 1<<bits.Len(uint(len(keys))) - 1,
-		text: text, ends: make([]uint32, len(keys)+1),
+		seed: maphash.MakeSeed(), slots: make([]uint32, size), places: 1<<bits.Len(uint(len(keys))) - 1, texts: t,
 	}
 	for i, key := range packed {
-		ix.ends[i+1] = ix.ends[i] + uint32(len(key))
 		sum := maphash.String(ix.seed, key)
 		at := sum & uint64(size-1)
 		for ix.slots[at] != 0 {
@@ -56,7 +75,7 @@ func (ix *index) find(key string) (uint32, bool) {
 		if slot == 0 {
 			return 0, false
 		}
-		if i := slot&ix.places - 1; (slot^uint32(sum>>32))&^ix.places == 0 && ix.text[ix.ends[i]:ix.ends[i+1]] == key {
+		if i := slot&ix.places - 1; (slot^uint32(sum>>32))&^ix.places == 0 && ix.at(i) == key {
 			return i, true
 		}
 	}
@@ -75,18 +94,19 @@ func (ix *index) findBytes(key []byte) (uint32, bool) {
 		if slot == 0 {
 			return 0, false
 		}
-		if i := slot&ix.places - 1; (slot^uint32(sum>>32))&^ix.places == 0 && ix.text[ix.ends[i]:ix.ends[i+1]] == string(key) {
+		if i := slot&ix.places - 1; (slot^uint32(sum>>32))&^ix.places == 0 && ix.at(i) == string(key) {
 			return i, true
 		}
 	}
 }
 
-// pack moves the strings into one, so that those looked up one after the other lie near each other.
-func pack(all []string) (text string, packed []string) {
-	text = strings.Join(all, "")
-	rest, packed := text, make([]string, len(all))
+// pack moves the strings into one, so that those looked up one after the other lie near each other, and returns them as parts of it too.
+func pack(all []string) (texts, []string) {
+	t := texts{text: strings.Join(all, ""), ends: make([]uint32, len(all)+1)}
+	packed := make([]string, len(all))
 	for i, s := range all {
-		packed[i], rest = rest[:len(s)], rest[len(s):]
+		t.ends[i+1] = t.ends[i] + uint32(len(s))
+		packed[i] = t.at(uint32(i))
 	}
-	return text, packed
+	return t, packed
 }

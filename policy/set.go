@@ -40,14 +40,13 @@ type tables struct {
 	rules []ruleRow
 
 	ids     []string // of the employees, in the order of the files
-	names   []string
+	names   texts
 	people  []person
 	byID    index
 	phones  []string // canonical, grouped by owner
 	byPhone index
 	phoneOf []uint32
-	numbers []string // canonical, grouped by owner
-	byNo    index
+	byNo    index // of canonical numbers, grouped by owner
 	numOf   []uint32
 	tails   []tail // of the numbers
 
@@ -284,7 +283,7 @@ func (s *Set) Name(r Ref) string {
 	if !s.known(r) {
 		return ""
 	}
-	return s.names[r.n-1]
+	return s.names.at(r.n - 1)
 }
 
 // DepartmentOf returns the employee's department; the zero Department when he is in none.
@@ -307,7 +306,7 @@ func (s *Set) Phones(r Ref) []string {
 	return s.phones[start:end:end]
 }
 
-// Numbers returns the employee's numbers without formatting. The slice must not be changed.
+// Numbers returns the employee's numbers without formatting. The slice is the caller's own.
 func (s *Set) Numbers(r Ref) []string {
 	if !s.known(r) {
 		return nil
@@ -316,7 +315,7 @@ func (s *Set) Numbers(r Ref) []string {
 	if r.n > 1 {
 		start = s.people[r.n-2].numbers
 	}
-	return s.numbers[start:end:end]
+	return s.byNo.between(start, end)
 }
 
 // A Department as the policy names it. The zero value is none.
