@@ -94,7 +94,7 @@ func (c *compiler) list(file int, all []selector, p place) (uint32, int) {
 			}
 			for _, d := range c.below(top, sel.kind == selectSubtree) {
 				departments = append(departments, d)
-				size += c.departmentSize[d]
+				size += len(c.staffed[d])
 			}
 		case selectGroup:
 			if i, ok := c.groupNamed(file, w, p.String()); ok {
@@ -169,9 +169,23 @@ func (c *compiler) expand(file int, all []selector, p place) []uint32 {
 		}
 	}
 	list, _ := c.list(file, named, p)
+	l := &c.lists[list]
+	items := c.listItems[l.start:][:l.departments+l.groups+l.people]
+	mark := func(people []uint32) {
+		for _, i := range people {
+			hit[i] = true
+		}
+	}
+	for _, d := range items[:l.departments] {
+		mark(c.staffed[d])
+	}
+	for _, g := range items[l.departments:][:l.groups] {
+		mark(c.members[c.groups[g].start:][:c.groups[g].grants])
+	}
+	mark(items[l.departments+l.groups:])
 	var out []uint32
 	for i := range hit {
-		if hit[i] || c.contains(list, uint32(i)) {
+		if hit[i] {
 			out = append(out, uint32(i))
 		}
 	}

@@ -28,6 +28,9 @@ func (t *texts) at(i uint32) string { return t.text[t.ends[i]:t.ends[i+1]] }
 
 // between returns those from one place up to another, in a slice of the caller's own.
 func (t *texts) between(from, to uint32) []string {
+	if from == to {
+		return nil
+	}
 	all := make([]string, 0, to-from)
 	for i := from; i < to; i++ {
 		all = append(all, t.at(i))

@@ -42,7 +42,7 @@ func (c *compiler) organise() {
 		}
 	}
 	c.people = make([]person, 0, len(c.ids))
-	c.departmentSize = make([]int, len(c.departments))
+	c.staffed = make([][]uint32, len(c.departments))
 	for file, f := range c.sources {
 		for i := range f.employees {
 			e := &f.employees[i]
@@ -50,7 +50,7 @@ func (c *compiler) organise() {
 			if e.department.text != "" {
 				if i, ok := c.departmentNamed(file, e.department, "employees."+e.id.text+".department"); ok {
 					p.department = int32(i)
-					c.departmentSize[i]++
+					c.staffed[i] = append(c.staffed[i], uint32(len(c.people)))
 				}
 			}
 			c.people = append(c.people, p)

@@ -307,15 +307,24 @@ func (s *Set) Phones(r Ref) []string {
 }
 
 // Numbers returns the employee's numbers without formatting. The slice is the caller's own.
-func (s *Set) Numbers(r Ref) []string {
-	if !s.known(r) {
-		return nil
+func (s *Set) Numbers(r Ref) []string { return s.byNo.between(s.numberSpan(r)) }
+
+// Number returns the first of the employee's numbers, by which he is told; "" when he has none. Unlike Numbers it does not allocate.
+func (s *Set) Number(r Ref) string {
+	if start, end := s.numberSpan(r); start < end {
+		return s.byNo.at(start)
 	}
-	start, end := uint32(0), s.people[r.n-1].numbers
+	return ""
+}
+
+func (s *Set) numberSpan(r Ref) (start, end uint32) {
+	if !s.known(r) {
+		return 0, 0
+	}
 	if r.n > 1 {
 		start = s.people[r.n-2].numbers
 	}
-	return s.byNo.between(start, end)
+	return start, s.people[r.n-1].numbers
 }
 
 // A Department as the policy names it. The zero value is none.

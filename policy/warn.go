@@ -63,7 +63,7 @@ func (w *warner) tellRule(kind string, id RuleID, hint, format string, args ...a
 func (w *warner) organisation() {
 	peopled := make([]bool, len(w.departments))
 	for d := range w.departments {
-		if w.departmentSize[d] == 0 {
+		if len(w.staffed[d]) == 0 {
 			continue
 		}
 		for up := d; up >= 0 && !peopled[up]; up = int(w.departments[up].parent) {
@@ -166,7 +166,7 @@ func (w *warner) reach() {
 // named counts whom a list holds, of whom the last one by name is only.
 func (w *warner) named(items []uint32, l *peopleList) (people, only int) {
 	for _, d := range items[:l.departments] {
-		people += w.departmentSize[d]
+		people += len(w.staffed[d])
 	}
 	for _, g := range items[l.departments:][:l.groups] {
 		people += int(w.groups[g].grants)

@@ -137,21 +137,18 @@ func numberOf(set *policy.Set, employee string) (string, *Problem) {
 	if !ok {
 		return "", noSuchEmployee()
 	}
-	numbers := set.Numbers(ref)
-	if len(numbers) == 0 {
+	number := set.Number(ref)
+	if number == "" {
 		return "", noNumber()
 	}
-	return numbers[0], nil
+	return number, nil
 }
 
 // ring carries out what was decided. What has been written down is carried out, though ctx may have ended meanwhile.
 func (g *Gate) ring(ctx context.Context, set *policy.Set, subject policy.Ref, a *act, to Destination) error {
 	o := pbx.Call{
 		Leg: a.own, Endpoint: a.phone, Number: call.Number(to.dial), Context: g.cfg.Dialling.Context,
-		Caller: call.Identity{Name: set.Name(subject)}, Timeout: g.cfg.RingTimeout,
-	}
-	if numbers := set.Numbers(subject); len(numbers) > 0 {
-		o.Caller.Number = call.Number(numbers[0])
+		Caller: call.Identity{Name: set.Name(subject), Number: call.Number(set.Number(subject))}, Timeout: g.cfg.RingTimeout,
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -171,11 +171,7 @@ func foremost(peers []*call.Leg) (other *call.Leg) {
 // introduce tells who is on a leg, and his claimed number if he calls from outside: with that only the directory is asked whose client he is.
 func (g *Gate) introduce(set *policy.Set, other *call.Leg) (p *mask.Party, outside call.Number) {
 	if ref, ok := set.Phone(other.Endpoint()); ok {
-		p = &mask.Party{Employee: set.ID(ref), Name: set.Name(ref)}
-		if numbers := set.Numbers(ref); len(numbers) > 0 {
-			p.Number = numbers[0]
-		}
-		return p, ""
+		return &mask.Party{Employee: set.ID(ref), Name: set.Name(ref), Number: set.Number(ref)}, ""
 	}
 	number := other.Caller().Number
 	if number == "" && other.Direction() == call.In {
