@@ -82,10 +82,10 @@ type compiler struct {
 	shortHit     map[string]bool   // patterns without a plus: whether an employee's number begins so
 	timezone     claim
 
-	staffed        [][]uint32 // who is in each department
-	groupUsed      []bool                                                              // whether a list names the group
-	reached        []int                                                               // by each assignment
-	candidates     struct{ people, departments, groups, roles, lines, times []string } // for suggestions, made on demand
+	staffed    [][]uint32                                                          // who is in each department
+	groupUsed  []bool                                                              // whether a list names the group
+	reached    []int                                                               // by each assignment
+	candidates struct{ people, departments, groups, roles, lines, times []string } // for suggestions, made on demand
 }
 
 // claim remembers where a name, a phone or a number was first given, and by whom.
