@@ -134,7 +134,8 @@ const (
 	MatterEmployee
 	// MatterNothing has no target.
 	MatterNothing
-	// MatterLine is a line, Request.Line, or one conversation of it: Target and With are the employees who have a part in it.
+	// MatterLine is a line, Request.Line. With line.statistics, history, join and grade it may be one conversation of it: Target and With are the
+	// employees who have a part in it.
 	MatterLine
 )
 
@@ -155,6 +156,12 @@ func (a Action) Matter() Matter {
 		return MatterNothing
 	}
 	return MatterLine
+}
+
+// Conversation reports whether an action on a line may be about one conversation of it, or what one employee does there. The others are about the
+// whole line, and nobody can make it his own by naming himself.
+func (a Action) Conversation() bool {
+	return setOf(LineStatistics, LineHistory, LineJoin, LineGrade).has(a)
 }
 
 // Supervises reports whether the action puts the subject into a running call: spy, whisper and barge do.

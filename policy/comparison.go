@@ -206,7 +206,7 @@ func (x *comparison) first(key toldKey) bool {
 // lines compares what one may do to whole lines, and then to the conversations on each, where the action is about conversations.
 func (x *comparison) lines(a Action, spoken bool) {
 	changed := newBitset(len(x.company.ids))
-	talks := a == LineHistory || a == LineJoin || a == LineGrade
+	talks := a.Conversation()
 	if spoken {
 		x.whole(a)
 		for line := range x.lineIDs {

@@ -6,7 +6,7 @@ import "slices"
 type Request struct {
 	Subject Ref
 	Action  Action
-	Target  Ref     // whom it is about; of MatterLine nobody where it is about the whole line
+	Target  Ref     // whom it is about; of MatterLine nobody, but for one conversation
 	Line    LineRef // of MatterLine
 
 	// With is every other employee whom the act would reach. For spy, whisper and barge: all within earshot of the call,
@@ -75,12 +75,16 @@ func (s *Set) Decide(req *Request) Decision {
 	if !req.Action.sees() && s.people[target].protected {
 		return Decision{Reason: ReasonProtected, Rule: s.protectors[target], Pairwise: true}
 	}
-	if rule, reason := s.excludes(subject, req, target); rule != 0 {
-		return Decision{Reason: reason, Rule: rule, Pairwise: true}
+	excluded, why := s.excludes(subject, req, target)
+	if why == ReasonExcluded {
+		return Decision{Reason: why, Rule: excluded, Pairwise: true}
 	}
 	granted, reason := s.grants(subject, req, target)
 	if granted == 0 {
 		return Decision{Reason: reason, Pairwise: true}
+	}
+	if excluded != 0 { // a reason is asked for only of who may do it once he gives one
+		return Decision{Reason: why, Rule: excluded, Pairwise: true}
 	}
 	if len(req.With) > 0 || req.Party || req.ProtectedNumber || req.UnknownPhone || req.Locked {
 		if refusal := s.others(subject, req); refusal.Reason != ReasonAllowed {

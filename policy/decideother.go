@@ -49,15 +49,30 @@ func (s *Set) decideAlone(req *Request) Decision {
 		return refuse(ReasonNoRight, 0) // one locks one's own call
 	case matter == MatterLine && !s.knownLine(req.Line):
 		return refuse(ReasonUnknownLine, 0)
-	case (matter != MatterNothing && matter != MatterLine || !req.Target.IsZero()) && !s.known(req.Target):
+	case (matter != MatterNothing && matter != MatterLine || !req.Target.IsZero()) && !s.known(req.Target),
+		matter == MatterLine && !req.Action.Conversation() && (!req.Target.IsZero() || len(req.With) > 0):
 		return refuse(ReasonUnknownTarget, 0)
 	}
 	subject := &s.people[req.Subject.n-1]
+	// A reason is asked for only of who may do it once he gives one.
+	given := *req
+	given.ReasonGiven = true
 	if matter != MatterNothing {
-		if d := s.barred(subject, req); d.Reason != ReasonAllowed {
+		if d := s.barred(subject, &given); d.Reason != ReasonAllowed {
 			return d
 		}
 	}
+	d := s.grantedOther(subject, req)
+	if d.Allowed && matter != MatterNothing && !req.ReasonGiven {
+		if asks := s.barred(subject, req); asks.Reason != ReasonAllowed {
+			return asks
+		}
+	}
+	return d
+}
+
+// grantedOther answers what is not about a live call by the grants alone.
+func (s *Set) grantedOther(subject *person, req *Request) Decision {
 	if s.opened(req) {
 		return Decision{Allowed: true, Reason: ReasonAllowed, Pairwise: true}
 	}
@@ -74,7 +89,7 @@ func (s *Set) decideAlone(req *Request) Decision {
 			}
 		}
 	}
-	return refuse(reason, 0)
+	return Decision{Reason: reason, Pairwise: true}
 }
 
 // others are the employees whom the request is about beside its target: what is about one employee is about nobody else.

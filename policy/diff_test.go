@@ -266,6 +266,9 @@ func TestNothingDiffersWhereTheDifferenceIsEmpty(t *testing.T) {
 		}
 		empty++
 		for _, q := range company.questions(t) {
+			if q.action == "line.grade" && (q.responsible == q.subject || slices.Contains(q.access, q.subject)) {
+				continue // history, its condition, is opened by the client; of that nothing is told
+			}
 			x, y := q.request(before), q.request(after)
 			if one, two := before.Decide(&x).Allowed, after.Decide(&y).Allowed; one != two {
 				other++

@@ -127,9 +127,10 @@
 // In the lists of these rights, and of all, lines may stand beside people: line:ID. A right on the line as a whole, when [Request] names no
 // Target, reaches a line that is in its list, or a member of which is in its scope; own is a line of which one is a member, and any is every
 // line. A right on one conversation, whose employees are Target and With, reaches one of a line in its list, or with an employee in its
-// scope; own is one in which one takes part. An exception bars the line that it names, for those who work on it too, and conversations with
-// the employees that it names. Nobody joins a conversation with a protected employee or
-// number on it; its history with a protected number is for those who took part.
+// scope; own is one in which one takes part. Line.statistics, line.history, line.join and line.grade may be about a conversation; the others are
+// about the line as a whole only, and a request with a Target or With is refused. An exception bars the line that it names, for those who work
+// on it too, and conversations with the employees that it names. Nobody joins a conversation with a protected employee or number on it; its
+// history with a protected number is for those who took part.
 //
 // View and connect are each a condition of the other and both of change; history is a condition of grade. Whoever is responsible for the
 // client, or has access to him, has line.history and line.join of his conversations, though not of the line as a whole, without any right on

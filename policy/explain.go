@@ -110,6 +110,9 @@ func unknownText(reason Reason, action Action) string {
 	if reason == ReasonUnknownAction && action == Dial {
 		return "dialling is about a number and not about an employee"
 	}
+	if reason == ReasonUnknownTarget && action.Matter() == MatterLine && !action.Conversation() {
+		return "this is about the whole line and about nobody's conversation"
+	}
 	return map[Reason]string{
 		ReasonUnknownSubject: "the subject is no employee of this policy",
 		ReasonUnknownTarget:  "the target is no employee of this policy",

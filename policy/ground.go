@@ -80,16 +80,17 @@ func (c *crowd) groundsAlone(subject uint32, a Action, line uint32, rest bitset,
 			take(&refused, rule, by[rule])
 		}
 	}
-	for _, until := range [...]unless{unlessNothing, unlessReason} {
+	excluded := func(until unless, do func(rule RuleID, of bitset)) {
 		each(exclusions, func(cl *clause) {
 			if cl.unless == until {
 				of := make(bitset, len(c.all))
 				c.addReached(of, cl, subject)
 				of.remove(self) // nobody is excepted from what is his own
-				take(&refused, cl.rule, of)
+				do(cl.rule, of)
 			}
 		})
 	}
+	excluded(unlessNothing, func(rule RuleID, of bitset) { take(&refused, rule, of) })
 	each(grants, func(cl *clause) {
 		if !c.open[cl.window] {
 			return
@@ -101,6 +102,14 @@ func (c *crowd) groundsAlone(subject uint32, a Action, line uint32, rest bitset,
 		take(&granted, cl.rule, of)
 	})
 	take(&refused, 0, rest)
+	excluded(unlessReason, func(rule RuleID, of bitset) { // which is asked for only of who may do it once he gives one
+		for i := range granted {
+			if got := granted[i].set.with(of); !got.empty() {
+				refused = append(refused, grounded{rule, got})
+				granted[i].set.andNot(got)
+			}
+		}
+	})
 	return refused, granted
 }
 

@@ -242,7 +242,8 @@ func (d *drawing) questions(t *rapid.T) []question {
 			if q.responsible != "" && few.Draw(t, "access") == 0 {
 				q.access, q.responsible = []string{who("accessed by"), q.responsible}, ""
 			}
-			if rapid.Bool().Draw(t, "as a whole") { // then nobody is on it
+			whole := slices.Contains([]string{"line.view", "line.connect", "line.change", "line.replies"}, q.action) && few.Draw(t, "named all the same") > 0
+			if whole || rapid.Bool().Draw(t, "as a whole") { // then nobody is on it
 				q.target, q.with, q.protectedNumber = "", nil, false
 			}
 		}

@@ -24,6 +24,10 @@ func (m *model) allowsLine(q question) bool {
 	if q.target != "" {
 		talk = append([]string{q.target}, q.with...)
 	}
+	// What is about the line as a whole is refused where somebody is named.
+	if !slices.Contains([]string{"line.statistics", "line.history", "line.join", "line.grade"}, q.action) && (q.target != "" || len(q.with) > 0) {
+		return false
+	}
 	took := slices.Contains(talk, q.subject)
 	named := func(list []string) bool { return slices.Contains(list, "line:"+q.line) }
 	// An exception bars the line that it names, and conversations with the employees that it names.

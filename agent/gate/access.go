@@ -147,7 +147,7 @@ func about(set *policy.Set, r *policy.Request, on *Resource) string {
 		if !ok {
 			return policy.ReasonNoRight.String() // which lines there are is for those to see who may
 		}
-		fits = matter == policy.MatterLine
+		fits = matter == policy.MatterLine && (len(on.Employees) == 0 || r.Action.Conversation())
 		r.Line = line
 	case ResourceRecording, ResourcePastCall:
 		fits = matter == policy.MatterPast
