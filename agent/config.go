@@ -157,9 +157,14 @@ func (c *Config) validate(doc *strict.Document) []error {
 		}
 	}
 	required("policy", strings.Join(c.Policy, ""), "the path of the policy file, or of a folder, or a list of them")
-	for i, path := range c.Policy {
-		if path == "" && len(c.Policy) > 1 {
-			bad(fmt.Sprintf("policy[%d]", i), "policy: an empty path names nothing; take it out")
+	for _, list := range []struct {
+		key   string
+		paths strict.OneOrMore
+	}{{"policy", c.Policy}, {"shadow.policy", c.Shadow.Policy}} {
+		for i, path := range list.paths {
+			if path == "" && strings.Join(list.paths, "") != "" {
+				bad(fmt.Sprintf("%s[%d]", list.key, i), "%s: an empty path names nothing; take it out", list.key)
+			}
 		}
 	}
 	required("tokens", c.Tokens, "the path of the tokens file, which `earshot token` writes")

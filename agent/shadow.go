@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/gate"
@@ -130,7 +131,8 @@ func (s *shadow) write(d gate.Difference) (err error) {
 	if err != nil {
 		return fmt.Errorf("write a difference: %w", err)
 	}
-	f, err := os.OpenFile(s.cfg.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	// Nothing waits for it: a pipe that nobody reads would keep Earshot from ending.
+	f, err := os.OpenFile(s.cfg.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return fmt.Errorf("write a difference: %w", err)
 	}
@@ -138,6 +140,9 @@ func (s *shadow) write(d gate.Difference) (err error) {
 	before, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("write a difference: %w", err)
+	}
+	if !before.Mode().IsRegular() {
+		return errors.New("write a difference: shadow.file is no regular file")
 	}
 	if n, err := f.Write(append(line, '\n')); err != nil {
 		if n > 0 {

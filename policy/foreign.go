@@ -19,23 +19,14 @@ func (s *Set) Foreign(of *Set, r Ref) Ref {
 func (s *Set) ForeignRequest(of *Set, r *Request) Request {
 	out := *r
 	out.Subject, out.Target, out.Responsible = s.Foreign(of, r.Subject), s.Foreign(of, r.Target), s.Foreign(of, r.Responsible)
-	out.With = nil
-	for _, other := range r.With {
-		out.With = append(out.With, s.Foreign(of, other))
-	}
+	out.With, out.Access = s.foreigners(of, r.With), s.foreigners(of, r.Access)
+	out.Line, _ = s.Line(of.LineID(r.Line))
 	return out
 }
 
-// ForeignDestination returns a destination for another Set as one for s. Whose number it is, s says by itself. Of a client's people,
-// those whom s does not know fall away: the rights that they would bring are nobody's.
-func (s *Set) ForeignDestination(of *Set, to *Destination) Destination {
-	out := *to
-	out.Employee, out.Responsible = s.Destination(to.Number).Employee, s.Foreign(of, to.Responsible)
-	out.Access = nil
-	for _, ref := range to.Access {
-		if own := s.Foreign(of, ref); !own.IsZero() {
-			out.Access = append(out.Access, own)
-		}
+func (s *Set) foreigners(of *Set, refs []Ref) (own []Ref) {
+	for _, r := range refs {
+		own = append(own, s.Foreign(of, r))
 	}
-	return out
+	return own
 }

@@ -75,34 +75,3 @@ func TestARequestCarriedOverIsTheSameQuestion(t *testing.T) {
 		}
 	}
 }
-
-func TestADestinationCarriedOverIsTheSameQuestion(t *testing.T) {
-	was, is := load(t, trio), load(t, next)
-	old := func(id string) policy.Ref { return employee(t, was, id) }
-	for name, tc := range map[string]struct {
-		subject string
-		to      policy.Destination
-		want    policy.Reason
-	}{
-		"a client":                 {"boris", policy.Destination{Number: "+74951112233", Client: true, Responsible: old("anna")}, policy.ReasonAllowed},
-		"one's own client":         {"anna", policy.Destination{Number: "+74951112233", Client: true, Responsible: old("anna")}, policy.ReasonAllowed},
-		"one that one has access":  {"anna", policy.Destination{Number: "+74951112233", Client: true, Access: []policy.Ref{old("carol"), old("anna")}}, policy.ReasonAllowed},
-		"another's":                {"anna", policy.Destination{Number: "+74951112233", Client: true, Responsible: old("boris"), Access: []policy.Ref{old("carol")}}, policy.ReasonNoRight},
-		"a client of who has left": {"anna", policy.Destination{Number: "+74951112233", Client: true, Responsible: old("carol")}, policy.ReasonNoRight},
-		"a stranger":               {"boris", policy.Destination{Number: "+74951112233"}, policy.ReasonNotClient},
-	} {
-		moved := is.ForeignDestination(was, &tc.to)
-		if got := is.DecideDial(employee(t, is, tc.subject), &moved).Reason; got != tc.want {
-			t.Errorf("%s: %s", name, got)
-		}
-	}
-	with := policy.Destination{Number: "+74951112233", Client: true, Access: []policy.Ref{old("carol"), old("anna")}}
-	if moved := is.ForeignDestination(was, &with); !slices.Equal(moved.Access, []policy.Ref{employee(t, is, "anna")}) {
-		t.Errorf("%v have access", moved.Access)
-	}
-	// Whose number it is belongs to the policy: 103 was carol's and is boris's.
-	to := was.Destination("103")
-	if moved := is.ForeignDestination(was, &to); is.ID(moved.Employee) != "boris" || was.ID(to.Employee) != "carol" {
-		t.Errorf("it is the number of %q", is.ID(moved.Employee))
-	}
-}

@@ -164,6 +164,11 @@ func (s *Set) WithGeneration(n uint64) *Set {
 	return &c
 }
 
+// Same reports whether the two are one policy as it was compiled, be it at another moment or under another generation.
+func (s *Set) Same(other *Set) bool {
+	return s == other || s != nil && other != nil && s.tables != nil && s.tables == other.tables
+}
+
 // NextChange returns the next moment, after the one that the Set was made for, at which a grant or an assignment may begin or end. From
 // then on the Set is out of date and At gives the new one; it reports false when nothing ever does.
 func (s *Set) NextChange() (time.Time, bool) {

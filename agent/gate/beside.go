@@ -69,7 +69,7 @@ func (g *Gate) secondBegin(t *call.Table, live *policy.Set, a *act, ask Ask, fit
 	subject, _ := live.Employee(a.employee)
 	target, _ := live.Employee(a.target)
 	if a.leg == "" {
-		r := shadow.ForeignRequest(live, &policy.Request{Subject: subject, Action: a.action, Target: target, Responsible: subject})
+		r := shadow.ForeignRequest(live, &policy.Request{Subject: subject, Action: a.action, Target: target, Responsible: subject, ReasonGiven: a.given != ""})
 		then := shadow.Decide(&r)
 		if d.Allowed || !then.Allowed || g.ownPhone(shadow, r.Subject, a, ask.Phone) != nil || !g.aim(t, live, subject, target, a, ask, fits) {
 			g.contrast(live, shadow, a, a.action, d, then, false)

@@ -66,7 +66,7 @@ type question struct {
 
 // tell writes a difference down, unless that has been done.
 func (l *ledger) tell(p *pair) {
-	if p.live != l.live || p.shadow != l.shadow {
+	if !p.live.Same(l.live) || !p.shadow.Same(l.shadow) { // another moment of the same policy brings the same differences again
 		l.live, l.shadow = p.live, p.shadow
 		clear(l.told)
 	}

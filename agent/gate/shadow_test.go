@@ -530,3 +530,33 @@ func (c counting) Find(number string) (clients.Client, clients.Answer) {
 	c.asked[number]++
 	return c.directory.Find(number)
 }
+
+// A policy beside itself differs in nothing, whatever is asked and answered; and another moment of the same two tells nothing anew.
+func TestAPolicyBesideItselfNeverDiffers(t *testing.T) {
+	s := newShade(t, asking)
+	o := newOffice(t, asking, s.beside)
+	for _, reason := range []string{"", "complaint 4711"} {
+		o.because(reason, "dora", "spy", "anna") // who is on no call
+		o.because(reason, "dora", "barge", "egor")
+	}
+	o.talk("x", ivanov, "PJSIP/101")
+	for _, reason := range []string{"", "complaint 4711", "again, while her phone is taken"} {
+		o.because(reason, "dora", "spy", "anna")
+	}
+	if got := s.told(); len(got) != 0 || s.counted("decisions_total") == 0 {
+		t.Fatalf("%v were compared: %q", s.counted("decisions_total"), shorts(got))
+	}
+	less := set(t, strings.Replace(asking, "reason: [anna, egor]", "except: [anna]", 1))
+	o.gate.SetShadow(less)
+	first := len(s.told())
+	if first == 0 {
+		t.Fatal("nothing differs")
+	}
+	for i := range 3 {
+		o.gate.SetShadow(less.At(start.AddDate(0, 0, i)).WithGeneration(uint64(i)))
+		o.because("complaint 4711", "dora", "spy", "anna")
+	}
+	if got := shorts(s.told()); len(got) != first {
+		t.Fatalf("%q", got)
+	}
+}

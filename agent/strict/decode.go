@@ -93,7 +93,9 @@ func (d *decoder) kind(n *yaml.Node, v reflect.Value, path string) {
 		case n.Kind == yaml.SequenceNode:
 		case single && n.Kind == yaml.ScalarNode:
 			v.Set(reflect.MakeSlice(oneOrMore, 1, 1))
-			d.kind(n, v.Index(0), path)
+			if d.kind(n, v.Index(0), path); v.Index(0).String() == "" {
+				v.SetLen(0) // an empty text is none, as it is of a key for one text
+			}
 			return
 		case single:
 			d.Fail(n, "%sa text or a list of texts belongs here", of(path))
