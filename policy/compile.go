@@ -18,7 +18,7 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	c := &compiler{
 		at: at, tables: &tables{protectors: map[uint32]RuleID{}},
 		employeeAt: map[string]claim{}, departmentAt: map[string]int{}, groupAt: map[string]int{}, roleAt: map[string]int{},
-		lineAt: map[string]int{}, timeAt: map[string]*windowNamed{}, windowAt: map[string]uint16{},
+		named: map[string]claim{}, lineAt: map[string]int{}, timeAt: map[string]*windowNamed{}, windowAt: map[string]uint16{},
 		interned: map[string]uint32{}, shortHit: map[string]bool{},
 	}
 	for i, f := range files {
@@ -33,6 +33,7 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	if len(files) == 0 {
 		return nil, nil, fmt.Errorf("no policy file")
 	}
+	parsed := len(c.warnings)
 	c.collect()
 	c.organise()
 	c.claims()
@@ -45,6 +46,9 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	c.protect()
 	c.idle()
 	c.warn()
+	if len(c.problems) > 0 { // a name that is misspelt makes much look idle that is not
+		c.warnings = c.warnings[:parsed]
+	}
 	c.warnings.sort(c.files)
 	if err := c.problems.err(c.files); err != nil {
 		return nil, c.warnings, err
@@ -76,6 +80,7 @@ type compiler struct {
 	groupAt      map[string]int
 	roleAt       map[string]int
 	lineAt       map[string]int
+	named        map[string]claim // departments, groups, lines and roles, with what they are
 	timeAt       map[string]*windowNamed
 	windowAt     map[string]uint16 // by content
 	interned     map[string]uint32 // lists, by content
@@ -168,10 +173,12 @@ func addID(sum hash.Hash32, id string) {
 }
 
 func (c *compiler) once(places map[string]int, id word, place, file int, what string) {
-	if _, taken := places[id.text]; taken {
-		c.errorf(file, id.at, "", "%s %q is in another file too", what, id.text)
+	key := what + " " + id.text
+	if first, taken := c.named[key]; taken {
+		c.errorf(file, id.at, "", "%s %q is here twice, first at %s", what, id.text, c.where(first))
 		return
 	}
+	c.named[key] = claim{file: file, at: id.at}
 	places[id.text] = place
 }
 

@@ -44,7 +44,8 @@ type Decision struct {
 	Rule    RuleID // see Set.Rule; zero when the ground lies in the language itself
 
 	// Pairwise reports whether reason and rule follow from the subject, the target and what the subject knows of himself
-	// alone. Only then may the subject be shown them: otherwise they tell who else is on the call.
+	// alone. Only then may the subject be shown them: otherwise they tell who else is on the call. It is true of what is allowed: whoever
+	// may do it learns who is there.
 	Pairwise bool
 }
 

@@ -227,11 +227,15 @@ func (c *compiler) dialRights() {
 func (c *compiler) appendDial(dst []dialClause, file int, d *dialEntry, owner uint32, p place, kind ruleKind) (span, []dialClause) {
 	s := span{start: uint32(len(dst))}
 	for _, part := range d.except {
+		told := len(c.problems)
 		p.sub = "except." + dialKeys[part.kind]
 		if row, ok := c.dialClause(file, part, p); ok {
 			row.rule = c.rule(file, part.at, kind+1, owner, part.key)
 			dst = append(dst, row)
 			s.exclusions++
+		}
+		if part.key == rightAll { // what is wrong with its names has been said
+			c.problems = c.problems[:told]
 		}
 	}
 	if d.exceptAt != (position{}) && s.exclusions == 0 {

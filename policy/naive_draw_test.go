@@ -184,7 +184,7 @@ func (d *drawing) right(t *rapid.T, key string) modelRight {
 			case 0:
 				r.reasonAll = true
 			case 1, 2:
-				r.reason = list.Draw(t, "about whom")
+				r.reason = d.people.Draw(t, "about whom")
 			}
 		}
 	}

@@ -388,7 +388,7 @@ func (r *reader) reason(e *rightEntry, n *yaml.Node, p place) {
 	if len(n.Content) == 0 {
 		r.errorf(at(n), "write true for everybody, or leave it out", "%s: an empty list names nobody", p)
 	}
-	e.reason = r.selectors(n, p, e.key.spec().listed())
+	e.reason = r.selectors(n, p, listPeople) // nothing that is done to a line asks for one
 }
 
 // listing says what may stand in a list, beside employees, departments and groups.

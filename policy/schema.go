@@ -124,7 +124,7 @@ func rightSchema(r right) schema.Schema {
 		"only":   some.About("Those on whom it is: to, with a list."),
 		"except": people.About("On whom it is not, whatever other rights there are."),
 		"show":   schema.Words(showNames...).About("How much is seen: the peer, or only of which kind it is."),
-		"reason": schema.Any(schema.Truth(), some).About("For whom a reason must be given. True: for everybody."),
+		"reason": schema.Any(schema.Truth(), schema.Ref("people").And(schema.Schema{"minItems": 1})).About("For whom a reason must be given. True: for everybody."),
 		"allow":  schema.List(schema.Words(spec.modes...), 1).About("Which of them are granted. The exception beside it bars all."),
 	}, "The exception beside it holds always.")
 	keys := schema.Object(spec.keys(), values)

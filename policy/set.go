@@ -164,6 +164,28 @@ func (s *Set) WithGeneration(n uint64) *Set {
 	return &c
 }
 
+// Holds reports whether the Set, made for one moment, says what the policy says at another: between the two nothing that holds at times only has
+// begun or ended, or all that has ended has begun again.
+func (s *Set) Holds(t time.Time) bool {
+	if s == nil || s.tables == nil {
+		return true
+	}
+	for i := range s.windows {
+		if open, _ := s.windows[i].at(t); open != s.open[i+1] {
+			return false
+		}
+	}
+	return true
+}
+
+// Moment returns the moment for which the Set was made.
+func (s *Set) Moment() time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	return s.at
+}
+
 // Same reports whether the two are one policy as it was compiled, be it at another moment or under another generation.
 func (s *Set) Same(other *Set) bool {
 	return s == other || s != nil && other != nil && s.tables != nil && s.tables == other.tables

@@ -81,7 +81,7 @@ func (c *compiler) times() {
 	for file, f := range c.sources {
 		for _, e := range f.times {
 			if _, taken := c.timeAt[e.id.text]; taken {
-				c.errorf(file, e.id.at, "", "time %q is in another file too", e.id.text)
+				c.errorf(file, e.id.at, "", "time %q is here twice, first at %s", e.id.text, c.where(c.timeAt[e.id.text].claim))
 				continue
 			}
 			w := &windowNamed{claim: claim{file: file, at: e.id.at}}

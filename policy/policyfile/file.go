@@ -113,6 +113,7 @@ func (f *File) Status() Status { return *f.status.Load() }
 func (f *File) Reload() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.expireLocked()
 	return f.load(true)
 }
 
@@ -161,18 +162,27 @@ func (f *File) publish(set *policy.Set, status *Status) {
 	}
 }
 
-// expire puts the policy of the present moment in force when an assignment has ended since.
+// expire puts the policy of the present moment in force when something that holds at times only has begun or ended since, or would have: the
+// clock may have been set back.
 func (f *File) expire() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := f.options.Now()
-	next, ends := f.Current().NextChange()
-	if !ends || now.Before(next) {
+	f.expireLocked()
+}
+
+func (f *File) expireLocked() {
+	now, set := f.options.Now(), f.Current()
+	next, ends := set.NextChange()
+	if !now.Before(set.Moment()) && (!ends || now.Before(next)) {
+		return
+	}
+	if set.Holds(now) {
+		f.set.Store(set.At(now)) // which knows when it may change next
 		return
 	}
 	status := f.Status()
 	status.Generation++
-	f.set.Store(f.Current().At(now).WithGeneration(status.Generation))
+	f.set.Store(set.At(now).WithGeneration(status.Generation))
 	f.status.Store(&status)
 	if f.options.OnChange != nil {
 		f.options.OnChange(f.Current(), status.LastError)

@@ -366,6 +366,19 @@ func TestAnAssignmentEndsByTheClock(t *testing.T) {
 	if c := w.next(); c.err != nil || allows(c.set) || c.set.Generation() != 2 || w.Current() != c.set {
 		t.Errorf("has not ended: %+v", w.Status())
 	}
+	// The clock may have been set wrong: it is followed back too, and what it makes no difference to is no new policy.
+	set(end.Add(-48 * time.Hour))
+	<-waits
+	tick <- time.Time{}
+	if c := w.next(); c.err != nil || !allows(c.set) || c.set.Generation() != 3 {
+		t.Errorf("is over though it has not come: %+v", w.Status())
+	}
+	set(end.Add(-72 * time.Hour))
+	<-waits
+	tick <- time.Time{}
+	if <-waits; w.Status().Generation != 3 || !w.Current().Moment().Equal(end.Add(-72*time.Hour)) {
+		t.Errorf("%+v", w.Status())
+	}
 }
 
 func TestReloadDoesNotDisturbADecisionUnderWay(t *testing.T) {
