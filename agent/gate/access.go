@@ -122,10 +122,20 @@ func (g *Gate) evaluate(ctx context.Context, employee string, action policy.Acti
 	if code := about(set, &r, &q.Resource); code != "" {
 		return Answer{Reason: code}
 	}
-	return told(set, set.Decide(&r))
+	d := set.Decide(&r)
+	if action.Matter() == policy.MatterLine && !d.Allowed && !views(set, subject, r.Line) {
+		return Answer{Reason: policy.ReasonNoRight.String()} // as of a line that there is not
+	}
+	return told(set, d)
 }
 
-// about fills in what a question about something that does not go on now is about, or returns the code of why it is none.
+// views reports whether the subject may know that there is such a line.
+func views(set *policy.Set, subject policy.Ref, line policy.LineRef) bool {
+	return set.Decide(&policy.Request{Subject: subject, Action: policy.LineView, Line: line, ReasonGiven: true}).Allowed
+}
+
+// about fills in what a question about something that does not go on now is about, or returns the code of why it is none. What it says of a
+// line is the same whether there is one of that id: then it is left out.
 func about(set *policy.Set, r *policy.Request, on *Resource) string {
 	matter := r.Action.Matter()
 	fits := false
@@ -143,12 +153,8 @@ func about(set *policy.Set, r *policy.Request, on *Resource) string {
 		}
 		fits = matter == policy.MatterNothing
 	case ResourceLine:
-		line, ok := set.Line(on.ID)
-		if !ok {
-			return policy.ReasonNoRight.String() // which lines there are is for those to see who may
-		}
 		fits = matter == policy.MatterLine && (len(on.Employees) == 0 || r.Action.Conversation())
-		r.Line = line
+		r.Line, _ = set.Line(on.ID)
 	case ResourceRecording, ResourcePastCall:
 		fits = matter == policy.MatterPast
 		if len(on.Employees) == 0 {

@@ -9,6 +9,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/policy"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"pgregory.net/rapid"
@@ -133,6 +134,46 @@ func TestAQuestionIsAnsweredByThePolicyInForce(t *testing.T) {
 	}
 	if n := len(o.log.all()); n != 0 {
 		t.Errorf("%d things happened or were recorded: %v", n, o.log.all())
+	}
+}
+
+// lodge has a line of which some may do something and none but head may see that it is there.
+const lodge = `
+version: 1
+employees:
+  anna: {name: Anna, phones: [PJSIP/101], department: sales}
+  noel: {name: Noel, phones: [PJSIP/102]}
+  conn: {name: Conn, phones: [PJSIP/103], line.connect: true}
+  exce: {name: Exce, phones: [PJSIP/104], line.view: {to: any, except: ["line:vip"]}, line.connect: true, line.history: {to: any, except: [anna]}}
+  head: {name: Head, phones: [PJSIP/105], line.view: true, line.connect: true, line.history: {to: any, except: [anna]}}
+departments: {sales: {name: Sales}}
+lines: {vip: {name: VIP, members: [anna]}}
+`
+
+// Which lines there are is for those to see who may: to all others each answer is the one about a line that there is not.
+func TestWhoMayNotViewALineIsNotToldThatItIsThere(t *testing.T) {
+	o := newOffice(t, lodge)
+	line := func(id string, employees []string) gate.Resource {
+		return gate.Resource{Type: gate.ResourceLine, ID: id, Employees: employees}
+	}
+	for _, subject := range []string{"anna", "noel", "conn", "exce"} {
+		for _, action := range policy.Actions() {
+			for _, employees := range [][]string{nil, {"anna"}, {"nobody"}, {"noel", "anna"}} {
+				for _, reason := range []bool{false, true} {
+					is, isNot := o.evaluate(subject, action.String(), line("vip", employees), reason), o.evaluate(subject, action.String(), line("nil", employees), reason)
+					if is != isNot && !is.Allowed {
+						t.Errorf("%s %s of %v: %+v where there is one, %+v where there is none", subject, action, employees, is, isNot)
+					}
+				}
+			}
+		}
+	}
+	// Who may view it is told the ground.
+	if a := o.evaluate("head", "line.history", line("vip", []string{"anna"}), false); a.Reason != "excluded" || a.Rule == "" {
+		t.Errorf("%+v", a)
+	}
+	if a := o.evaluate("head", "line.history", line("nil", []string{"anna"}), false); a.Reason != "no_right" || a.Rule != "" {
+		t.Errorf("%+v", a)
 	}
 }
 
