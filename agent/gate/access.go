@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -25,6 +26,9 @@ const (
 // Question is what other software asks: may the subject do this to that, by the policy in force and as things stand? To answer does nothing and
 // is counted, not recorded. So an answer tells nothing that the subject's board does not show him, as that would be to ask in secret who is on a
 // call or listens; an act is decided over everybody within earshot, and recorded.
+//
+// To ask whether a number may be dialled may have the directory asked whose client it is, and tells who may call clients alone. So a door counts
+// such questions with what it lets somebody begin, as it does calls. For who may dial nothing the directory is not asked.
 type Question struct {
 	Action   string
 	Resource Resource
@@ -202,7 +206,13 @@ func (g *Gate) evaluateDial(ctx context.Context, set *policy.Set, subject policy
 	case on.Type != ResourceNumber:
 		return Answer{Reason: about(set, &policy.Request{Action: policy.Dial}, on)}
 	}
-	to, d := g.DecideDial(ctx, set, subject, number)
+	var to Destination
+	var d policy.Decision
+	if set.Dials(subject) {
+		to, d = g.DecideDial(ctx, set, subject, number)
+	} else { // an emergency number perhaps
+		to, d = g.decideNow(set, subject, number, func(string) (clients.Client, clients.Answer) { return clients.Client{}, clients.Stranger })
+	}
 	if d.Allowed {
 		return Answer{Allowed: true}
 	}

@@ -302,6 +302,40 @@ func TestADirectoryThatHasToAskIsWaitedFor(t *testing.T) {
 	}
 }
 
+// found is a directory that tells which numbers it was asked about.
+type found struct {
+	book
+	numbers []string
+}
+
+func (f *found) Find(number string) (clients.Client, clients.Answer) {
+	f.numbers = append(f.numbers, number)
+	return f.book.Find(number)
+}
+
+func TestTheDirectoryIsNotAskedForWhoMayDialNothing(t *testing.T) {
+	of := &found{book: book{known: map[string]clients.Client{ivanov: {Number: ivanov, Responsible: "cli"}}}}
+	o := newOffice(t, callers, func(c *gate.Config) {
+		c.Clients, c.Dialling = of, gate.Dialling{Context: "phones", Numbering: clients.Numbering{Region: "RU"}}
+	})
+	number := func(n string) gate.Resource { return gate.Resource{Type: gate.ResourceNumber, ID: n} }
+	for _, n := range []string{ivanov, other} {
+		if a := o.evaluate("non", "dial", number(n), false); a != (gate.Answer{Reason: "no_right"}) {
+			t.Errorf("%+v", a)
+		}
+		o.search("non", number(n))
+	}
+	if a := o.evaluate("non", "dial", number("112"), false); !a.Allowed {
+		t.Errorf("an emergency number: %+v", a)
+	}
+	if len(of.numbers) != 0 {
+		t.Errorf("it was asked about %v", of.numbers)
+	}
+	if a := o.evaluate("cli", "dial", number(ivanov), false); !a.Allowed || !slices.Equal(of.numbers, []string{ivanov}) {
+		t.Errorf("%+v, asked about %v", a, of.numbers)
+	}
+}
+
 // The figures have actions and outcomes, and nothing that who asks has made up.
 func TestQuestionsAreCounted(t *testing.T) {
 	reg := prometheus.NewRegistry()

@@ -113,6 +113,15 @@ func (a *asker) subject(ctx context.Context, of *AccessSubject) (auth.Subject, *
 	return a.about[id], nil
 }
 
+// looksUp counts a question about a number, which is one about dialling it, with the commands of whom it is about: the directory of clients may be
+// asked for it as for a call, and it tells as much.
+func (a *asker) looksUp(of *AccessResource, who auth.Subject) *Problem {
+	if of.Type != gate.ResourceNumber {
+		return nil
+	}
+	return a.server.take(a.server.commands, limitCommands, who)
+}
+
 // evaluate answers one question.
 func (a *asker) evaluate(ctx context.Context, e *AccessEvaluation) (AccessDecision, *Problem) {
 	if p := cmp.Or(e.Subject.missing(), e.Action.missing(), e.Resource.missing()); p != nil {
@@ -120,6 +129,9 @@ func (a *asker) evaluate(ctx context.Context, e *AccessEvaluation) (AccessDecisi
 	}
 	who, p := a.subject(ctx, e.Subject)
 	if p != nil {
+		return AccessDecision{}, p
+	}
+	if p := a.looksUp(e.Resource, who); p != nil {
 		return AccessDecision{}, p
 	}
 	reason := e.Context != nil && strings.TrimSpace(e.Context.Reason) != ""
@@ -178,6 +190,9 @@ func (a *asker) search(ctx context.Context, b *AccessSearch) (ActionsFound, *Pro
 	}
 	who, p := a.subject(ctx, b.Subject)
 	if p != nil {
+		return ActionsFound{}, p
+	}
+	if p := a.looksUp(b.Resource, who); p != nil {
 		return ActionsFound{}, p
 	}
 	found := ActionsFound{Results: []ActionFound{}}

@@ -331,6 +331,26 @@ func TestQuestionsAreLimitedAsReadsAre(t *testing.T) {
 	w.metric(t, `earshot_http_limited_total{limit="commands"}`, 0)
 }
 
+// A question about a number may have the directory asked, as a call has, so it counts as one.
+func TestQuestionsAboutNumbersAreLimitedAsCallsAre(t *testing.T) {
+	l := generous
+	l.Commands = httpapi.Rate{PerMinute: 6, Burst: 3}
+	w, clock := limited(t, l)
+	number := `{"type":"number","id":"+79161234567"}`
+	no, late := `{"decision":false,"context":{"reason":"no_right"}}`, `{"decision":false,"context":{"error":{"status":429,"code":"too_many_requests","message":"You have asked too often; try again after the time that Retry-After says."}}}`
+	w.ask("dora", http.MethodPost, evaluation, tuple("dora", "dial", number)).is(t, "a question", 200, no)
+	w.ask("dora", http.MethodPost, searchAction, `{"subject":{"type":"user","id":"dora"},"resource":`+number+`}`).is(t, "a search", 200, `{"page":{"next_token":"","count":0,"total":0},"results":[]}`)
+	several := `{"subject":{"type":"user","id":"dora"},"action":{"name":"dial"},"resource":` + number + `,"evaluations":[{},{},{"resource":{"type":"employee","id":"anna"}}]}`
+	w.ask("dora", http.MethodPost, evaluations, several).is(t, "several", 200, `{"evaluations":[`+no+`,`+late+`,`+no+`]}`)
+	wantLimited(t, w.ask("dora", http.MethodPost, evaluation, tuple("dora", "dial", number)), "too_many_requests", "10")
+	wantLimited(t, w.ask("dora", http.MethodPost, searchAction, `{"subject":{"type":"user","id":"dora"},"resource":`+number+`}`), "too_many_requests", "10")
+	wantLimited(t, w.ask("dora", http.MethodPost, "/v1/calls", `{"number":"+79161234567"}`), "too_many_requests", "10")
+	w.ask("dora", http.MethodPost, evaluation, tuple("dora", "dial", anna)).is(t, "a colleague's", 200, no)
+	w.ask("carl", http.MethodPost, evaluation, tuple("carl", "dial", number)).is(t, "another's", 200, no)
+	clock.forward(10 * time.Second)
+	w.ask("dora", http.MethodPost, evaluation, tuple("dora", "dial", number)).is(t, "later", 200, no)
+}
+
 func TestWhereNobodyCanSayWhoAsksNothingIsAnswered(t *testing.T) {
 	w := newWorld(t, func(c *httpapi.Config) { c.Auth = faulty{err: fmt.Errorf("the key server is away")} })
 	if a := w.ask("carl", http.MethodPost, evaluation, tuple("carl", "spy", anna)); a.status != 503 || a.problem(t).Code != "auth_unavailable" {
