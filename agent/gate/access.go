@@ -46,7 +46,8 @@ type Question struct {
 // conversation that they have a part in.
 //
 // Of a recording or a past call nothing is known here but what is said in Employees and Numbers. The answer is about any such call and is worth
-// as much as that: whoever serves a recording by it must himself know who was on it. The id is not looked at.
+// as much as that: whoever serves a recording by it must himself know who was on it. The id is not looked at. As one finds out by made-up lists who
+// is protected, a door takes them from a panel's back end and from no employee.
 type Resource struct {
 	Type, ID  string
 	Employees []string // ids of all employees on it

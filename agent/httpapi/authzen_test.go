@@ -54,6 +54,7 @@ func (a answer) is(t *testing.T, what string, status int, body string) {
 // The forms are those of the specification's examples (sections 6 to 8).
 func TestQuestionsAreAnsweredInTheFormOfAuthZEN(t *testing.T) {
 	w := newWorld(t)
+	w.panel("few", "carl")
 	w.talking(ivanov, "1", "PJSIP/101", "101")
 	for name, c := range map[string]struct{ who, path, body, want string }{
 		"permit": {"dora", evaluation, tuple("dora", "spy", anna), `{"decision":true}`},
@@ -68,7 +69,7 @@ func TestQuestionsAreAnsweredInTheFormOfAuthZEN(t *testing.T) {
 			"context":{"time":"1985-10-26T01:22-07:00","reason":"complaint"},"foo":"bar","futureField":{"nested":[1,{}]}}`, `{"decision":true}`},
 		"names in another case are others": {"dora", evaluation, `{"Subject":{"type":"employee","id":"egor"},"subject":{"type":"user","id":"dora","ID":"egor"},"action":{"name":"spy","Name":"barge"},"resource":` + anna + `}`,
 			`{"decision":true}`},
-		"a recording": {"carl", evaluation, tuple("carl", "play", `{"type":"recording","id":"r1","properties":{"employees":["anna","boris"],"numbers":["+74957654321"]}}`),
+		"a recording": {"few", evaluation, tuple("carl", "play", `{"type":"recording","id":"r1","properties":{"employees":["anna","boris"],"numbers":["+74957654321"]}}`),
 			`{"decision":false,"context":{"reason":"not_for_this_call"}}`},
 
 		"several": {"dora", evaluations, `{"evaluations":[` + tuple("dora", "spy", anna) + `,` + tuple("dora", "barge", anna) + `]}`,
@@ -78,7 +79,7 @@ func TestQuestionsAreAnsweredInTheFormOfAuthZEN(t *testing.T) {
 			`{"evaluations":[{"decision":true},{"decision":false,"context":{"reason":"not_talking"}},{"decision":false,"context":{"reason":"no_right"}}]}`},
 		"with a type that is common to all": {"dora", evaluations, `{"subject":{"type":"user","id":"dora"},"action":{"name":"spy"},"resource":{"type":"employee"},"evaluations":[{"resource":{"id":"anna"}},{}]}`,
 			`{"evaluations":[{"decision":true},{"decision":false,"context":{"error":{"status":400,"code":"missing_member","message":"resource.id is required."}}}]}`},
-		"properties are not common to all": {"carl", evaluations, `{"subject":{"type":"user","id":"carl"},"action":{"name":"play"},"resource":{"type":"recording","id":"1","properties":{"employees":["anna"]}},"evaluations":[{"resource":{"id":"2"}},{}]}`,
+		"properties are not common to all": {"few", evaluations, `{"subject":{"type":"user","id":"carl"},"action":{"name":"play"},"resource":{"type":"recording","id":"1","properties":{"employees":["anna"]}},"evaluations":[{"resource":{"id":"2"}},{}]}`,
 			`{"evaluations":[{"decision":false,"context":{"reason":"unknown_target"}},{"decision":false,"context":{"reason":"no_right"}}]}`},
 		"one of several cannot be read": {"dora", evaluations, `{"subject":{"type":"user","id":"dora"},"action":{"name":"spy"},"evaluations":[{"resource":7},5,null,{"resource":` + anna + `}]}`,
 			`{"evaluations":[{"decision":false,"context":{"error":{"status":400,"code":"wrong_type","message":"evaluations[0].resource must be an object."}}},` +
@@ -231,6 +232,38 @@ func TestWhoMayAskAboutWhom(t *testing.T) {
 	}
 	// Whom the policy does not know may nothing, and asks all the same.
 	w.ask("ghost", http.MethodPost, evaluation, tuple("ghost", "spy", anna)).is(t, "ghost", 200, `{"decision":false,"context":{"reason":"unknown_subject"}}`)
+}
+
+// Who was on a call is for a panel's back end to say: an employee who made it up would be told which numbers are protected.
+func TestAnEmployeeDoesNotSayWhoWasOnACall(t *testing.T) {
+	w, _ := sessionWorld(t)
+	p := w.policy(strings.Replace(policyText, "department: sales}\n", "department: sales, recordings: own, line.history: true}\n", 1) + "lines: {vip: {name: VIP, members: [anna]}}\n")
+	w.gate.SetPolicy(p)
+	var s httpapi.Session
+	w.ask("crm", http.MethodPost, "/v1/sessions", `{}`, "X-Earshot-Employee", "anna").decode(t, &s)
+	w.token["session"] = s.Token
+	said := func(kind, properties string) string {
+		return fmt.Sprintf(`{"type":%q,"id":"vip","properties":{%s}}`, kind, properties)
+	}
+	const ordinary, protected = `"employees":["anna"],"numbers":["+79161234567"]`, `"employees":["anna"],"numbers":["+7 495 765-43-21"]`
+	w.ask("crm", http.MethodPost, evaluation, tuple("anna", "play", said("recording", ordinary))).is(t, "a panel", 200, `{"decision":true}`)
+	w.ask("crm", http.MethodPost, evaluation, tuple("anna", "play", said("recording", protected))).is(t, "a panel, a protected number", 200, `{"decision":false,"context":{"reason":"not_for_this_call"}}`)
+	refused := strings.TrimSpace(string(w.ask("anna", http.MethodPost, evaluation, tuple("anna", "play", said("recording", ordinary))).body))
+	if !strings.Contains(refused, `"code":"not_yours_to_say"`) {
+		t.Fatal(refused)
+	}
+	for _, who := range []string{"anna", "session"} {
+		for _, properties := range []string{ordinary, protected, `"employees":["nobody"]`, `"numbers":["+7 495 765-43-21"]`} {
+			for _, kind := range []string{"recording", "past_call", "line", "system", "number"} {
+				for _, action := range []string{"play", "line.history", "settings.user"} {
+					w.ask(who, http.MethodPost, evaluation, tuple("anna", action, said(kind, properties))).is(t, who+" "+action+" "+kind, 403, refused)
+				}
+				w.ask(who, http.MethodPost, searchAction, `{"subject":{"type":"user","id":"anna"},"resource":`+said(kind, properties)+`}`).is(t, who+" searches "+kind, 403, refused)
+			}
+		}
+		w.ask(who, http.MethodPost, evaluation, tuple("anna", "play", said("recording", `"employees":[]`))).is(t, "without them", 200, `{"decision":false,"context":{"reason":"unknown_target"}}`)
+		w.ask(who, http.MethodPost, evaluation, tuple("anna", "line.history", `{"type":"line","id":"vip"}`)).is(t, "a whole line", 200, `{"decision":true}`)
+	}
 }
 
 func TestTheNameOfARequestComesBack(t *testing.T) {

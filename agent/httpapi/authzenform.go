@@ -22,10 +22,10 @@ type AccessResource struct {
 	Properties *ResourceProperties `json:"properties,omitempty"`
 }
 
-// ResourceProperties say of what is past who was on it.
+// ResourceProperties say of what is past who was on it. They are taken from a panel's token alone.
 type ResourceProperties struct {
-	Employees []string `json:"employees,omitempty" nullable:"false" doc:"Of a recording or a past call: ids of all employees who were on it; the answer is worth as much as this list. Of a line: of one conversation"`
-	Numbers   []string `json:"numbers,omitempty" nullable:"false" doc:"The other numbers that were on it: a protected one bars"`
+	Employees []string `json:"employees,omitempty" nullable:"false" doc:"Of a recording or a past call: ids of all employees who were on it; the answer is worth as much as this list. Of a line: of one conversation. With a panel's token only"`
+	Numbers   []string `json:"numbers,omitempty" nullable:"false" doc:"The other numbers that were on it: a protected one bars. With a panel's token only"`
 }
 
 // AccessContext is what else there is to say.
