@@ -3,6 +3,7 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -32,6 +33,8 @@ type asker struct {
 	about    map[string]auth.Subject
 	denied   map[string]*Problem // about whom it may not ask
 	unspent  map[string]bool     // about whom no question was asked yet for the request that was counted
+	payer    string              // for whom questions count that are about nobody: the panel's token, or the employee
+	spent    *Problem            // too many such questions
 }
 
 // proveAsker proves who asks. A panel's token that names nobody is good here, as the body says whom each question is about.
@@ -59,7 +62,11 @@ func (s *Server) proveAsker(x *exchange, r *http.Request) (*asker, *Problem) {
 	if p != nil {
 		return nil, p
 	}
+	a.payer = panelKey(c.Token)
 	if named.Known() {
+		if named.Panel() == "" || named.Session() {
+			a.payer = named.Employee()
+		}
 		if p := a.admit(named); p != nil {
 			return nil, p
 		}
@@ -68,6 +75,12 @@ func (s *Server) proveAsker(x *exchange, r *http.Request) (*asker, *Problem) {
 		return nil, newProblem(http.StatusBadRequest, p.Code, p.Detail) // section 10.1.2 knows no 415
 	}
 	return a, nil
+}
+
+// panelKey is the key under which a limiter counts for a panel's token. It is no employee's id: those are text.
+func panelKey(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return "\x00" + string(sum[:])
 }
 
 // admit lets questions be asked about an employee, and counts a request of his.
@@ -83,14 +96,14 @@ func (a *asker) admit(s auth.Subject) *Problem {
 }
 
 // subject is the one about whom a question is, if it may be asked about him; each question counts as a request of his. That it may not is said
-// alike whether there is such an employee or not.
+// alike whether there is such an employee or not, and each such question counts for who asks.
 func (a *asker) subject(ctx context.Context, of *AccessSubject) (auth.Subject, *Problem) {
 	if of.Type != gate.ResourceEmployee && of.Type != gate.ResourceUser {
-		return auth.Subject{}, notYourSubject()
+		return auth.Subject{}, a.refuse(notYourSubject())
 	}
 	id := of.ID
 	if p := a.denied[id]; p != nil {
-		return auth.Subject{}, p
+		return auth.Subject{}, a.refuse(p)
 	}
 	if _, ok := a.about[id]; !ok {
 		s, err := a.server.cfg.Auth.Authenticate(ctx, auth.Credential{Token: a.token, Employee: id})
@@ -103,7 +116,7 @@ func (a *asker) subject(ctx context.Context, of *AccessSubject) (auth.Subject, *
 		}
 		if p != nil {
 			a.denied[id] = p
-			return auth.Subject{}, p
+			return auth.Subject{}, a.refuse(p)
 		}
 	}
 	if !a.unspent[id] {
@@ -111,6 +124,21 @@ func (a *asker) subject(ctx context.Context, of *AccessSubject) (auth.Subject, *
 	}
 	a.unspent[id] = false
 	return a.about[id], nil
+}
+
+// refuse counts a question that cannot be read or may not be asked, and gives the problem that it has. When there were too many, the rest of the request is not
+// looked at.
+func (a *asker) refuse(p *Problem) *Problem {
+	if a.unspent[a.payer] { // the request was counted for him
+		a.unspent[a.payer] = false
+		return p
+	}
+	if wait := a.server.reads.take(a.payer); wait > 0 {
+		a.server.met.limited.WithLabelValues(limitReads).Inc()
+		a.spent = tooManyRequests(wait)
+		return a.spent
+	}
+	return p
 }
 
 // vouched refuses to hear from an employee himself who was on a call. By what he made up he could find out whom the policy protects or excludes,
@@ -135,7 +163,7 @@ func (a *asker) hears(of *AccessResource, who auth.Subject) *Problem {
 // evaluate answers one question.
 func (a *asker) evaluate(ctx context.Context, e *AccessEvaluation) (AccessDecision, *Problem) {
 	if p := cmp.Or(e.Subject.missing(), e.Action.missing(), e.Resource.missing()); p != nil {
-		return AccessDecision{}, p
+		return AccessDecision{}, a.refuse(p)
 	}
 	who, p := a.subject(ctx, e.Subject)
 	if p != nil {
@@ -162,21 +190,27 @@ func (a *asker) evaluateAll(ctx context.Context, all *AccessEvaluations) (Access
 	switch semantic {
 	case executeAll, denyOnFirst, permitOnFirst:
 	default:
-		return AccessDecisions{}, newProblem(http.StatusBadRequest, "unknown_semantic", semanticsDetail)
+		return AccessDecisions{}, a.refuse(newProblem(http.StatusBadRequest, "unknown_semantic", semanticsDetail))
 	}
 	switch n := len(all.Evaluations); {
 	case n == 0:
 		one, p := a.evaluate(ctx, &common)
 		return AccessDecisions{Decision: &one.Decision, Context: one.Context}, p
 	case n > maxEvaluations:
-		return AccessDecisions{}, newProblem(http.StatusBadRequest, "too_many_evaluations", fmt.Sprintf("There are too many evaluations; send at most %d at a time.", maxEvaluations))
+		return AccessDecisions{}, a.refuse(newProblem(http.StatusBadRequest, "too_many_evaluations", fmt.Sprintf("There are too many evaluations; send at most %d at a time.", maxEvaluations)))
 	}
 	out := AccessDecisions{Evaluations: make([]AccessDecision, 0, len(all.Evaluations))}
 	for i := range all.Evaluations {
 		e := &all.Evaluations[i]
-		d, p := AccessDecision{}, e.problem
-		if p == nil {
+		var d AccessDecision
+		var p *Problem
+		if e.problem != nil {
+			p = a.refuse(e.problem)
+		} else {
 			d, p = a.evaluate(ctx, e.value.over(&common))
+		}
+		if a.spent != nil {
+			return AccessDecisions{}, a.spent
 		}
 		if p != nil {
 			a.exchange.note(p)
@@ -193,10 +227,10 @@ func (a *asker) evaluateAll(ctx context.Context, all *AccessEvaluations) (Access
 // search tells what may be done.
 func (a *asker) search(ctx context.Context, b *AccessSearch) (ActionsFound, *Problem) {
 	if p := cmp.Or(b.Subject.missing(), b.Resource.missing()); p != nil {
-		return ActionsFound{}, p
+		return ActionsFound{}, a.refuse(p)
 	}
 	if b.Page != nil && b.Page.Token != "" {
-		return ActionsFound{}, newProblem(http.StatusBadRequest, "unknown_page", "page.token is none that was given out; all that is found is told at once.")
+		return ActionsFound{}, a.refuse(newProblem(http.StatusBadRequest, "unknown_page", "page.token is none that was given out; all that is found is told at once."))
 	}
 	who, p := a.subject(ctx, b.Subject)
 	if p != nil {

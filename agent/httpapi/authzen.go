@@ -47,7 +47,7 @@ func question[I, O any](s *Server, api huma.API, path, id, summary, description 
 	}}
 	register(s, api, o, s.proveAsker, func(ctx context.Context, a *asker, in *struct{ Body tolerant[I] }) (*answer[O], error) {
 		if in.Body.problem != nil {
-			return nil, in.Body.problem
+			return nil, a.refuse(in.Body.problem)
 		}
 		ctx, cancel := context.WithTimeout(ctx, answerTime)
 		defer cancel()

@@ -364,6 +364,60 @@ func TestQuestionsAreLimitedAsReadsAre(t *testing.T) {
 	w.metric(t, `earshot_http_limited_total{limit="commands"}`, 0)
 }
 
+// What is about nobody for whom it could count, counts for who asks.
+func TestQuestionsThatAreRefusedAreLimitedToo(t *testing.T) {
+	l := generous
+	l.Reads = httpapi.Rate{PerMinute: 60, Burst: 4}
+	spy := tuple("dora", "spy", anna)
+	list := func(of string, n int) string {
+		return `{"action":{"name":"spy"},"resource":` + anna + `,"evaluations":[` + strings.TrimSuffix(strings.Repeat(of+",", n), ",") + `]}`
+	}
+	carl := `{"subject":{"type":"user","id":"carl"}}`
+	for name, c := range map[string]struct {
+		path, body string
+		status     int // of what is refused by itself
+		cost       int
+	}{
+		"one":                {evaluation, tuple("carl", "spy", anna), 403, 1},
+		"a search":           {searchAction, `{"subject":{"type":"user","id":"carl"},"resource":` + anna + `}`, 403, 1},
+		"a robot":            {evaluation, `{"subject":{"type":"robot","id":"anna"},"action":{"name":"spy"},"resource":` + anna + `}`, 403, 1},
+		"two about one":      {evaluations, list(carl, 2), 200, 2},
+		"two without":        {evaluations, list(`{}`, 2), 200, 2},
+		"two of no form":     {evaluations, list(`7`, 2), 200, 2},
+		"what is no form":    {evaluation, `7`, 400, 1},
+		"a page":             {searchAction, `{"subject":{"type":"user","id":"dora"},"resource":` + anna + `,"page":{"token":"x"}}`, 400, 1},
+		"a semantic":         {evaluations, `{"options":{"evaluations_semantic":"x"},"evaluations":[]}`, 400, 1},
+		"too many":           {evaluations, list(`{}`, 101), 400, 1},
+		"a search of nobody": {searchAction, `{"resource":` + anna + `}`, 400, 1},
+	} {
+		w, clock := limited(t, l)
+		w.panel("few", "dora")
+		w.panel("other", "dora")
+		for range 4 / c.cost {
+			if a := w.ask("few", http.MethodPost, c.path, c.body); a.status != c.status {
+				t.Fatalf("%s: %d %s", name, a.status, a.body)
+			}
+		}
+		wantLimited(t, w.ask("few", http.MethodPost, c.path, c.body), "too_many_requests", "1")
+		// What may be asked is, and another panel goes on.
+		w.ask("few", http.MethodPost, evaluation, spy).is(t, name+": what may be asked", 200, `{"decision":false,"context":{"reason":"not_talking"}}`)
+		if a := w.ask("other", http.MethodPost, c.path, c.body); a.status != c.status {
+			t.Errorf("%s, another: %d %s", name, a.status, a.body)
+		}
+		clock.forward(4 * time.Second)
+		if a := w.ask("few", http.MethodPost, c.path, c.body); a.status != c.status {
+			t.Errorf("%s, later: %d %s", name, a.status, a.body)
+		}
+	}
+	// An employee pays for them himself.
+	w, _ := limited(t, l)
+	if a := w.ask("dora", http.MethodPost, evaluations, list(carl, 4)); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	wantLimited(t, w.ask("dora", http.MethodPost, evaluation, spy), "too_many_requests", "1")
+	w.metric(t, `earshot_http_limited_total{limit="reads"}`, 1)
+}
+
 // A question about a number may have the directory asked, as a call has, so it counts as one.
 func TestQuestionsAboutNumbersAreLimitedAsCallsAre(t *testing.T) {
 	l := generous
