@@ -165,17 +165,19 @@ func isCode(s string) bool {
 	return true
 }
 
-// MaxReason is how many bytes a reason that somebody gives may have.
+// MaxReason is how many characters a reason that somebody gives may have, of whatever script.
 const MaxReason = 500
 
-// IsReason reports whether s can be recorded as the reason that somebody gives: one line of at most MaxReason bytes. It may be empty.
-func IsReason(s string) bool { return isPrintable(s, MaxReason) }
+// IsReason reports whether s can be recorded as the reason that somebody gives: one line of at most MaxReason characters. It may be empty.
+func IsReason(s string) bool {
+	return len(s) <= MaxReason*utf8.UTFMax && utf8.RuneCountInString(s) <= MaxReason && isPrintable(s)
+}
 
 // isName reports whether s is empty or can be an id of the policy: printable, in valid UTF-8, of bounded length.
-func isName(s string) bool { return isPrintable(s, maxCode) }
+func isName(s string) bool { return len(s) <= maxCode && isPrintable(s) }
 
-func isPrintable(s string, limit int) bool {
-	if len(s) > limit || !utf8.ValidString(s) {
+func isPrintable(s string) bool {
+	if !utf8.ValidString(s) {
 		return false
 	}
 	for _, r := range s {

@@ -198,6 +198,7 @@ func TestAnEntryThatMayNotStandInTheLogIsRefusedAndItsContentIsNotRepeated(t *te
 		"empty employee":        func(e *audit.Entry) { e.Employees = []string{""} },
 		"long code":             func(e *audit.Entry) { e.Mode = strings.Repeat("x", 129) },
 		"negative line":         func(e *audit.Entry) { e.Rule.Line = -1 },
+		"long reason":           func(e *audit.Entry) { e.Given = strings.Repeat("<", 501) },
 		"too long": func(e *audit.Entry) {
 			for i := range 200 {
 				e.Employees = append(e.Employees, fmt.Sprintf("%0128d", i))
@@ -216,6 +217,16 @@ func TestAnEntryThatMayNotStandInTheLogIsRefusedAndItsContentIsNotRepeated(t *te
 	mustAppend(t, l, entry(1))
 	if got := l.Last().Seq; got != 1 {
 		t.Fatalf("%d lines, want the one good entry", got)
+	}
+}
+
+// What is longest in bytes: a sign outside the basic plane, and one that JSON escapes.
+func TestAReasonOfAnyScriptStandsInTheLog(t *testing.T) {
+	l := mustOpen(t, filepath.Join(t.TempDir(), "audit.jsonl"), audit.Options{})
+	for _, sign := range []string{"x", "щ", "\U0001f4de", "<"} {
+		e := entry(1)
+		e.Given = strings.Repeat(sign, audit.MaxReason)
+		mustAppend(t, l, e)
 	}
 }
 

@@ -129,7 +129,7 @@ func unknownMode() *Problem {
 }
 
 func badReason() *Problem {
-	return &Problem{Kind: Invalid, Code: "bad_reason", Text: fmt.Sprintf("reason is one line of text, at most %d bytes.", audit.MaxReason)}
+	return &Problem{Kind: Invalid, Code: "bad_reason", Text: fmt.Sprintf("reason is one line of text, at most %d characters.", audit.MaxReason)}
 }
 
 func notActive() *Problem {

@@ -37,7 +37,7 @@ func TestWhereAReasonIsRequiredItIsGivenAndOnRecord(t *testing.T) {
 	if e := o.audit.last(t, audit.Decided); e.Outcome != audit.Deny || e.Reason != "reason_required" || e.Rule.Line == 0 || e.Given != "" {
 		t.Fatalf("on record is %+v", e)
 	}
-	for _, bad := range []string{"two\nlines", strings.Repeat("x", 501), "\x00", "\xff"} {
+	for _, bad := range []string{"two\nlines", strings.Repeat("x", 501), strings.Repeat("щ", 501), "\x00", "\xff", "a\u2028b"} {
 		if _, code := o.because(bad, "dora", "spy", "anna"); code != "bad_reason" {
 			t.Errorf("%q is taken: %q", bad, code)
 		}
@@ -96,6 +96,26 @@ func TestTheReasonOfASupervisionHoldsOverARestart(t *testing.T) {
 	o.log.until(t, "renew")
 	if e := o.audit.last(t, audit.Decided); e.Given != "complaint 4711" {
 		t.Fatalf("on record is %+v", e)
+	}
+}
+
+// A reason is as long as it looks, in whatever script, and what was pasted is taken.
+func TestAReasonIsCountedInCharactersAndTakenAsItIsPasted(t *testing.T) {
+	for reason, want := range map[string]string{
+		strings.Repeat("щ", 500):                                strings.Repeat("щ", 500),
+		strings.Repeat("\U0001f4de", 500):                       strings.Repeat("\U0001f4de", 500),
+		"\u00a0жалоба\u00a0№\u202f4711\u3000от\u2003анны\u00a0": "жалоба № 4711 от анны",
+	} {
+		o := newOffice(t, asking)
+		o.talk("x", ivanov, "PJSIP/101")
+		id, code := o.because(reason, "dora", "spy", "anna")
+		if code != "" {
+			t.Errorf("%q: %s", reason, code)
+			continue
+		}
+		if e := o.audit.last(t, audit.Decided); e.ID != id || e.Given != want {
+			t.Errorf("on record is %q", e.Given)
+		}
 	}
 }
 

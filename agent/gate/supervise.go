@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/mask"
@@ -32,9 +30,9 @@ func (g *Gate) Supervise(ctx context.Context, s auth.Subject, ask Ask) (mask.Sup
 	if !ok || !action.Supervises() {
 		return mask.Supervision{}, unknownMode()
 	}
-	reason := strings.TrimSpace(ask.Reason)
-	if !audit.IsReason(reason) {
-		return mask.Supervision{}, badReason()
+	reason, p := given(ask.Reason)
+	if p != nil {
+		return mask.Supervision{}, p
 	}
 	a := g.newAct(s, action, ask.Door)
 	a.given = reason
