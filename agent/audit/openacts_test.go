@@ -86,6 +86,27 @@ func TestOpenActsTellWhatHasNoEnd(t *testing.T) {
 	}
 }
 
+// The reason is the one that was given for the mode in force.
+func TestOpenActsTellTheReasonInForce(t *testing.T) {
+	for name, c := range map[string]struct {
+		last audit.Phase
+		want string
+	}{"changed": {audit.Done, "new"}, "failed": {audit.Failed, "old"}} {
+		path := filepath.Join(t.TempDir(), "audit.jsonl")
+		l := mustOpen(t, path, audit.Options{})
+		write := func(p audit.Phase, action, given string) {
+			mustAppend(t, l, audit.Entry{ID: "a", Phase: p, Action: action, Outcome: audit.Allow, Given: given})
+		}
+		write(audit.Decided, "spy", "old")
+		write(audit.Done, "spy", "old")
+		write(audit.Decided, "barge", "new")
+		write(c.last, "barge", "new")
+		if acts, err := audit.OpenActs(nil, path); err != nil || len(acts) != 1 || acts[0].Given != c.want {
+			t.Errorf("%s: %+v %v", name, acts, err)
+		}
+	}
+}
+
 func TestOpenActsReadsAnArchiveAndTheLogAfterIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
 	l, err := audit.Open(path, audit.Options{})

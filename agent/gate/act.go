@@ -76,9 +76,10 @@ type act struct {
 	bridge     call.BridgeID
 
 	// While a change of mode is under way: the mode to come, and the snoop that will carry it. The ground has to hold for both.
-	next      policy.Action
-	nextSnoop call.LegID
-	changes   int // how many there have been, for the snoops' ids
+	next        policy.Action
+	nextSnoop   call.LegID
+	givenBefore string // the reason that stands if the change does not come about
+	changes     int    // how many there have been, for the snoops' ids
 	// A snoop that is not needed any more, which the table may show for a moment though the PBX has hung it up: no stranger.
 	lastSnoop call.LegID
 

@@ -77,7 +77,7 @@ func TestARunningSupervisionIsTakenUpAfterARestart(t *testing.T) {
 		t.Fatalf("%+v", e)
 	}
 	// It is one like every other from here on: its mode can be changed, with an id that was not used, and its ground is watched.
-	if v, err := o.gate.ChangeMode(t.Context(), who("carl"), "act1", "barge"); err != nil || v.Mode != "barge" {
+	if v, err := o.gate.ChangeMode(t.Context(), who("carl"), "act1", "barge", ""); err != nil || v.Mode != "barge" {
 		t.Fatalf("%+v %v", v, err)
 	}
 	if s := o.pbx.swaps[0]; s.Old != "earshot-act1-snoop3" || s.New != "earshot-act1-snoop4" || s.Target != "x.1" || s.Bridge != "earshot-act1-bridge" {

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,12 +21,19 @@ const swapTime = 5 * time.Second
 // ChangeMode puts one of the subject's own that is active into another mode. It is a decision of its own, recorded under the supervision's id;
 // a refusal leaves the supervision as it is. It returns when the new mode is in force. While it is under way the ground is watched for both
 // modes, and what neither allows is heard by nobody.
-func (g *Gate) ChangeMode(ctx context.Context, s auth.Subject, id, mode string) (mask.Supervision, error) {
+//
+// A reason, which the policy may require for the new mode, takes the place of the one that was given before as long as the change is not refused
+// and does not fail; without one that stands.
+func (g *Gate) ChangeMode(ctx context.Context, s auth.Subject, id, mode, reason string) (mask.Supervision, error) {
 	action, ok := policy.ParseAction(mode)
 	if !ok || !action.Supervises() {
 		return mask.Supervision{}, unknownMode()
 	}
-	a, e, p := g.admitMode(s, id, action)
+	reason, p := given(reason)
+	if p != nil {
+		return mask.Supervision{}, p
+	}
+	a, e, p := g.admitMode(s, id, action, reason)
 	if p != nil && e == nil {
 		return mask.Supervision{}, p
 	}
@@ -49,7 +57,7 @@ func (g *Gate) ChangeMode(ctx context.Context, s auth.Subject, id, mode string) 
 }
 
 // admitMode decides a change of mode. An entry without a problem is permitted and under way; neither means that the mode is in force already.
-func (g *Gate) admitMode(s auth.Subject, id string, action policy.Action) (a *act, e *audit.Entry, p *Problem) {
+func (g *Gate) admitMode(s auth.Subject, id string, action policy.Action, reason string) (a *act, e *audit.Entry, p *Problem) {
 	g.locked(func(t *call.Table) {
 		set := g.policy.Load()
 		a = g.mine(s, id)
@@ -72,14 +80,15 @@ func (g *Gate) admitMode(s auth.Subject, id string, action policy.Action) (a *ac
 		case a.action == action:
 			return
 		}
-		a.next = action
+		a.next, a.givenBefore = action, a.given
+		a.given = cmp.Or(reason, a.given)
 		d := g.ground(t, set, a)
 		entry := a.entry(audit.Decided, set, d)
 		entry.Action, entry.Mode = action.String(), action.String()
 		e = &entry
 		g.second(t, set, a, action, d)
 		if !d.Allowed {
-			a.next = 0
+			a.next, a.given = 0, a.givenBefore
 			p = g.refusal(set, d, a.id)
 			return
 		}
@@ -140,7 +149,7 @@ func (g *Gate) settleMode(a *act, done bool) (e audit.Entry) {
 		e = a.entry(phase, g.policy.Load(), policy.Decision{})
 		e.Action, e.Mode = next.String(), next.String()
 		if !done {
-			e.Reason = reasonPBX
+			e.Reason, a.given = reasonPBX, a.givenBefore
 		}
 		a.next, a.nextSnoop = 0, ""
 		g.retire(t, a, gone)

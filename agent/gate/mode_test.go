@@ -3,6 +3,7 @@ package gate_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
@@ -22,9 +23,9 @@ employees:
 trunks: [PJSIP/trunk]
 `
 
-func (o *office) change(subject, id, mode string) string {
+func (o *office) change(subject, id, mode string, reason ...string) string {
 	o.t.Helper()
-	v, err := o.gate.ChangeMode(o.t.Context(), who(subject), id, mode)
+	v, err := o.gate.ChangeMode(o.t.Context(), who(subject), id, mode, strings.Join(reason, ""))
 	if err != nil {
 		return gate.AsProblem(err).Code
 	}
@@ -178,7 +179,7 @@ func TestARefusalThatIsNotRecordedTakesNothingBack(t *testing.T) {
 		o.audit.mu.Unlock()
 		o.audit.failing()
 		go func() {
-			v, err := o.gate.ChangeMode(t.Context(), who("finn"), id, "whisper")
+			v, err := o.gate.ChangeMode(t.Context(), who("finn"), id, "whisper", "")
 			if err != nil {
 				v.Mode = err.Error()
 			}
@@ -229,7 +230,7 @@ func TestWhoJoinsDuringAChangeEndsIt(t *testing.T) {
 	o.pbx.holds("swap")
 	got := make(chan string, 1)
 	go func() {
-		_, err := o.gate.ChangeMode(t.Context(), who("dora"), id, "barge")
+		_, err := o.gate.ChangeMode(t.Context(), who("dora"), id, "barge", "")
 		got <- gate.AsProblem(err).Code
 	}()
 	o.log.until(t, "swap")

@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,57 @@ func TestWhereAReasonIsRequiredItIsGivenAndOnRecord(t *testing.T) {
 	o.gate.SetPolicy(set(o.t, strings.Replace(asking, "reason: [anna, egor]", "except: [anna]", 1)))
 	if reason := w.act(id, "ended"); reason != "excluded" {
 		t.Fatalf("it ended before its ground was gone: %s", reason)
+	}
+}
+
+// Who began without a reason can give one for a mode that requires it. It is kept with the change that it was given for.
+func TestAReasonCanBeGivenWithAChangeOfMode(t *testing.T) {
+	o := newOffice(t, strings.Replace(house, "listen: {to: any, allow: [spy], except: [egor]}", "listen: {to: any, allow: [spy]}, whisper: {to: any, reason: true}", 1))
+	o.talk("x", ivanov, "PJSIP/101")
+	id := o.active("dora", "spy", "anna")
+	given := func(p audit.Phase) string { return o.audit.last(t, p).Given }
+	if got := o.change("dora", id, "whisper"); got != "reason_required" {
+		t.Fatalf("without a reason: %s", got)
+	}
+	if got := o.change("dora", id, "whisper", "two\nlines"); got != "bad_reason" {
+		t.Fatalf("with a bad one: %s", got)
+	}
+	// A change that is refused for something else leaves none behind, though it is on record with it.
+	if got := o.change("dora", id, "barge", "refused"); got != "no_right" || given(audit.Decided) != "refused" {
+		t.Fatalf("%s, on record with %q", got, given(audit.Decided))
+	}
+	if got := o.change("dora", id, "whisper"); got != "reason_required" || given(audit.Decided) != "" {
+		t.Fatalf("%s, on record with %q", got, given(audit.Decided))
+	}
+	// Neither does one that fails, on record or on the PBX.
+	o.audit.failing(audit.Decided)
+	if got := o.change("dora", id, "whisper", "lost"); got != "not_recorded" {
+		t.Fatal(got)
+	}
+	o.audit.failing()
+	o.pbx.failing("swap", errors.New("no"))
+	if got := o.change("dora", id, "whisper", "failed"); got != "pbx_failed" || given(audit.Failed) != "failed" {
+		t.Fatalf("%s, on record with %q", got, given(audit.Failed))
+	}
+	o.pbx.failing("swap", nil)
+	if got := o.change("dora", id, "whisper"); got != "reason_required" {
+		t.Fatal(got)
+	}
+	if got := o.change("dora", id, "whisper", " complaint\u00a04711 "); got != "whisper" || given(audit.Decided) != "complaint 4711" || given(audit.Done) != "complaint 4711" {
+		t.Fatalf("%s, on record with %q and %q", got, given(audit.Decided), given(audit.Done))
+	}
+	// From there on it goes with the supervision.
+	w := o.watch("dora")
+	o.gate.SetPolicy(o.gate.Policy())
+	if got := o.change("dora", id, "spy"); got != "spy" || given(audit.Done) != "complaint 4711" {
+		t.Fatalf("%s, on record with %q", got, given(audit.Done))
+	}
+	if got := o.change("dora", id, "whisper"); got != "whisper" {
+		t.Fatal(got)
+	}
+	o.hangUp("x")
+	if reason := w.act(id, "ended"); reason != "call_ended" {
+		t.Fatal(reason)
 	}
 }
 

@@ -42,7 +42,8 @@ type Take struct {
 
 // Mode is the body of PATCH /v1/supervisions/{id}.
 type Mode struct {
-	Mode string `json:"mode" enum:"spy,whisper,barge" doc:"spy: hear both sides; whisper: speak to the target too; barge: speak to both"`
+	Mode   string `json:"mode" enum:"spy,whisper,barge" doc:"spy: hear both sides; whisper: speak to the target too; barge: speak to both"`
+	Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why one asks, as with POST; left out, what was said before stands. Of a change that does not come about it is not kept"`
 }
 
 // Supervisions is the answer of GET /v1/supervisions.
@@ -128,7 +129,7 @@ func (s *Server) routes() {
 			if in.Body.problem != nil {
 				return nil, in.Body.problem
 			}
-			v, err := g.ChangeMode(context.WithoutCancel(ctx), who, in.ID, in.Body.value.Mode)
+			v, err := g.ChangeMode(context.WithoutCancel(ctx), who, in.ID, in.Body.value.Mode, in.Body.value.Reason)
 			return reply(v, err)
 		})
 	post := op(http.MethodPost, "/v1/supervisions", "supervise", "Ring one's own phone and, once it is answered, listen to a colleague's call")
