@@ -1,0 +1,50 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/gate"
+)
+
+// What README.md shows of AuthZEN is what its own policy answers while a customer talks to anna, to a panel that asks for everyone.
+func TestTheReadmeShowsWhatIsAnswered(t *testing.T) {
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fenced := func(heading, kind string) string {
+		_, after, _ := strings.Cut(string(b), "\n## "+heading+"\n")
+		_, after, _ = strings.Cut(after, "```"+kind+"\n")
+		text, _, ok := strings.Cut(after, "```")
+		if !ok {
+			t.Fatalf("%s has no %s", heading, kind)
+		}
+		return text
+	}
+	w := newWorldOver(t, func(c *gate.Config) {
+		c.Dialling = gate.Dialling{Context: "phones", Numbering: clients.Numbering{Region: "RU"}}
+	})
+	w.gate.SetPolicy(w.policy(fenced("The policy in five minutes", "yaml")))
+	w.panel("readme", auth.Everyone)
+	w.talking(ivanov, "1", "PJSIP/101", "101")
+	shown := regexp.MustCompile(`(?ms)^\$ ask (\S+) '(.*?)'\n(.*?)\n?(?:\z|^\$)`)
+	text, n := fenced("The same policy for other software", "console"), 0
+	for {
+		at := shown.FindStringSubmatchIndex(text)
+		if at == nil {
+			break
+		}
+		a := w.ask("readme", http.MethodPost, "/access/v1/"+text[at[2]:at[3]], text[at[4]:at[5]])
+		a.is(t, text[at[2]:at[5]], 200, strings.TrimSpace(text[at[6]:at[7]]))
+		text, n = text[at[7]:], n+1
+	}
+	if n != 3 {
+		t.Errorf("%d questions were found", n)
+	}
+}
