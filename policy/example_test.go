@@ -75,7 +75,7 @@ func ExampleSet_Explain() {
 	//   grants  policy.yaml:18:10: roles.head.observe: grants observe on department: anna is in it, by policy.yaml:20:5: assign[1]
 	// To refuse it:
 	//   take policy.yaml:18:10: roles.head.observe away, for everybody with the role head
-	//     or add anna to employees.irina.observe.except, which bars whatever grants there are
+	//     or write employees.irina.observe: {to: none, except: [anna]}, which bars whatever grants there are
 }
 
 func ExampleSet_DecideDial() {

@@ -114,20 +114,6 @@ func (d *dialIf) part(c *dialClause) []string {
 	return d.set.path(c.rule)
 }
 
-func (d *dialIf) refuse() []Need {
-	s := d.set
-	var take Way
-	for _, c := range d.granting(s) {
-		rule := s.Rule(c.rule)
-		take.Edits = append(take.Edits, Edit{
-			Kind: EditRemove, Rule: rule, Path: d.part(&c), Text: "take " + rule.String() + " (" + dialKeys[c.kind] + ") away" + s.ofRole(c.rule),
-		})
-	}
-	e := Edit{Kind: EditAdd, Path: []string{"employees", s.ID(d.subject), rightDial.String(), "except", dialKeys[dialNumbers]}, Names: []string{d.to.Number}}
-	e.Text = "add the number to " + strings.Join(e.Path, ".") + ", which bars whatever grants there are"
-	return []Need{{Reason: ReasonAllowed, Ways: []Way{take, one(e)}}}
-}
-
 // grant returns the ways to let the subject call the number, the one that gives the least first.
 func (d *dialIf) grant(now []Edit) (ways []Way) {
 	s := d.set

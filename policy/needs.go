@@ -2,7 +2,6 @@ package policy
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -341,61 +340,4 @@ func (s *Set) together(windows ...uint16) (time.Time, bool) {
 func wait(t time.Time, location *time.Location) Way {
 	t = t.In(location)
 	return one(Edit{Kind: EditAsk, Path: []string{"at"}, Value: t.Format(time.RFC3339), Text: "wait: it holds again from " + t.Format("2006-01-02 15:04 MST")})
-}
-
-// refuse returns what refuses a request that is allowed: to take away all that grants it, or to except whom it is about.
-func (w *whatIf) refuse() []Need {
-	s, req := w.set, w.req
-	n := Need{Reason: ReasonAllowed}
-	all := w.granting(s, req.Action)
-	if !s.opened(req) && !(req.Action.sees() && (req.Party || req.Subject == req.Target)) {
-		var take Way
-		for _, c := range all {
-			rule := s.Rule(c.rule)
-			take.Edits = append(take.Edits, Edit{Kind: EditRemove, Rule: rule, Path: s.path(c.rule), Text: "take " + rule.String() + " away" + s.ofRole(c.rule)})
-		}
-		n.Ways = append(n.Ways, take)
-	} else if req.Action.sees() {
-		return []Need{impossible(ReasonAllowed, "who is on a call sees it, whatever the policy says")}
-	}
-	if e, ok := w.except(); ok {
-		n.Ways = append(n.Ways, one(e))
-	}
-	if len(n.Ways) == 0 {
-		n.Text = "it comes from the client, and not from a rule of the policy"
-	}
-	return []Need{n}
-}
-
-// except is an exception in the subject's own entry, which binds nobody else.
-func (w *whatIf) except() (Edit, bool) {
-	s, req := w.set, w.req
-	key := rightOf(req.Action)
-	name := ""
-	if others := w.others(); len(others) > 0 {
-		name = s.ids[others[0]]
-	} else if req.Action.Matter() == MatterLine {
-		name = "line:" + s.LineID(req.Line)
-	}
-	if name == "" || !key.spec().people {
-		return Edit{}, false
-	}
-	own := s.people[req.Subject.n-1].own
-	for _, c := range s.clauses[own.start:][:own.exclusions+own.grants] {
-		if k := s.rules[c.rule-1].key; k.spec().actions.has(req.Action) && k.spec().people {
-			key = k
-			break
-		}
-	}
-	e := Edit{Kind: EditAdd, Path: []string{"employees", s.ID(req.Subject), key.String(), "except"}, Names: []string{name}}
-	e.Text = "add " + name + " to " + strings.Join(e.Path, ".") + ", which bars whatever grants there are"
-	return e, true
-}
-
-// rightOf returns the right that gives the action and as little beside it as there is.
-func rightOf(a Action) right {
-	if a.sees() {
-		return rightObserve
-	}
-	return right(slices.Index(rightNames, a.String()))
 }

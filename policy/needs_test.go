@@ -141,9 +141,6 @@ func (x *text) carry(t *rapid.T, e policy.Edit, req *policy.Request, at *time.Ti
 			t.Fatalf("there is nothing at %v", e.Path)
 		}
 		drop(n, last)
-		if e.Path[2] == "dial" && len(e.Path) == 4 && child(n, "clients") == nil && child(n, "employees") == nil && child(n, "numbers") == nil {
-			put(n, "to", parsed("none"))
-		}
 	case policy.EditAdd:
 		list := child(n, last)
 		if list == nil {
@@ -304,6 +301,9 @@ func flips(t *rapid.T, x *text, was policy.Explanation, seen map[policy.EditKind
 		t.Fatalf("nothing is said of the other answer:\n%s", was)
 	}
 	before := x.String()
+	if was.Decision.Allowed {
+		refuses(t, x, was, seen, again, req)
+	}
 	y, at := edited(t, x.model, before), day
 	for _, n := range was.Needs {
 		for _, e := range rapid.SampledFrom(n.Ways).Draw(t, "way").Edits {
