@@ -19,8 +19,8 @@ type explainCmd struct {
 	Target  string   `arg:"" optional:"" help:"Id of the employee it is about; for dial the number, with its country code. Lock and the settings but settings.user have none; of a line it is whose conversation it is, and may be left out."`
 	With    []string `help:"Id of another employee within earshot of the call (for intercept: whose phone it rings too), or who was on it; may be repeated." placeholder:"EMPLOYEE"`
 	Line    string   `help:"Id of the line, for the actions that begin with line." placeholder:"LINE"`
-	Client  string   `name:"client-of" help:"For intercept, dial, line.history and line.join: id of the employee who is responsible for the client on the other side." placeholder:"EMPLOYEE"`
-	Access  []string `help:"For dial, line.history and line.join: id of an employee who has access to the client beside him; may be repeated." placeholder:"EMPLOYEE"`
+	Client  string   `name:"client-of" help:"For intercept, dial, line.history, line.join and line.grade: id of the employee who is responsible for the client on the other side." placeholder:"EMPLOYEE"`
+	Access  []string `help:"For dial, line.history, line.join and line.grade: id of an employee who has access to the client beside him; may be repeated." placeholder:"EMPLOYEE"`
 
 	Party           bool `help:"The subject is himself on the call."`
 	Locked          bool `help:"The call is locked against supervision."`
@@ -91,33 +91,32 @@ func moment(text string, zone *time.Location) (time.Time, error) {
 
 // fits refuses what the answer would not depend on: who gives it believes that it counts.
 func (c *explainCmd) fits(action policy.Action) error {
-	matter := action.Matter()
-	live, dial, line, nothing := matter == policy.MatterCall, matter == policy.MatterNumber, matter == policy.MatterLine, matter == policy.MatterNothing
-	call := live || matter == policy.MatterPast || line
-	clients := action == policy.LineHistory || action == policy.LineJoin
+	takes := action.Takes()
 	for _, f := range []struct {
-		name        string
-		given, fits bool
+		name  string
+		given bool
+		fact  policy.Facts
 	}{
-		{"a target", c.Target != "", !nothing},
-		{"--with", len(c.With) > 0, call},
-		{"--line", c.Line != "", line},
-		{"--client-of", c.Client != "", dial || clients || action == policy.Intercept},
-		{"--access", len(c.Access) > 0, dial || clients},
-		{"--party", c.Party, live && action != policy.Intercept},
-		{"--locked", c.Locked, action.Supervises()},
-		{"--unknown-phone", c.UnknownPhone, action.Supervises()},
-		{"--protected-number", c.ProtectedNumber, call},
-		{"--reason", c.Reason, live || matter == policy.MatterPast},
+		{"a target", c.Target != "", policy.FactTarget},
+		{"--with", len(c.With) > 0, policy.FactWith},
+		{"--line", c.Line != "", policy.FactLine},
+		{"--client-of", c.Client != "", policy.FactResponsible},
+		{"--access", len(c.Access) > 0, policy.FactAccess},
+		{"--party", c.Party, policy.FactParty},
+		{"--locked", c.Locked, policy.FactLocked},
+		{"--unknown-phone", c.UnknownPhone, policy.FactUnknownPhone},
+		{"--protected-number", c.ProtectedNumber, policy.FactProtectedNumber},
+		{"--reason", c.Reason, policy.FactReason},
 	} {
-		if f.given && !f.fits {
+		if f.given && !takes.Has(f.fact) {
 			return fmt.Errorf("%s says nothing about %s", f.name, action)
 		}
 	}
+	line := takes.Has(policy.FactLine)
 	switch {
 	case line && c.Line == "":
 		return fmt.Errorf("%s is about a line: give --line", action)
-	case !line && !nothing && c.Target == "":
+	case !line && takes.Has(policy.FactTarget) && c.Target == "":
 		return fmt.Errorf("%s is about somebody: give a target", action)
 	case line && c.Target == "" && len(c.With) > 0:
 		return errors.New("--with is about a conversation: give a target")

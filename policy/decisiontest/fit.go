@@ -1,6 +1,10 @@
 package decisiontest
 
-import "github.com/earshot-pbx/earshot/policy"
+import (
+	"strings"
+
+	"github.com/earshot-pbx/earshot/policy"
+)
 
 var (
 	fileKeys = []string{"version", "policy", "at", "tests"}
@@ -10,45 +14,34 @@ var (
 	}
 )
 
-// fit is to which actions a key belongs.
+// fit is to which actions a key belongs: to those that take the fact.
 type fit struct {
-	matters []policy.Matter
-	also    policy.Action // one more, or none
-	hint    string
+	fact policy.Facts
+	only policy.Action // to this one alone, or zero
+	hint string
 }
 
-func (f fit) has(a policy.Action) bool {
-	for _, m := range f.matters {
-		if a.Matter() == m {
-			return true
-		}
-	}
-	return a == f.also
-}
+func (f fit) has(a policy.Action) bool { return a.Takes().Has(f.fact) && (f.only == 0 || f.only == a) }
 
 // fits has the keys that mean something for certain actions only. A key that a request of that action takes no notice of is a mistake: whoever
 // wrote it believes that it matters.
 var fits = map[string]fit{
-	"to":     {matters: []policy.Matter{policy.MatterCall, policy.MatterNumber, policy.MatterPast, policy.MatterEmployee, policy.MatterLine}, hint: "it is about nobody else"},
-	"line":   {matters: []policy.Matter{policy.MatterLine}, hint: "it is for the actions that begin with line"},
-	"with":   {matters: []policy.Matter{policy.MatterCall, policy.MatterPast, policy.MatterLine}, hint: "it is for live calls, what is kept of calls, and conversations of a line"},
-	"client": {matters: []policy.Matter{policy.MatterNumber}, hint: "it is for dial"},
-	"access": {
-		matters: []policy.Matter{policy.MatterNumber, policy.MatterLine}, also: policy.Intercept,
-		hint: "it is for dial, intercept and the actions that begin with line",
-	},
-	"client_of": {
-		matters: []policy.Matter{policy.MatterNumber, policy.MatterLine}, also: policy.Intercept,
-		hint: "it is for dial, intercept and the actions that begin with line",
-	},
-	"party":         {matters: []policy.Matter{policy.MatterCall}, hint: "it is for live calls"},
-	"locked":        {matters: []policy.Matter{policy.MatterCall}, hint: "it is for live calls"},
-	"unknown_phone": {matters: []policy.Matter{policy.MatterCall}, hint: "it is for live calls"},
-	"protected_number": {
-		matters: []policy.Matter{policy.MatterCall, policy.MatterPast, policy.MatterLine},
-		hint:    "it is for live calls, what is kept of calls, and conversations of a line",
-	},
-	"reason": {matters: []policy.Matter{policy.MatterCall, policy.MatterPast}, hint: "it is for live calls and what is kept of calls"},
+	"to":               {fact: policy.FactTarget, hint: "it is about nobody else"},
+	"line":             {fact: policy.FactLine, hint: "it is for the actions that begin with line"},
+	"with":             {fact: policy.FactWith, hint: "it is for live calls, what is kept of calls, and conversations of a line"},
+	"client":           {fact: policy.FactResponsible, only: policy.Dial, hint: "it is for dial"},
+	"client_of":        {fact: policy.FactResponsible, hint: forActions(policy.FactResponsible)},
+	"access":           {fact: policy.FactAccess, hint: forActions(policy.FactAccess)},
+	"party":            {fact: policy.FactParty, hint: forActions(policy.FactParty)},
+	"locked":           {fact: policy.FactLocked, hint: forActions(policy.FactLocked)},
+	"unknown_phone":    {fact: policy.FactUnknownPhone, hint: forActions(policy.FactUnknownPhone)},
+	"protected_number": {fact: policy.FactProtectedNumber, hint: forActions(policy.FactProtectedNumber)},
+	"reason":           {fact: policy.FactReason, hint: forActions(policy.FactReason)},
+}
+
+func forActions(fact policy.Facts) string {
+	all := names(func(a policy.Action) bool { return a.Takes().Has(fact) })
+	return "it is for " + strings.Join(all[:len(all)-1], ", ") + " and " + all[len(all)-1]
 }
 
 // needs returns the keys without which a request of the action is about nothing.

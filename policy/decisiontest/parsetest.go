@@ -141,7 +141,8 @@ func (r *reader) contradicts(t *test, keys map[string]word) {
 		r.errorf(keys["client"].at, "leave client out", "tests.client: client_of says so already")
 	}
 	for _, key := range wholeLine {
-		if k := keys[key]; len(t.lines) > 0 && keys["to"].text == "" && k.text != "" {
+		alien := func(a policy.Action) bool { return !fits[key].has(a) } // which has been told
+		if k := keys[key]; len(t.lines) > 0 && keys["to"].text == "" && k.text != "" && !slices.ContainsFunc(t.actions(), alien) {
 			r.errorf(k.at, "add to: with an employee of the conversation", "tests.%s: it is about a conversation of the line, and not about the whole line", key)
 		}
 	}
