@@ -28,6 +28,7 @@ func (c *diffCmd) Run(s streams) error {
 	if c.At.IsZero() {
 		c.At = time.Now()
 	}
+	c.At = c.At.In(after.Location()) // as the days and hours of the policy are meant
 	d := policy.Compare(before, after, c.At)
 	out := bufio.NewWriter(s.out)
 	if c.Format == "json" {

@@ -143,7 +143,7 @@ func whatOf(c *policy.Change) string {
 		out += fmt.Sprintf(" (%s, was %s)", to, from)
 	}
 	if !c.Since.IsZero() {
-		out += ", from " + clock(c.Since) + " on"
+		out += ", first at " + clock(c.Since)
 	}
 	return strings.TrimPrefix(out, ", ")
 }
@@ -202,7 +202,7 @@ func (t *diffText) byRule() {
 				what += ", on account of others on the call"
 			}
 			if c.Since != nil {
-				what += ", from " + clock(*c.Since) + " on"
+				what += ", first at " + clock(*c.Since)
 			}
 			action := sign + " " + c.Action
 			if i := slices.IndexFunc(lines, func(l line) bool { return l.what == what && l.actions[:1] == sign }); i >= 0 {

@@ -40,6 +40,7 @@ func (c *matrixCmd) Run(s streams) error {
 	if c.At.IsZero() {
 		c.At = time.Now()
 	}
+	c.At = c.At.In(set.Location())
 	set = set.At(c.At)
 	f, err := c.filter(set)
 	if err != nil {
