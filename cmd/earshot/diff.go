@@ -9,10 +9,10 @@ import (
 )
 
 type diffCmd struct {
-	Old    string    `arg:"" type:"path" help:"The policy's file or folder as it was."`
-	New    string    `arg:"" type:"path" help:"The policy's file or folder as it is to be."`
-	Format string    `enum:"text,json" default:"text" help:"text, for people; or json." placeholder:"text|json"`
-	At     time.Time `help:"The moment, such as 2027-01-31T18:00:00+03:00; now if left out. What differs at another moment of the week after it is told with the moment." placeholder:"TIME"`
+	Old    string `arg:"" type:"path" help:"The policy's file or folder as it was."`
+	New    string `arg:"" type:"path" help:"The policy's file or folder as it is to be."`
+	Format string `enum:"text,json" default:"text" help:"text, for people; or json." placeholder:"text|json"`
+	asOf
 }
 
 // Run prints what differs.
@@ -25,11 +25,11 @@ func (c *diffCmd) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	if c.At.IsZero() {
-		c.At = time.Now()
+	at, err := c.moment(after.Location()) // as the days and hours of the policy are meant
+	if err != nil {
+		return err
 	}
-	c.At = c.At.In(after.Location()) // as the days and hours of the policy are meant
-	d := policy.Compare(before, after, c.At)
+	d := policy.Compare(before, after, at)
 	out := bufio.NewWriter(s.out)
 	if c.Format == "json" {
 		e := json.NewEncoder(out)
@@ -37,7 +37,7 @@ func (c *diffCmd) Run(s streams) error {
 		e.SetEscapeHTML(false)
 		err = e.Encode(reportOf(d))
 	} else {
-		err = (&diffText{table: table{out: out, at: c.At}, diff: d}).print()
+		err = (&diffText{table: table{out: out, at: at}, diff: d}).print()
 	}
 	if err != nil {
 		return err

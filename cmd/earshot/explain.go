@@ -28,7 +28,7 @@ type explainCmd struct {
 	ProtectedNumber bool `help:"A number on the call is protected."`
 	Reason          bool `help:"The subject gives a reason."`
 
-	At     string `help:"As of then, and not of now: 2027-01-31T10:00:00+03:00, or \"2027-01-31 10:00\" in the time zone of the policy." placeholder:"TIME"`
+	asOf
 	Format string `enum:"text,json" default:"text" help:"text or json."`
 }
 
@@ -45,13 +45,11 @@ func (c *explainCmd) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	if c.At != "" {
-		at, err := moment(c.At, set.Location())
-		if err != nil {
-			return err
-		}
-		set = set.At(at)
+	at, err := c.moment(set.Location())
+	if err != nil {
+		return err
 	}
+	set = set.At(at)
 	action, ok := policy.ParseAction(c.Action)
 	if !ok {
 		return fmt.Errorf("unknown action %q; the actions are %s", c.Action, actions())
@@ -75,18 +73,6 @@ func (c *explainCmd) Run(s streams) error {
 		return refusal{}
 	}
 	return nil
-}
-
-// moment reads a time with its zone, or one in the zone of the policy.
-func moment(text string, zone *time.Location) (time.Time, error) {
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return at, nil
-	}
-	at, err := time.ParseInLocation("2006-01-02 15:04", text, zone)
-	if err != nil {
-		return at, fmt.Errorf("--at %q is no time, as in 2027-01-31T10:00:00+03:00 or \"2027-01-31 10:00\"", text)
-	}
-	return at, nil
 }
 
 // fits refuses what the answer would not depend on: who gives it believes that it counts.

@@ -29,7 +29,7 @@ type cli struct {
 	Explain explainCmd `cmd:"" help:"Say whether SUBJECT may do ACTION to TARGET, why, and what would have to change for the other answer. The first word is allow or deny; exit 0, 1, or 2 for an error."`
 	Test    testCmd    `cmd:"" help:"Run decision tests. Prints every decision that did not come as expected, with its explanation; exit 0, 1 if there is one, or 2 for an error."`
 	Matrix  matrixCmd  `cmd:"" help:"Print who may do what to whom: for each pair alone, whoever else is on a call."`
-	Diff    diffCmd    `cmd:"" help:"Print which rights a policy gives and takes compared with another, person by person and by rule. Exit 0 if nothing differs, 1 if something does."`
+	Diff    diffCmd    `cmd:"" help:"Print which rights a policy gives and takes compared with another, person by person and by rule; what differs at another moment of the week after, with the moment. Exit 0 if nothing differs, 1 if something does."`
 	Schema  schemaCmd  `cmd:"" help:"Print a JSON Schema of policy files, or of files of tests, by which editors complete and check."`
 	Token   tokenCmd   `cmd:"" help:"Make a token for an employee, or for a panel, and print it, once. The tokens file gets its hash."`
 	Audit   auditCmd   `cmd:"" help:"Verify an audit log."`

@@ -8,20 +8,19 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
 type matrixCmd struct {
-	Policy  []string  `type:"path" sep:"none" xor:"file" required:"" help:"The policy's file or folder; may be repeated." placeholder:"PATH"`
-	Config  string    `type:"path" xor:"file" required:"" help:"The configuration file, which names the policy." placeholder:"FILE"`
-	Subject []string  `sep:"none" help:"Only what these may do: an id, department:ID, subtree:ID, group:ID, heads; may be repeated." placeholder:"WHO"`
-	Action  []string  `sep:"none" help:"Only this action, such as spy; may be repeated." placeholder:"ACTION"`
-	Target  []string  `sep:"none" help:"Only what may be done to these: as --subject, or line:ID; may be repeated." placeholder:"WHOM"`
-	Format  string    `enum:"table,csv,json" default:"table" help:"table, for people; csv, a line for each subject, action and target; or json." placeholder:"table|csv|json"`
-	At      time.Time `help:"The moment, such as 2027-01-31T18:00:00+03:00; now if left out." placeholder:"TIME"`
+	Policy  []string `type:"path" sep:"none" xor:"file" required:"" help:"The policy's file or folder; may be repeated." placeholder:"PATH"`
+	Config  string   `type:"path" xor:"file" required:"" help:"The configuration file, which names the policy." placeholder:"FILE"`
+	Subject []string `sep:"none" help:"Only what these may do: an id, department:ID, subtree:ID, group:ID, heads; may be repeated." placeholder:"WHO"`
+	Action  []string `sep:"none" help:"Only this action, such as spy; may be repeated." placeholder:"ACTION"`
+	Target  []string `sep:"none" help:"Only what may be done to these: as --subject, or line:ID; may be repeated." placeholder:"WHOM"`
+	Format  string   `enum:"table,csv,json" default:"table" help:"table, for people; csv, a line for each subject, action and target; or json." placeholder:"table|csv|json"`
+	asOf
 }
 
 // Run prints who may do what to whom.
@@ -37,11 +36,11 @@ func (c *matrixCmd) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	if c.At.IsZero() {
-		c.At = time.Now()
+	at, err := c.moment(set.Location())
+	if err != nil {
+		return err
 	}
-	c.At = c.At.In(set.Location())
-	set = set.At(c.At)
+	set = set.At(at)
 	f, err := c.filter(set)
 	if err != nil {
 		return err
@@ -53,7 +52,7 @@ func (c *matrixCmd) Run(s streams) error {
 	case "json":
 		err = matrixJSON(out, set, f)
 	default:
-		t := table{out: out, set: set, filter: f, at: c.At}
+		t := table{out: out, set: set, filter: f, at: at}
 		err = t.print()
 	}
 	if err != nil {
