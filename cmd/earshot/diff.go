@@ -3,25 +3,33 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
 type diffCmd struct {
-	Old    string `arg:"" type:"path" help:"The policy's file or folder as it was."`
-	New    string `arg:"" type:"path" help:"The policy's file or folder as it is to be."`
-	Format string `enum:"text,json" default:"text" help:"text, for people; or json." placeholder:"text|json"`
+	Paths  []string `arg:"" optional:"" name:"path" type:"path" help:"The policy's file or folder as it was, and then as it is to be; whichever of them no flag names."`
+	Old    []string `type:"path" sep:"none" xor:"old" help:"A file or folder of the policy as it was; may be repeated." placeholder:"PATH"`
+	New    []string `type:"path" sep:"none" help:"A file or folder of the policy as it is to be; may be repeated." placeholder:"PATH"`
+	Config string   `type:"path" xor:"old" help:"The configuration file, which names the policy as it was." placeholder:"FILE"`
+	Format string   `enum:"text,json" default:"text" help:"text, for people; or json." placeholder:"text|json"`
 	asOf
 }
 
 // Run prints what differs.
 func (c *diffCmd) Run(s streams) error {
-	before, err := load([]string{c.Old})
+	if err := c.sides(); err != nil {
+		return err
+	}
+	before, err := load(c.Old)
 	if err != nil {
 		return err
 	}
-	after, err := load([]string{c.New})
+	after, err := load(c.New)
 	if err != nil {
 		return err
 	}
@@ -47,6 +55,31 @@ func (c *diffCmd) Run(s streams) error {
 	}
 	if !d.Empty() {
 		return refusal{}
+	}
+	return nil
+}
+
+// sides fills in the paths of both policies.
+func (c *diffCmd) sides() error {
+	if c.Config != "" {
+		cfg, err := agent.LoadConfig(c.Config)
+		if err != nil {
+			return err
+		}
+		c.Old = cfg.Policy
+	}
+	rest := c.Paths
+	for _, side := range []*[]string{&c.Old, &c.New} {
+		if len(*side) > 0 {
+			continue
+		}
+		if len(rest) == 0 {
+			return errors.New("two policies are compared: name the old and the new one, or say --old, --new or --config")
+		}
+		*side, rest = rest[:1], rest[1:]
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("%s is a third policy: of one that is in several places say --old or --new for each", rest[0])
 	}
 	return nil
 }
