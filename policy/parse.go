@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ var (
 	employeeKeys   = append([]string{"name", "phones", "numbers", "department"}, rightNames...)
 	roleKeys       = rightNames
 	assignKeys     = []string{"role", "to", "during", "from", "until"}
+	partKeys       = []string{"to", "only", "except", "allow", "reason", "during", "from", "until"} // of the map of a right
 	protectedKeys  = []string{"employees", "numbers"}
 
 	// laterKeys are rights of the language that nothing obeys yet. They are refused by name, because a right that is
@@ -160,7 +162,7 @@ func (r *reader) employee(id word, n *yaml.Node) {
 			if right, ok := r.right(key, value, p); ok {
 				e.rights = append(e.rights, right)
 			} else {
-				r.unknown(key, place{section: "employees", name: id.text}, employeeKeys)
+				r.noRight(key, place{section: "employees", name: id.text}, employeeKeys)
 			}
 		}
 	})
@@ -179,11 +181,25 @@ func (r *reader) role(id word, n *yaml.Node) {
 		} else if right, ok := r.right(key, value, p); ok {
 			role.rights = append(role.rights, right)
 		} else {
-			r.unknown(key, place{section: "roles", name: id.text}, roleKeys)
+			r.noRight(key, place{section: "roles", name: id.text}, roleKeys)
 		}
 	})
 	role.dial = withAll(role.dial, role.rights)
 	r.file.roles = append(r.file.roles, role)
+}
+
+// noRight says of a key that is none of an employee's or a role's what it may have been meant as.
+func (r *reader) noRight(key word, p place, keys []string) {
+	family := func(name string) bool { return strings.HasPrefix(name, key.text+".") }
+	switch {
+	case slices.Contains(partKeys, key.text):
+		r.errorf(key.at, "write it inside the right that it is about, as in listen: {"+key.text+": ...}", "%s: unknown key %q", p, key.text)
+	case slices.ContainsFunc(rightNames, family):
+		all := slices.DeleteFunc(slices.Clone(rightNames), func(name string) bool { return !family(name) })
+		r.errorf(key.at, "name what it is: "+strings.Join(all, ", "), "%s: unknown key %q", p, key.text)
+	default:
+		r.unknown(key, p, keys)
+	}
 }
 
 func (r *reader) assignment(n *yaml.Node) {
@@ -220,6 +236,10 @@ func (r *reader) assignment(n *yaml.Node) {
 }
 
 func (r *reader) protect(n *yaml.Node, p place) {
+	if n.Kind == yaml.SequenceNode && r.plain(n, p) {
+		r.errorf(at(n), "write protected: {employees: [...]}, or numbers", "%s must be a mapping, not a list", p)
+		return
+	}
 	r.mapping(n, p, func(key word, value *yaml.Node) {
 		p.key = key.text
 		switch key.text {

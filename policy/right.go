@@ -216,6 +216,8 @@ func (r *reader) scope(e *rightEntry, n *yaml.Node, p place, emptyHint string) {
 		r.errorf(w.at, "did you mean true?", "%s: unknown scope %q", p, w.text)
 	case slices.Contains([]string{"no", "off", "n"}, strings.ToLower(w.text)):
 		r.errorf(w.at, "did you mean false?", "%s: unknown scope %q", p, w.text)
+	case w.text == "all" || w.text == "everyone" || w.text == "everybody":
+		r.errorf(w.at, "did you mean any?", "%s: unknown scope %q", p, w.text)
 	default:
 		if e.key == rightObserve && p.sub == "" {
 			words = append(words[:len(words):len(words)], showKind)

@@ -50,9 +50,9 @@ func (c *explainCmd) Run(s streams) error {
 		return err
 	}
 	set = set.At(at)
-	action, ok := policy.ParseAction(c.Action)
-	if !ok {
-		return fmt.Errorf("unknown action %q; the actions are %s", c.Action, actions())
+	action, err := actionNamed(c.Action)
+	if err != nil {
+		return err
 	}
 	if err := c.fits(action); err != nil {
 		return err
@@ -168,10 +168,29 @@ func load(paths []string) (*policy.Set, error) {
 
 func employee(set *policy.Set, id string) (policy.Ref, error) {
 	ref, ok := set.Employee(id)
-	if !ok {
-		return ref, fmt.Errorf("the policy has no employee %q", id)
+	if ok {
+		return ref, nil
 	}
-	return ref, nil
+	if _, err := set.Named(id); err != nil { // names the nearest
+		return ref, err
+	}
+	return ref, fmt.Errorf("%q is no employee, and one is asked about", id)
+}
+
+// families are rights that give several actions.
+var families = map[string]string{
+	"listen": "say which: spy, whisper, barge", "recordings": "say which: play, download, delete", "all": "name one",
+}
+
+func actionNamed(name string) (policy.Action, error) {
+	a, ok := policy.ParseAction(name)
+	switch hint := families[name]; {
+	case ok:
+		return a, nil
+	case hint != "":
+		return a, fmt.Errorf("%s gives several actions: %s", name, hint)
+	}
+	return a, fmt.Errorf("unknown action %q; the actions are %s", name, actions())
 }
 
 func actions() string {

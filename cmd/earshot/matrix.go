@@ -80,9 +80,9 @@ func (c *matrixCmd) filter(set *policy.Set) (policy.Filter, error) {
 		}
 	}
 	for _, name := range c.Action {
-		a, ok := policy.ParseAction(name)
-		if !ok {
-			return f, fmt.Errorf("unknown action %q; the actions are %s", name, actions())
+		a, err := actionNamed(name)
+		if err != nil {
+			return f, err
 		}
 		f.Actions = append(f.Actions, a)
 	}
@@ -96,6 +96,9 @@ func (c *matrixCmd) filter(set *policy.Set) (policy.Filter, error) {
 			continue
 		}
 		if f.Targets, err = named(append([]policy.Ref{}, f.Targets...), selector); err != nil {
+			if _, ok := set.Line(selector); ok {
+				return f, fmt.Errorf("the policy has no employee %q: did you mean line:%s?", selector, selector)
+			}
 			return f, err
 		}
 	}
