@@ -22,7 +22,7 @@ const module = "github.com/earshot-pbx/earshot"
 // rooms says which package may import which of ours: the layout of the house as a table. What is not here is forbidden, and so is a package
 // that is not here. The zero row means: nothing of ours.
 var rooms = map[string][]string{
-	"cmd/earshot": {"agent", "agent/audit", "agent/auth", "policy", "policy/decisiontest", "policy/policyfile"},
+	"cmd/earshot": {"agent", "agent/audit", "agent/auth", "agent/doctor", "policy", "policy/decisiontest", "policy/policyfile"},
 	"cmd/demo":    {"agent/pbxtest", "agent/pbxtest/site", "agent/pbxtest/phone"},
 	"cmd/company": {"policy/company"},
 
@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	"agent/clients": {"agent/strict", "cache"},
 	"agent/journal": {"agent/call"},
 	"agent/pbx":     {"agent/call", "ami", "ari"},
+	"agent/doctor":  {"ami"}, // on its own: it looks at a PBX, and at nothing of a running Earshot
 	"agent/feed":    {"agent/call"},
 	"agent/mask":    {"agent/call"},
 	"agent/gate":    {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/mask", "agent/pbx", "policy"},
