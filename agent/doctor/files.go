@@ -68,6 +68,11 @@ func (f *Files) path(name string) string {
 	return name
 }
 
+// foreign reports whether a name lies outside of the folder: this may be another machine than the PBX's.
+func (f *Files) foreign(name string) bool {
+	return filepath.IsAbs(name) && !strings.HasPrefix(filepath.Clean(name), f.etc+"/")
+}
+
 // find lists the files that a name or a glob pattern means.
 func (f *Files) find(name string) []string {
 	if !strings.ContainsAny(name, "*?[{") {

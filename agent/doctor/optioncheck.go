@@ -20,7 +20,7 @@ func files(e *exam) error {
 			e.find("broken", where{nameless(cfg.Stopped, cfg), "", name}, "account", name, "why", cfg.Broken)
 		}
 		for _, at := range cfg.Unread {
-			e.find("unread", where{at, "", name + ",#include"}, "what", "a program or an unreadable file brings something into "+name)
+			e.find("unread", where{at, "", name + ",#include"}, "what", "what a program prints, or a file that cannot be read, belongs to "+name)
 		}
 	}
 	external, err := e.config("extconfig.conf")

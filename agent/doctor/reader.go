@@ -13,7 +13,9 @@ const (
 	maxDepth    = 11       // the file itself, and ten that are included in one another
 	maxLine     = 8190     // bytes without its line feed; a longer one is skipped
 	maxFile     = 16 << 20 // bytes
-	maxSettings = 1 << 20  // of one Config, inherited ones too
+	maxBytes    = 64 << 20 // of one Config, with what is included, as often as it is
+	maxFiles    = 10_000   // included in one Config
+	maxSettings = 1 << 20  // of one Config with its sections, inherited ones too
 )
 
 // errTooMuch means that a configuration is larger than any that a PBX runs with.
@@ -25,11 +27,13 @@ type source interface {
 	find(name string) []string
 	// read is the file's text; fs.ErrNotExist when there is none.
 	read(name string) ([]byte, error)
+	// foreign reports whether a name lies outside of what the source has, so that not finding it here says nothing.
+	foreign(name string) bool
 }
 
 // read reads a configuration file as Asterisk does. The error is one of reading; what is wrong with the text is in the Config.
 func read(from source, name string) (*Config, error) {
-	r := &reader{from: from, cfg: &Config{Name: name}, templates: map[*category]bool{}}
+	r := &reader{from: from, cfg: &Config{Name: name}, named: map[string][]*category{}, templates: map[*category]bool{}}
 	if _, err := from.read(name); errors.Is(err, fs.ErrNotExist) {
 		r.cfg.Absent = true
 		return r.cfg, nil
@@ -56,9 +60,10 @@ type reader struct {
 	from      source
 	cfg       *Config
 	all       []*category
+	named     map[string][]*category // all, by names in small letters
 	templates map[*category]bool
-	depth     int
-	settings  int
+
+	depth, settings, bytes, files int
 }
 
 // file reads one file with those that it includes. broken says what made Asterisk stop in it.
@@ -70,7 +75,9 @@ func (r *reader) file(name string) (broken string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if len(data) > maxFile {
+	r.files++
+	r.bytes += len(data)
+	if len(data) > maxFile || r.bytes > maxBytes || r.files > maxFiles {
 		return "", errTooMuch
 	}
 	r.depth++
@@ -131,6 +138,7 @@ func (r *reader) header(s string, at Place) (current *category, broken string) {
 	}
 	made := &category{Section{Name: name, Place: at}}
 	current = made
+	r.settings++
 	if options, ok := strings.CutPrefix(rest, "("); ok {
 		if options, _, ok = strings.Cut(options, ")"); !ok {
 			return nil, "no closing )"
@@ -150,7 +158,8 @@ func (r *reader) header(s string, at Place) (current *category, broken string) {
 				if base == nil {
 					return nil, "its template does not exist"
 				}
-				if r.settings += len(base.Settings); r.settings > maxSettings {
+				r.settings += len(base.Settings)
+				if r.settings > maxSettings {
 					return nil, errTooMuch.Error()
 				}
 				current.Settings = append(current.Settings, base.Settings...)
@@ -159,6 +168,7 @@ func (r *reader) header(s string, at Place) (current *category, broken string) {
 	}
 	if made != nil {
 		r.all = append(r.all, made)
+		r.named[strings.ToLower(name)] = append(r.named[strings.ToLower(name)], made)
 	}
 	return current, ""
 }
@@ -166,38 +176,54 @@ func (r *reader) header(s string, at Place) (current *category, broken string) {
 // find is the first section of a name that a filter lets pass: "key=value" with regular expressions, joined by "&"; TEMPLATES=include lets
 // templates pass too, TEMPLATES=restrict nothing else (main/config.c, does_category_match).
 func (r *reader) find(name, filter string) *category {
-	for _, c := range r.all {
-		if (name == "" || strings.EqualFold(c.Name, name)) && r.passes(c, filter) {
+	passes, ok := r.filter(filter)
+	if !ok {
+		return nil
+	}
+	among := r.named[strings.ToLower(name)]
+	if name == "" {
+		among = r.all
+	}
+	for _, c := range among {
+		if passes(c) {
 			return c
 		}
 	}
 	return nil
 }
 
-func (r *reader) passes(c *category, filter string) bool {
-	plain := true
-	for _, part := range strings.Split(filter, "&") {
+// filter makes the test that a filter is, and reports whether it is one.
+func (r *reader) filter(s string) (passes func(*category) bool, ok bool) {
+	type pattern struct{ key, value *regexp.Regexp }
+	var patterns []pattern
+	templates, restrict := false, false
+	for _, part := range strings.Split(s, "&") {
 		key, value, ok := strings.Cut(part, "=")
 		if !ok {
 			continue
 		}
 		if strings.EqualFold(key, "TEMPLATES") {
-			plain = false
-			if strings.EqualFold(value, "restrict") && !r.templates[c] {
-				return false
-			}
+			templates, restrict = true, strings.EqualFold(value, "restrict")
 			continue
 		}
 		keys, err1 := regexp.CompilePOSIX(key)
 		values, err2 := regexp.CompilePOSIX(value)
 		if err1 != nil || err2 != nil {
-			return false
+			return nil, false
 		}
-		if !c.has(keys, values) {
-			return false
-		}
+		patterns = append(patterns, pattern{keys, values})
 	}
-	return !plain || !r.templates[c]
+	return func(c *category) bool {
+		if r.templates[c] && !templates || restrict && !r.templates[c] {
+			return false
+		}
+		for _, p := range patterns {
+			if !c.has(p.key, p.value) {
+				return false
+			}
+		}
+		return true
+	}, true
 }
 
 func (s *Section) has(keys, values *regexp.Regexp) bool {
@@ -239,7 +265,11 @@ func (r *reader) directive(s string, at Place) (broken string, err error) {
 			some = true
 		}
 	}
-	if !some && include {
+	switch {
+	case some || try:
+	case r.from.foreign(rest):
+		r.cfg.Unread = append(r.cfg.Unread, at)
+	default:
 		r.cfg.Stopped = at
 		return "it includes a file that does not exist", nil
 	}

@@ -311,3 +311,87 @@ func TestACleanPBXHasNothingOpen(t *testing.T) {
 		t.Errorf("%d steps, %d hints: %v", len(plan.Steps), len(plan.Hints), err)
 	}
 }
+
+func TestTheDemoPBXIsOpenWhereItIsSaidToBe(t *testing.T) {
+	plan := pbxtest.Demo()
+	plan.Extra = map[string]string{"manager.conf": doctorAccount}
+	p, err := pbxtest.Start(t.Context(), pbxtest.Options{Plan: plan})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	live, err := Dial(t.Context(), p.AMI(), "doctor", secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	files, err := OpenFiles(filepath.Join(p.Dir(), "etc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var high []string
+	for _, f := range examine(t, earshots, live, files).Findings {
+		if f.Severity == High {
+			high = append(high, f.Code+" "+f.Section)
+		}
+	}
+	same(t, "the demo", high, []string{
+		"ami-powers admin", "ari-user admin", "module modules", // the tests' own account, and what it could do with ARI
+		"dialplan-pickup phones", "pickup-code general", // pickup by keys, which the demo shows
+	})
+}
+
+func TestThePBXOfTheContainersIsOpenWhereItIsSaidToBe(t *testing.T) {
+	files, err := OpenFiles("../../testdata/pbx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := examine(t, earshots, files)
+	var high, unread []string
+	for _, f := range r.Findings {
+		switch {
+		case f.Severity == High:
+			high = append(high, f.Code+" "+f.Section)
+		case f.Code == "unread":
+			unread = append(unread, f.File)
+		}
+	}
+	same(t, "high", high, []string{"dialplan-pickup phones", "pickup-code general"})
+	same(t, "unread", unread, []string{"pjsip.conf"}) // it includes a file that the container writes
+}
+
+func TestAnAccountWithTooLittleIsAnErrorAndNoCleanBill(t *testing.T) {
+	p, err := pbxtest.Start(t.Context(), pbxtest.Options{Plan: pbxtest.Plan{Extra: map[string]string{
+		"manager.conf": doctorAccount + "[poor]\nsecret=" + secret + "\nread=config\nwrite=config\n",
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for user, want := range map[string]bool{"doctor": true, "poor": false, "earshot": false} {
+		secret := secret
+		if user == "earshot" {
+			secret = p.Site().Earshot.Password
+		}
+		live, err := Dial(t.Context(), p.AMI(), user, secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Examine(t.Context(), earshots, live); (err == nil) != want {
+			t.Errorf("%s: %v", user, err)
+		}
+		live.Close()
+	}
+	if live, err := Dial(t.Context(), p.AMI(), "doctor", "wrong"); err == nil {
+		live.Close()
+		t.Error("a wrong secret logs in")
+	}
+}
