@@ -32,6 +32,7 @@ type cli struct {
 	Diff    diffCmd    `cmd:"" help:"Print which rights a policy gives and takes compared with another, person by person and by rule; what differs at another moment of the week after, with the moment. Exit 0 if nothing differs, 1 if something does."`
 	Schema  schemaCmd  `cmd:"" help:"Print a JSON Schema of policy files, or of files of tests, by which editors complete and check."`
 	Token   tokenCmd   `cmd:"" help:"Make a token for an employee, or for a panel, and print it, once. The tokens file gets its hash."`
+	Doctor  doctorCmd  `cmd:"" help:"Look at a PBX, running or its files, for ways round Earshot that are open, and print each with the line to change. Exit 1 if there is one, 0 if not, 2 for an error."`
 	Audit   auditCmd   `cmd:"" help:"Verify an audit log."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent"
+	"github.com/earshot-pbx/earshot/agent/doctor"
+)
+
+type doctorCmd struct {
+	AMI        string `name:"ami" and:"live" help:"The AMI of the running PBX." placeholder:"HOST:PORT"`
+	User       string `and:"live" help:"The doctor's own account there, with read and write = config,command,reporting. The answers hold the PBX's passwords in the clear: run it on the PBX, or through a tunnel." placeholder:"NAME"`
+	SecretFile string `and:"live" type:"path" help:"A file with the secret of that account, alone." placeholder:"FILE"`
+	Etc        string `type:"path" help:"The folder of Asterisk's configuration, such as /etc/asterisk, or a copy of it. With --ami too, findings have the lines of its files." placeholder:"DIR"`
+	Config     string `type:"path" help:"Earshot's configuration file, which says which accounts are Earshot's. Left out, none is." placeholder:"FILE"`
+	Format     string `enum:"text,json" default:"text" help:"How to print: text or json."`
+}
+
+// examination is how long a PBX may take for all of it.
+const examination = time.Minute
+
+// Run prints what is open.
+func (c *doctorCmd) Run(ctx context.Context, s streams) error {
+	if c.AMI == "" && c.Etc == "" {
+		return errors.New("which PBX? give --ami HOST:PORT --user NAME --secret-file FILE for a running one, --etc DIR for its files, or both")
+	}
+	own := doctor.Own{Doctor: c.User}
+	if c.Config != "" {
+		cfg, err := agent.LoadConfig(c.Config)
+		if err != nil {
+			return err
+		}
+		own.AMI, own.ARI, own.Application = cfg.PBX.AMI.Username, cfg.PBX.ARI.Username, cfg.PBX.ARI.Application
+	}
+	ctx, cancel := context.WithTimeout(ctx, examination)
+	defer cancel()
+	report, err := c.examine(ctx, own)
+	if err != nil {
+		return err
+	}
+	if c.Format == "json" {
+		e := json.NewEncoder(s.out)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		err = e.Encode(report)
+	} else {
+		err = report.WriteText(s.out)
+	}
+	if err == nil && report.Open() {
+		err = refusal{}
+	}
+	return err
+}
+
+// examine looks at the PBX from the sides that were given.
+func (c *doctorCmd) examine(ctx context.Context, own doctor.Own) (*doctor.Report, error) {
+	var sides []doctor.PBX
+	if c.AMI != "" {
+		secret, err := agent.ReadSecret(c.SecretFile)
+		if err != nil {
+			return nil, err
+		}
+		live, err := doctor.Dial(ctx, c.AMI, c.User, string(secret))
+		if err != nil {
+			return nil, fmt.Errorf("log in to AMI: %w", err)
+		}
+		defer live.Close()
+		sides = append(sides, live)
+	}
+	if c.Etc != "" {
+		files, err := doctor.OpenFiles(c.Etc)
+		if err != nil {
+			return nil, err
+		}
+		sides = append(sides, files)
+	}
+	return doctor.Examine(ctx, own, sides...)
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/earshot-pbx/earshot/agent/pbxtest"
+)
+
+// The doctor sees a running Asterisk and its files, and tells nobody a secret.
+func TestTheDoctorLooksAtARunningPBX(t *testing.T) {
+	p, err := pbxtest.Start(t.Context(), pbxtest.Options{Plan: pbxtest.Plan{Extra: map[string]string{
+		"manager.conf":    "[doctor]\nsecret=doctor-secret\nread=config,command,reporting\nwrite=config,command,reporting\n",
+		"extensions.conf": "[phones](+)\nexten => 9,1,ChanSpy(all)\n",
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("doctor-secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, stderr bytes.Buffer
+	code := run([]string{"doctor", "--ami", p.AMI(), "--user", "doctor", "--secret-file", file, "--etc", filepath.Join(p.Dir(), "etc")}, streams{&out, &stderr})
+	if code != exitNo || stderr.Len() > 0 {
+		t.Errorf("exit code %d, %s", code, stderr.String())
+	}
+	for _, want := range []string{"[phones] 9,1,ChanSpy  dialplan-spy\n", "[admin] write  ami-powers\n", "(live and files)\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("not told: %q", want)
+		}
+	}
+	for _, secret := range []string{"doctor-secret", p.Site().Admin.Password, p.Site().Earshot.Password} {
+		if strings.Contains(out.String(), secret) {
+			t.Error("a secret is told")
+		}
+	}
+	if err := os.WriteFile(file, []byte("wrong\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	code = run([]string{"doctor", "--ami", p.AMI(), "--user", "doctor", "--secret-file", file}, streams{&out, &stderr})
+	if code != exitError || out.Len() > 0 || !strings.HasPrefix(stderr.String(), "earshot: log in to AMI: ") {
+		t.Errorf("a wrong secret: exit code %d, %s%s", code, out.String(), stderr.String())
+	}
+}
