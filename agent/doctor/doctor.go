@@ -106,9 +106,10 @@ func Examine(ctx context.Context, own Own, sides ...PBX) (*Report, error) {
 func (r *Report) add(f Finding, source string) {
 	for i := range r.Findings {
 		if old := &r.Findings[i]; old.Code == f.Code && old.Section == f.Section && old.Subject == f.Subject {
-			if !slices.Contains(old.Seen, source) {
-				old.Seen = append(old.Seen, source)
+			if slices.Contains(old.Seen, source) {
+				return // twice at one place, or at several of which the first is told
 			}
+			old.Seen = append(old.Seen, source)
 			if f.Line > 0 {
 				old.File, old.Line = f.File, f.Line
 			}

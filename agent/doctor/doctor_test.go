@@ -178,3 +178,18 @@ func TestLinesOfTheLiveDialplanAreDroppedRatherThanWrong(t *testing.T) {
 		t.Errorf("got %+v", plan)
 	}
 }
+
+func TestAModuleThatDoesNotRunIsNotLoaded(t *testing.T) {
+	got := running([]string{
+		"Module                         Description                              Use Count  Status      Support Level",
+		"app_chanspy.so                 Listen to the audio of an active channel 0          Running              core",
+		"func_shell.so                  Shell                                    0          Running              core",
+		"app_jack.so                    JACK Interface                           0          Not Running     extended",
+		"udptl                          UDPTL                                    1          Running              core",
+		"4 modules loaded",
+	})
+	at := Place{File: "modules.conf"}
+	if want := []Module{{"app_chanspy.so", at}, {"func_shell.so", at}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

@@ -102,7 +102,7 @@ func featureChecks(e *exam) error {
 	return nil
 }
 
-// groups finds the pickup groups, each once, and reports whether there are any.
+// groups finds the pickup groups and reports whether there are any.
 func (e *exam) groups(all []endpoint) bool {
 	count := map[string]int{}
 	for _, p := range all {
@@ -110,10 +110,8 @@ func (e *exam) groups(all []endpoint) bool {
 			count[p.pickup.Value]++
 		}
 	}
-	told := map[string]bool{}
 	for _, p := range all {
-		if v := p.pickup; v.Value != "" && !told[v.Value] {
-			told[v.Value] = true
+		if v := p.pickup; v.Value != "" {
 			e.find("pickup-groups", where{v.Place, "", v.Value}, "count", strconv.Itoa(count[v.Value]), "groups", v.Value, "key", v.Key)
 		}
 	}

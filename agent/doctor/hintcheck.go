@@ -35,10 +35,8 @@ func hintChecks(e *exam) error {
 			}
 		}
 	}
-	told := map[string]bool{}
 	for _, h := range plan.Hints {
-		if n := seers[h.Context]; n > 0 && !told[h.Context] {
-			told[h.Context] = true
+		if n := seers[h.Context]; n > 0 {
 			at := where{h.Place, h.Context, "hints"}
 			if at.File == "" {
 				at.File = "extensions.conf"

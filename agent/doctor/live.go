@@ -115,16 +115,22 @@ func (l *Live) Modules(ctx context.Context) ([]Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, line := range out {
-		name, _, _ := strings.Cut(line, " ")
-		if strings.HasSuffix(name, ".so") && !strings.Contains(line, "Not Running") {
-			l.modules = append(l.modules, Module{Name: name, Place: Place{File: "modules.conf"}})
-		}
-	}
-	if len(l.modules) == 0 {
+	if l.modules = running(out); len(l.modules) == 0 {
 		return nil, errors.New("module show lists no modules")
 	}
 	return l.modules, nil
+}
+
+// running are the modules of what `module show` prints.
+func running(out []string) []Module {
+	var all []Module
+	for _, line := range out {
+		name, _, _ := strings.Cut(line, " ")
+		if strings.HasSuffix(name, ".so") && !strings.Contains(line, " Not Running ") {
+			all = append(all, Module{Name: name, Place: Place{File: "modules.conf"}})
+		}
+	}
+	return all
 }
 
 // Applications are the Stasis applications that are connected. Of one that is gone meanwhile nothing is told.

@@ -293,8 +293,6 @@ func (s *Section) add(line string, at Place) {
 		value = strip(value)
 		for j := len(s.Settings) - 1; j >= 0; j-- {
 			if old := s.Settings[j]; strings.EqualFold(old.Key, key) {
-				// A copy: the settings before may be a template's too.
-				s.Settings = append([]Setting{}, s.Settings...)
 				s.Settings[j] = setting(old.Key, old.Value+value, at)
 				return
 			}
