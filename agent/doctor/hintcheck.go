@@ -27,12 +27,16 @@ func hintChecks(e *exam) error {
 	if err != nil {
 		return err
 	}
-	seers := map[string]int{} // how many endpoints may subscribe to hints of a context
+	subscribers := map[string]int{} // by the context that they subscribe in
 	for _, p := range all {
 		if p.subscribes {
-			for _, context := range plan.reach(p.context) {
-				seers[context]++
-			}
+			subscribers[p.context]++
+		}
+	}
+	seers := map[string]int{} // how many endpoints may subscribe to hints of a context
+	for context, n := range subscribers {
+		for _, in := range plan.reach(context) {
+			seers[in] += n
 		}
 	}
 	for _, h := range plan.Hints {
