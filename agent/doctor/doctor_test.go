@@ -189,7 +189,7 @@ func TestAModuleThatDoesNotRunIsNotLoaded(t *testing.T) {
 		"4 modules loaded",
 	})
 	at := Place{File: "modules.conf"}
-	if want := []Module{{"app_chanspy.so", at}, {"func_shell.so", at}}; !slices.Equal(got, want) {
+	if want := []Module{{"app_chanspy.so", at, false}, {"func_shell.so", at, false}}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -110,9 +110,16 @@ func (f *Files) Dialplan(ctx context.Context) (*Dialplan, error) {
 		return nil, err
 	}
 	plan := dialplan(cfg)
-	for _, other := range []string{"extensions.ael", "extensions.lua"} {
-		if info, err := os.Stat(f.path(other)); err == nil && info.Size() > 0 {
-			plan.Elsewhere = append(plan.Elsewhere, Elsewhere{What: other, Place: Place{File: other}})
+	modules, err := f.Modules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range []struct{ file, module string }{{"extensions.ael", "pbx_ael.so"}, {"extensions.lua", "pbx_lua.so"}} {
+		if !slices.ContainsFunc(modules, func(m Module) bool { return m.Name == other.module }) {
+			continue
+		}
+		if info, err := os.Stat(f.path(other.file)); err == nil && info.Size() > 0 {
+			plan.Elsewhere = append(plan.Elsewhere, Elsewhere{What: other.file, Place: Place{File: other.file}})
 		}
 	}
 	return plan, nil
@@ -132,20 +139,20 @@ func (f *Files) Modules(ctx context.Context) ([]Module, error) {
 		for _, v := range s.Settings {
 			switch strings.ToLower(v.Key) {
 			case "load", "preload", "require", "preload-require":
-				loaded = append(loaded, Module{object(v.Value), v.Place})
+				loaded = append(loaded, Module{Name: object(v.Value), Place: v.Place})
 			case "noload":
 				barred = append(barred, object(v.Value))
 			}
 		}
 	}
 	if isAuto && isTrue(auto.Value) {
-		installed, err := f.installed(ctx)
+		installed, sure, err := f.installed(ctx)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range installed {
 			if !slices.ContainsFunc(loaded, func(m Module) bool { return m.Name == name }) {
-				loaded = append(loaded, Module{name, auto.Place})
+				loaded = append(loaded, Module{name, auto.Place, !sure})
 			}
 		}
 	}
@@ -160,28 +167,27 @@ func object(name string) string {
 	return name + ".so"
 }
 
-// installed are the modules in Asterisk's folder or, without it, all that the doctor knows.
-func (f *Files) installed(ctx context.Context) ([]string, error) {
+// installed are the modules in Asterisk's folder, which is sure, or, without it, all that the doctor knows.
+func (f *Files) installed(ctx context.Context) (names []string, sure bool, err error) {
 	cfg, err := f.Config(ctx, "asterisk.conf")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if dir, ok := cfg.option("directories", "astmoddir"); ok {
 		entries, err := os.ReadDir(dir.Value)
 		if err == nil {
-			var names []string
 			for _, e := range entries {
 				if strings.HasSuffix(e.Name(), ".so") {
 					names = append(names, e.Name())
 				}
 			}
-			return names, nil
+			return names, true, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("the modules of Asterisk: %w", err)
+			return nil, false, fmt.Errorf("the modules of Asterisk: %w", err)
 		}
 	}
-	return known(), nil
+	return known(), false, nil
 }
 
 // Applications are none: they are known to a running Asterisk alone.

@@ -114,7 +114,7 @@ var kinds = []kind{
 	{"hint-peer", Medium, "endpoints ({count}) may subscribe to the hints of the context {context}, and are told the number and name of whoever calls a colleague, past what Earshot masks",
 		"noload = res_pjsip_dialog_info_body_generator.so   ; in modules.conf, or allow_subscribe = no, or a subscribe_context of their own without colleagues"},
 
-	{"module", Low, "the module {account} is loaded: {why}",
+	{"module", Low, "the module {account} is loaded{maybe}: {why}",
 		"noload = {account}   ; in modules.conf"},
 	{"live-dangerously", High, "live_dangerously lets everybody who may read or set a variable run programs and read files",
 		"live_dangerously = no"},

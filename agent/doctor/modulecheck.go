@@ -79,7 +79,11 @@ func moduleChecks(e *exam) error {
 		if at.File == "" {
 			at.File = "modules.conf"
 		}
-		e.find("module", at, "account", r.name, "why", r.why).Severity = r.severity
+		maybe := ""
+		if loaded[i].Maybe {
+			maybe = ", if it is installed"
+		}
+		e.find("module", at, "account", r.name, "why", r.why, "maybe", maybe).Severity = r.severity
 	}
 	return nil
 }

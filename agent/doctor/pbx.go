@@ -54,6 +54,7 @@ type Elsewhere struct {
 type Module struct {
 	Name  string
 	Place Place // of the line that loads it
+	Maybe bool  // it is loaded if it is installed, which cannot be seen
 }
 
 // Application is a Stasis application that is connected.

@@ -219,7 +219,8 @@ func TestACopyOfTheFolderIsReadInItsOwnPlace(t *testing.T) {
 		"more.d/x.conf":   "[x]\nexten => 1,1,ChanSpy(all,E)\n",
 		"one.conf":        "[y]\nexten => 1,1,ChanSpy(all,E)\n",
 		"extensions.lua":  "-- a dialplan\n",
-		"extensions.ael":  "",
+		"extensions.ael":  "context x {}\n",
+		"modules.conf":    "[modules]\nload = pbx_lua\nnoload = pbx_ael.so\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
 			t.Fatal(err)
@@ -336,4 +337,43 @@ func (memory) Modules(context.Context) ([]Module, error) {
 		all = append(all, Module{Name: name})
 	}
 	return all, nil
+}
+
+func TestAutoloadTakesWhatIsInstalled(t *testing.T) {
+	dir, modules := t.TempDir(), t.TempDir()
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(filepath.Join(modules, "app_disa.so"), "")
+	write(filepath.Join(modules, "app_jack.so"), "")
+	write(filepath.Join(dir, "modules.conf"), "[modules]\nautoload = yes\nnoload = app_jack\npreload = func_shell.so\n")
+	for where, want := range map[string][]string{
+		modules:                    {"app_disa.so 2 false", "func_shell.so 4 false"},
+		filepath.Join(dir, "none"): {"app_disa.so 2 true", "func_shell.so 4 false", "chan_rtp.so 2 true"},
+	} {
+		write(filepath.Join(dir, "asterisk.conf"), "[directories]\nastmoddir => "+where+"\n")
+		files, err := OpenFiles(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := files.Modules(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range loaded {
+			got = append(got, fmt.Sprint(m.Name, " ", m.Place.Line, " ", m.Maybe))
+		}
+		for _, w := range want {
+			if !slices.Contains(got, w) {
+				t.Errorf("not found: %s", w)
+			}
+		}
+		if slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "app_jack") }) || where == modules && len(got) != len(want) {
+			t.Errorf("got %v", got)
+		}
+	}
 }
