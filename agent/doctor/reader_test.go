@@ -245,11 +245,15 @@ func TestACopyOfTheFolderIsReadInItsOwnPlace(t *testing.T) {
 	}
 }
 
+// folded is s as strings.EqualFold compares it.
+func folded(s string) string { return strings.ToLower(strings.ToUpper(s)) }
+
 // FuzzConfig reads any text as a configuration and as a dialplan.
 func FuzzConfig(f *testing.F) {
 	for _, c := range confs {
 		f.Add(c.text, included["inc.conf"])
 	}
+	f.Add("[a]\nk=1\nK+=2\n", "")
 	for _, folder := range []string{"testdata/faulty", "testdata/clean"} {
 		found, err := filepath.Glob(folder + "/*.conf")
 		if err != nil || len(found) == 0 {
@@ -278,7 +282,7 @@ func FuzzConfig(f *testing.F) {
 			if at.Line < 1 || at.Line > len(lines[at.File]) {
 				t.Fatalf("%s has no line %d", at.File, at.Line)
 			}
-			line := lines[at.File][at.Line-1]
+			line, word := folded(lines[at.File][at.Line-1]), folded(word) // "K += x" goes on with what "k = y" began
 			plain := strings.NewReplacer("\\", "")
 			for _, part := range strings.FieldsFunc(word, func(r rune) bool { return r == ';' || r == '\\' }) {
 				if !strings.Contains(line, part) && !pieced(line) && !strings.Contains(plain.Replace(line), part) {
