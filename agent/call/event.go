@@ -118,6 +118,8 @@ const (
 	Resynced                 // Snapshot: everything there is; what is not in it is gone
 	LinkLost                 // nothing: from here on facts may have been missed, until Resynced
 	TimePassed               // Seen: how late it is; ends moves that have lasted MoveTime
+	RecordingBegan           // Channel: the leg on which MixMonitor began to record (ids). It changes nothing in the table
+	RecordingEnded           // Channel (ids)
 )
 
 // The kinds that only a Change has.
@@ -137,7 +139,7 @@ var kindNames = map[Kind]string{
 	BridgeGone: "bridge gone", BridgeEntered: "bridge entered", BridgeLeft: "bridge left", BridgesMerged: "bridges merged",
 	BlindTransferred: "blind transferred", AttendedTransferred: "attended transferred", PickedUp: "picked up",
 	SpyBegan: "spy began", SpyEnded: "spy ended", LocalOptimized: "local optimized", Resynced: "resynced",
-	LinkLost: "link lost", TimePassed: "time passed",
+	LinkLost: "link lost", TimePassed: "time passed", RecordingBegan: "recording began", RecordingEnded: "recording ended",
 	LegCreated: "leg created", LegStateChanged: "leg state changed", LegRenamed: "leg renamed", PartyChanged: "party changed",
 	HoldChanged: "hold changed", MoveEnded: "move ended", TransferDone: "transfer done",
 }

@@ -86,7 +86,7 @@ func New(c Config) *Feed {
 // Ingest takes in one fact and tells subscribers what it changed. It stamps ev.Seen where that is zero; it keeps nothing
 // of ev. While the state is not known, all but call.Resynced and call.LinkLost is dropped: the snapshot to come says it all.
 //
-// Facts of AMI (SpyBegan, SpyEnded, PickedUp) that name a leg not yet seen wait for it up to HoldBack.
+// Facts of AMI (SpyBegan, SpyEnded, PickedUp, RecordingBegan, RecordingEnded) that name a leg not yet seen wait for it up to HoldBack.
 func (f *Feed) Ingest(ev *call.Event) {
 	f.mu.Lock()
 	now := f.now()
@@ -210,7 +210,7 @@ func (f *Feed) explained(ev *call.Event) bool {
 	switch ev.Kind {
 	case call.SpyBegan, call.PickedUp:
 		return f.met(ev.Channel.ID) && f.met(ev.Peer.ID)
-	case call.SpyEnded:
+	case call.SpyEnded, call.RecordingBegan, call.RecordingEnded:
 		return f.met(ev.Channel.ID)
 	}
 	return true
@@ -226,8 +226,8 @@ func (f *Feed) hold(ev *call.Event) {
 	}
 	f.held = append(f.held, call.Event{
 		Kind: ev.Kind, At: ev.At, Seen: ev.Seen,
-		Channel: call.Channel{ID: call.LegID(strings.Clone(string(ev.Channel.ID)))},
-		Peer:    call.Channel{ID: call.LegID(strings.Clone(string(ev.Peer.ID)))},
+		Channel: call.Channel{ID: call.LegID(strings.Clone(string(ev.Channel.ID))), Name: strings.Clone(ev.Channel.Name)},
+		Peer:    call.Channel{ID: call.LegID(strings.Clone(string(ev.Peer.ID))), Name: strings.Clone(ev.Peer.Name)},
 	})
 }
 

@@ -85,12 +85,18 @@ func (f floor) add(to *pbxtest.Plan) {
 	for _, in := range p.Incoming {
 		to.Incoming = append(to.Incoming, pbxtest.Incoming{Number: f.number(in.Number), To: id + in.To})
 	}
-	to.Extensions = append(to.Extensions, f.spying(),
+	to.Extensions = append(to.Extensions, f.spying(), f.recording(),
 		pbxtest.Extension{Number: "_" + id + pbxtest.PrefixOutside + "X.", Steps: []string{"Dial(PJSIP/${EXTEN:4}@" + trunk + ",60)"}})
 }
 
 func (f floor) spying() pbxtest.Extension {
 	return pbxtest.Extension{Number: string(f) + chanSpy, Steps: []string{"Answer()", "ChanSpy(PJSIP/" + string(f) + "101,q)"}}
+}
+
+func (f floor) recording() pbxtest.Extension {
+	return pbxtest.Extension{Number: string(f) + recording, Steps: []string{
+		"MixMonitor(" + string(f) + "recorded.wav)", "StopMixMonitor()", "MixMonitor(" + string(f) + "recorded.wav)", "Dial(PJSIP/" + string(f) + "102,60)",
+	}}
 }
 
 // furnish registers whoever is on a call in the scenario played on a floor, as its recorded boards say.

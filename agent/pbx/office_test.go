@@ -36,6 +36,7 @@ const (
 	forwarded      = "401" // leads to 102 at once
 	forwardedLater = "402" // leads to 102 when nobody has answered for a second
 	chanSpy        = "555" // spies on the phone 101
+	recording      = "556" // calls the phone 102 and records it, from the second attempt on
 	parked         = "701" // the first slot of those who are parked
 	outsideNumber  = "74950000"
 )
@@ -58,7 +59,7 @@ func startOffice() (*office, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first one on a machine downloads Asterisk
 	defer cancel()
 	plan := company()
-	plan.Extensions = append(plan.Extensions, floor("").spying())
+	plan.Extensions = append(plan.Extensions, floor("").spying(), floor("").recording())
 	for _, f := range floors() {
 		f.add(&plan)
 	}

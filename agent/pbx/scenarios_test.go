@@ -378,6 +378,14 @@ var scenarios = map[string]func(*scene){
 		s.now("103 has stopped", "trunk talking out with 101", "101 talking in with trunk")
 		s.hangup(a)
 	},
+	"recorded": func(s *scene) {
+		a := s.dial("101", recording)
+		b := s.rings("102")
+		s.now("101 calls 102, and is recorded", "101 dialling out with 102", "102 ringing in with 101")
+		s.answer(b)
+		s.now("102 answers", "101 talking out with 102", "102 talking in with 101")
+		s.hangup(a)
+	},
 	"click-to-call": func(s *scene) {
 		_, err := s.admin.Originate(s.ctx, ari.OriginateRequest{Endpoint: s.endpoint("101"), Context: "phones", Extension: s.on.number("102"), Priority: 1, CallerID: `"Boris Orlov" <102>`})
 		s.must(err)

@@ -54,6 +54,12 @@ var witnessed = map[string]struct {
 	"Pickup": {event(channelFields(""), channelFields("Target")), func(m *ami.Message) call.Event {
 		return pair(call.PickedUp, m, "", "Target")
 	}},
+	"MixMonitorStart": {event(channelFields("")), func(m *ami.Message) call.Event { return single(call.RecordingBegan, m) }},
+	"MixMonitorStop":  {event(channelFields("")), func(m *ami.Message) call.Event { return single(call.RecordingEnded, m) }},
+}
+
+func single(k call.Kind, m *ami.Message) call.Event {
+	return call.Event{Kind: k, Channel: call.Channel{ID: call.LegID(m.Get("Uniqueid")), Name: m.Get("Channel")}}
 }
 
 func pair(k call.Kind, m *ami.Message, first, second string) call.Event {

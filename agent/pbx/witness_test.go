@@ -56,6 +56,9 @@ func recorded(t *testing.T) map[string][]string {
 	return found
 }
 
+// maxSingle is how many fields an event about one channel has at most.
+const maxSingle = 20
+
 const end = "\r\n\r\n"
 
 func TestEachWitnessedEventOfARealAsteriskFits(t *testing.T) {
@@ -71,7 +74,7 @@ func TestEachWitnessedEventOfARealAsteriskFits(t *testing.T) {
 			t.Errorf("%s: handed on %d times, %d resyncs", name, len(s.ingested), s.asked)
 			continue
 		}
-		if ev := s.ingested[0]; ev.Channel.ID == "" || ev.Peer.ID == "" && name != "ChanSpyStop" || ev.At.IsZero() {
+		if ev := s.ingested[0]; ev.Channel.ID == "" || ev.Peer.ID == "" && len(witnessed[name].fields) > maxSingle && name != "ChanSpyStop" || ev.At.IsZero() {
 			t.Errorf("%s: %v", name, ev)
 		}
 	}
