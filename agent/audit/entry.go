@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -21,6 +22,7 @@ const (
 	Revoked   Phase = "revoked"   // it ran and was ended because its ground was gone
 	Ended     Phase = "ended"     // it ran and ended by itself or by the subject's wish
 	Disclosed Phase = "disclosed" // something kept (a recording) was handed out
+	Witnessed Phase = "witnessed" // somebody else than the gate has begun it on the PBX, and it was seen; its end is Revoked when Earshot ended it, else Ended
 	Recovered Phase = "recovered" // written by the log itself: what happened to it is in Detail
 )
 
@@ -67,6 +69,7 @@ type Entry struct {
 	Generation uint64    `json:"generation,omitzero"`    // of the policy in force
 	Door       string    `json:"door,omitempty"`
 	Detail     string    `json:"detail,omitempty"`
+	Seconds    float64   `json:"seconds,omitempty"` // how long it lasted, at the end of what was Witnessed
 	Prev       string    `json:"prev,omitempty"` // hash of the line before, 64 hex digits; set by Append
 	Hash       string    `json:"hash,omitempty"` // hash of this line; set by Append
 }
@@ -102,7 +105,7 @@ func (e *Entry) check() error {
 		if e.Outcome == "" {
 			return fmt.Errorf("%w: decided without an outcome", ErrInvalid)
 		}
-	case Done, Failed, Revoked, Ended, Disclosed, Recovered:
+	case Done, Failed, Revoked, Ended, Disclosed, Witnessed, Recovered:
 	default:
 		return fmt.Errorf("%w: unknown phase", ErrInvalid)
 	}
@@ -110,6 +113,9 @@ func (e *Entry) check() error {
 	case "", Allow, Deny:
 	default:
 		return fmt.Errorf("%w: unknown outcome", ErrInvalid)
+	}
+	if e.Seconds < 0 || math.IsNaN(e.Seconds) || math.IsInf(e.Seconds, 0) {
+		return fmt.Errorf("%w: seconds is no length of time", ErrInvalid)
 	}
 	if e.ID == "" || e.Action == "" {
 		return fmt.Errorf("%w: id and action are required", ErrInvalid)

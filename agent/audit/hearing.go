@@ -24,10 +24,10 @@ type Hearing struct {
 // Heard reports whether the employee could be heard.
 func (h Hearing) Heard(employee string) bool { return slices.Contains(h.Employees, employee) }
 
-// hears reports whether an action lets its subject hear others without being a party to the call.
+// hears reports whether an action lets its subject hear others without being a party to the call: media and join are what the watchdog sees.
 func hears(action string) bool {
 	switch action {
-	case "spy", "whisper", "barge", "play", "download":
+	case "spy", "whisper", "barge", "play", "download", "media", "join":
 		return true
 	}
 	return false
@@ -65,7 +65,7 @@ func Hearings(entries iter.Seq2[Entry, error]) ([]Hearing, error) {
 				h = &Hearing{ID: e.ID, Subject: e.Subject, Action: e.Action, Mode: e.Mode, From: e.Time}
 				all, open[e.ID] = append(all, h), h
 			}
-		case Done, Disclosed:
+		case Done, Disclosed, Witnessed:
 			if h == nil {
 				h = &Hearing{ID: e.ID, Subject: e.Subject, Action: e.Action, Mode: e.Mode}
 				all, open[e.ID] = append(all, h), h

@@ -50,6 +50,11 @@ func TestHearingsTellWhoCouldHearWhomAndWhen(t *testing.T) {
 			[]audit.Entry{act("a", audit.Decided, "barge", "anna"), act("a", audit.Done, "barge"), act("a", audit.Revoked, "barge")},
 			"irina barge [anna] 1-2 revoked because",
 		},
+		"what was seen and had not been asked for": {
+			[]audit.Entry{act("a", audit.Witnessed, "media"), act("a", audit.Ended, "media", "anna")},
+			"irina media [anna] 0-1 ended because",
+		},
+		"what was seen and heard nobody":   {[]audit.Entry{act("a", audit.Witnessed, "pickup", "anna"), act("a", audit.Ended, "pickup")}, ""},
 		"still running":                    {[]audit.Entry{act("a", audit.Decided, "spy", "anna"), act("a", audit.Done, "spy")}, "irina spy [anna] 1- "},
 		"a refusal":                        {[]audit.Entry{denied}, ""},
 		"a failure":                        {[]audit.Entry{act("a", audit.Decided, "spy", "anna"), act("a", audit.Failed, "spy")}, ""},
