@@ -70,8 +70,8 @@ type Entry struct {
 	Door       string    `json:"door,omitempty"`
 	Detail     string    `json:"detail,omitempty"`
 	Seconds    float64   `json:"seconds,omitempty"` // how long it lasted, at the end of what was Witnessed
-	Prev       string    `json:"prev,omitempty"` // hash of the line before, 64 hex digits; set by Append
-	Hash       string    `json:"hash,omitempty"` // hash of this line; set by Append
+	Prev       string    `json:"prev,omitempty"`    // hash of the line before, 64 hex digits; set by Append
+	Hash       string    `json:"hash,omitempty"`    // hash of this line; set by Append
 }
 
 const (

@@ -59,6 +59,8 @@ type Config struct {
 
 	Dialling Dialling
 
+	Watchdog *Watchdog // what is done about who goes past the gate; nil: nobody looks
+
 	// Holds reports whether a subject's credential still does; nil: it does. It is asked once more when what he wants is begun, since a request
 	// may have taken its time on the way. It is called under the gate's lock and must not wait.
 	Holds func(auth.Subject) bool
@@ -99,6 +101,7 @@ type Gate struct {
 	parts    map[call.LegID]*part  // of the legs that are on some row, and of others
 	watchers []*Watcher            // in the order in which they came
 	scratch  scratch
+	dog      watchdog
 }
 
 // New makes a gate over the feed, whose OnApply is to be the gate's Applied. Nothing is started.
@@ -128,6 +131,7 @@ func New(cfg Config) *Gate {
 		acts:    map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, parts: map[call.LegID]*part{},
 	}
+	g.dog = watchdog{cfg: cfg.Watchdog, placed: map[call.LegID]place{}}
 	g.scratch.reach = call.Reach{Phone: g.isPhone, Spy: g.spyMode}
 	g.policy.Store(cfg.Policy)
 	g.rebuild(nil)
@@ -159,6 +163,10 @@ func (g *Gate) enforce(t *call.Table, set *policy.Set) {
 		g.reconsider(t, a)
 	}
 	g.rebuild(t)
+	g.dog.rang = nil // they name employees of the policy before
+	if g.dog.cfg != nil && g.known && !g.closed {
+		g.reguard(t, nil)
+	}
 	g.resnap()
 }
 
@@ -177,6 +185,9 @@ func (g *Gate) Recheck(holds func(auth.Subject) bool) {
 // dies with its lease.
 func (g *Gate) Close(ctx context.Context) error {
 	g.locked(func(*call.Table) {
+		if g.dog.cfg != nil && !g.closed {
+			g.over(time.Now(), func(*trespass) bool { return true })
+		}
 		g.closed = true
 		for _, a := range g.acts {
 			a.finish(ending{reason: reasonShutdown})

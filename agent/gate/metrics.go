@@ -25,6 +25,9 @@ type Metrics struct {
 
 	questions *prometheus.CounterVec
 	searches  prometheus.Counter
+
+	watchdog *prometheus.CounterVec
+	caught   prometheus.Histogram
 }
 
 // NewMetrics makes the gate's metrics and registers them; with a nil registerer they count for nobody.
@@ -73,15 +76,27 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m.searches = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "earshot_action_searches_total", Help: "Searches by other software for what may be done to something.",
 	})
+	m.watchdog = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "earshot_watchdog_total",
+		Help: "What went past the gate on the PBX, by kind (spy, media, join, pickup, record, redirect) and what became of it: ended, reported, left (the policy covers it, or it is trusted), gone, contradicted, failed.",
+	}, []string{"kind", "did"})
+	m.caught = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "earshot_watchdog_seconds", Help: "From the moment that somebody is seen to go past the gate until the PBX is told to hang his leg up.",
+		Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .5, 1},
+	})
 	// The series that a dashboard needs are there from the start, at zero.
 	for _, a := range supervising {
 		m.running.WithLabelValues(a.String())
 	}
 	if r != nil {
 		r.MustRegister(m.decisions, m.running, m.ended, m.audio, m.intercepted, m.revocation, m.watchers, m.deliveries, m.cutoffs, m.auditErrors,
-			m.shadowDecisions, m.shadowDifferences, m.shadowDropped, m.questions, m.searches)
+			m.shadowDecisions, m.shadowDifferences, m.shadowDropped, m.questions, m.searches, m.watchdog, m.caught)
 	}
 	return m
+}
+
+func (m *Metrics) watched(kind trespassKind, did string) {
+	m.watchdog.WithLabelValues(string(kind), did).Inc()
 }
 
 func (m *Metrics) decision(a policy.Action, outcome, reason string) {

@@ -29,6 +29,7 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 	if ev.Kind == call.BridgeSeen {
 		g.strayBridge(ev.Bridge.ID)
 	}
+	g.guard(t, ev, changes)
 	if len(changes) == 0 {
 		return
 	}
@@ -109,6 +110,7 @@ func (g *Gate) resynced(t *call.Table) {
 	g.rebuild(t)
 	g.enter(t, adopted)
 	g.orphans(t)
+	g.patrol(t)
 	g.resnap()
 }
 

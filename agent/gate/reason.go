@@ -14,6 +14,7 @@ const (
 	reasonNotRecorded  = "not_recorded"      // the record could not be written
 	reasonCredential   = "credential_ended"
 	reasonOutcome      = "outcome_unknown"   // Earshot was killed between deciding and saying what came of it
+	reasonTrusted      = "trusted"           // the watchdog was told to leave it alone
 	reasonRestarted    = "earshot_restarted" // Earshot was started anew, and what it had left could not be taken up
 )
 

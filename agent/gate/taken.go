@@ -1,0 +1,118 @@
+package gate
+
+import (
+	"slices"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+)
+
+// remembers is of how many legs that rang and are gone it is known whom they rang for. AMI's word that a call was picked up may come after
+// ARI has told that the leg is gone.
+const remembers = 64
+
+// rangOut notes whom a leg rang for that goes. Its row has not been made anew yet. Caller holds the lock.
+func (g *Gate) rangOut(leg call.LegID) {
+	f, e := g.ringing(leg)
+	if f == nil {
+		return
+	}
+	if len(g.dog.rang) == remembers {
+		g.dog.rang = slices.Delete(g.dog.rang, 0, 1)
+	}
+	g.dog.rang = append(g.dog.rang, rang{leg: leg, owner: e.ref, rung: slices.Clone(f.rung), responsible: f.responsible})
+}
+
+// ringing finds on the board the leg of an employee's phone that rings.
+func (g *Gate) ringing(leg call.LegID) (*legFacts, *entry) {
+	for _, e := range g.board {
+		for i := range e.legs {
+			if f := &e.legs[i]; f.leg == leg && f.facts.Phase == call.PhaseRinging && len(f.rung) > 0 {
+				return f, e
+			}
+		}
+	}
+	return nil, nil
+}
+
+// pickedUp looks at who has taken a call that rang elsewhere. Caller holds the lock.
+func (g *Gate) pickedUp(t *call.Table, ev *call.Event, at time.Time) {
+	l := t.Leg(ev.Channel.ID)
+	if l == nil || own(l.ID()) || l.Name() != ev.Channel.Name {
+		return
+	}
+	x := &trespass{kind: trespassPickup, leg: l.ID(), on: ev.Peer.ID, at: at}
+	if f, e := g.ringing(ev.Peer.ID); f != nil {
+		x.stolen = &rang{leg: f.leg, owner: e.ref, rung: slices.Clone(f.rung), responsible: f.responsible}
+	} else if i := slices.IndexFunc(g.dog.rang, func(r rang) bool { return r.leg == ev.Peer.ID }); i >= 0 {
+		x.stolen = &g.dog.rang[i]
+	}
+	g.trespasses(t, x)
+}
+
+// redirectTime is how long a leg that has left a call for another place in the dialplan may turn out to have been transferred there.
+const redirectTime = call.MoveTime
+
+// departures looks for legs that are redirected: one leaves a bridge with another extension of the dialplan than it had when it came, alive and
+// without a transfer. Asterisk tells of a redirection in no other way. Caller holds the lock.
+func (g *Gate) departures(t *call.Table, ev *call.Event) {
+	d := &g.dog
+	if d.cfg.response(trespassRedirect) == Off {
+		return
+	}
+	switch ev.Kind { //nolint:exhaustive // the others move nobody
+	case call.BlindTransferred:
+		d.hand(ev.Bridge.ID)
+	case call.AttendedTransferred:
+		for _, id := range [...]call.LegID{ev.Channel.ID, ev.Peer.ID, ev.Transferee} {
+			if l := t.Leg(id); l != nil {
+				d.hand(l.Bridge())
+				d.hand(d.placed[id].bridge)
+			}
+		}
+	case call.BridgesMerged:
+		d.hand(ev.Bridge.ID)
+		d.hand(ev.From)
+	case call.BridgeEntered:
+		if l := t.Leg(ev.Channel.ID); l != nil && l.Kind() == call.KindPhone {
+			d.placed[l.ID()] = place{ev.Bridge.ID, l.Exten()}
+		}
+	case call.LegGone:
+		delete(d.placed, ev.Channel.ID)
+	case call.BridgeLeft:
+		l, was := t.Leg(ev.Channel.ID), d.placed[ev.Channel.ID]
+		if l == nil || own(l.ID()) || was.bridge != ev.Bridge.ID || l.Exten() == "" || l.Exten() == was.exten {
+			return
+		}
+		at := time.Now()
+		time.AfterFunc(redirectTime, func() {
+			g.locked(func(t *call.Table) { g.departed(t, l.ID(), was.bridge, at) })
+		})
+	}
+}
+
+// departed takes a leg for redirected that has not turned out to be transferred. Caller holds the lock.
+func (g *Gate) departed(t *call.Table, leg call.LegID, from call.BridgeID, at time.Time) {
+	if l := t.Leg(leg); l == nil || g.closed || !g.known || slices.Contains(g.dog.handed, from) {
+		return
+	}
+	g.over(at, func(x *trespass) bool { return x.kind == trespassRedirect && x.leg == leg }) // once more
+	g.trespasses(t, &trespass{kind: trespassRedirect, leg: leg, at: at})
+}
+
+// place is where in the dialplan a leg was when it came into a bridge.
+type place struct {
+	bridge call.BridgeID
+	exten  call.Number
+}
+
+// hand notes that who was in a bridge is being transferred.
+func (d *watchdog) hand(bridge call.BridgeID) {
+	if bridge == "" {
+		return
+	}
+	if len(d.handed) == remembers {
+		d.handed = slices.Delete(d.handed, 0, 1)
+	}
+	d.handed = append(d.handed, bridge)
+}

@@ -1,0 +1,276 @@
+package gate
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// Response is what the watchdog does about what Earshot did not cause and the policy does not cover. The zero value ends it.
+type Response uint8
+
+// The responses.
+const (
+	End    Response = iota // the leg that spies, carries the audio away or joins is hung up, and it is reported
+	Report                 // it is counted, logged and recorded
+	Off                    // it is not looked at
+)
+
+// Watchdog says what is done about whatever on the PBX lets somebody hear or take a call without having asked the gate.
+type Watchdog struct {
+	Spy      Response // ChanSpy, ExtenSpy, and the snoops of other ARI applications
+	Media    Response // legs that carry audio away from the PBX to an address: UnicastRTP, AudioSocket, WebSocket, MulticastRTP
+	Join     Response // BridgeAdd, Bridge
+	Pickup   Response // End counts as Report: who called has to go on talking
+	Record   Response // MixMonitor; End counts as Report, as its leg is a party's
+	Redirect Response // a leg taken out of a call without a transfer; End counts as Report
+	// Trusted is other software that is left alone: endpoints ("PJSIP/recorder"), and beginnings of channels' names that end with "/" or "*".
+	Trusted []string
+	// Applications are the ARI applications whose snoops and media are left alone.
+	Applications []string
+	// Look asks the PBX which dialplan application a leg is in, and with what arguments, since what AMI says can be forged. Required.
+	Look func(ctx context.Context, leg call.LegID) (app, arguments string, err error)
+}
+
+// trespassKind is what somebody did past the gate, and the name of that in the audit log, the configuration and the metric.
+type trespassKind string
+
+const (
+	trespassSpy      trespassKind = "spy"
+	trespassMedia    trespassKind = "media"
+	trespassJoin     trespassKind = "join"
+	trespassPickup   trespassKind = "pickup"
+	trespassRecord   trespassKind = "record"
+	trespassRedirect trespassKind = "redirect"
+)
+
+func (w *Watchdog) response(k trespassKind) Response {
+	atMost := func(r Response) Response { return max(r, Report) }
+	switch k {
+	case trespassSpy:
+		return w.Spy
+	case trespassMedia:
+		return w.Media
+	case trespassJoin:
+		return w.Join
+	case trespassPickup:
+		return atMost(w.Pickup)
+	case trespassRecord:
+		return atMost(w.Record)
+	case trespassRedirect:
+		return atMost(w.Redirect)
+	}
+	return Report
+}
+
+// trusts reports whether a leg belongs to software that is left alone.
+func (w *Watchdog) trusts(l *call.Leg) bool {
+	return slices.ContainsFunc(w.Trusted, func(s string) bool {
+		if begin, ok := strings.CutSuffix(s, "*"); ok || strings.HasSuffix(s, "/") {
+			return strings.HasPrefix(l.Name(), begin)
+		}
+		return l.Endpoint() == s
+	})
+}
+
+// media are the technologies whose channels carry a call's audio to an address, with no phone at the other end that a policy could name.
+var media = []string{"UnicastRTP", "MulticastRTP", "AudioSocket", "WebSocket"}
+
+// medium is the technology of a leg that carries audio away; empty for any other leg.
+func medium(l *call.Leg) string {
+	if tech, _, _ := strings.Cut(l.Name(), "/"); slices.Contains(media, tech) {
+		return tech
+	}
+	return ""
+}
+
+// spying are the dialplan applications that make a leg listen to others (apps/app_chanspy.c), joining those that put it into their bridge.
+var (
+	spying  = []string{"ChanSpy", "ExtenSpy", "DAHDIScan", "DAHDIBarge"}
+	joining = []string{"BridgeAdd", "Bridge"}
+)
+
+// watchdog is what the gate knows of who went past it. It is guarded by the gate's lock.
+type watchdog struct {
+	cfg    *Watchdog // nil: nobody looks
+	open   []*trespass
+	rang   []rang               // legs that rang and are gone, of a moment ago, oldest first
+	placed map[call.LegID]place // of the legs that are in a bridge
+	handed []call.BridgeID      // bridges from which somebody was transferred of late, oldest first
+}
+
+// guard looks at what has just happened for whatever went past the gate. It comes before the board is made anew, so that of a leg that rang
+// and is gone it is still known whom it rang for. Caller holds the lock.
+func (g *Gate) guard(t *call.Table, ev *call.Event, changes []call.Change) {
+	if g.dog.cfg == nil || g.closed {
+		return
+	}
+	at := time.Now()
+	switch ev.Kind { //nolint:exhaustive // the others tell of nobody who went past the gate
+	case call.SpyBegan:
+		g.spyBegan(t, ev, at)
+	case call.PickedUp:
+		g.pickedUp(t, ev, at)
+	case call.RecordingBegan:
+		if l := t.Leg(ev.Channel.ID); l != nil && l.Name() == ev.Channel.Name {
+			g.trespasses(t, &trespass{kind: trespassRecord, leg: l.ID(), at: at})
+		}
+	case call.RecordingEnded:
+		g.over(at, func(x *trespass) bool { return x.kind == trespassRecord && x.leg == ev.Channel.ID })
+	case call.BridgeEntered:
+		g.entered(t, ev, at)
+	}
+	g.departures(t, ev)
+	for i := range changes {
+		switch c := &changes[i]; c.Kind { //nolint:exhaustive // as above
+		case call.LegCreated:
+			g.appeared(t, c.Leg, at)
+		case call.SpyEnded:
+			g.over(at, func(x *trespass) bool { return x.kind == trespassSpy && x.leg == c.Leg })
+		case call.BridgeLeft:
+			g.over(at, func(x *trespass) bool { return x.kind == trespassJoin && x.leg == c.Leg && x.bridge == c.Bridge })
+		case call.LegGone:
+			g.rangOut(c.Leg)
+			g.over(at, func(x *trespass) bool { return x.leg == c.Leg })
+		}
+	}
+	if len(changes) > 0 && len(g.dog.open) > 0 {
+		g.reguard(t, changes)
+	}
+}
+
+// appeared looks at a new leg: a snoop or a medium is seen by ARI itself.
+func (g *Gate) appeared(t *call.Table, id call.LegID, at time.Time) {
+	l := t.Leg(id)
+	switch {
+	case l == nil || own(id):
+	case l.Kind() == call.KindSnoop:
+		x := &trespass{kind: trespassSpy, leg: id, at: at}
+		if on := l.Spied(); on != nil {
+			x.on = on.ID()
+		}
+		g.trespasses(t, x)
+	case medium(l) != "":
+		g.trespasses(t, &trespass{kind: trespassMedia, leg: id, at: at})
+	}
+}
+
+// spyBegan takes AMI's word that somebody spies, as far as the legs are known by the names that it gives. Text of AMI can be forged, so what
+// does not fit ends nothing; a snapshot will show who spies.
+func (g *Gate) spyBegan(t *call.Table, ev *call.Event, at time.Time) {
+	l, on := t.Leg(ev.Channel.ID), t.Leg(ev.Peer.ID)
+	if l != nil && (l.Kind() == call.KindSnoop || own(l.ID())) {
+		return
+	}
+	if l == nil || l.Name() != ev.Channel.Name || on != nil && on.Name() != ev.Peer.Name {
+		g.met.watched(trespassSpy, didContradicted)
+		g.ask()
+		return
+	}
+	x := &trespass{kind: trespassSpy, leg: l.ID(), at: at, confirm: spying}
+	if on != nil {
+		x.on = on.ID()
+	}
+	g.trespasses(t, x)
+}
+
+// ask has a snapshot taken.
+func (g *Gate) ask() {
+	g.running.Add(1)
+	go func() {
+		defer g.running.Done()
+		g.cfg.Feed.RequestResync()
+	}()
+}
+
+// entered looks at who comes into a bridge. BridgeAdd and Bridge are ARI's word: the application that the leg is in.
+func (g *Gate) entered(t *call.Table, ev *call.Event, at time.Time) {
+	l := t.Leg(ev.Channel.ID)
+	if l == nil || own(l.ID()) || l.Bridge() != ev.Bridge.ID || !slices.Contains(joining, ev.Channel.App) {
+		return
+	}
+	g.joined(t, l, at)
+}
+
+func (g *Gate) joined(t *call.Table, l *call.Leg, at time.Time) {
+	for _, o := range t.BridgeLegs(nil, l.Bridge()) {
+		if o != l && o.Kind() != call.KindInternal {
+			g.trespasses(t, &trespass{kind: trespassJoin, leg: l.ID(), on: o.ID(), bridge: l.Bridge(), at: at})
+			return
+		}
+	}
+}
+
+// patrol looks at a table that has been built anew: what went past the gate while nobody looked, and what is over meanwhile.
+func (g *Gate) patrol(t *call.Table) {
+	if g.dog.cfg == nil || g.closed {
+		return
+	}
+	at := time.Now()
+	g.dog.rang, g.dog.handed = nil, nil
+	clear(g.dog.placed)
+	g.over(at, func(x *trespass) bool {
+		l := t.Leg(x.leg)
+		return l == nil || x.kind == trespassJoin && l.Bridge() != x.bridge
+	})
+	for _, l := range t.All(nil) {
+		if own(l.ID()) {
+			continue
+		}
+		if l.Kind() == call.KindPhone && l.Bridge() != "" {
+			g.dog.placed[l.ID()] = place{l.Bridge(), l.Exten()}
+		}
+		switch on := l.Spied(); {
+		case l.Kind() == call.KindSnoop, medium(l) != "":
+			g.appeared(t, l.ID(), at)
+		case slices.Contains(spying, l.App()) || on != nil:
+			// On whom it spies a snapshot does not say; as long as that is not known it is somebody whom it may not.
+			x := &trespass{kind: trespassSpy, leg: l.ID(), at: at, confirm: spying}
+			if on != nil {
+				x.on = on.ID()
+			}
+			g.trespasses(t, x)
+		case slices.Contains(joining, l.App()) && l.Bridge() != "":
+			g.joined(t, l, at)
+		}
+	}
+	g.reguard(t, nil)
+	for _, x := range g.dog.open {
+		if x.verdict == didEnded && closed(x.noted) && (x.did == didFailed || x.did == didContradicted) {
+			g.tend(x) // it could not be ended, and is still there
+		}
+	}
+}
+
+// reguard decides again what goes on, after changes or, with none, after anything: what the policy covered may be covered no longer. It also
+// notes who has come to the call. Caller holds the lock.
+func (g *Gate) reguard(t *call.Table, changes []call.Change) {
+	for _, x := range slices.Clone(g.dog.open) {
+		touched := changes == nil || x.verdict == didLeft && !x.trusted || slices.ContainsFunc(changes, func(c call.Change) bool {
+			return c.Leg == x.leg || c.Other == x.leg || x.on != "" && (c.Leg == x.on || c.Other == x.on)
+		})
+		if !touched || x.kind == trespassPickup { // a call is taken once, and what was known of it then decides
+			continue
+		}
+		was := *x
+		switch g.assess(t, g.policy.Load(), x); {
+		case was.verdict != didLeft:
+			x.verdict, x.reason, x.ground, x.trusted, x.set = was.verdict, was.reason, was.ground, was.trusted, was.set
+		case x.verdict != didLeft:
+			x.at = time.Now()
+			g.tend(x)
+		}
+	}
+}
+
+// rang is what was known of a leg that rang, when it went.
+type rang struct {
+	leg         call.LegID
+	owner       policy.Ref
+	rung        []policy.Ref
+	responsible policy.Ref
+}
