@@ -163,9 +163,12 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act) err
 		a.shadow = newShadow(a, met)
 		beside = a.shadow.Shadow
 	}
+	dog := a.cfg.Watchdog.forGate()
+	dog.Look = a.link.Look
 	a.gate = gate.New(gate.Config{
 		Feed: a.feed, PBX: a.link, Audit: a.audit, Clients: a.clients, Intake: a.clients, Policy: a.policy.Current(), Shadow: beside, Metrics: met,
 		Holds:    a.auth.Holds,
+		Watchdog: dog,
 		Dialling: gate.Dialling{Context: a.cfg.Dialling.Context, Numbering: a.clients.Numbering()},
 		Estate:   gate.Estate{Acts: open, Resume: a.auth.Resume},
 		Log:      a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,

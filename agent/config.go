@@ -35,6 +35,7 @@ type Config struct {
 	Directory   clients.Config `yaml:"directory"` // how numbers are read, and other sources of clients than one file
 	Supervision Supervision    `yaml:"supervision"`
 	Dialling    Dialling       `yaml:"dialling"`
+	Watchdog    Watchdog       `yaml:"watchdog"`
 }
 
 // Shadow is a second policy that is decided beside the one in force and changes nothing: where the two differ is counted and written down.
@@ -110,6 +111,7 @@ func defaults() Config {
 		Log:         Log{Level: "info", Format: "json"},
 		Supervision: Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second},
 		Dialling:    Dialling{Context: "from-internal"},
+		Watchdog:    standardWatchdog(),
 	}
 }
 
@@ -186,6 +188,7 @@ func (c *Config) validate(doc *strict.Document) []error {
 	}
 	c.HTTP.validate(bad)
 	c.Auth.JWT.validate(bad)
+	c.Watchdog.validate(bad)
 	c.Auth.Sessions.validate(&c.Cache, bad)
 	c.Cache.validate(bad)
 	if host, port, _ := net.SplitHostPort(c.PBX.AMI.Address); !isAddress(c.PBX.AMI.Address) || host == "" || port == "0" {

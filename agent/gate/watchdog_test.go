@@ -327,7 +327,9 @@ func TestWhatIsOffIsNotLookedAtAndWhatIsToBeReportedGoesOn(t *testing.T) {
 func TestWhatThePolicyCoveredEndsWhenItDoesNoMore(t *testing.T) {
 	for name, lose := range map[string]func(y *yard){
 		"somebody joins": func(y *yard) { y.leg("h", "PJSIP/108", call.StateUp, ""); y.enter("x", "h") },
-		"the policy":     func(y *yard) { y.gate.SetPolicy(set(y.t, strings.Replace(house, "observe: true, listen: true, intercept", "intercept", 1))) },
+		"the policy": func(y *yard) {
+			y.gate.SetPolicy(set(y.t, strings.Replace(house, "observe: true, listen: true, intercept", "intercept", 1)))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			y := newYard(t, house)

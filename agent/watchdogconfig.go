@@ -1,0 +1,59 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/earshot-pbx/earshot/agent/gate"
+)
+
+// Watchdog is what is done about whoever goes past Earshot on the PBX, by kind: end, report or off.
+type Watchdog struct {
+	Spy          string   `yaml:"spy"`          // ChanSpy, ExtenSpy, snoops of other ARI applications; end
+	Media        string   `yaml:"media"`        // legs that carry audio away: UnicastRTP, AudioSocket, WebSocket, MulticastRTP; end
+	Join         string   `yaml:"join"`         // BridgeAdd, Bridge; report
+	Pickup       string   `yaml:"pickup"`       // report or off; report
+	Record       string   `yaml:"record"`       // MixMonitor, report or off; report
+	Redirect     string   `yaml:"redirect"`     // report or off; report
+	Trusted      []string `yaml:"trusted"`      // endpoints, and beginnings of channels' names that end with / or *; none
+	Applications []string `yaml:"applications"` // ARI applications whose snoops and media are left alone; none
+}
+
+func standardWatchdog() Watchdog {
+	return Watchdog{Spy: "end", Media: "end", Join: "report", Pickup: "report", Record: "report", Redirect: "report", Trusted: []string{}, Applications: []string{}}
+}
+
+var responses = map[string]gate.Response{"end": gate.End, "report": gate.Report, "off": gate.Off}
+
+func (w *Watchdog) validate(bad func(key, format string, args ...any)) {
+	for _, k := range []struct {
+		key, value string
+		ends       bool
+	}{{"spy", w.Spy, true}, {"media", w.Media, true}, {"join", w.Join, true}, {"pickup", w.Pickup, false}, {"record", w.Record, false}, {"redirect", w.Redirect, false}} {
+		key := "watchdog." + k.key
+		switch _, ok := responses[k.value]; {
+		case k.ends && !ok:
+			bad(key, "%s is one of end, report, off", key)
+		case !k.ends && (!ok || k.value == "end"):
+			bad(key, "%s is one of report, off: the leg is a party's, and who is called must not be hung up", key)
+		}
+	}
+	for i, s := range w.Trusted {
+		if tech, rest, ok := strings.Cut(s, "/"); !ok || tech == "" || strings.Contains(tech, "*") || strings.ContainsAny(s, " \t") || strings.Contains(strings.TrimSuffix(rest, "*"), "*") {
+			bad(fmt.Sprintf("watchdog.trusted[%d]", i), "watchdog.trusted: an endpoint belongs here, such as PJSIP/recorder, or the beginning of channels' names, such as AudioSocket/ or UnicastRTP/10.0.0.*")
+		}
+	}
+	for i, s := range w.Applications {
+		if s == "" || strings.ContainsAny(s, " ,\t") {
+			bad(fmt.Sprintf("watchdog.applications[%d]", i), "watchdog.applications: the name of an ARI application belongs here")
+		}
+	}
+}
+
+// forGate is the same without what asks the PBX.
+func (w *Watchdog) forGate() *gate.Watchdog {
+	return &gate.Watchdog{
+		Spy: responses[w.Spy], Media: responses[w.Media], Join: responses[w.Join], Pickup: responses[w.Pickup], Record: responses[w.Record],
+		Redirect: responses[w.Redirect], Trusted: w.Trusted, Applications: w.Applications,
+	}
+}
