@@ -4,6 +4,7 @@
 # make check         format, vet, linters, the layout of the packages, go.mod
 # make bench         the benchmarks of the hot paths, each beside its floor; fails when one allocates more than it may
 # make bench STRICT=1  the same; fails when one takes longer than it may, too. For a machine with nothing else to do
+# make campaign-earshot  who may not be heard joins calls that are listened to, in each way CAMPAIGN times (20), and spies are ended: figures
 # make fuzz          every fuzz target for FUZZTIME (10s)
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
@@ -12,9 +13,10 @@
 GO       ?= go
 BIN      := bin
 FUZZTIME ?= 10s
+CAMPAIGN ?= 20
 LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
-.PHONY: build demo test check bench fuzz cover clean
+.PHONY: build demo test check bench campaign-earshot fuzz cover clean
 build:
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/earshot ./cmd/earshot
@@ -43,6 +45,10 @@ check:
 
 bench:
 	@.ci/bench $(if $(STRICT),-strict)
+
+campaign-earshot:
+	$(GO) run ./cmd/demo -fetch
+	$(GO) test -count=1 -timeout 30m -v -run '^(TestAnExcludedPersonWhoJoinsEndsASupervision|TestASpyIsEndedWithinTwentyMilliseconds)$$' ./agent -joins $(CAMPAIGN)
 
 fuzz:
 	@.ci/fuzz $(FUZZTIME)

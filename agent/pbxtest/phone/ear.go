@@ -241,6 +241,18 @@ func (e *ear) missing(t Tone, from, to time.Time) int {
 	return count
 }
 
+// holding counts the frames received in [from, to] that held t.
+func (e *ear) holding(t Tone, from, to time.Time) (count int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range e.frames.len() {
+		if f := e.frames.at(i); !f.at.Before(from) && !f.at.After(to) && frameLevel(f, t) >= 0.5 {
+			count++
+		}
+	}
+	return count
+}
+
 // ring keeps the last items pushed, up to a limit.
 type ring[T any] struct {
 	items []T

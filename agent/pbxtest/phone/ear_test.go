@@ -186,6 +186,19 @@ func TestMissingCountsLostAndEmptyFrames(t *testing.T) {
 	}
 }
 
+func TestHoldingCountsEvenOneFrame(t *testing.T) {
+	p := newPlayer()
+	start := p.now
+	p.play(20, 1, 2)
+	p.play(1, 1, 2, 31)
+	p.play(20, 1, 2)
+	for tone, want := range map[Tone]int{31: 1, 1: 41, 20: 0} {
+		if got := p.e.holding(tone, start, p.now); got != want {
+			t.Errorf("%s was held by %d frames, want %d", tone, got, want)
+		}
+	}
+}
+
 func TestANewStreamIsNoLoss(t *testing.T) {
 	p := newPlayer()
 	p.play(10, 3)

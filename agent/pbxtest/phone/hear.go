@@ -61,6 +61,9 @@ func (c *Call) LastHeard(t Tone) time.Time { return c.media.ear.lastHeard(t) }
 // more, for 20 ms tell them apart no better.
 func (c *Call) Missing(t Tone, from, to time.Time) int { return c.media.ear.missing(t, from, to) }
 
+// Frames counts the 20 ms frames that came in [from, to] and held t, with the same limits as Missing.
+func (c *Call) Frames(t Tone, from, to time.Time) int { return c.media.ear.holding(t, from, to) }
+
 // Stats counts the call's RTP frames.
 func (c *Call) Stats() Stats { return c.media.stats() }
 
