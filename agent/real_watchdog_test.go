@@ -122,9 +122,22 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 			spy := spies(o, o.Phones["irina"], "*91")
 			o.hear(proof, map[*phone.Call][]phone.Tone{spy: {customer.Tone(), anna.Tone()}})
 			o.is(o.witness(seen, "spy", audit.Witnessed), "left", "irina", "phone:PJSIP/103", "anna")
-			o.must(spy.Hangup(o.ctx))
-			if e := o.witness(seen, "spy", audit.Ended); e.Seconds < proof.Seconds() {
+			_, err := o.Phones["pavel"].Dial(o.ctx, "*92")
+			o.must(err)
+			o.must(spy.WaitEnded(o.ctx))
+			e := o.witness(seen, "spy", audit.Revoked)
+			o.is(e, "ended", "irina", "phone:PJSIP/103", "anna", "pavel")
+			if e.Seconds < proof.Seconds() {
 				o.Errorf("it lasted %g s", e.Seconds)
+			}
+		}},
+		{"a spy by who may all is left until he hangs up", func(o *office, seen int, _, anna *phone.Call) {
+			spy := spies(o, o.Phones["irina"], "*91")
+			_, err := spy.WaitHears(o.ctx, anna.Tone())
+			o.must(err)
+			o.must(spy.Hangup(o.ctx))
+			if e := o.witness(seen, "spy", audit.Ended); e.Detail != "left" || e.Seconds <= 0 {
+				o.Errorf("the record says %+v", e)
 			}
 		}},
 		{"a snoop by another application is ended", func(o *office, seen int, _, _ *phone.Call) {

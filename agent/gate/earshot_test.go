@@ -35,6 +35,31 @@ func TestEverybodyWithinEarshotDecides(t *testing.T) {
 			o.ingest(call.Event{Kind: call.DialEnded, Channel: o.ch("x.1"), Peer: o.ch("l1"), Answered: true})
 			o.enter("near", "x.1", "l1")
 		}, "dora", "excluded_other"},
+		{"behind two Local channels in a row", func(o *office, egor, _ string) {
+			half := func(id, name string) { o.seen(call.Channel{ID: call.LegID(id), Name: name, State: call.StateUp}) }
+			o.leg("x.1", "PJSIP/101", call.StateUp, "700")
+			half("l1", "Local/700@ctx-1;1")
+			half("l2", "Local/700@ctx-1;2")
+			half("m1", "Local/701@ctx-2;1")
+			half("m2", "Local/701@ctx-2;2")
+			o.leg("e", egor, call.StateUp, "")
+			o.enter("near", "x.1", "l1")
+			o.enter("between", "l2", "m1")
+			o.enter("far", "m2", "e")
+		}, "dora", "excluded_other"},
+		{"behind another application's snoop", func(o *office, egor, _ string) {
+			o.talk("x", ivanov, "PJSIP/101")
+			o.seen(call.Channel{ID: "n", Name: "Snoop/x.1-00000009", State: call.StateUp})
+			o.leg("e", egor, call.StateUp, "")
+			o.enter("theirs", "n", "e")
+		}, "dora", "excluded_other"},
+		{"behind a snoop on the snoop of another supervision", func(o *office, egor, _ string) {
+			o.talk("x", ivanov, "PJSIP/101")
+			o.active("carl", "whisper", "anna")
+			o.seen(call.Channel{ID: "n", Name: "Snoop/" + string(o.pbx.taps[0].Snoop) + "-00000009", State: call.StateUp})
+			o.leg("e", egor, call.StateUp, "")
+			o.enter("theirs", "n", "e")
+		}, "dora", "excluded_other"},
 		{"in a conference", func(o *office, egor, _ string) {
 			o.talk("x", ivanov, "PJSIP/101")
 			o.leg("e", egor, call.StateUp, "")
