@@ -72,15 +72,25 @@ func (o *office) is(e audit.Entry, did, subject, who string, whom ...string) {
 // legOf is the id of the one leg of an endpoint.
 func (o *office) legOf(endpoint string) string {
 	o.Helper()
+	return o.channelOf(endpoint).ID
+}
+
+func (o *office) nameOf(endpoint string) string {
+	o.Helper()
+	return o.channelOf(endpoint).Name
+}
+
+func (o *office) channelOf(endpoint string) ari.Channel {
+	o.Helper()
 	channels, err := o.admin.ListChannels(o.ctx)
 	o.must(err)
 	for _, c := range channels {
 		if strings.HasPrefix(c.Name, endpoint+"-") {
-			return c.ID
+			return c
 		}
 	}
 	o.Fatalf("%s is on no call", endpoint)
-	return ""
+	return ari.Channel{}
 }
 
 // manager connects to AMI as an administrator.
@@ -174,6 +184,17 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 			o.is(o.witness(seen, "join", audit.Witnessed), "reported", "boris", "phone:PJSIP/102", "anna")
 			o.hear(proof, map[*phone.Call][]phone.Tone{customer: {anna.Tone(), c.Tone()}})
 		}},
+		{"who is joined with anna by AMI is reported", func(o *office, seen int, _, anna *phone.Call) {
+			idle := o.dials("boris", pbxtest.NumberSilence)
+			o.must(idle.WaitAnswered(o.ctx))
+			_, err := o.manager(nil).Do(o.ctx, ami.NewAction("Bridge").Append("Channel1", o.nameOf("PJSIP/102")).Append("Channel2", o.nameOf("PJSIP/101")))
+			o.must(err)
+			e := o.witness(seen, "join", audit.Witnessed)
+			if e.Detail != "reported" || e.Subject != "boris" || !slices.Contains(e.Employees, "anna") {
+				o.Errorf("the record says %+v", e)
+			}
+			o.together(idle, anna)
+		}},
 		{"a recording is reported", func(o *office, seen int, _, _ *phone.Call) {
 			m := o.manager(nil)
 			leg := o.legOf("PJSIP/101")
@@ -200,7 +221,7 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 			_, seen := o.entries(0)
 			customer, anna := o.talk(stranger, "anna")
 			s.run(o, seen, customer, anna)
-			if !strings.Contains(s.name, "redirection") {
+			if !strings.Contains(s.name, "redirection") && !strings.Contains(s.name, "by AMI") {
 				_, err := customer.WaitHears(o.ctx, anna.Tone())
 				o.must(err)
 			}
@@ -218,6 +239,19 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 			o.is(o.witness(seen, "pickup", audit.Witnessed), s.did, s.who, "phone:PJSIP/"+o.Phones[s.who].User(), "anna")
 		})
 	}
+}
+
+// Where joining is to be ended, who does it hears anna no longer, and her customer does.
+func TestWhoJoinsPastEarshotIsEndedWhereThatIsConfigured(t *testing.T) {
+	o := open(t, func(c *agent.Config) { c.Watchdog.Join = "end" })
+	o.scene("by BridgeAdd", func(o *office) {
+		_, seen := o.entries(0)
+		customer, anna := o.talk(stranger, "anna")
+		joined := o.dials("boris", "*92")
+		o.must(joined.WaitEnded(o.ctx))
+		o.is(o.witness(seen, "join", audit.Witnessed), "ended", "boris", "phone:PJSIP/102", "anna")
+		o.hear(proof, map[*phone.Call][]phone.Tone{customer: {anna.Tone()}, anna: {customer.Tone()}})
+	})
 }
 
 // listening is another ARI application, connected until the test ends.

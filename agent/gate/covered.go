@@ -26,7 +26,8 @@ func (g *Gate) assess(t *call.Table, set *policy.Set, x *trespass) {
 		x.verdict, x.reason, x.ground = didLeft, d.Reason.String(), d
 	default:
 		x.verdict, x.reason, x.ground = didEnded, d.Reason.String(), d
-		if g.dog.cfg.response(x.kind) != End {
+		caller := x.kind == trespassJoin && (x.put || l.Kind() != call.KindPhone || set.Trunk(l.Endpoint()))
+		if g.dog.cfg.response(x.kind) != End || caller {
 			x.verdict = didReported
 		}
 	}

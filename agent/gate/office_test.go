@@ -157,8 +157,12 @@ func (o *office) leg(id, who string, s call.State, exten string) {
 	} else {
 		ch.Name, ch.Caller = "PJSIP/trunk-"+id, call.Identity{Name: "Mr " + who, Number: call.Number(who)}
 	}
-	if s == call.StateDown {
+	switch s {
+	case call.StateDown:
 		ch.App = "AppDial"
+	case call.StateRing:
+		ch.App = "Dial"
+	default:
 	}
 	o.seen(ch)
 }

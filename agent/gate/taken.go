@@ -57,9 +57,6 @@ const redirectTime = call.MoveTime
 // without a transfer. Asterisk tells of a redirection in no other way. Caller holds the lock.
 func (g *Gate) departures(t *call.Table, ev *call.Event) {
 	d := &g.dog
-	if d.cfg.response(trespassRedirect) == Off {
-		return
-	}
 	switch ev.Kind { //nolint:exhaustive // the others move nobody
 	case call.BlindTransferred:
 		d.hand(ev.Bridge.ID)
@@ -73,10 +70,6 @@ func (g *Gate) departures(t *call.Table, ev *call.Event) {
 	case call.BridgesMerged:
 		d.hand(ev.Bridge.ID)
 		d.hand(ev.From)
-	case call.BridgeEntered:
-		if l := t.Leg(ev.Channel.ID); l != nil && l.Kind() == call.KindPhone {
-			d.placed[l.ID()] = place{ev.Bridge.ID, l.Exten()}
-		}
 	case call.LegGone:
 		delete(d.placed, ev.Channel.ID)
 	case call.BridgeLeft:
@@ -104,6 +97,7 @@ func (g *Gate) departed(t *call.Table, leg call.LegID, from call.BridgeID, at ti
 type place struct {
 	bridge call.BridgeID
 	exten  call.Number
+	put    bool // it came out of no application: somebody has put it there
 }
 
 // hand notes that who was in a bridge is being transferred.

@@ -37,6 +37,7 @@ type trespass struct {
 	leg     call.LegID    // that spies, carries the audio away, has joined or taken, is recorded or redirected
 	on      call.LegID    // the leg that is heard or was taken; empty: not known
 	bridge  call.BridgeID // that it has joined
+	put     bool          // by somebody else: it may be whoever calls
 	at      time.Time     // when it was seen; of one that was covered, when it was so no longer
 	began   time.Time
 	confirm []string // the applications one of which ARI has to say the leg is in, or nothing is ended

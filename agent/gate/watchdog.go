@@ -24,7 +24,7 @@ const (
 type Watchdog struct {
 	Spy      Response // ChanSpy, ExtenSpy, and the snoops of other ARI applications
 	Media    Response // legs that carry audio away from the PBX to an address: UnicastRTP, AudioSocket, WebSocket, MulticastRTP
-	Join     Response // BridgeAdd, Bridge
+	Join     Response // BridgeAdd, Bridge; End counts as Report where the leg may be a caller's
 	Pickup   Response // End counts as Report: who called has to go on talking
 	Record   Response // MixMonitor; End counts as Report, as its leg is a party's
 	Redirect Response // a leg taken out of a call without a transfer; End counts as Report
@@ -187,19 +187,32 @@ func (g *Gate) ask() {
 	}()
 }
 
-// entered looks at who comes into a bridge. BridgeAdd and Bridge are ARI's word: the application that the leg is in.
+// entered looks at who comes into a bridge. BridgeAdd and Bridge are ARI's word: the application that the leg is in. A phone's leg that is up and
+// comes out of no application at all was put there by the AMI action Bridge, which may take two together one after the other.
 func (g *Gate) entered(t *call.Table, ev *call.Event, at time.Time) {
 	l := t.Leg(ev.Channel.ID)
-	if l == nil || own(l.ID()) || l.Bridge() != ev.Bridge.ID || !slices.Contains(joining, ev.Channel.App) {
+	if l == nil || l.Bridge() != ev.Bridge.ID {
 		return
 	}
-	g.joined(t, l, at)
+	if l.Kind() == call.KindPhone {
+		put := l.State() == call.StateUp && ev.Channel.App == "" && !own(l.ID())
+		g.dog.placed[l.ID()] = place{ev.Bridge.ID, l.Exten(), put}
+	}
+	for _, o := range t.BridgeLegs(nil, l.Bridge()) {
+		switch was := g.dog.placed[o.ID()]; {
+		case o == l && !own(l.ID()) && slices.Contains(joining, ev.Channel.App):
+			g.joined(t, o, false, at)
+		case was.put && was.bridge == l.Bridge():
+			g.joined(t, o, true, at)
+		}
+	}
 }
 
-func (g *Gate) joined(t *call.Table, l *call.Leg, at time.Time) {
+// joined takes up that a leg has joined whoever else is in its bridge, if somebody is.
+func (g *Gate) joined(t *call.Table, l *call.Leg, put bool, at time.Time) {
 	for _, o := range t.BridgeLegs(nil, l.Bridge()) {
 		if o != l && o.Kind() != call.KindInternal {
-			g.trespasses(t, &trespass{kind: trespassJoin, leg: l.ID(), on: o.ID(), bridge: l.Bridge(), at: at})
+			g.trespasses(t, &trespass{kind: trespassJoin, leg: l.ID(), on: o.ID(), bridge: l.Bridge(), put: put, at: at})
 			return
 		}
 	}
@@ -222,7 +235,7 @@ func (g *Gate) patrol(t *call.Table) {
 			continue
 		}
 		if l.Kind() == call.KindPhone && l.Bridge() != "" {
-			g.dog.placed[l.ID()] = place{l.Bridge(), l.Exten()}
+			g.dog.placed[l.ID()] = place{l.Bridge(), l.Exten(), false}
 		}
 		switch on := l.Spied(); {
 		case l.Kind() == call.KindSnoop, medium(l) != "":
@@ -235,7 +248,7 @@ func (g *Gate) patrol(t *call.Table) {
 			}
 			g.trespasses(t, x)
 		case slices.Contains(joining, l.App()) && l.Bridge() != "":
-			g.joined(t, l, at)
+			g.joined(t, l, false, at)
 		}
 	}
 	g.reguard(t, nil)

@@ -185,6 +185,15 @@ func TestWhoGoesPastTheGateIsEndedOrReportedAndWhoMayIsLeft(t *testing.T) {
 		}, "", "medium:UnicastRTP", nil, "unknown_subject", house},
 		{"who joins by BridgeAdd", "join", "reported", join("PJSIP/102", "BridgeAdd"), "boris", "phone:PJSIP/102", []string{"anna"}, "no_right", house},
 		{"who joins by Bridge and may barge in", "join", "left", join("PJSIP/103", "Bridge"), "carl", "phone:PJSIP/103", []string{"anna"}, "allowed", house},
+		{"who was joined with somebody by AMI", "join", "reported", func(y *yard) {
+			call1(y)
+			y.strange("j", "PJSIP/102", call.StateUp)
+			y.enter("new", "j")
+			y.leave("x", "x.0")
+			ch := y.ch("x.0")
+			ch.App = "Dial"
+			y.ingest(call.Event{Kind: call.BridgeEntered, Bridge: call.Bridge{ID: "new", Type: "mixing"}, Channel: ch})
+		}, "boris", "phone:PJSIP/102", nil, "unknown_target", house},
 		{"a pickup by who may not", "pickup", "reported", pickup("PJSIP/102"), "boris", "phone:PJSIP/102", []string{"anna"}, "no_right", house},
 		{"a pickup by a phone of nobody's", "pickup", "reported", pickup("PJSIP/999"), "", "phone:PJSIP/999", []string{"anna"}, "unknown_subject", house},
 		{"a pickup by who may take any call", "pickup", "left", pickup("PJSIP/106"), "fay", "phone:PJSIP/106", []string{"anna"}, "allowed", house},
@@ -320,6 +329,21 @@ func TestWhatIsOffIsNotLookedAtAndWhatIsToBeReportedGoesOn(t *testing.T) {
 	y.log.until(t, "record ended")
 	if n := y.count("media", "ended") + y.count("media", "reported"); n != 0 {
 		t.Errorf("what is off was counted %g times", n)
+	}
+}
+
+func TestWhoJoinsIsEndedUnlessHeMayBeACaller(t *testing.T) {
+	for who, did := range map[string]string{"PJSIP/102": "ended", "PJSIP/999": "ended", ivanov: "reported", "PJSIP/103": "left"} {
+		y := newYard(t, house, func(w *gate.Watchdog) { w.Join = gate.End })
+		y.talk("x", other, "PJSIP/101")
+		y.strange("j", who, call.StateUp)
+		ch := y.ch("j")
+		ch.App = "BridgeAdd"
+		y.ingest(call.Event{Kind: call.BridgeEntered, Bridge: call.Bridge{ID: "x", Type: "mixing"}, Channel: ch})
+		y.became(did)
+		if y.hungUp() != (did == "ended") {
+			t.Errorf("there was %q", y.log.all())
+		}
 	}
 }
 
