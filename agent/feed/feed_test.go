@@ -452,3 +452,26 @@ func TestHandingOnAllocatesForTheBatchAndNotForTheSubscriber(t *testing.T) {
 		t.Errorf("%v allocations for two facts told to one, %v to 100", few, many)
 	}
 }
+
+func TestAFactOfAMIThatHadToWaitKeepsTheNamesThatItGave(t *testing.T) {
+	var told []string
+	f := known(t, feed.Config{OnApply: func(_ *call.Table, ev *call.Event, _ []call.Change) {
+		if ev.Kind == call.SpyBegan || ev.Kind == call.RecordingBegan {
+			told = append(told, ev.Channel.Name+" "+ev.Peer.Name)
+		}
+	}})
+	spy := fact(call.SpyBegan, "a", "b")
+	spy.Channel.Name, spy.Peer.Name = "PJSIP/a-1", "PJSIP/b-1"
+	f.Ingest(spy)
+	record := fact(call.RecordingBegan, "b", "")
+	record.Channel.Name = "PJSIP/b-1"
+	f.Ingest(record)
+	f.Ingest(leg("a"))
+	if len(told) != 0 {
+		t.Fatalf("%q were told before their legs", told)
+	}
+	f.Ingest(leg("b"))
+	if len(told) != 2 || told[0] != "PJSIP/a-1 PJSIP/b-1" || told[1] != "PJSIP/b-1 " {
+		t.Fatalf("%q", told)
+	}
+}

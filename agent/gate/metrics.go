@@ -85,6 +85,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .5, 1},
 	})
 	// The series that a dashboard needs are there from the start, at zero.
+	for _, kind := range [...]trespassKind{trespassSpy, trespassMedia, trespassJoin, trespassPickup, trespassRecord, trespassRedirect} {
+		for _, did := range [...]string{didLeft, didReported, didEnded} {
+			m.watchdog.WithLabelValues(string(kind), did)
+		}
+	}
 	for _, a := range supervising {
 		m.running.WithLabelValues(a.String())
 	}

@@ -166,6 +166,9 @@ func (g *Gate) spyBegan(t *call.Table, ev *call.Event, at time.Time) {
 	if l != nil && (l.Kind() == call.KindSnoop || own(l.ID())) {
 		return
 	}
+	if l == nil && t.Gone(ev.Channel.ID) {
+		return // it was over before it was told
+	}
 	if l == nil || l.Name() != ev.Channel.Name || on != nil && on.Name() != ev.Peer.Name {
 		g.met.watched(trespassSpy, didContradicted)
 		g.ask()
