@@ -57,7 +57,7 @@ const redirectTime = call.MoveTime
 // without a transfer. Asterisk tells of a redirection in no other way. Caller holds the lock.
 func (g *Gate) departures(t *call.Table, ev *call.Event) {
 	d := &g.dog
-	switch ev.Kind { //nolint:exhaustive // the others move nobody
+	switch ev.Kind {
 	case call.BlindTransferred:
 		d.hand(ev.Bridge.ID)
 	case call.AttendedTransferred:
