@@ -160,7 +160,7 @@ func (o *office) leg(id, who string, s call.State, exten string) {
 	switch s {
 	case call.StateDown:
 		ch.App = "AppDial"
-	case call.StateRing:
+	case call.StateRing, call.StateUp:
 		ch.App = "Dial"
 	default:
 	}

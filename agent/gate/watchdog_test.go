@@ -188,9 +188,11 @@ func TestWhoGoesPastTheGateIsEndedOrReportedAndWhoMayIsLeft(t *testing.T) {
 		{"who was joined with somebody by AMI", "join", "reported", func(y *yard) {
 			call1(y)
 			y.strange("j", "PJSIP/102", call.StateUp)
-			y.enter("new", "j")
+			ch := y.ch("j")
+			ch.App = ""
+			y.ingest(call.Event{Kind: call.BridgeEntered, Bridge: call.Bridge{ID: "new", Type: "mixing"}, Channel: ch})
 			y.leave("x", "x.0")
-			ch := y.ch("x.0")
+			ch = y.ch("x.0")
 			ch.App = "Dial"
 			y.ingest(call.Event{Kind: call.BridgeEntered, Bridge: call.Bridge{ID: "new", Type: "mixing"}, Channel: ch})
 		}, "boris", "phone:PJSIP/102", nil, "unknown_target", house},
