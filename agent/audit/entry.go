@@ -171,6 +171,9 @@ func isCode(s string) bool {
 	return true
 }
 
+// IsCode reports whether s can stand where a code does, if it is not empty. In Reason and Detail it has to begin with a letter too.
+func IsCode(s string) bool { return isCode(s) }
+
 // MaxReason is how many characters a reason that somebody gives may have, of whatever script.
 const MaxReason = 500
 

@@ -13,7 +13,7 @@ import (
 
 // Act is one that was allowed and of whose end the log says nothing: it runs, or Earshot was killed before it could say.
 type Act struct {
-	Entry              // as it was decided; Action, Mode and Given are those in force, Employees everybody who was on the call at any time
+	Entry              // as it was decided; Action, Mode, Given and Detail are those in force, Employees everybody who was on the call at any time
 	Carried  time.Time // when the log says that it was carried out; zero when it does not
 	Changing bool      // another mode had been allowed, and the log does not say whether that came into force
 }
@@ -130,6 +130,9 @@ func actOf(entries []Entry) Act {
 			a.Given = cmp.Or(e.Given, a.Given)
 		case e.Phase == Failed:
 			a.Changing = false
+		}
+		if e.Detail != "" {
+			a.Detail = e.Detail
 		}
 		for _, id := range e.Employees {
 			if !slices.Contains(a.Employees, id) {

@@ -36,6 +36,10 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 			adopted = append(adopted, a)
 			continue
 		}
+		if old.Action == policy.Lock.String() {
+			g.inheritLock(t, set, old)
+			continue
+		}
 		e := old.Entry
 		e.Phase, e.Outcome, e.Rule, e.Reason = audit.Failed, "", audit.Rule{}, reasonRestarted
 		e.Generation = set.Generation()

@@ -16,7 +16,7 @@ import (
 var (
 	supervising = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge}
 	buttons     = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept}
-	abilities   = [...]policy.Action{policy.Observe, policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Dial}
+	abilities   = [...]policy.Action{policy.Observe, policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Dial, policy.Lock}
 )
 
 // deeds is a set of what may be done to a colleague: a bit for each of buttons, and two for what one may see, which are none.
@@ -73,7 +73,7 @@ func (g *Gate) shown(r *policy.Request, f *legFacts) {
 		return
 	}
 	g.scratch.refs = f.company.everyone(g.scratch.refs)
-	r.With, r.ProtectedNumber, r.UnknownPhone = g.scratch.refs, f.company.protected, f.company.unknown
+	r.With, r.ProtectedNumber, r.UnknownPhone, r.Locked = g.scratch.refs, f.company.protected, f.company.unknown, f.locked
 }
 
 // pairwise is what the subject may do to the employee as long as nobody else has a part in it. The policy looks at that first, so what is
@@ -107,7 +107,7 @@ func (g *Gate) canOn(set *policy.Set, subject policy.Ref, e *entry, f *legFacts,
 	switch f.may() {
 	case nothing:
 	case supervision:
-		if !s.Peer() || f.alone && !f.company.protected && !f.company.unknown {
+		if !s.Peer() || f.alone && !f.company.protected && !f.company.unknown && !f.locked {
 			return pair & supervisingDeeds
 		}
 		r := between(subject, e.ref, 0, reason)

@@ -55,6 +55,7 @@ func (g *Gate) naively(set *policy.Set, me, ref policy.Ref, f *legFacts, s mask.
 		case action != policy.Intercept && up:
 			if s.Peer() {
 				r.With, r.ProtectedNumber, r.UnknownPhone = f.company.everyone(nil), f.company.protected, f.company.unknown
+				r.Locked = f.locked
 			}
 		case action == policy.Intercept && f.facts.Phase == call.PhaseRinging && f.facts.Direction == call.In:
 			if s.Peer() {
@@ -78,6 +79,16 @@ func (g *Gate) plainly(t *call.Table, set *policy.Set, owner policy.Ref, l *call
 		f.company.add(set, o)
 	}
 	f.alone = f.company.only(owner)
+	for _, k := range g.locks {
+		for _, o := range legs {
+			if _, lies := k.legs[o.ID()]; lies && k.begun {
+				f.locked = true
+				if _, lies := k.legs[l.ID()]; lies && k.employee == set.ID(owner) {
+					f.facts.Locked = true
+				}
+			}
+		}
+	}
 	var outside call.Number
 	if o := foremost(t.Peers(nil, l)); o != nil {
 		f.facts.Peer, outside = g.introduce(set, o)
@@ -95,6 +106,18 @@ func (g *Gate) plainly(t *call.Table, set *policy.Set, owner policy.Ref, l *call
 func (g *Gate) Ending(id string) (ending bool) {
 	g.locked(func(*call.Table) { a := g.acts[id]; ending = a == nil || a.ended })
 	return ending
+}
+
+// LockedLegs are the locker's own legs of an employee's locks.
+func (g *Gate) LockedLegs(employee string) (legs []call.LegID) {
+	g.locked(func(*call.Table) {
+		for _, k := range g.locks {
+			if k.employee == employee {
+				legs = append(legs, k.leg)
+			}
+		}
+	})
+	return legs
 }
 
 // Parts is of how many legs something is kept.

@@ -98,6 +98,7 @@ type legFacts struct {
 	reading            // by the policy in force
 	second  *second    // by the second; nil when there is none
 	other   call.LegID // the leg on the other side; empty when there is none
+	locked  bool       // somebody has locked the call
 	alone   bool       // nobody of the policy but the leg's own employee is in the company
 	tag     tag
 	sums    [mask.Own + 1]uint64
@@ -120,6 +121,7 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *
 		f.company.join(&p.company)
 	}
 	f.alone = f.company.only(e.ref)
+	f.locked, f.facts.Locked = g.isLocked(g.scratch.legs), g.hasLocked(set.ID(e.ref), l.ID())
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 	var outside call.Number
 	if o := foremost(g.scratch.peers); o != nil {

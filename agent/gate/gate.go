@@ -98,8 +98,10 @@ type Gate struct {
 	board    map[policy.Ref]*entry
 	bells    map[*entry]struct{}   // rows at which a client's call rings
 	offers   map[call.LegID]*offer // by the caller's leg
-	parts    map[call.LegID]*part  // of the legs that are on some row, and of others
-	watchers []*Watcher            // in the order in which they came
+	locks    map[string]*lock
+	sealed   map[call.LegID][]*lock // which locks lie on a leg
+	parts    map[call.LegID]*part   // of the legs that are on some row, and of others
+	watchers []*Watcher             // in the order in which they came
 	scratch  scratch
 	dog      watchdog
 }
@@ -130,6 +132,7 @@ func New(cfg Config) *Gate {
 		awaited: awaited{},
 		acts:    map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, parts: map[call.LegID]*part{},
+		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{},
 	}
 	g.dog = watchdog{cfg: cfg.Watchdog, placed: map[call.LegID]place{}}
 	g.scratch.reach = call.Reach{Phone: g.isPhone, Spy: g.spyMode}
@@ -159,6 +162,7 @@ func (g *Gate) Refresh() { g.locked(func(t *call.Table) { g.enforce(t, g.policy.
 
 func (g *Gate) enforce(t *call.Table, set *policy.Set) {
 	g.policy.Store(set)
+	g.recheckLocks(set)
 	for _, a := range g.acts {
 		g.reconsider(t, a)
 	}

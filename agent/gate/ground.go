@@ -70,6 +70,7 @@ func (g *Gate) weigh(t *call.Table, set *policy.Set, a *act) (v verdict) {
 	c := g.survey(set, a)
 	g.scratch.refs = c.everyone(g.scratch.refs)
 	r.With, r.ProtectedNumber, r.UnknownPhone = g.scratch.refs, c.protected, c.unknown
+	r.Locked = g.isLocked(g.scratch.legs)
 	v.Decision = set.Decide(&r)
 	if v.Allowed && a.next != 0 {
 		r.Action = a.next

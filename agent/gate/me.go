@@ -12,7 +12,7 @@ type Me struct {
 	Name       string   `json:"name"`
 	Department string   `json:"department,omitempty"`
 	Phones     []string `json:"phones" nullable:"false" doc:"His own phones, the first being the one rung when none is named"`
-	Actions    []string `json:"actions" nullable:"false" doc:"What he may do to at least one colleague, and dial if he may call anybody at all, so a panel need not draw the other buttons"`
+	Actions    []string `json:"actions" nullable:"false" doc:"What he may do to at least one colleague, dial if he may call anybody at all, and lock if he may lock his own calls, so a panel need not draw the other buttons"`
 }
 
 // Me tells the subject who he is.
@@ -28,8 +28,8 @@ func (g *Gate) Me(s auth.Subject) (Me, error) {
 func (g *Gate) me(set *policy.Set, ref policy.Ref) Me {
 	m := Me{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID, Phones: append([]string{}, set.Phones(ref)...), Actions: []string{}}
 	for _, action := range abilities {
-		if action == policy.Dial {
-			if set.Dials(ref) {
+		if action == policy.Dial || action == policy.Lock {
+			if action == policy.Dial && set.Dials(ref) || action == policy.Lock && mayLock(set, ref).Allowed {
 				m.Actions = append(m.Actions, action.String())
 			}
 			continue

@@ -34,6 +34,7 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 		return
 	}
 	set := g.policy.Load()
+	g.followLocks(t, set, changes)
 	for _, a := range g.concerned(t, set, changes) {
 		g.reconsider(t, a)
 	}
@@ -103,6 +104,7 @@ func (g *Gate) concerned(t *call.Table, set *policy.Set, changes []call.Change) 
 // resynced takes a table that has been built anew from the PBX: everything is decided again and shown afresh.
 func (g *Gate) resynced(t *call.Table) {
 	g.known = true
+	g.findLocks(t)
 	adopted := g.inherit(t)
 	for _, a := range g.acts {
 		g.reconsider(t, a)

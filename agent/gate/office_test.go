@@ -25,7 +25,7 @@ const house = `
 version: 1
 departments: {sales: {name: Sales}}
 employees:
-  anna:  {name: Anna,  phones: [PJSIP/101], numbers: ["101"], department: sales}
+  anna:  {name: Anna,  phones: [PJSIP/101], numbers: ["101"], department: sales, lock: true}
   boris: {name: Boris, phones: [PJSIP/102], numbers: ["102"], department: sales}
   carl:  {name: Carl,  phones: [PJSIP/103, PJSIP/113], numbers: ["103"], observe: true, listen: true, intercept: {to: any}}
   dora:  {name: Dora,  phones: [PJSIP/104], numbers: ["104"], listen: {to: any, allow: [spy], except: [egor]}}

@@ -68,6 +68,18 @@ func noSuchSupervision() *Problem {
 	return &Problem{Kind: NotFound, Code: "no_such_supervision", Text: "There is no such supervision of yours."}
 }
 
+func noSuchLock() *Problem {
+	return &Problem{Kind: NotFound, Code: "no_such_lock", Text: "There is no such lock of yours; it ends with the call."}
+}
+
+func notOnCall() *Problem {
+	return &Problem{Kind: Conflict, Code: "not_on_call", Text: "You are on no call that could be locked: one that you talk on, dial, or hold."}
+}
+
+func whichOwnCall() *Problem {
+	return &Problem{Kind: Conflict, Code: "several_calls", Text: "You are on several calls; name one by its id in call, from your own row."}
+}
+
 func notYourPhone() *Problem {
 	return &Problem{Kind: Invalid, Code: "not_your_phone", Text: "That is not one of your phones. GET /v1/me lists them; leave phone out for the first."}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 	"pgregory.net/rapid"
@@ -17,7 +18,7 @@ func sorted(s []string) []string { slices.Sort(s); return s }
 
 // holds decides a supervision's ground in the plainest way: over everybody whose voice the supervisor may hear, found by following every tie
 // again and again until nothing is new.
-func holds(o *office, subject, target string, leg call.LegID, v mask.Supervision) (allowed bool, why string) {
+func holds(o *office, subject, target string, leg call.LegID, v mask.Supervision, sealed map[call.LegID]bool) (allowed bool, why string) {
 	set := o.gate.Policy()
 	s, _ := set.Employee(subject)
 	g, _ := set.Employee(target)
@@ -58,6 +59,7 @@ func holds(o *office, subject, target string, leg call.LegID, v mask.Supervision
 			}
 		}
 		for l := range heard {
+			r.Locked = r.Locked || sealed[l.ID()]
 			if strings.HasPrefix(string(l.ID()), "earshot-") {
 				continue
 			}
@@ -91,11 +93,12 @@ func TestWhateverHappensNoSupervisionRunsWithoutGround(t *testing.T) {
 		defer o.close()
 		o.talk("x", ivanov, "PJSIP/101")
 		target := map[string]call.LegID{} // by supervision
+		sealed := map[call.LegID]bool{}   // legs on which a lock lies
 		any := func(name string) string { return rapid.SampledFrom(legs).Draw(r, name) }
 		there := func(id string) bool { return o.ch(id).ID != "" }
 		for range rapid.IntRange(1, 25).Draw(r, "n") {
 			id, other := any("leg"), any("other")
-			switch op := rapid.IntRange(0, 12).Draw(r, "op"); {
+			switch op := rapid.IntRange(0, 14).Draw(r, "op"); {
 			case op <= 2 && !there(id):
 				s := rapid.SampledFrom([]call.State{call.StateDown, call.StateRing, call.StateUp}).Draw(r, "state")
 				o.leg(id, rapid.SampledFrom(phones).Draw(r, "phone"), s, "7")
@@ -120,7 +123,22 @@ func TestWhateverHappensNoSupervisionRunsWithoutGround(t *testing.T) {
 				o.gate.SetPolicy(set(t, rapid.SampledFrom(policies).Draw(r, "policy")))
 			case op == 12:
 				o.pass(1)
+			case op == 13 && rapid.Bool().Draw(r, "lock"):
+				if _, err := o.gate.Lock(o.t.Context(), who("anna"), gate.LockAsk{}); err == nil {
+					for _, leg := range o.gate.LockedLegs("anna") {
+						sealed[leg] = true
+					}
+				}
+			case op == 14:
+				locks, _ := o.gate.Locks(who("anna"))
+				for _, k := range locks {
+					if err := o.gate.Unlock(o.t.Context(), who("anna"), k.ID); err != nil {
+						r.Fatal(err)
+					}
+				}
+				clear(sealed)
 			}
+			spread(o, sealed)
 			for _, subject := range []string{"dora", "ivo"} {
 				if v, _ := o.gate.Supervisions(who(subject)); len(v) == 0 && rapid.Bool().Draw(r, "ask") {
 					if rows := o.row(subject, "anna").Calls; len(rows) > 0 {
@@ -137,7 +155,7 @@ func TestWhateverHappensNoSupervisionRunsWithoutGround(t *testing.T) {
 						continue
 					}
 					ran++
-					if ok, why := holds(o, subject, "anna", leg, v[i]); !ok {
+					if ok, why := holds(o, subject, "anna", leg, v[i], sealed); !ok {
 						ended++
 						o.ends(r, subject, v[i].ID, why)
 					}
@@ -148,6 +166,27 @@ func TestWhateverHappensNoSupervisionRunsWithoutGround(t *testing.T) {
 	if ran < 50 || ended < 10 {
 		t.Fatalf("%d times one ran and %d times its ground was gone: too few to say anything", ran, ended)
 	}
+}
+
+// spread lays a lock on all who are on a call with somebody on whom it lies.
+func spread(o *office, sealed map[call.LegID]bool) {
+	o.feed.Read(func(t *call.Table) {
+		for id := range sealed {
+			if t.Leg(id) == nil {
+				delete(sealed, id)
+			}
+		}
+		for n := -1; n != len(sealed); {
+			n = len(sealed)
+			for _, l := range t.All(nil) {
+				if sealed[l.ID()] {
+					for _, o := range t.Call(nil, l) {
+						sealed[o.ID()] = true
+					}
+				}
+			}
+		}
+	})
 }
 
 // tapped is the leg that a supervision listens to, once it does.

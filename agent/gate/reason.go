@@ -15,6 +15,7 @@ const (
 	reasonCredential   = "credential_ended"
 	reasonOutcome      = "outcome_unknown"   // Earshot was killed between deciding and saying what came of it
 	reasonTrusted      = "trusted"           // the watchdog was told to leave it alone
+	reasonUnlocked     = "unlocked"          // who had locked the call took the lock off
 	reasonRestarted    = "earshot_restarted" // Earshot was started anew, and what it had left could not be taken up
 )
 

@@ -70,7 +70,7 @@ func (g *Gate) judge(set *policy.Set, subject policy.Ref, e *entry, pair deeds, 
 // sameGround reports whether everybody's sight of the leg, and what he may do to it, must be what it was: f and was agree in all that sight
 // and can look at.
 func (f *legFacts) sameGround(was *legFacts) bool {
-	return f.leg == was.leg && f.may() == was.may() && f.reading.same(&was.reading)
+	return f.leg == was.leg && f.may() == was.may() && f.locked == was.locked && f.reading.same(&was.reading)
 }
 
 // same reports whether the readings agree.
@@ -96,6 +96,9 @@ func (f *legFacts) sum(s mask.Sight) uint64 {
 	put(v.State)
 	put(v.Supervision)
 	put(v.Kind)
+	if v.Locked {
+		put("locked")
+	}
 	if v.Peer != nil {
 		put(v.Peer.Employee)
 		put(v.Peer.Name)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/gate"
 )
 
 // steps are what may happen; each does nothing where it does not fit.
@@ -122,6 +123,20 @@ var steps = map[string]func(w *world){
 					_, b := w.ask(subject, mode, target, handle)
 					w.note(subject, a, b)
 				}
+			}
+		}
+	},
+	"lock": func(w *world) {
+		_, err := w.gate.Lock(w.t.Context(), who("anna"), gate.LockAsk{Door: "test"})
+		for subject := range w.streams {
+			w.note(subject, err == nil)
+		}
+	},
+	"unlock": func(w *world) {
+		locks, _ := w.gate.Locks(who("anna"))
+		for _, k := range locks {
+			if err := w.gate.Unlock(w.t.Context(), who("anna"), k.ID); err != nil {
+				w.t.Fatal(err)
 			}
 		}
 	},

@@ -243,7 +243,7 @@ const time_ = 1000 * 1000 // a millisecond
 func TestMeListsTheButtonsThatWillWork(t *testing.T) {
 	o := newOffice(t, house)
 	for subject, want := range map[string][]string{
-		"anna": {}, "carl": {"observe", "spy", "whisper", "barge", "intercept"}, "dora": {"spy"}, "gus": {"intercept"},
+		"anna": {"lock"}, "boris": {}, "carl": {"observe", "spy", "whisper", "barge", "intercept"}, "dora": {"spy"}, "gus": {"intercept"},
 	} {
 		me, err := o.gate.Me(who(subject))
 		if err != nil || !slices.Equal(me.Actions, want) {

@@ -169,6 +169,7 @@ func (s *Server) routes() {
 		v, err := g.Intercept(context.WithoutCancel(ctx), who, gate.Ask{Target: b.Target, Call: b.Call, Phone: b.Phone, Door: door})
 		return reply(v, err)
 	})
+	s.lockRoutes(api)
 	if s.cfg.Sessions != nil {
 		s.sessionRoutes(api)
 	}

@@ -40,7 +40,7 @@ departments:
   sales: {name: Sales}
   back:  {name: Back Office}
 employees:
-  anna:  {name: Anna Petrova, phones: [PJSIP/101], numbers: ["101"], department: sales}
+  anna:  {name: Anna Petrova, phones: [PJSIP/101], numbers: ["101"], department: sales, lock: true}
   boris: {name: Boris Orlov, phones: [PJSIP/102], numbers: ["102"], department: sales, intercept: true}
   carl:  {name: Carl Weber, phones: [PJSIP/103, PJSIP/113], numbers: ["103"], department: back, observe: true, listen: true}
   dora:  {name: Dora Lang, phones: [PJSIP/104], numbers: ["104"], department: back, listen: {to: any, allow: [spy], except: [egor]}}

@@ -78,6 +78,9 @@ func (v *View) appendJSON(dst []byte, handle string, since []byte) []byte {
 	if v.Supervision != "" {
 		dst = AppendString(append(dst, `,"supervision":`...), v.Supervision)
 	}
+	if v.Locked {
+		dst = append(dst, `,"locked":true`...)
+	}
 	if v.Kind != "" {
 		dst = AppendString(append(dst, `,"kind":`...), v.Kind)
 	}

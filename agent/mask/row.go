@@ -58,6 +58,13 @@ type Supervision struct {
 	PeerSilent bool `json:"peer_silent,omitempty" doc:"The other side's phone sends no audio (as some do while muted), so the target's hears nothing of a whisper; told where it can be known, within some seconds"`
 }
 
+// Lock is a private lock as the one who has locked sees it.
+type Lock struct {
+	ID    string    `json:"id"`
+	Call  string    `json:"call,omitempty" doc:"Handle of the call, as on one's own row; absent when one has left the call, which stays locked"`
+	Since time.Time `json:"since" doc:"When it was locked"`
+}
+
 // Dialled is a call that the subject's own phone is rung for, as he is told of it. What becomes of it is on his row of the board.
 type Dialled struct {
 	ID    string `json:"id" doc:"Id of the decision in the record"`

@@ -20,7 +20,7 @@ const (
 	Kind
 	// Seen shows the party on the other side too.
 	Seen
-	// Own is of the leg's owner: he sees the party on the other side, and the supervision that the leg carries.
+	// Own is of the leg's owner: he sees the party on the other side, the supervision that the leg carries, and his lock on the call.
 	Own
 )
 
@@ -59,6 +59,7 @@ type View struct {
 	Hidden      bool      `json:"hidden,omitempty" doc:"The other side is not for this watcher"`
 	Peer        *Party    `json:"peer,omitempty" doc:"The other side; absent while there is none or when hidden"`
 	Supervision string    `json:"supervision,omitempty" doc:"The watcher's own supervision that this leg carries"`
+	Locked      bool      `json:"locked,omitempty" doc:"The watcher has locked this call of his own against supervision"`
 	Kind        string    `json:"kind,omitempty" enum:"external,internal,queue" doc:"Of which kind the other side is, for whom the policy lets see that and not who; absent when it is not known"`
 }
 
@@ -70,6 +71,7 @@ type Facts struct {
 	Kind        string // of the other side; empty while there is none or it is not known
 	Peer        *Party // nil while there is none; views share it, so it is not written once it is here
 	Supervision string // set on a leg that carries a supervision
+	Locked      bool   // the leg's owner has locked the call
 }
 
 // Of writes the view of a call for one sight under the given handle. A leg that carries a supervision has no peer for anybody: whom it
@@ -80,7 +82,7 @@ func Of(f *Facts, s Sight, handle string) View {
 	case Seen:
 		v.Peer = f.peer()
 	case Own:
-		v.Peer, v.Supervision = f.peer(), f.Supervision
+		v.Peer, v.Supervision, v.Locked = f.peer(), f.Supervision, f.Locked
 	case Kind:
 		if v.Hidden = true; f.Supervision == "" {
 			v.Kind = f.Kind
