@@ -87,7 +87,8 @@ func (o *office) row(subject, target string) (r struct {
 		Hidden                            bool
 		Peer                              *struct{ Number, Name, Employee string }
 	}
-	Can []string
+	Can            []string
+	ReasonRequired bool `json:"reason_required"`
 }) {
 	o.t.Helper()
 	b, err := o.gate.Employees(who(subject))

@@ -19,7 +19,8 @@ var (
 	abilities   = [...]policy.Action{policy.Observe, policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Dial, policy.Lock}
 )
 
-// deeds is a set of what may be done to a colleague: a bit for each of buttons, and two for what one may see, which are none.
+// deeds is a set of what may be done to a colleague: a bit for each of buttons, two for what one may see, which are none, and one that says of
+// those that supervise that a reason has to be given.
 type deeds uint8
 
 const (
@@ -27,6 +28,7 @@ const (
 	interceptDeed    deeds = supervisingDeeds + 1
 	observeDeed      deeds = interceptDeed << 1
 	kindDeed         deeds = observeDeed << 1
+	reasonDeed       deeds = kindDeed << 1
 	buttonDeeds            = observeDeed - 1
 	asked            deeds = 1 << 7 // the set has been worked out; it may be empty
 )
@@ -77,7 +79,8 @@ func (g *Gate) shown(r *policy.Request, f *legFacts) {
 }
 
 // pairwise is what the subject may do to the employee as long as nobody else has a part in it. The policy looks at that first, so what is
-// not in here is refused whoever is on a call, but for a party's sight of it and for one's own client, which are asked for by themselves.
+// not in here is refused whoever is on a call, but for a party's sight of it and for one's own client, which are asked for by themselves. With
+// a reason it has reasonDeed if anything may be refused to him for want of one.
 func pairwise(set *policy.Set, subject, employee policy.Ref, reason bool) deeds {
 	out := asked
 	r := between(subject, employee, 0, reason)
@@ -86,7 +89,23 @@ func pairwise(set *policy.Set, subject, employee policy.Ref, reason bool) deeds 
 			out |= 1 << n
 		}
 	}
+	if reason && set.AsksReason(subject) {
+		out |= reasonDeed
+	}
 	return out
+}
+
+// wanting tells whether one of the buttons that the subject has with a reason does not work without: reasonDeed, or nothing. Pair and can are as
+// with a reason.
+func (g *Gate) wanting(set *policy.Set, subject policy.Ref, e *entry, sights []mask.Sight, pair, can deeds) deeds {
+	if pair&reasonDeed == 0 || can&supervisingDeeds == 0 {
+		return 0
+	}
+	without := g.can(set, subject, e, sights, pairwise(set, subject, e.ref, false), false)
+	if can&^without&supervisingDeeds == 0 {
+		return 0
+	}
+	return reasonDeed
 }
 
 // can tells what the subject may do to an employee now by any of his legs, which he sees so.

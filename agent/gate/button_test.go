@@ -41,6 +41,13 @@ func TestAButtonThatNeedsAReasonIsOne(t *testing.T) {
 	if me, _ := o.gate.Me(who("carl")); !slices.Contains(me.Actions, "spy") {
 		t.Errorf("%q", me.Actions)
 	}
+	// The row says which want one.
+	o.talk("v", other, "PJSIP/106")
+	for target, want := range map[string]bool{"anna": true, "boris": true, "fay": false, "egor": true, "nils": false} {
+		if r := o.row("carl", target); r.ReasonRequired != want {
+			t.Errorf("to %s: %+v", target, r)
+		}
+	}
 	// And a reason opens nothing else.
 	o.talk("z", "PJSIP/108", "PJSIP/107")
 	if can := o.row("carl", "gus").Can; len(can) != 0 {

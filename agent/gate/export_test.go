@@ -19,7 +19,7 @@ func (g *Gate) Naive(subject string) (rows []mask.Row) {
 		}
 		for ref := range set.Employees() {
 			r := mask.Row{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID, Calls: []mask.View{}, Can: []string{}}
-			var can [4]bool
+			var can, without [4]bool
 			for _, phone := range set.Phones(ref) {
 				for _, l := range t.LegsOf(nil, phone) {
 					if l.Phase() == call.PhaseNone || !g.known {
@@ -29,10 +29,12 @@ func (g *Gate) Naive(subject string) (rows []mask.Row) {
 					g.plainly(t, set, ref, l, &f)
 					s := g.sight(set, me, ref, &f)
 					r.Calls = append(r.Calls, mask.Of(&f.facts, s, g.handle(subject, r.ID, f.leg, s)))
-					g.naively(set, me, ref, &f, s, &can)
+					g.naively(set, me, ref, &f, s, true, &can)
+					g.naively(set, me, ref, &f, s, false, &without)
 				}
 			}
 			for i, name := range [...]string{"spy", "whisper", "barge", "intercept"} {
+				r.ReasonRequired = r.ReasonRequired || i < 3 && can[i] && !without[i]
 				if can[i] {
 					r.Can = append(r.Can, name)
 				}
@@ -44,12 +46,12 @@ func (g *Gate) Naive(subject string) (rows []mask.Row) {
 	return rows
 }
 
-func (g *Gate) naively(set *policy.Set, me, ref policy.Ref, f *legFacts, s mask.Sight, can *[4]bool) {
+func (g *Gate) naively(set *policy.Set, me, ref policy.Ref, f *legFacts, s mask.Sight, reason bool, can *[4]bool) {
 	if me == ref || slices.Contains(f.company.present, me) {
 		return
 	}
 	for i, action := range [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept} {
-		r := policy.Request{Subject: me, Target: ref, Action: action}
+		r := policy.Request{Subject: me, Target: ref, Action: action, ReasonGiven: reason}
 		up := f.facts.Phase == call.PhaseTalking || f.facts.Phase == call.PhaseHeld
 		switch {
 		case action != policy.Intercept && up:

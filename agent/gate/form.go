@@ -59,6 +59,7 @@ func (g *Gate) classify(set *policy.Set, subject policy.Ref, e *entry, at *glanc
 			at.between = pairwise(set, subject, e.ref, true)
 		}
 		sights, can = g.judge(set, subject, e, at.between, true)
+		can |= g.wanting(set, subject, e, sights, at.between, can)
 	}
 	i := slices.IndexFunc(e.classes, func(c class) bool { return c.can == can && slices.Equal(c.sights, sights) })
 	if i < 0 {
@@ -112,7 +113,7 @@ type reader struct {
 // with is the row with these calls.
 func (f *form) with(calls []mask.View) mask.Row {
 	row := *f.about
-	row.Calls, row.Can = calls, canLists[f.can]
+	row.Calls, row.Can, row.ReasonRequired = calls, canLists[f.can&buttonDeeds], f.can&reasonDeed != 0
 	row.Sum(f.idleSince)
 	return row
 }

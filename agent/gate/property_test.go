@@ -123,7 +123,7 @@ func TestWhateverHappensNoSupervisionRunsWithoutGround(t *testing.T) {
 				o.gate.SetPolicy(set(t, rapid.SampledFrom(policies).Draw(r, "policy")))
 			case op == 12:
 				o.pass(1)
-			case op == 13 && rapid.Bool().Draw(r, "lock"):
+			case op == 13:
 				if _, err := o.gate.Lock(o.t.Context(), who("anna"), gate.LockAsk{}); err == nil {
 					for _, leg := range o.gate.LockedLegs("anna") {
 						sealed[leg] = true

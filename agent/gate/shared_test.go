@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/gate"
 	"pgregory.net/rapid"
 )
 
@@ -20,6 +21,9 @@ func anyPolicy(r *rapid.T) string {
 		if name == "observe" {
 			more = []string{"kind", "{to: department, show: kind, except: [carl]}"}
 		}
+		if name == "listen" {
+			more = []string{"{to: any, reason: [anna, gus]}", "{to: any, allow: [spy, barge], except: [boris], reason: true}"}
+		}
 		return rapid.SampledFrom(append(more,
 			"false", "true", "department", "{to: any, except: [boris]}", "{to: any, except: [anna, gus]}", "{only: [anna]}", "{only: [department:sales], except: [carl]}",
 		)).Draw(r, name)
@@ -27,7 +31,7 @@ func anyPolicy(r *rapid.T) string {
 	var b strings.Builder
 	b.WriteString("version: 1\ndepartments: {sales: {name: Sales}, back: {name: \"Back <Office>\"}}\nemployees:\n")
 	for i, id := range staff {
-		fmt.Fprintf(&b, "  %s: {name: \"%s & Co\", phones: [PJSIP/10%d, PJSIP/11%d], numbers: [\"10%d\"], department: %s, observe: %s, listen: %s, intercept: %s}\n",
+		fmt.Fprintf(&b, "  %s: {name: \"%s & Co\", phones: [PJSIP/10%d, PJSIP/11%d], numbers: [\"10%d\"], department: %s, observe: %s, listen: %s, intercept: %s, lock: true}\n",
 			id, id, i+1, i+1, i+1, rapid.SampledFrom([]string{"sales", "back"}).Draw(r, "department"), scope("observe"), scope("listen"), scope("intercept"))
 	}
 	fmt.Fprintf(&b, "protected: {employees: [%s], numbers: [\"%s\"]}\n", rapid.SampledFrom([]string{"", "dora", "boris"}).Draw(r, "protected"), secret)
@@ -96,7 +100,7 @@ func TestASharedRowIsTheRowThatEachWouldBeWrittenAlone(t *testing.T) {
 		there := func(id string) bool { return o.ch(id).ID != "" }
 		for range rapid.IntRange(1, 60).Draw(r, "n") {
 			id, other := rapid.SampledFrom(legs).Draw(r, "leg"), rapid.SampledFrom(legs).Draw(r, "other")
-			switch op := rapid.IntRange(0, 17).Draw(r, "op"); {
+			switch op := rapid.IntRange(0, 19).Draw(r, "op"); {
 			case op <= 3 && !there(id):
 				s := rapid.SampledFrom([]call.State{call.StateDown, call.StateRing, call.StateRinging, call.StateUp}).Draw(r, "state")
 				o.leg(id, rapid.SampledFrom(ends).Draw(r, "who"), s, rapid.SampledFrom([]string{"", "102", "7"}).Draw(r, "exten"))
@@ -120,6 +124,17 @@ func TestASharedRowIsTheRowThatEachWouldBeWrittenAlone(t *testing.T) {
 					ch.Caller.Number = number
 				}
 				o.seen(ch)
+			case op == 18:
+				_, _ = o.gate.Lock(t.Context(), who(rapid.SampledFrom([]string{"anna", "boris"}).Draw(r, "locker")), gate.LockAsk{})
+			case op == 19:
+				for _, subject := range []string{"anna", "boris"} {
+					locks, _ := o.gate.Locks(who(subject))
+					for _, k := range locks {
+						if err := o.gate.Unlock(t.Context(), who(subject), k.ID); err != nil {
+							r.Fatal(err)
+						}
+					}
+				}
 			case op >= 16 && !there("r.0") && !there("r.1") && !there("r.2"):
 				o.rings("r", rapid.SampledFrom([]string{ivanov, other, "PJSIP/103"}).Draw(r, "caller"), rapid.SampledFrom([][]string{{"PJSIP/101"}, {"PJSIP/101", "PJSIP/102"}, {"PJSIP/104", "PJSIP/105"}}).Draw(r, "rung")...)
 			case op == 14:

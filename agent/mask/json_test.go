@@ -34,12 +34,14 @@ var (
 		return mask.View{
 			ID: texts.Draw(r, "id"), Direction: texts.Draw(r, "direction"), State: texts.Draw(r, "state"), Since: moments.Draw(r, "since"),
 			Hidden: rapid.Bool().Draw(r, "hidden"), Peer: parties.Draw(r, "peer"), Supervision: texts.Draw(r, "supervision"), Kind: texts.Draw(r, "kind"),
+			Locked: rapid.Bool().Draw(r, "locked"),
 		}
 	})
 	rows = rapid.Custom(func(r *rapid.T) mask.Row {
 		row := mask.Row{
 			ID: texts.Draw(r, "id"), Name: texts.Draw(r, "name"), Department: texts.Draw(r, "department"), State: texts.Draw(r, "state"),
 			Calls: rapid.SliceOfN(views, 0, 4).Draw(r, "calls"), Can: rapid.SliceOfN(texts, 0, 4).Draw(r, "can"),
+			ReasonRequired: rapid.Bool().Draw(r, "reason"),
 		}
 		if rapid.Bool().Draw(r, "timed") {
 			at := moments.Draw(r, "since")

@@ -11,6 +11,8 @@ type Row struct {
 	Since      *time.Time `json:"since,omitempty" doc:"When the state began, to the second; absent when it began before Earshot looked"`
 	Calls      []View     `json:"calls" nullable:"false"`
 	Can        []string   `json:"can" nullable:"false" doc:"What the watcher may do to this colleague now: spy, whisper, barge, intercept"`
+
+	ReasonRequired bool `json:"reason_required,omitempty" doc:"One of spy, whisper and barge in can works only with a reason given"`
 }
 
 // Sum sets the row's state and since from its calls: the liveliest call speaks for the employee.
