@@ -6,6 +6,7 @@
 # make bench STRICT=1  the same; fails when one takes longer than it may, too. For a machine with nothing else to do
 # make campaign-earshot  who may not be heard joins calls that are listened to, in each way CAMPAIGN times (20), and spies are ended: figures
 # make fuzz          every fuzz target for FUZZTIME (10s)
+# make campaign-revoke  how long it takes until a supervision has ended whose ground is gone, a hundred at a time; fails when it takes too long
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
 # .ci/run does check, test and fuzz, as a machine does it for each commit.
@@ -16,7 +17,7 @@ FUZZTIME ?= 10s
 CAMPAIGN ?= 20
 LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
-.PHONY: build demo test check bench campaign-earshot fuzz cover clean
+.PHONY: build demo test check bench campaign-earshot campaign-revoke fuzz cover clean
 build:
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/earshot ./cmd/earshot
@@ -52,6 +53,11 @@ campaign-earshot:
 
 fuzz:
 	@.ci/fuzz $(FUZZTIME)
+
+# With nothing else to do, and without the race detector: times are what it is about.
+campaign-revoke:
+	@$(GO) run ./cmd/demo -fetch
+	EARSHOT_CAMPAIGN=1 $(GO) test -count=1 -v -timeout 9m -run '^(TestAHundredSupervisionsAreEndedInTime|TestManySupervisionsFallSilentInTime)$$' ./agent/gate ./agent
 
 cover:
 	@mkdir -p $(BIN)

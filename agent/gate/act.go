@@ -120,6 +120,7 @@ type act struct {
 	stop        context.CancelFunc
 	ended       bool
 	end         ending
+	left        []call.LegID  // own legs that are to be hung up; with ended it is there to be read without the lock once ctx is over
 	done        chan struct{} // closed when it has ended
 }
 
@@ -157,7 +158,7 @@ func (a *act) finish(e ending) {
 	if a.ended {
 		return
 	}
-	a.ended, a.end = true, e
+	a.ended, a.end, a.left = true, e, a.legs()
 	a.stop()
 }
 

@@ -170,7 +170,7 @@ func (g *Gate) resume(a *act, decided audit.Entry) {
 		}
 		g.hold(a, 0)
 	}
-	g.drop(a.bridge, g.legs(a)...)
+	g.drop(a.bridge, a.left...)
 	g.conclude(a)
 }
 

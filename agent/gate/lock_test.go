@@ -252,6 +252,46 @@ func TestALockEndsWithTheRightToIt(t *testing.T) {
 	o.active("carl", "spy", "anna")
 }
 
+func TestALockBarsNobodyBeforeItIsOnRecord(t *testing.T) {
+	o := newOffice(t, house)
+	o.talk("x", ivanov, "PJSIP/101")
+	id := o.active("carl", "spy", "anna")
+	o.audit.before = func(e audit.Entry) {
+		if e.Phase == audit.Decided && e.Action == "lock" {
+			o.ingest(call.Event{Kind: call.LegHeld, Channel: o.ch("x.0")}) // on which everything is looked at anew
+			if o.gate.Ending(id) {
+				t.Error("it has ended what runs already")
+			}
+		}
+	}
+	o.mustLock("anna")
+	if !o.gate.Ending(id) {
+		t.Error("it has ended nothing")
+	}
+}
+
+func TestALockFollowsTheCallWhileNobodyLooks(t *testing.T) {
+	o := newOffice(t, house)
+	o.talk("x", ivanov, "PJSIP/101")
+	o.mustLock("anna")
+	o.leg("b", "PJSIP/102", call.StateUp, "")
+	p := o.picture("x.1")
+	for i := range p.Bridges {
+		if p.Bridges[i].ID == "x" {
+			p.Bridges[i].Legs = []call.LegID{"x.0", "b"}
+		}
+	}
+	o.ingest(call.Event{Kind: call.LinkLost})
+	o.ingest(call.Event{Kind: call.Resynced, Snapshot: p})
+	o.gone("x.0") // and so it lies on b alone
+	o.leg("d", other, call.StateUp, "")
+	o.enter("x", "d")
+	o.refused("not_for_this_call", "carl", "spy", "boris")
+	o.ingest(call.Event{Kind: call.LinkLost})
+	o.snapshot()
+	o.log.until(t, "record ended call_ended")
+}
+
 func TestALockThatCameTooLateForTheCallIsRecordedInOrder(t *testing.T) {
 	o := newOffice(t, house)
 	o.talk("x", ivanov, "PJSIP/101")

@@ -176,12 +176,10 @@ func (g *Gate) retire(t *call.Table, a *act, snoop call.LegID) {
 }
 
 // legs are the act's own that the PBX may have.
-func (g *Gate) legs(a *act) (ids []call.LegID) {
-	g.locked(func(*call.Table) {
-		ids = append(ids, a.snoop, a.own)
-		if a.nextSnoop != "" {
-			ids = append(ids, a.nextSnoop)
-		}
-	})
+func (a *act) legs() []call.LegID {
+	ids := []call.LegID{a.snoop, a.own}
+	if a.nextSnoop != "" {
+		ids = append(ids, a.nextSnoop)
+	}
 	return ids
 }

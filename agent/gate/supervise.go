@@ -56,7 +56,7 @@ func (g *Gate) supervise(a *act) {
 	} else if err != nil {
 		g.finish(a, ending{reason: reasonPBX, err: err})
 	}
-	g.drop(a.bridge, g.legs(a)...)
+	g.drop(a.bridge, a.left...) // without the lock, under which others are still being looked at
 	g.conclude(a)
 }
 
