@@ -144,6 +144,9 @@ func openCompany(ctx context.Context) (*company, error) {
 func startCompany(ctx context.Context) (*company, error) {
 	plan := pbxtest.Demo()
 	plan.Phones = append(plan.Phones, pbxtest.Phone{ID: unknownPhone})
+	for i := range listeners {
+		plan.Phones = append(plan.Phones, pbxtest.Phone{ID: listener(i)})
+	}
 	plan.Incoming = append(plan.Incoming, pbxtest.Incoming{Number: "74950000161", To: "161"}, pbxtest.Incoming{Number: "74950000162", To: "162"})
 	plan.Extensions = append(plan.Extensions,
 		pbxtest.Extension{Context: "incoming", Number: "161", Steps: []string{"Dial(Local/101@phones,60)"}},
@@ -258,7 +261,12 @@ func enter(t *testing.T) *office {
 // open starts an Earshot within the test. At the test's end it is stopped, and nothing that identifies anybody may stand in what it wrote.
 func open(t *testing.T, change ...func(*agent.Config)) *office {
 	t.Helper()
-	o := enter(t)
+	return openOn(enter(t), change...)
+}
+
+// openOn starts an Earshot over what has been written.
+func openOn(o *office, change ...func(*agent.Config)) *office {
+	o.Helper()
 	cfg, err := agent.LoadConfig(o.Path("earshot.yaml"))
 	o.must(err)
 	for _, f := range change {

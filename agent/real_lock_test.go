@@ -1,0 +1,155 @@
+package agent_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/site"
+)
+
+// listeners is how many phones there are beside the company's for those who only listen, and listener the n-th.
+const listeners = 15
+
+func listener(n int) string { return fmt.Sprint(400 + n) }
+
+// locking is houseRules with anna allowed to lock, and with the listeners, who have their right by a role.
+func locking(right string) string {
+	text := strings.Replace(houseRules, "numbers: [\"101\"], department: sales}", "numbers: [\"101\"], department: sales, lock: true}", 1)
+	people, group := "", []string{}
+	for i := range listeners {
+		people += fmt.Sprintf("  l%d: {name: Listener %d, phones: [PJSIP/%s]}\n", i, i, listener(i))
+		group = append(group, fmt.Sprint("l", i))
+	}
+	for i := range 1000 { // who have nothing to do with it
+		people += fmt.Sprintf("  x%d: {name: Extra %d, phones: [PJSIP/%d], numbers: [\"%d\"], observe: department, intercept: true}\n", i, i, 5000+i, 5000+i)
+	}
+	text = strings.Replace(text, "roles:\n", people+"roles:\n  listener: {listen: "+right+"}\n", 1)
+	text = strings.Replace(text, "assign:\n", "assign:\n  - {role: listener, to: [group:listeners]}\n", 1)
+	return text + "groups: {listeners: [" + strings.Join(group, ", ") + "]}\n"
+}
+
+// crew is the listeners with their phones, for one test.
+type crew struct {
+	*office
+	phones []*phone.Phone
+	as     []*site.Client
+}
+
+func (o *office) crew(n int) *crew {
+	o.Helper()
+	c := &crew{office: o}
+	tokens, err := os.ReadFile(o.Path("tokens.yaml"))
+	o.must(err)
+	o.Cleanup(func() { o.must(os.WriteFile(o.Path("tokens.yaml"), tokens, 0o600)) })
+	for i := range n {
+		token, hash := auth.NewToken()
+		o.must(auth.AddToken(o.Path("tokens.yaml"), auth.Entry{Employee: fmt.Sprint("l", i), Hash: hash, Created: time.Now()}))
+		c.as = append(c.as, &site.Client{Base: "http://" + o.HTTP, Token: token})
+		p, err := phone.Listen(phone.Config{User: listener(i), Password: "secret-" + listener(i), Server: o.PBX.SIP(), Tone: 13})
+		o.must(err)
+		o.Cleanup(func() { o.must(p.Close()) })
+		o.must(p.Register(o.ctx))
+		p.SetReaction(phone.Reaction{Answer: true})
+		c.phones = append(c.phones, p)
+	}
+	return c
+}
+
+// listen has all of them listen to somebody, until all hear the two who talk.
+func (c *crew) listen(target string, voices ...phone.Tone) (calls []*phone.Call) {
+	c.Helper()
+	for i := range c.phones {
+		c.until("listening is allowed", func() error { _, err := c.as[i].Supervise(c.ctx, target, "spy"); return err })
+	}
+	for _, p := range c.phones {
+		call, err := p.Incoming(c.ctx)
+		c.must(err)
+		for _, t := range voices {
+			_, err := call.WaitHears(c.ctx, t)
+			c.must(err)
+		}
+		calls = append(calls, call)
+	}
+	return calls
+}
+
+// silent waits until all have been hung up, and tells how long after the cause each last heard anybody, and was hung up.
+func (c *crew) silent(since time.Time, calls []*phone.Call, voices ...phone.Tone) (deaf, hungUp []time.Duration) {
+	c.Helper()
+	ends := make(chan time.Time, len(calls))
+	for _, call := range calls {
+		go func() { <-call.Done(); ends <- time.Now() }()
+	}
+	for range calls {
+		select {
+		case at := <-ends:
+			hungUp = append(hungUp, at.Sub(since))
+		case <-c.ctx.Done():
+			c.Fatalf("%d of %d have been hung up", len(hungUp), len(calls))
+		}
+	}
+	for _, call := range calls {
+		last := time.Time{}
+		for _, t := range voices {
+			if at := call.LastHeard(t); at.After(last) {
+				last = at
+			}
+		}
+		deaf = append(deaf, last.Sub(since))
+	}
+	return deaf, hungUp
+}
+
+// As many supervisions as there are phones for fall silent at once: by a private lock, by a right taken in a role, in a file of a thousand
+// employees. The tones say when each last heard anybody, in windows of 100 ms; the hang-up is exact.
+func TestManySupervisionsFallSilentInTime(t *testing.T) {
+	many, rounds, fileLimit, limit := 5, 1, 2*time.Second, 2*time.Second
+	if os.Getenv("EARSHOT_CAMPAIGN") != "" {
+		many, rounds, fileLimit, limit = listeners, 10, 100*time.Millisecond, 50*time.Millisecond
+	}
+	o := enter(t)
+	o.must(o.Write("policy.yaml", locking("true")))
+	c := o.crew(many)
+	o = openOn(o)
+	c.office = o
+	var deaf, hungUp [2][]time.Duration
+	for range rounds {
+		for cause, do := range []func() error{
+			func() error { return o.as("anna").Do(o.ctx, http.MethodPost, "/v1/locks", map[string]string{}, nil) },
+			func() error { return o.Write("policy.yaml", locking("none")) },
+		} {
+			o.scene([]string{"a lock", "a right taken in a role"}[cause], func(o *office) {
+				c := &crew{office: o, phones: c.phones, as: c.as}
+				peer, target := o.talk(stranger, "anna")
+				calls := c.listen("anna", peer.Tone(), target.Tone())
+				since := time.Now()
+				o.must(do())
+				d, h := c.silent(since, calls, peer.Tone(), target.Tone())
+				deaf[cause], hungUp[cause] = append(deaf[cause], d...), append(hungUp[cause], h...)
+				o.hear(proof, map[*phone.Call][]phone.Tone{target: {peer.Tone()}, peer: {target.Tone()}})
+				if cause == 0 {
+					_, err := c.as[0].Supervise(o.ctx, "anna", "spy")
+					o.refused(err, http.StatusForbidden, "not_for_this_call")
+				}
+			})
+		}
+		o.must(o.Write("policy.yaml", locking("true")))
+	}
+	for cause, what := range []string{"a lock", "the saving of the policy"} {
+		slices.Sort(deaf[cause])
+		slices.Sort(hungUp[cause])
+		p := func(d []time.Duration, percent int) float64 { return d[(len(d)-1)*percent/100].Seconds() * 1000 }
+		o.Logf("from %s, %d times, %d at once: last heard p50 %.0f ms, p99 %.0f ms; hung up p50 %.1f ms, p99 %.1f ms",
+			what, len(deaf[cause]), many, p(deaf[cause], 50), p(deaf[cause], 99), p(hungUp[cause], 50), p(hungUp[cause], 99))
+		if most := p(hungUp[cause], 99); most > []float64{limit.Seconds(), fileLimit.Seconds()}[cause]*1000 {
+			o.Errorf("from %s: p99 is %.1f ms", what, most)
+		}
+	}
+}
