@@ -47,12 +47,14 @@ const (
 	Statistics Action = iota + Grade + 1
 	// SettingsUser is to change the target's forwarding, do-not-disturb and pauses.
 	SettingsUser
+	// Unnoticed is to supervise the target without his being told, though a rule wants him told: see Notice.
+	Unnoticed
 )
 
 // The actions without a target: who may do one may do it, and that is all.
 const (
 	// Lock is to lock the call that one is on oneself against supervision.
-	Lock Action = iota + SettingsUser + 1
+	Lock Action = iota + Unnoticed + 1
 	// SettingsTelephony is to change how the telephony works.
 	SettingsTelephony
 	// SettingsNumbers is to change numbers and which lines they lead to.
@@ -86,7 +88,7 @@ const (
 var actionNames = [actionEnd]string{
 	Observe: "observe", Spy: "spy", Whisper: "whisper", Barge: "barge", Intercept: "intercept", ObserveKind: "observe.kind", Dial: "dial",
 	Play: "play", Download: "download", Delete: "delete", Record: "record", Journal: "journal", Grade: "grade",
-	Statistics: "statistics", SettingsUser: "settings.user",
+	Statistics: "statistics", SettingsUser: "settings.user", Unnoticed: "unnoticed",
 	Lock: "lock", SettingsTelephony: "settings.telephony", SettingsNumbers: "settings.numbers", SettingsPermissions: "settings.permissions",
 	LineView: "line.view", LineConnect: "line.connect", LineChange: "line.change", LineStatistics: "line.statistics",
 	LineHistory: "line.history", LineJoin: "line.join", LineGrade: "line.grade", LineReplies: "line.replies",
@@ -150,7 +152,7 @@ func (a Action) Matter() Matter {
 		return MatterNumber
 	case a <= Grade:
 		return MatterPast
-	case a <= SettingsUser:
+	case a <= Unnoticed:
 		return MatterEmployee
 	case a <= SettingsPermissions:
 		return MatterNothing

@@ -41,6 +41,7 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	c.times()
 	c.staff()
 	c.rights()
+	c.notices()
 	c.dialRights()
 	c.assign()
 	c.protect()

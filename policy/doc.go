@@ -64,7 +64,7 @@
 //
 // The rights are observe; listen, which is short for spy, whisper and barge; intercept; dial; recordings, which is short for play,
 // download and delete; record, journal, grade, statistics; settings.user, settings.telephony, settings.numbers and
-// settings.permissions; lock; line.view, line.connect, line.change, line.statistics, line.history, line.join, line.grade and
+// settings.permissions; lock; unnoticed; line.view, line.connect, line.change, line.statistics, line.history, line.join, line.grade and
 // line.replies; and all, which is every one of them on anybody. Recordings gives to play and to download; to delete, which is for
 // good, only where allow names it, though an exception beside it bars all three. Lock, settings.telephony, settings.numbers,
 // settings.permissions and all are had or not: true or any, false or none. In the map of all, to is any or none, and all: {to: none, except:
@@ -140,6 +140,20 @@
 //
 // Protected employees are not supervised, intercepted, recorded or played by anybody, protected numbers not supervised or played, and
 // hidden from all but those who are on the call. A call that is locked, [Request].Locked, is not supervised.
+//
+// # Telling the supervised
+//
+// Under listen, spy, whisper and barge, notify says how the employee is told that he is supervised: panel, while it lasts; after, when it is
+// over; both in a list; or none, which is as if it were not there. With a map the employees on the other side are told too:
+//
+//	roles:
+//	  head:    {listen: {to: department, notify: after}}
+//	  trainee: {listen: {only: [anna], notify: {how: [panel, after], to: both}}}
+//	  auditor: {listen: any, unnoticed: department}
+//
+// It binds like a reason: it holds for all that the subject does so, whichever of his rights lets him, and where several rules want different
+// ways, all of them are taken. Whoever has the right unnoticed on an employee supervises him without his being told, whatever notify says. It
+// lets nobody supervise who may not. [Set.Notice] answers.
 //
 // # Dial
 //

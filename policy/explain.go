@@ -15,15 +15,19 @@ const (
 	EffectGrants
 	// EffectRefuses is of a rule that refuses it, whatever grants there are.
 	EffectRefuses
+	// EffectTells is of a rule that wants the target told of the act. It neither grants nor refuses.
+	EffectTells
 )
 
-// String returns none, grants or refuses.
+// String returns none, grants, refuses or tells.
 func (e Effect) String() string {
 	switch e {
 	case EffectGrants:
 		return "grants"
 	case EffectRefuses:
 		return "refuses"
+	case EffectTells:
+		return "tells"
 	default:
 		return "none"
 	}
@@ -147,6 +151,7 @@ func (x *explainer) explain() {
 	}
 	x.about(req.Target, req.Target)
 	x.others()
+	x.told()
 	_, grants := s.rightsOf(req.Subject)
 	granted := false
 	for _, clauses := range grants {
@@ -225,6 +230,26 @@ func (x *explainer) about(who, target Ref) {
 			st = x.say(EffectRefuses, reason, who, "asks for a reason about %s", s.ID(who))
 		}
 		st.Rule, st.Via = s.Rule(c.rule), s.via(c)
+	}
+}
+
+// told says how the target is told of a supervision, and which rules want that.
+func (x *explainer) told() {
+	s, req := x.set, x.req
+	if !req.Action.Supervises() || !s.known(req.Subject) || !s.known(req.Target) || req.Subject == req.Target {
+		return
+	}
+	lifted := s.unnoticed(req)
+	for t, via := range s.tellings(req.Subject) {
+		if !t.allow.has(req.Action) || t.how == 0 {
+			continue
+		}
+		format := "wants %s told: %s"
+		if lifted {
+			format = "wants %s told: %s; but the subject may do it unnoticed"
+		}
+		st := x.say(EffectTells, ReasonAllowed, req.Target, format, s.ID(req.Target), t.how)
+		st.Rule, st.Via = s.Rule(t.rule), s.Rule(via)
 	}
 }
 

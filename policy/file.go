@@ -84,7 +84,10 @@ type rightEntry struct {
 	reasonAll bool
 	reason    []selector
 	reasonAt  position
-	when      when
+	// How an employee is told. notifyAt is set when there is a notify, even one that says none.
+	how      ways
+	notifyAt position
+	when     when
 }
 
 // when says at which times a grant or an assignment holds; the zero value is always. It is never about an exception.

@@ -128,6 +128,11 @@ func agrees(x policy.Explanation) bool {
 		case policy.EffectRefuses:
 			refuses++
 			fits = st.Reason != policy.ReasonAllowed
+		case policy.EffectTells:
+			if st.Rule.Line == 0 {
+				return false
+			}
+			continue
 		case policy.EffectNone: // a rule that does not reach the target, or asks for a reason that is given
 			fits = slices.Contains([]policy.Reason{
 				policy.ReasonNoRight, policy.ReasonNotClient, policy.ReasonNotNow, policy.ReasonRequired, policy.ReasonRequiredOther, policy.ReasonBadNumber,

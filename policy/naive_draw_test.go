@@ -19,8 +19,8 @@ var matters = []struct{ keys, actions []string }{
 	{[]string{"recordings", "recordings", "play", "download", "delete", "all"}, []string{"play", "download", "delete"}},
 	{[]string{"record", "journal", "journal", "grade", "grade", "all"}, []string{"record", "journal", "grade", "grade"}},
 	{
-		[]string{"statistics", "settings.user", "lock", "settings.telephony", "settings.numbers", "settings.permissions", "all"},
-		[]string{"statistics", "statistics", "settings.user", "settings.user", "lock", "settings.telephony", "settings.numbers", "settings.permissions"},
+		[]string{"statistics", "settings.user", "unnoticed", "lock", "settings.telephony", "settings.numbers", "settings.permissions", "all"},
+		[]string{"statistics", "statistics", "settings.user", "settings.user", "unnoticed", "unnoticed", "lock", "settings.telephony", "settings.numbers", "settings.permissions"},
 	},
 	{[]string{"line.view", "line.connect", "line.change", "all"}, []string{"line.view", "line.connect", "line.change"}},
 	{[]string{"line.statistics", "line.history", "line.join", "line.grade", "line.replies", "all"}, []string{"line.statistics", "line.history", "line.join", "line.grade", "line.grade", "line.replies"}},

@@ -267,7 +267,7 @@ func (m *model) allows(q question) bool {
 		return m.allowsLive(q)
 	case "play", "download", "delete", "record", "journal", "grade":
 		return m.allowsPast(q)
-	case "statistics", "settings.user":
+	case "statistics", "settings.user", "unnoticed":
 		return m.allowsOnEmployee(q)
 	case "lock", "settings.telephony", "settings.numbers", "settings.permissions":
 		return m.allowsAtAll(q)

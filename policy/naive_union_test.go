@@ -156,7 +156,7 @@ func TestAnExcludedTargetStaysRefusedUnderAnyRoles(t *testing.T) {
 		set := m.load(t, rapid.Bool().Draw(t, "turned round"))
 		for _, q := range d.questions(t) {
 			others := q.with
-			if q.action == "statistics" || q.action == "settings.user" {
+			if q.action == "statistics" || q.action == "settings.user" || q.action == "unnoticed" {
 				others = nil
 			}
 			sees := strings.HasPrefix(q.action, "observe") && (q.party || q.subject == q.target)

@@ -80,12 +80,6 @@ func (r *reader) mapping(n *yaml.Node, p place, each func(key word, value *yaml.
 
 // unknown reports a key that the mapping does not have.
 func (r *reader) unknown(key word, p place, known []string) {
-	for _, later := range laterKeys {
-		if key.text == later {
-			r.errorf(key.at, "leave it out: nothing would obey it", "%s: %q is not decided by this version", p, key.text)
-			return
-		}
-	}
 	r.errorf(key.at, r.guess(key.text, known), "%s: unknown key %q", p, key.text)
 }
 

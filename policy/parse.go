@@ -19,10 +19,6 @@ var (
 	assignKeys     = []string{"role", "to", "during", "from", "until"}
 	partKeys       = []string{"to", "only", "except", "allow", "reason", "during", "from", "until"} // of the map of a right
 	protectedKeys  = []string{"employees", "numbers"}
-
-	// laterKeys are rights of the language that nothing obeys yet. They are refused by name, because a right that is
-	// accepted and has no effect is believed in.
-	laterKeys = []string{"notify"}
 )
 
 // Parse reads one policy file. The name is used in messages only; nothing is opened. It returns every mistake that can be

@@ -28,6 +28,7 @@ const (
 	rightGrade
 	rightStatistics
 	rightSettingsUser
+	rightUnnoticed
 	rightLock
 	rightSettingsTelephony
 	rightSettingsNumbers
@@ -53,6 +54,7 @@ type rightSpec struct {
 	people  bool      // it is about people or lines, so that it has scopes, lists and exceptions
 	lines   bool      // lines may stand in its lists
 	reason  bool      // a reason may be required
+	notify  bool      // the employee can be told
 	noOwn   bool      // own gives nothing: nobody does this to himself
 }
 
@@ -61,7 +63,7 @@ type rightSpec struct {
 var rightSpecs = func() (specs [rightEnd]rightSpec) {
 	one := func(a Action) actionSet { return setOf(a) }
 	specs[rightObserve] = rightSpec{actions: setOf(Observe, ObserveKind), people: true}
-	specs[rightListen] = rightSpec{actions: setOf(Spy, Whisper, Barge), modes: []string{"spy", "whisper", "barge"}, people: true, reason: true, noOwn: true}
+	specs[rightListen] = rightSpec{actions: setOf(Spy, Whisper, Barge), modes: []string{"spy", "whisper", "barge"}, people: true, reason: true, notify: true, noOwn: true}
 	specs[rightRecordings] = rightSpec{
 		actions: setOf(Play, Download, Delete), given: setOf(Play, Download), modes: []string{"play", "download", "delete"}, people: true, reason: true,
 	}
@@ -79,7 +81,7 @@ var rightSpecs = func() (specs [rightEnd]rightSpec) {
 		}
 		a := rightAction(right(r))
 		s = rightSpec{name: a.String(), actions: one(a), people: a.Matter() != MatterNothing, lines: a.Matter() == MatterLine}
-		s.noOwn = a.Supervises()
+		s.noOwn, s.notify = a.Supervises() || a == Unnoticed, a.Supervises()
 		s.reason = reasonable.has(a)
 		specs[r] = s
 	}
@@ -99,7 +101,7 @@ func rightAction(r right) Action {
 	return [rightEnd]Action{
 		rightSpy: Spy, rightWhisper: Whisper, rightBarge: Barge,
 		rightPlay: Play, rightDownload: Download, rightDelete: Delete, rightRecord: Record, rightJournal: Journal, rightGrade: Grade,
-		rightStatistics: Statistics, rightSettingsUser: SettingsUser, rightLock: Lock, rightSettingsTelephony: SettingsTelephony,
+		rightStatistics: Statistics, rightSettingsUser: SettingsUser, rightUnnoticed: Unnoticed, rightLock: Lock, rightSettingsTelephony: SettingsTelephony,
 		rightSettingsNumbers: SettingsNumbers, rightSettingsPermissions: SettingsPermissions, rightLineView: LineView,
 		rightLineConnect: LineConnect, rightLineChange: LineChange, rightLineStatistics: LineStatistics, rightLineHistory: LineHistory,
 		rightLineJoin: LineJoin, rightLineGrade: LineGrade, rightLineReplies: LineReplies,
@@ -138,6 +140,9 @@ func (s *rightSpec) keys() []string {
 	}
 	if s.reason {
 		keys = append(keys, "reason")
+	}
+	if s.notify {
+		keys = append(keys, "notify")
 	}
 	return keys
 }
@@ -278,6 +283,9 @@ func (r *reader) rightMap(e *rightEntry, n *yaml.Node, p place) {
 		case "reason":
 			e.reasonAt = key.at
 			r.reason(e, value, p)
+		case "notify":
+			e.notifyAt = key.at
+			r.notify(e, value, p)
 		case "during":
 			e.when.during = r.during(value, p)
 		case "from":
@@ -315,6 +323,8 @@ func (r *reader) notHere(e *rightEntry, key word, p place, keys []string) {
 		r.errorf(key.at, "only observe shows something", "%s.show: there is nothing to choose from", p)
 	case "reason":
 		r.errorf(key.at, "it is for listen, recordings, what they are short for, and all", "%s.reason: no reason can be given for this", p)
+	case "notify":
+		r.errorf(key.at, "it is for listen, spy, whisper and barge", "%s.notify: nobody is told of this", p)
 	case "to", "only", "except":
 		r.errorf(key.at, e.key.wholeHint(), "%s.%s: it is about nobody by name", p, key.text)
 	default:

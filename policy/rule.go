@@ -36,9 +36,11 @@ const (
 	ruleEmployee ruleKind = iota
 	ruleEmployeeExcept
 	ruleEmployeeReason
+	ruleEmployeeNotify
 	ruleRole
 	ruleRoleExcept
 	ruleRoleReason
+	ruleRoleNotify
 	ruleAssignment
 	ruleProtectedEmployees
 	ruleProtectedNumber
@@ -53,9 +55,9 @@ func (s *Set) Rule(id RuleID) Rule {
 	row := s.rules[id-1]
 	rule := Rule{File: s.files[row.file], Line: int(row.at.line), Column: int(row.at.column)}
 	switch row.kind {
-	case ruleEmployee, ruleEmployeeExcept, ruleEmployeeReason:
+	case ruleEmployee, ruleEmployeeExcept, ruleEmployeeReason, ruleEmployeeNotify:
 		rule.Text = "employees." + s.ids[row.owner] + "." + row.key.String() + ruleEnds[row.kind-ruleEmployee]
-	case ruleRole, ruleRoleExcept, ruleRoleReason:
+	case ruleRole, ruleRoleExcept, ruleRoleReason, ruleRoleNotify:
 		rule.Text = "roles." + s.roleNames[row.owner] + "." + row.key.String() + ruleEnds[row.kind-ruleRole]
 	case ruleAssignment:
 		rule.Text = fmt.Sprintf("assign[%d]", row.owner)
@@ -69,5 +71,5 @@ func (s *Set) Rule(id RuleID) Rule {
 	return rule
 }
 
-// ruleEnds are what stands behind the right, for a grant, an exception and a reason.
-var ruleEnds = [...]string{"", ".except", ".reason"}
+// ruleEnds are what stands behind the right, for a grant, an exception, a reason and a notice.
+var ruleEnds = [...]string{"", ".except", ".reason", ".notify"}

@@ -82,6 +82,7 @@ var rightTexts = [rightEnd]string{
 	rightGrade:               "To grade calls that one may see in the journal.",
 	rightStatistics:          "To see how many calls somebody had, and how long.",
 	rightSettingsUser:        "To change somebody's forwarding, do-not-disturb and pauses.",
+	rightUnnoticed:           "To supervise somebody without his being told, though a rule says notify.",
 	rightLock:                "To lock the call that one is on oneself against supervision.",
 	rightSettingsTelephony:   "To change how the telephony works.",
 	rightSettingsNumbers:     "To change numbers and which lines they lead to.",
@@ -125,6 +126,7 @@ func rightSchema(r right) schema.Schema {
 		"except": people.About("On whom it is not, whatever other rights there are."),
 		"show":   schema.Words(showNames...).About("How much is seen: the peer, or only of which kind it is."),
 		"reason": schema.Any(schema.Truth(), schema.Ref("people").And(schema.Schema{"minItems": 1})).About("For whom a reason must be given. True: for everybody."),
+		"notify": notifySchema().About("How the employee is told who is supervised. It holds for all that the subject does so, by whatever right."),
 		"allow":  schema.List(schema.Words(spec.modes...), 1).About("Which of them are granted. The exception beside it bars all."),
 	}, "The exception beside it holds always.")
 	keys := schema.Object(spec.keys(), values)

@@ -140,7 +140,7 @@ func TestTheSchemaAndTheParserDrawTheSameLines(t *testing.T) {
 			t.Errorf("%s: nothing is refused", text)
 		}
 	}
-	for _, text := range []string{"", "version: 1", "version: 2", "version: '1'", "version: 1.5", "{}", "[]", "version: 1\nemployes: {}", "version: 1\nnotify: {}", "version: [1]"} {
+	for _, text := range []string{"", "version: 1", "version: 2", "version: '1'", "version: 1.5", "{}", "[]", "version: 1\nemployes: {}", "version: 1\nnotify: {}", "version: 1\nemployees: {anna: {notify: panel}}", "version: [1]"} {
 		agree(t, s, []byte(text))
 	}
 }

@@ -66,7 +66,9 @@ type tables struct {
 	roles      []span // into allRoles
 	allRoles   []clause
 	assigned   []assigned
-	roleSets   []span // into setItems
+	told       map[uint32][]telling // by employee; few have one
+	roleTold   map[uint32][]telling // by role
+	roleSets   []span               // into setItems
 	setItems   []uint32
 	protectors map[uint32]RuleID // employee to the first rule that protects him
 	shields    []shield          // every list of protected employees
