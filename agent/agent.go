@@ -107,7 +107,7 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	if a.audit, err = audit.Open(cfg.Audit.File, audit.Options{Key: audit.Key(key)}); err != nil {
 		return nil, errors.Join(err, a.clients.Close())
 	}
-	if err := a.assemble(string(secret), string(password), version, a.openActs(audit.Key(key))); err != nil {
+	if err := a.assemble(string(secret), string(password), version, a.openActs(audit.Key(key)), a.notices(audit.Key(key))); err != nil {
 		return nil, errors.Join(err, a.audit.Close(), a.clients.Close())
 	}
 	return a, nil
@@ -127,6 +127,24 @@ func (a *Agent) openActs(key audit.Key) []audit.Act {
 	return nil
 }
 
+// notices are the entries of the record that say who was told of a supervision, as far back as openActs looks. Without a record that can be read
+// there are none; openActs has said so.
+func (a *Agent) notices(key audit.Key) (found []audit.Entry) {
+	files, err := audit.Files(a.cfg.Audit.File)
+	if err != nil {
+		return nil
+	}
+	for e, err := range audit.Read(key, files[max(0, len(files)-2):]...) {
+		if err != nil {
+			return nil
+		}
+		if e.Action == gate.NoticeAction {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
 // authenticators puts together by what somebody proves who he is.
 func (a *Agent) authenticators() {
 	a.sessions = auth.NewSessions(auth.SessionOptions{
@@ -141,7 +159,7 @@ func (a *Agent) authenticators() {
 }
 
 // assemble makes the parts that hold the state of calls.
-func (a *Agent) assemble(secret, password, version string, open []audit.Act) error {
+func (a *Agent) assemble(secret, password, version string, open []audit.Act, notices []audit.Entry) error {
 	a.feed = feed.New(feed.Config{
 		Resync:  func() { a.link.Resync() },
 		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) { a.gate.Applied(t, ev, ch) },
@@ -170,8 +188,8 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act) err
 		Holds:    a.auth.Holds,
 		Watchdog: dog,
 		Dialling: gate.Dialling{Context: a.cfg.Dialling.Context, Numbering: a.clients.Numbering()},
-		Estate:   gate.Estate{Acts: open, Resume: a.auth.Resume},
-		Log:      a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
+		Estate:   gate.Estate{Acts: open, Resume: a.auth.Resume}, Notices: notices,
+		Log: a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
 	})
 	if a.shadow != nil {
 		_ = a.shadow.open() // it has said what is wrong, and Earshot does without

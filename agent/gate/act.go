@@ -110,6 +110,8 @@ type act struct {
 
 	earshot []call.LegID // the legs on which the ground rested when it was last decided
 
+	told telling // to whom it is told that it runs
+
 	compared comparison // with what the second policy says, if there is one
 
 	entered     chan struct{} // closed when the own leg has entered the Stasis application

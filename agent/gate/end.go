@@ -25,6 +25,7 @@ func (g *Gate) drop(bridge call.BridgeID, legs ...call.LegID) {
 // conclude takes an act out of what runs, writes its end to the record and tells its subject.
 func (g *Gate) conclude(a *act) {
 	var e audit.Entry
+	var notice *audit.Entry
 	g.locked(func(t *call.Table) {
 		set := a.end.set
 		if set == nil {
@@ -48,6 +49,7 @@ func (g *Gate) conclude(a *act) {
 			g.met.running.WithLabelValues(a.action.String()).Dec()
 		}
 		a.state, a.reason, a.since = stateEnded, a.end.reason, time.Now()
+		notice = g.tellEnded(set, a)
 		g.forgetLocked(a)
 		g.remember(t, a)
 		if a.begun {
@@ -63,6 +65,11 @@ func (g *Gate) conclude(a *act) {
 		g.log.Error().Err(err).Str("id", a.id).Msg("the end of an act was not recorded")
 	}
 	g.canonical(&e)
+	if notice != nil {
+		if err := g.record(*notice); err != nil {
+			g.log.Error().Err(err).Str("id", a.id).Msg("that the supervised were told was not recorded")
+		}
+	}
 	close(a.done)
 }
 

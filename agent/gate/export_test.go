@@ -81,6 +81,11 @@ func (g *Gate) plainly(t *call.Table, set *policy.Set, owner policy.Ref, l *call
 		f.company.add(set, o)
 	}
 	f.alone = f.company.only(owner)
+	for _, a := range g.acts {
+		if a.state == stateActive && slices.Contains(a.told.panel, set.ID(owner)) && slices.Contains(a.earshot, l.ID()) {
+			f.facts.Supervised = true
+		}
+	}
 	for _, k := range g.locks {
 		for _, o := range legs {
 			if _, lies := k.legs[o.ID()]; lies && k.begun {

@@ -15,6 +15,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/feed"
+	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/agent/pbx"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/rs/zerolog"
@@ -65,6 +66,8 @@ type Config struct {
 	// may have taken its time on the way. It is called under the gate's lock and must not wait.
 	Holds func(auth.Subject) bool
 
+	Notices []audit.Entry // Notice's entries of an Earshot before this one, oldest first
+
 	Estate Estate // what an Earshot before this one has left; taken up at the first resync
 
 	Lease       time.Duration // how long a supervision may outlive Earshot; 30 s
@@ -99,9 +102,11 @@ type Gate struct {
 	bells    map[*entry]struct{}   // rows at which a client's call rings
 	offers   map[call.LegID]*offer // by the caller's leg
 	locks    map[string]*lock
-	sealed   map[call.LegID][]*lock // which locks lie on a leg
-	parts    map[call.LegID]*part   // of the legs that are on some row, and of others
-	watchers []*Watcher             // in the order in which they came
+	sealed   map[call.LegID][]*lock       // which locks lie on a leg
+	stale    map[string]struct{}          // employees to whom something is told or not any more, and whose rows do not show it yet
+	notices  map[string][]mask.Supervised // by employee, what he is told afterwards, oldest first
+	parts    map[call.LegID]*part         // of the legs that are on some row, and of others
+	watchers []*Watcher                   // in the order in which they came
 	scratch  scratch
 	dog      watchdog
 }
@@ -133,6 +138,7 @@ func New(cfg Config) *Gate {
 		acts:    map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, parts: map[call.LegID]*part{},
 		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{},
+		stale: map[string]struct{}{}, notices: noticesOf(cfg.Notices),
 	}
 	g.dog = watchdog{cfg: cfg.Watchdog, placed: map[call.LegID]place{}}
 	g.scratch.reach = call.Reach{Phone: g.isPhone, Spy: g.spyMode}
@@ -147,6 +153,7 @@ func (g *Gate) locked(f func(t *call.Table)) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		f(t)
+		g.showTold(t)
 	})
 }
 
@@ -172,6 +179,7 @@ func (g *Gate) enforce(t *call.Table, set *policy.Set) {
 		g.reguard(t, nil)
 	}
 	g.resnap()
+	clear(g.stale)
 }
 
 // Recheck ends what runs on the strength of a credential that no longer holds; auth.Authenticator has holds.

@@ -245,6 +245,7 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 	}
 	if a.supervision {
 		g.note(set, a, d)
+		g.tellSupervised(set, a)
 	}
 	if a.supervision && g.known {
 		g.alone(t, a, l)

@@ -39,6 +39,7 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 		g.reconsider(t, a)
 	}
 	g.showRows(t, set, g.affected(t, set, changes), ev.At)
+	g.showTold(t)
 	for i := range changes {
 		switch c := &changes[i]; {
 		case c.Kind == call.LegCreated && own(c.Leg) && g.byLeg[c.Leg] == nil:
@@ -114,6 +115,7 @@ func (g *Gate) resynced(t *call.Table) {
 	g.orphans(t)
 	g.patrol(t)
 	g.resnap()
+	clear(g.stale)
 }
 
 // lost takes note that the PBX is out of reach: nothing is known from now on, and nothing is decided until a resync.

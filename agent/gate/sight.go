@@ -99,6 +99,9 @@ func (f *legFacts) sum(s mask.Sight) uint64 {
 	if v.Locked {
 		put("locked")
 	}
+	if v.Supervised {
+		put("supervised")
+	}
 	if v.Peer != nil {
 		put(v.Peer.Employee)
 		put(v.Peer.Name)

@@ -106,6 +106,7 @@ func (g *Gate) connect(a *act) error {
 		if ended = a.ended; !ended {
 			g.met.running.WithLabelValues(a.action.String()).Inc()
 			g.become(a, stateActive)
+			g.tellSupervised(g.policy.Load(), a)
 		}
 	})
 	if !ended {

@@ -16,6 +16,7 @@ const (
 	MessageEmployee    = "employee"    // one row of the board, whole
 	MessageSupervision = "supervision" // one supervision of the watcher's, whole
 	MessageIntercept   = "intercept"   // one intercept of the watcher's, whole
+	MessageSupervised  = "supervised"  // a supervision of a call of the watcher's own, whole
 	MessageIncoming    = "incoming"    // a call of a client of the watcher's that rings at others, whole
 	MessageUnknown     = "unknown"     // the PBX is out of reach: what was shown is no longer known; a snapshot follows when it is
 )
@@ -29,6 +30,7 @@ type Message struct {
 	Supervision *mask.Supervision `json:"supervision,omitempty"`
 	Intercept   *mask.Intercept   `json:"intercept,omitempty"`
 	Incoming    *mask.Incoming    `json:"incoming,omitempty"`
+	Supervised  *mask.Supervised  `json:"supervised,omitempty"`
 }
 
 // Board is everything that one subject may see at one moment.

@@ -146,6 +146,9 @@ func (w *Watcher) Append(dst []byte) ([]byte, bool) {
 		if i := it.message.Incoming; i != nil {
 			dst = i.AppendJSON(append(dst, `,"incoming":`...))
 		}
+		if s := it.message.Supervised; s != nil {
+			dst = s.AppendJSON(append(dst, `,"supervised":`...))
+		}
 	}
 	return append(dst, '}'), true
 }

@@ -24,8 +24,18 @@ type lockByID struct {
 	ID string `path:"id" doc:"Id of the lock"`
 }
 
+// SupervisedCalls is the answer of GET /v1/me/supervised.
+type SupervisedCalls struct {
+	Supervised []mask.Supervised `json:"supervised" nullable:"false" doc:"Those that run, and those that are over, newest first"`
+}
+
 func (s *Server) lockRoutes(api huma.API) {
 	g := s.cfg.Gate
+	add(s, api, op(http.MethodGet, "/v1/me/supervised", "list-supervised", "The supervisions of one's own calls of which the policy wants one told"),
+		func(_ context.Context, who auth.Subject, _ *nothing) (*answer[SupervisedCalls], error) {
+			list, err := g.Supervised(who)
+			return reply(SupervisedCalls{Supervised: list}, err)
+		})
 	add(s, api, op(http.MethodGet, "/v1/locks", "list-locks", "One's own private locks"),
 		func(_ context.Context, who auth.Subject, _ *nothing) (*answer[Locks], error) {
 			list, err := g.Locks(who)

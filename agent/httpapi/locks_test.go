@@ -11,6 +11,33 @@ import (
 	"github.com/earshot-pbx/earshot/agent/mask"
 )
 
+func TestTheSupervisedMayAskOfWhatTheyAreTold(t *testing.T) {
+	w := newWorld(t)
+	if a := w.ask("anna", http.MethodGet, "/v1/me/supervised", ""); a.status != 200 || strings.TrimSpace(string(a.body)) != `{"supervised":[]}` {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	w.gate.SetPolicy(w.policy(strings.Replace(policyText, "observe: true, listen: true", "observe: true, listen: {to: any, notify: panel}", 1)))
+	w.talking(ivanov, "1", "PJSIP/101", "101")
+	if a := w.ask("carl", http.MethodPost, "/v1/supervisions", `{"target":"anna","mode":"spy"}`); a.status != 201 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	w.answered(recv(t, w.pbx.rung).Leg, "PJSIP/103")
+	recv(t, w.pbx.tapped)
+	var list httpapi.SupervisedCalls
+	for len(list.Supervised) == 0 {
+		w.ask("anna", http.MethodGet, "/v1/me/supervised", "").decode(t, &list)
+	}
+	if v := list.Supervised[0]; v.By != "carl" || v.Mode != "spy" || v.State != "active" {
+		t.Fatalf("%+v", v)
+	}
+	if a := w.ask("anna", http.MethodGet, "/v1/employees", ""); !strings.Contains(string(a.body), `"supervised":true`) {
+		t.Fatalf("her own row does not say so: %s", a.body)
+	}
+	if a := w.ask("carl", http.MethodGet, "/v1/employees", ""); strings.Contains(string(a.body), `"supervised"`) {
+		t.Fatalf("another is told: %s", a.body)
+	}
+}
+
 func TestAPrivateLockFromRequestToEnd(t *testing.T) {
 	w := newWorld(t)
 	if a := w.ask("anna", http.MethodPost, "/v1/locks", `{}`); a.status != 409 || a.problem(t).Code != "not_on_call" {

@@ -81,6 +81,9 @@ func (v *View) appendJSON(dst []byte, handle string, since []byte) []byte {
 	if v.Supervision != "" {
 		dst = AppendString(append(dst, `,"supervision":`...), v.Supervision)
 	}
+	if v.Supervised {
+		dst = append(dst, `,"supervised":true`...)
+	}
 	if v.Locked {
 		dst = append(dst, `,"locked":true`...)
 	}
@@ -122,6 +125,19 @@ func (i *Intercept) AppendJSON(dst []byte) []byte {
 	dst = AppendString(append(dst, `{"id":`...), i.ID)
 	dst = AppendString(append(dst, `,"target":`...), i.Target)
 	return append(appendAct(dst, i.Call, i.Phone, i.State, i.Since, i.Reason, i.Text), '}')
+}
+
+// AppendJSON appends the notice to dst.
+func (s *Supervised) AppendJSON(dst []byte) []byte {
+	dst = AppendString(append(dst, `{"id":`...), s.ID)
+	dst = AppendString(append(dst, `,"by":`...), s.By)
+	dst = AppendString(append(dst, `,"mode":`...), s.Mode)
+	dst = AppendString(append(dst, `,"state":`...), s.State)
+	dst = AppendTime(append(dst, `,"since":`...), s.Since)
+	if s.Until != nil {
+		dst = AppendTime(append(dst, `,"until":`...), *s.Until)
+	}
+	return append(dst, '}')
 }
 
 // AppendJSON appends the offer to dst.

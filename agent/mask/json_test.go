@@ -34,7 +34,7 @@ var (
 		return mask.View{
 			ID: texts.Draw(r, "id"), Direction: texts.Draw(r, "direction"), State: texts.Draw(r, "state"), Since: moments.Draw(r, "since"),
 			Hidden: rapid.Bool().Draw(r, "hidden"), Peer: parties.Draw(r, "peer"), Supervision: texts.Draw(r, "supervision"), Kind: texts.Draw(r, "kind"),
-			Locked: rapid.Bool().Draw(r, "locked"),
+			Supervised: rapid.Bool().Draw(r, "supervised"), Locked: rapid.Bool().Draw(r, "locked"),
 		}
 	})
 	rows = rapid.Custom(func(r *rapid.T) mask.Row {
@@ -64,6 +64,14 @@ func TestWhatIsAppendedIsWhatEncodingJSONWrites(t *testing.T) {
 		var i mask.Intercept
 		fill(r, &s)
 		fill(r, &i)
+		until := moments.Draw(r, "until")
+		for _, n := range []mask.Supervised{
+			{ID: texts.Draw(r, "id"), By: texts.Draw(r, "by"), Mode: texts.Draw(r, "mode"), State: texts.Draw(r, "state"), Since: moments.Draw(r, "since")}, {Until: &until},
+		} {
+			if got, want := string(n.AppendJSON(nil)), plain(r, n); got != want {
+				r.Fatalf("%s\nwant %s", got, want)
+			}
+		}
 		var o mask.Incoming
 		fill(r, &o)
 		if got, want := string(o.AppendJSON(nil)), plain(r, o); got != want {

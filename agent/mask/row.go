@@ -60,6 +60,16 @@ type Supervision struct {
 	PeerSilent bool `json:"peer_silent,omitempty" doc:"The other side's phone sends no audio (as some do while muted), so the target's hears nothing of a whisper; told where it can be known, within some seconds"`
 }
 
+// Supervised is a supervision as one is told of it whose call it is about.
+type Supervised struct {
+	ID    string     `json:"id"`
+	By    string     `json:"by" doc:"Employee id of who supervises"`
+	Mode  string     `json:"mode" enum:"spy,whisper,barge" doc:"The last, when there were several"`
+	State string     `json:"state" enum:"active,ended"`
+	Since time.Time  `json:"since" doc:"When it began"`
+	Until *time.Time `json:"until,omitempty" doc:"When it ended, or one was no more on the call"`
+}
+
 // Lock is a private lock as the one who has locked sees it.
 type Lock struct {
 	ID    string    `json:"id"`

@@ -59,6 +59,7 @@ type View struct {
 	Hidden      bool      `json:"hidden,omitempty" doc:"The other side is not for this watcher"`
 	Peer        *Party    `json:"peer,omitempty" doc:"The other side; absent while there is none or when hidden"`
 	Supervision string    `json:"supervision,omitempty" doc:"The watcher's own supervision that this leg carries"`
+	Supervised  bool      `json:"supervised,omitempty" doc:"Somebody supervises this call of the watcher's own, and the policy wants him told"`
 	Locked      bool      `json:"locked,omitempty" doc:"The watcher has locked this call of his own against supervision"`
 	Kind        string    `json:"kind,omitempty" enum:"external,internal,queue" doc:"Of which kind the other side is, for whom the policy lets see that and not who; absent when it is not known"`
 }
@@ -71,6 +72,7 @@ type Facts struct {
 	Kind        string // of the other side; empty while there is none or it is not known
 	Peer        *Party // nil while there is none; views share it, so it is not written once it is here
 	Supervision string // set on a leg that carries a supervision
+	Supervised  bool   // somebody supervises the call, and the leg's owner is told
 	Locked      bool   // the leg's owner has locked the call
 }
 
@@ -82,7 +84,7 @@ func Of(f *Facts, s Sight, handle string) View {
 	case Seen:
 		v.Peer = f.peer()
 	case Own:
-		v.Peer, v.Supervision, v.Locked = f.peer(), f.Supervision, f.Locked
+		v.Peer, v.Supervision, v.Supervised, v.Locked = f.peer(), f.Supervision, f.Supervised, f.Locked
 	case Kind:
 		if v.Hidden = true; f.Supervision == "" {
 			v.Kind = f.Kind
