@@ -153,3 +153,53 @@ func TestManySupervisionsFallSilentInTime(t *testing.T) {
 		}
 	}
 }
+
+// The lock goes with the caller when anna hands him on and hangs up; taken off, the call is one like every other, and whoever is on it is told
+// of the next who listens, as the policy then says.
+func TestALockGoesWithATransferAndTheSupervisedAreTold(t *testing.T) {
+	o := enter(t)
+	o.must(o.Write("policy.yaml", strings.Replace(locking("true"), "    listen: {to: any, except: [pavel]}", "    listen: {to: any, except: [pavel], notify: [panel, after]}", 1)))
+	o = openOn(o)
+	o.scene("handed on", func(o *office) {
+		peer, target := o.talk(stranger, "anna")
+		var lock struct{ ID, Call, Since string }
+		o.must(o.as("anna").Do(o.ctx, http.MethodPost, "/v1/locks", map[string]string{}, &lock))
+		o.must(target.Transfer(o.ctx, "102"))
+		inside := o.answers("boris")
+		o.together(peer, inside)
+		o.must(target.WaitEnded(o.ctx))
+		_, err := o.as("irina").Supervise(o.ctx, "boris", "spy")
+		o.refused(err, http.StatusForbidden, "not_for_this_call")
+		var list struct {
+			Locks []struct{ ID, Call, Since string }
+		}
+		o.must(o.as("anna").Do(o.ctx, http.MethodGet, "/v1/locks", nil, &list))
+		if len(list.Locks) != 1 || list.Locks[0].ID != lock.ID || list.Locks[0].Call != "" {
+			o.Fatalf("%+v", list)
+		}
+		o.must(o.as("anna").Do(o.ctx, http.MethodDelete, "/v1/locks/"+lock.ID, nil, nil))
+		w := o.watch("irina")
+		s, sup := o.supervises(w, "irina", "boris", "spy")
+		o.hear(0, map[*phone.Call][]phone.Tone{sup: {inside.Tone(), peer.Tone()}})
+		if n := o.noticed("boris"); len(n) != 1 || n[0].By != "irina" || n[0].State != "active" {
+			o.Errorf("boris is told %+v", n)
+		}
+		o.must(o.as("irina").End(o.ctx, s.ID))
+		o.over(w, s.ID, sup, "ended_by_supervisor")
+		if n := o.noticed("boris"); len(n) != 1 || n[0].State != "ended" {
+			o.Errorf("boris is told %+v afterwards", n)
+		}
+		if n := o.noticed("anna"); len(n) != 0 {
+			o.Errorf("anna is told %+v", n)
+		}
+	})
+}
+
+type notice struct{ ID, By, Mode, State, Since, Until string }
+
+func (o *office) noticed(employee string) []notice {
+	o.Helper()
+	var list struct{ Supervised []notice }
+	o.must(o.as(employee).Do(o.ctx, http.MethodGet, "/v1/me/supervised", nil, &list))
+	return list.Supervised
+}
