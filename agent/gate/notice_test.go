@@ -148,6 +148,20 @@ func TestBothSidesAreToldWhereTheRuleSaysSo(t *testing.T) {
 	}
 }
 
+// Unnoticed is about each who would be told, not about the call.
+func TestOneSideMayBeListenedToUnnoticed(t *testing.T) {
+	for unnoticed, told := range map[string]string{"boris": "anna", "anna": "nobody"} {
+		o := newOffice(t, strings.Replace(telling("{how: panel, to: both}"), "to: both}}", "to: both}}, unnoticed: ["+unnoticed+"]", 1))
+		o.talk("x", "PJSIP/102", "PJSIP/101")
+		o.active("dora", "spy", "anna")
+		for _, who := range []string{"anna", "boris"} {
+			if o.supervised(who) != (who == told) {
+				t.Errorf("unnoticed on %s: %s is told: %v", unnoticed, who, who != told)
+			}
+		}
+	}
+}
+
 func TestWhoIsToldAfterwardsIsNotToldBefore(t *testing.T) {
 	o := newOffice(t, telling("after"))
 	o.talk("x", ivanov, "PJSIP/101")
