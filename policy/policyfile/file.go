@@ -50,6 +50,7 @@ type File struct {
 	mu       sync.Mutex // held for a load or a change of the moment, so that they come one after the other
 	inForce  [sha256.Size]byte
 	lastSeen [sha256.Size]byte // of the last attempt, good or not, and with what could not be read
+	ahead    compiled          // of files that are still being waited for
 }
 
 // Status tells how the files fare. It is a copy.
@@ -130,7 +131,7 @@ func (f *File) load(forced bool) error {
 	status.CheckedAt, status.LastError = now, nil
 	set := f.Current()
 	if sum != f.inForce {
-		next, warnings, err := r.compile(now)
+		next, warnings, err := f.compile(r, sum, now)
 		if err != nil {
 			return f.failed(err)
 		}

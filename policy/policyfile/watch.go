@@ -36,15 +36,26 @@ func (f *File) Watch(ctx context.Context) error {
 	var since time.Time        // of the first change that was not acted on yet
 	for {
 		var open bool
+		var event fsnotify.Event
 		select {
 		case <-ctx.Done():
 			return nil
-		case _, open = <-w.Events:
+		case event, open = <-w.Events:
 		case _, open = <-w.Errors: // events were lost: look for ourselves
 		case <-quiet:
-			quiet = nil
-			f.check(in)
-			continue
+			more := false
+			if time.Since(since) < maxWait*f.options.Debounce {
+				select {
+				case event, open = <-w.Events: // it has come while a policy was being compiled
+					more = true
+				default:
+				}
+			}
+			if !more {
+				quiet = nil
+				f.check(in)
+				continue
+			}
 		case <-f.options.After(f.untilNext()):
 			f.expire()
 			if quiet == nil { // or somebody is still writing
@@ -61,6 +72,9 @@ func (f *File) Watch(ctx context.Context) error {
 		// One file that is written all the time in the same folder must not put off the reading for ever.
 		if quiet == nil || time.Since(since) < maxWait*f.options.Debounce {
 			quiet = time.After(f.options.Debounce)
+			if isPolicy(filepath.Base(event.Name)) { // what else is written there is looked at when it has come to rest
+				f.prepare()
+			}
 		}
 	}
 }
