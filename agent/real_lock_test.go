@@ -136,7 +136,7 @@ func TestManySupervisionsFallSilentInTime(t *testing.T) {
 				o.hear(proof, map[*phone.Call][]phone.Tone{target: {peer.Tone()}, peer: {target.Tone()}})
 				if cause == 0 {
 					_, err := c.as[0].Supervise(o.ctx, "anna", "spy")
-					o.refused(err, http.StatusForbidden, "not_for_this_call")
+					_ = o.refused(err, http.StatusForbidden, "not_for_this_call")
 				}
 			})
 		}
@@ -169,7 +169,7 @@ func TestALockGoesWithATransferAndTheSupervisedAreTold(t *testing.T) {
 		o.together(peer, inside)
 		o.must(target.WaitEnded(o.ctx))
 		_, err := o.as("irina").Supervise(o.ctx, "boris", "spy")
-		o.refused(err, http.StatusForbidden, "not_for_this_call")
+		_ = o.refused(err, http.StatusForbidden, "not_for_this_call")
 		var list struct {
 			Locks []struct{ ID, Call, Since string }
 		}

@@ -153,7 +153,7 @@ func TestTheExplanationTellsEveryRule(t *testing.T) {
 			grants++
 		case policy.EffectRefuses:
 			refuses++
-		case policy.EffectNone:
+		case policy.EffectNone, policy.EffectTells:
 			t.Errorf("%s", st)
 		}
 	}

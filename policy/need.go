@@ -103,9 +103,9 @@ func (s *Set) path(id RuleID, more ...string) []string {
 	row := s.rules[id-1]
 	var p []string
 	switch row.kind {
-	case ruleEmployee, ruleEmployeeExcept, ruleEmployeeReason:
+	case ruleEmployee, ruleEmployeeExcept, ruleEmployeeReason, ruleEmployeeNotify:
 		p = []string{"employees", s.ids[row.owner], row.key.String(), ruleEnds[row.kind-ruleEmployee]}
-	case ruleRole, ruleRoleExcept, ruleRoleReason:
+	case ruleRole, ruleRoleExcept, ruleRoleReason, ruleRoleNotify:
 		p = []string{"roles", s.roleNames[row.owner], row.key.String(), ruleEnds[row.kind-ruleRole]}
 	case ruleProtectedEmployees:
 		p = []string{"protected", "employees"}
@@ -124,7 +124,7 @@ func (s *Set) path(id RuleID, more ...string) []string {
 
 // ofRole says for whom a change to the rule holds, where that is not the subject alone.
 func (s *Set) ofRole(id RuleID) string {
-	if row := s.rules[id-1]; row.kind == ruleRole || row.kind == ruleRoleExcept || row.kind == ruleRoleReason {
+	if row := s.rules[id-1]; row.kind == ruleRole || row.kind == ruleRoleExcept || row.kind == ruleRoleReason || row.kind == ruleRoleNotify {
 		return ", for everybody with the role " + s.roleNames[row.owner]
 	}
 	return ""

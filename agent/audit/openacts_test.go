@@ -186,3 +186,24 @@ func BenchmarkOpenActs(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*acts*3), "ns/line")
 }
+
+// What was said last of an open act holds: a private lock names the legs by which its call is found again, and these change.
+func TestOpenActsTellTheLastDetail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	l, err := audit.Open(path, audit.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, detail := range []string{"legs:1.1", "legs:1.2", ""} {
+		if err := l.Append(t.Context(), audit.Entry{ID: "a", Phase: audit.Decided, Outcome: audit.Allow, Subject: "anna", Action: "lock", Detail: detail}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	acts, err := audit.OpenActs(nil, path)
+	if err != nil || len(acts) != 1 || acts[0].Detail != "legs:1.2" || !acts[0].Carried.IsZero() {
+		t.Fatalf("%+v %v", acts, err)
+	}
+}

@@ -129,7 +129,6 @@ func (g *Gate) tellEnded(set *policy.Set, a *act) *audit.Entry {
 	for _, id := range a.told.after {
 		g.keepNotice(id, v)
 	}
-	a.told.panel = nil
 	for _, id := range a.told.was {
 		told = appendNew(told, id)
 	}
