@@ -15,5 +15,7 @@
 // can write into the store cannot make one of a token, for which he would have to know the token's hash; of a JSON web token he can, since
 // what checks those is public, so a store that is shared belongs behind a password.
 //
+// [Phones] are desk phones, which Asterisk has let register: a channel's endpoint is the credential.
+//
 // A [Chain] asks several authenticators.
 package auth

@@ -31,7 +31,7 @@ func (s Subject) Panel() string { return s.panel }
 
 // Credential returns a name for the credential that is fit for logs and the audit log: the same each time, and of no use to who reads
 // it. "token:1a2b3c4d5e6f" is a token from the tokens file, "panel:NAME:1a2b3c4d5e6f" one of the panel NAME, which named the employee,
-// and "jwt:1a2b3c4d5e6f" a JSON web token. "session:9f8e7d6c:" and one of those is a session, and what made it.
+// and "jwt:1a2b3c4d5e6f" a JSON web token. "phone:PJSIP/101" is a desk phone. "session:9f8e7d6c:" and one of those is a session, and what made it.
 func (s Subject) Credential() string { return s.credential }
 
 // Session reports whether it is a session that proves him, and not what made it.
@@ -61,6 +61,7 @@ func (s Subject) Format(f fmt.State, _ rune) {
 type Credential struct {
 	Token    string // a bearer token
 	Employee string // whom a panel names as the one for whom it asks; empty: nobody is named
+	Phone    string // the endpoint that Asterisk says a channel belongs to, "PJSIP/101"; only the phone door may fill it
 }
 
 // Format prints "[credential]", whatever the verb.
