@@ -78,6 +78,9 @@ type Channel struct {
 	Created   time.Time
 }
 
+// Endpoint returns the endpoint that the channel belongs to, as [Leg.Endpoint] does.
+func (c Channel) Endpoint() string { return endpointOf(c.Name, kindOf(c.Name)) }
+
 // Format writes the channel's id, whatever the verb.
 func (c Channel) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "leg %s", string(c.ID)) }
 

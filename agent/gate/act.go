@@ -35,8 +35,14 @@ func clicked(id call.LegID) bool {
 	return strings.HasPrefix(string(id), pbx.Prefix) && strings.HasSuffix(string(id), callSuffix)
 }
 
-// supervises reports whether a leg is there for a supervision, so that nobody on it is a party to a call.
-func supervises(id call.LegID) bool { return own(id) && !strings.HasSuffix(string(id), takeSuffix) }
+// supervises reports whether a leg is there for a supervision, so that nobody on it is a party to a call: one that came by the phone door is
+// known by its act, one that was rung for it by its id too.
+func (g *Gate) supervises(id call.LegID) bool {
+	if a := g.byLeg[id]; a != nil {
+		return a.supervision
+	}
+	return own(id) && !strings.HasSuffix(string(id), takeSuffix)
+}
 
 // States of an act.
 const (
@@ -74,6 +80,8 @@ type act struct {
 
 	own, snoop call.LegID
 	bridge     call.BridgeID
+	base       call.LegID // how the unique ids of the legs begin that are made for it
+	seated     bool       // own is no leg that was rung for it: he called in on it, by the phone door
 
 	// While a change of mode is under way: the mode to come, and the snoop that will carry it. The ground has to hold for both.
 	next        policy.Action
@@ -147,7 +155,7 @@ func (g *Gate) newActAs(id string, s auth.Subject, action policy.Action, door st
 	a := &act{
 		id: id, subject: s, employee: s.Employee(), action: action, door: door,
 		supervision: action.Supervises(),
-		own:         leg, snoop: leg + snoopSuffix, bridge: call.BridgeID(pbx.Prefix + id + bridgeSuffix),
+		own:         leg, base: leg, snoop: leg + snoopSuffix, bridge: call.BridgeID(pbx.Prefix + id + bridgeSuffix),
 		state: stateRinging, asked: time.Now(), since: time.Now(),
 		entered: make(chan struct{}), taken: make(chan struct{}), done: make(chan struct{}),
 	}

@@ -47,6 +47,8 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 		switch own := t.Leg(ownLeg(e.ID, e.Action)); {
 		case !action.Supervises() && action != policy.Intercept:
 			e.Reason = reasonOutcome // a number may have been dialled, or the directory changed
+		case old.Door == DoorPhone && action == policy.Intercept:
+			e.Reason = reasonOutcome // his leg has no name of ours, so nobody can say what became of it
 		case !old.Carried.IsZero():
 			e.Phase = audit.Ended
 		case action == policy.Intercept && own != nil && own.State() == call.StateUp && len(t.Peers(nil, own)) > 0:
@@ -82,6 +84,9 @@ func (g *Gate) revive(t *call.Table, set *policy.Set, old *audit.Act) (revived *
 			a.stop()
 		}
 	}()
+	if old.Door == DoorPhone {
+		a.own, a.seated = seated(t, a.bridge), true
+	}
 	own, snoop := t.Leg(a.own), g.snoopOf(t, a)
 	if own == nil || snoop == nil || own.Kind() != call.KindPhone || own.State() != call.StateUp {
 		return nil
@@ -103,11 +108,11 @@ func (g *Gate) revive(t *call.Table, set *policy.Set, old *audit.Act) (revived *
 			a.phone = phone
 		}
 	}
-	if a.phone == "" {
+	if a.phone == "" || a.seated && old.Credential != a.subject.Credential() {
 		return nil
 	}
 	a.snoop, a.leg, a.target, a.targetPhone = snoop.ID(), on.ID(), old.Targets[0], on.Endpoint()
-	a.changes, _ = strconv.Atoi(strings.TrimPrefix(string(a.snoop), string(a.own)+snoopSuffix)) // none: 0
+	a.changes, _ = strconv.Atoi(strings.TrimPrefix(string(a.snoop), string(a.base)+snoopSuffix)) // none: 0
 	a.hadPeer = len(t.Peers(nil, on)) > 0
 	a.state, a.asked, a.since = stateActive, old.Time, old.Carried
 	a.begun, a.tapped, a.ownSeen, a.snoopSeen = true, true, true, true
@@ -116,10 +121,20 @@ func (g *Gate) revive(t *call.Table, set *policy.Set, old *audit.Act) (revived *
 	return a
 }
 
+// seated returns the leg that sits in an own bridge.
+func seated(t *call.Table, bridge call.BridgeID) call.LegID {
+	for _, l := range t.BridgeLegs(nil, bridge) {
+		if seat(l) {
+			return l.ID()
+		}
+	}
+	return ""
+}
+
 // snoopOf returns the one snoop that carries an act; nil if there is none, or more than one.
 func (g *Gate) snoopOf(t *call.Table, a *act) (snoop *call.Leg) {
 	for _, l := range t.All(nil) {
-		if l.Kind() != call.KindSnoop || !strings.HasPrefix(string(l.ID()), string(a.own)+snoopSuffix) {
+		if l.Kind() != call.KindSnoop || !strings.HasPrefix(string(l.ID()), string(a.base)+snoopSuffix) {
 			continue
 		}
 		if snoop != nil {
@@ -170,7 +185,7 @@ func (g *Gate) resume(a *act, decided audit.Entry) {
 		}
 		g.hold(a, 0)
 	}
-	g.drop(a.bridge, a.left...)
+	g.leave(a)
 	g.conclude(a)
 }
 

@@ -51,7 +51,7 @@ func (g *Gate) ownGone(t *call.Table, a *act) bool {
 	switch {
 	case !a.ownSeen:
 		return false
-	case a.supervision && a.answered():
+	case a.supervision && a.answered(), a.seated:
 		a.finish(ending{reason: reasonBySupervisor})
 	default:
 		a.finish(ending{reason: reasonNoAnswer})

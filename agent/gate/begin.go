@@ -106,17 +106,20 @@ func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, fits fit, 
 	if !ok {
 		return refusedSubject()
 	}
-	target, ok := set.Employee(ask.Target)
+	target, ok := whose(set, &ask)
 	if !ok {
 		return noSuchEmployee()
 	}
-	a.target = ask.Target // only now: what names no employee is a stranger's text and does not go into the record
+	a.target = set.ID(target) // only now: what names no employee is a stranger's text and does not go into the record
 	// Asked first without the call. For an intercept the most is granted that a call could bring, so that only a certain no is said here.
 	*d = set.Decide(&policy.Request{Subject: subject, Action: a.action, Target: target, Responsible: subject, ReasonGiven: a.given != ""})
 	if !d.Allowed {
 		return g.refusal(set, *d, a.id)
 	}
 	if p := g.ownPhone(set, subject, a, ask.Phone); p != nil {
+		return p
+	}
+	if p := g.sit(t, a, ask.Leg); p != nil {
 		return p
 	}
 	e := g.board[target]

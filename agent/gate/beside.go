@@ -175,7 +175,7 @@ func (g *Gate) reread(live *policy.Set, e *entry, l *call.Leg, f *legFacts) {
 		return
 	}
 	s.rung = g.rung(s.rung, shadow, g.scratch.legs)
-	if o := foremost(g.scratch.peers); o != nil {
+	if o := g.foremost(g.scratch.peers); o != nil {
 		if outside := g.outside(shadow, o); outside != "" {
 			s.responsible = g.responsible(shadow, outside)
 		}
@@ -186,7 +186,7 @@ func (g *Gate) reread(live *policy.Set, e *entry, l *call.Leg, f *legFacts) {
 func (p *part) reread(shadow *policy.Set, l *call.Leg) {
 	p.second.reset()
 	if shadow != nil {
-		p.second.add(shadow, l)
+		p.second.add(shadow, l, p.seen.supervises)
 	}
 }
 

@@ -26,7 +26,10 @@ type DialAsk struct {
 	Number   string // as one would dial it; or
 	Employee string // the id of a colleague
 	Phone    string // the own phone to ring; empty for the first
-	Door     string
+	// Leg is the unique id of a leg of Phone that waits in the Stasis application: it goes on where calls go out, and no phone is rung. Empty for
+	// none.
+	Leg  string
+	Door string
 }
 
 // Kinds of destination, for the record, which has no numbers.
@@ -56,7 +59,7 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 			return mask.Dialled{}, p
 		}
 		to, d = g.DecideDial(ctx, set, subject, number)
-		g.locked(func(*call.Table) {
+		g.locked(func(t *call.Table) {
 			switch {
 			case g.policy.Load() != set:
 				return
@@ -68,6 +71,9 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 				p = g.ownPhone(set, subject, a, ask.Phone)
 				if d.Reason == policy.ReasonEmergency && p != nil && p.Code == alreadySupervising().Code {
 					p = nil // his phone rings beside what it hears
+				}
+				if p == nil && ask.Leg != "" {
+					p = g.sitToDial(t, a, ask.Leg, d)
 				}
 				if p == nil {
 					g.running.Add(1)
@@ -97,7 +103,7 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 		}
 		g.log.Error().Err(err).Str("id", a.id).Msg("a call to an emergency number goes out unrecorded")
 	}
-	err := g.ring(ctx, set, subject, a, to)
+	err := g.carry(ctx, set, subject, a, to)
 	e.Phase, e.Outcome, e.Reason, e.Rule = audit.Done, "", "", audit.Rule{}
 	if err != nil {
 		e.Phase, e.Reason = audit.Failed, reasonPBX
@@ -144,14 +150,17 @@ func numberOf(set *policy.Set, employee string) (string, *Problem) {
 	return number, nil
 }
 
-// ring carries out what was decided. What has been written down is carried out, though ctx may have ended meanwhile.
-func (g *Gate) ring(ctx context.Context, set *policy.Set, subject policy.Ref, a *act, to Destination) error {
+// carry carries out what was decided. What has been written down is carried out, though ctx may have ended meanwhile.
+func (g *Gate) carry(ctx context.Context, set *policy.Set, subject policy.Ref, a *act, to Destination) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if a.seated {
+		return g.cfg.PBX.Send(ctx, pbx.Send{Leg: a.own, Context: OutgoingContext, Extension: to.dial})
+	}
 	o := pbx.Call{
 		Leg: a.own, Endpoint: a.phone, Number: call.Number(to.dial), Context: g.cfg.Dialling.Context,
 		Caller: call.Identity{Name: set.Name(subject), Number: call.Number(set.Number(subject))}, Timeout: g.cfg.RingTimeout,
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
 	return g.cfg.PBX.Call(ctx, o)
 }
 

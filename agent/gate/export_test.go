@@ -78,7 +78,7 @@ func (g *Gate) plainly(t *call.Table, set *policy.Set, owner policy.Ref, l *call
 	}
 	legs := t.Call(nil, l)
 	for _, o := range legs {
-		f.company.add(set, o)
+		f.company.add(set, o, g.supervises(o.ID()))
 	}
 	f.alone = f.company.only(owner)
 	for _, a := range g.acts {
@@ -97,7 +97,7 @@ func (g *Gate) plainly(t *call.Table, set *policy.Set, owner policy.Ref, l *call
 		}
 	}
 	var outside call.Number
-	if o := foremost(t.Peers(nil, l)); o != nil {
+	if o := g.foremost(t.Peers(nil, l)); o != nil {
 		f.facts.Peer, outside = g.introduce(set, o)
 		f.facts.Kind = kind(set, o, legs)
 	}

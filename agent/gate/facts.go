@@ -42,7 +42,7 @@ func (c *company) only(who policy.Ref) bool {
 
 // add counts one leg. Numbers are looked at on every leg, because any of them may name a person who must not be heard or shown; but not on
 // those of a supervision, whose numbers are its own making or those of a call that is another.
-func (c *company) add(set *policy.Set, l *call.Leg) {
+func (c *company) add(set *policy.Set, l *call.Leg, supervises bool) {
 	if l.Kind() == call.KindPhone {
 		if ref, ok := set.Phone(l.Endpoint()); ok {
 			c.present = addRef(c.present, ref)
@@ -50,7 +50,7 @@ func (c *company) add(set *policy.Set, l *call.Leg) {
 			c.unknown = true
 		}
 	}
-	if supervises(l.ID()) {
+	if supervises {
 		return
 	}
 	numbers := [...]call.Number{l.Caller().Number, l.Connected().Number, l.Dialled()}
@@ -125,7 +125,7 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *
 	f.locked, f.facts.Locked = g.isLocked(g.scratch.legs), g.hasLocked(set.ID(e.ref), l.ID())
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 	var outside call.Number
-	if o := foremost(g.scratch.peers); o != nil {
+	if o := g.foremost(g.scratch.peers); o != nil {
 		f.facts.Peer, outside = g.part(set, o).meet(g, set, o)
 		f.facts.Kind = kind(set, o, g.scratch.legs)
 		f.other = o.ID()
@@ -158,9 +158,9 @@ func kind(set *policy.Set, other *call.Leg, legs []*call.Leg) string {
 }
 
 // foremost is the peer that counts as the other side; nil if there is none.
-func foremost(peers []*call.Leg) (other *call.Leg) {
+func (g *Gate) foremost(peers []*call.Leg) (other *call.Leg) {
 	for _, o := range peers {
-		if supervises(o.ID()) {
+		if g.supervises(o.ID()) {
 			continue
 		}
 		// The first that talks speaks for the rest; while several ring, the first does.

@@ -31,6 +31,8 @@ type PBX interface {
 	Received(ctx context.Context, leg call.LegID) (packets uint64, err error)
 	Take(ctx context.Context, o pbx.Take) error
 	Call(ctx context.Context, o pbx.Call) error
+	Seat(ctx context.Context, o pbx.Seat) error
+	Send(ctx context.Context, o pbx.Send) error
 	// Drop hangs up own legs and removes an own bridge; what is gone already is no error.
 	Drop(ctx context.Context, bridge call.BridgeID, legs ...call.LegID) error
 }

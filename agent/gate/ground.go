@@ -89,7 +89,7 @@ func (g *Gate) weighIntercept(t *call.Table, set *policy.Set, a *act, l *call.Le
 	r.With = g.scratch.rung
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 	var outside call.Number
-	if o := foremost(g.scratch.peers); o != nil {
+	if o := g.foremost(g.scratch.peers); o != nil {
 		outside = g.outside(set, o)
 	}
 	if outside != "" {
@@ -113,7 +113,7 @@ func (g *Gate) weighIntercept(t *call.Table, set *policy.Set, a *act, l *call.Le
 // party reports whether the subject is on the call in scratch.legs. A supervisor is none.
 func (g *Gate) party(set *policy.Set, subject policy.Ref) bool {
 	return slices.ContainsFunc(g.scratch.legs, func(l *call.Leg) bool {
-		if l.Kind() != call.KindPhone || supervises(l.ID()) || g.byLeg[l.ID()] != nil {
+		if l.Kind() != call.KindPhone || g.supervises(l.ID()) || g.byLeg[l.ID()] != nil {
 			return false
 		}
 		ref, ok := set.Phone(l.Endpoint())
@@ -135,7 +135,7 @@ func (g *Gate) survey(set *policy.Set, a *act) *company {
 			heard = append(heard, o.ID())
 		}
 		if b := g.byLeg[o.ID()]; b == nil || b.employee != a.employee {
-			c.add(set, o)
+			c.add(set, o, g.supervises(o.ID()))
 		}
 	}
 	g.scratch.heard = heard

@@ -26,20 +26,35 @@ func (g *Gate) Intercept(ctx context.Context, s auth.Subject, ask Ask) (mask.Int
 
 // intercept carries an intercept to its end. It is the act's goroutine.
 func (g *Gate) intercept(a *act) {
-	ctx, cancel := context.WithTimeout(a.ctx, g.cfg.RingTimeout+5*time.Second)
+	patience := g.cfg.RingTimeout + 5*time.Second
+	if a.seated {
+		patience = seatedTime
+	}
+	ctx, cancel := context.WithTimeout(a.ctx, patience)
 	defer cancel()
-	err := g.cfg.PBX.Take(ctx, pbx.Take{Leg: a.own, Endpoint: a.phone, Ringing: a.leg, Display: a.caller, Timeout: g.cfg.RingTimeout})
-	if err != nil {
+	if err := g.take(ctx, a); err != nil {
 		g.finish(a, ending{reason: reasonPBX, err: err})
 	} else {
 		g.awaitTaker(ctx, a)
 	}
-	g.await(a)
+	if a.seated {
+		g.awaitSeated(a)
+	} else {
+		g.await(a)
+	}
 	if a.isTaken() {
 		g.took(a)
 	} else {
 		g.conclude(a)
 	}
+}
+
+// take rings the taker's phone, or lets his leg go on where the call is taken, when he has called in himself.
+func (g *Gate) take(ctx context.Context, a *act) error {
+	if a.seated {
+		return g.cfg.PBX.Send(ctx, pbx.Send{Leg: a.own, Context: PhoneContext, Extension: ExtenPickup, Ringing: a.leg})
+	}
+	return g.cfg.PBX.Take(ctx, pbx.Take{Leg: a.own, Endpoint: a.phone, Ringing: a.leg, Display: a.caller, Timeout: g.cfg.RingTimeout})
 }
 
 // ringTime is how long Asterisk may take to begin ringing the taker's phone. It answers the order before it has tried.

@@ -93,7 +93,7 @@ func (g *Gate) admitMode(s auth.Subject, id string, action policy.Action, reason
 			return
 		}
 		a.changes++
-		a.nextSnoop = call.LegID(fmt.Sprintf("%s%s%d", a.own, snoopSuffix, a.changes))
+		a.nextSnoop = call.LegID(fmt.Sprintf("%s%s%d", a.base, snoopSuffix, a.changes))
 		g.byLeg[a.nextSnoop] = a
 	})
 	return a, e, p

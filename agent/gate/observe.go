@@ -140,11 +140,12 @@ func (g *Gate) orphans(t *call.Table) {
 	}
 	left := map[call.BridgeID][]call.LegID{}
 	for _, l := range t.All(nil) {
-		if a := g.byLeg[l.ID()]; !own(l.ID()) || a != nil && g.acts[a.id] == a {
+		a := g.byLeg[l.ID()]
+		if a != nil && g.acts[a.id] == a || !own(l.ID()) && !(a == nil && seat(l)) {
 			continue
 		}
 		g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
-		if !supervises(l.ID()) && len(g.scratch.peers) > 0 {
+		if !g.supervises(l.ID()) && !seat(l) && len(g.scratch.peers) > 0 {
 			continue
 		}
 		in := l.Bridge()
@@ -156,6 +157,12 @@ func (g *Gate) orphans(t *call.Table) {
 	for bridge, legs := range left {
 		g.clear(bridge, legs...)
 	}
+}
+
+// seat reports whether a leg sits where only one that came by the phone door does, and is there for a supervision. What else may have been
+// brought into an own bridge, by a transfer, has come out of another application.
+func seat(l *call.Leg) bool {
+	return l.Kind() == call.KindPhone && l.App() == "Stasis" && ownBridge(l.Bridge())
 }
 
 func ownBridge(id call.BridgeID) bool {

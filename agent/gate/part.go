@@ -22,17 +22,18 @@ type part struct {
 	outside call.Number // its number, if it calls from outside
 }
 
-// likeness is all of a leg that company.add and introduce look at, but for its id.
+// likeness is all of a leg that company.add and introduce look at.
 type likeness struct {
 	kind              call.LegKind
 	direction         call.Direction
 	endpoint          string
 	caller, connected call.Identity
 	dialled           call.Number
+	supervises        bool
 }
 
-func likenessOf(l *call.Leg) likeness {
-	return likeness{l.Kind(), l.Direction(), l.Endpoint(), l.Caller(), l.Connected(), l.Dialled()}
+func (g *Gate) likenessOf(l *call.Leg) likeness {
+	return likeness{l.Kind(), l.Direction(), l.Endpoint(), l.Caller(), l.Connected(), l.Dialled(), g.supervises(l.ID())}
 }
 
 // part is the part that a leg has, with what the policy makes of it now.
@@ -45,12 +46,12 @@ func (g *Gate) part(set *policy.Set, l *call.Leg) *part {
 			p = &part{}
 		}
 		g.parts[l.ID()] = p
-	} else if p.seen == likenessOf(l) {
+	} else if p.seen == g.likenessOf(l) {
 		return p
 	}
-	p.seen = likenessOf(l)
+	p.seen = g.likenessOf(l)
 	p.company.reset()
-	p.company.add(set, l)
+	p.company.add(set, l, p.seen.supervises)
 	if shadow := g.beside(); shadow != nil {
 		p.reread(shadow, l)
 	}

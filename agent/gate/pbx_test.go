@@ -26,6 +26,8 @@ type fakePBX struct {
 	taps   []pbx.Tap
 	swaps  []pbx.Swap
 	calls  []pbx.Call
+	seats  []pbx.Seat
+	sends  []pbx.Send
 	renews int
 	late   bool // a swap is done before its events have come that the old snoop is gone
 
@@ -182,6 +184,34 @@ func (p *fakePBX) Call(ctx context.Context, r pbx.Call) error {
 		return err
 	}
 	p.set(func() { p.calls = append(p.calls, r) })
+	return nil
+}
+
+func (p *fakePBX) Seat(ctx context.Context, r pbx.Seat) error {
+	if err := p.order(ctx, "seat"); err != nil {
+		return err
+	}
+	p.set(func() { p.seats = append(p.seats, r) })
+	p.office.ingest(call.Event{Kind: call.BridgeSeen, Bridge: call.Bridge{ID: r.Bridge, Type: "mixing"}})
+	p.put(r.Leg, "")
+	p.office.state(string(r.Leg), call.StateUp)
+	return nil
+}
+
+// Send lets a leg go on: one that takes a call does so, another leaves the bridge that it is in.
+func (p *fakePBX) Send(ctx context.Context, r pbx.Send) error {
+	if err := p.order(ctx, "send "+r.Extension); err != nil {
+		return err
+	}
+	silent := false
+	p.set(func() {
+		p.sends = append(p.sends, r)
+		delete(p.legs, r.Leg)
+		silent = p.silent
+	})
+	if r.Ringing != "" && !silent {
+		p.pickUp(pbx.Take{Leg: r.Leg, Ringing: r.Ringing})
+	}
 	return nil
 }
 

@@ -19,6 +19,10 @@ type Ask struct {
 	Mode   string // spy, whisper or barge; for Supervise only
 	Call   string // handle of the call; empty for the only one that fits
 	Phone  string // the own phone to ring; empty for the first
+	// Number is one of the target's own, as the policy has it, where Target is empty. It has to be exactly that number.
+	Number string
+	// Leg is the unique id of a leg of Phone that waits in the Stasis application: no phone is rung, it is the subject's leg. Empty for none.
+	Leg    string
 	Reason string // why he asks, in his own words, for the record; for Supervise only. The policy may require one
 	Door   string // which door it came in by, for the record
 }
@@ -56,7 +60,7 @@ func (g *Gate) supervise(a *act) {
 	} else if err != nil {
 		g.finish(a, ending{reason: reasonPBX, err: err})
 	}
-	g.drop(a.bridge, a.left...) // without the lock, under which others are still being looked at
+	g.leave(a)
 	g.conclude(a)
 }
 
@@ -65,10 +69,7 @@ func (g *Gate) supervise(a *act) {
 func (g *Gate) connect(a *act) error {
 	ctx, cancel := context.WithTimeout(a.ctx, g.cfg.RingTimeout+5*time.Second)
 	defer cancel()
-	err := g.cfg.PBX.Ring(ctx, pbx.Ring{
-		Leg: a.own, Bridge: a.bridge, Endpoint: a.phone, Display: a.caller.Name, Timeout: g.cfg.RingTimeout, Lease: g.cfg.Lease,
-	})
-	if err != nil {
+	if err := g.summon(ctx, a); err != nil {
 		return err
 	}
 	select {
@@ -89,7 +90,7 @@ func (g *Gate) connect(a *act) error {
 	if ended {
 		return nil
 	}
-	err = g.cfg.PBX.Tap(ctx, pbx.Tap{
+	err := g.cfg.PBX.Tap(ctx, pbx.Tap{
 		Snoop: a.snoop, Target: a.leg, Supervisor: a.own, Bridge: a.bridge, Voice: voice(a.action), Lease: g.cfg.Lease,
 	})
 	if err != nil {
@@ -113,6 +114,16 @@ func (g *Gate) connect(a *act) error {
 		g.hold(a, g.cfg.Lease/3)
 	}
 	return nil
+}
+
+// summon rings the supervisor's phone, or answers it where he has called in himself.
+func (g *Gate) summon(ctx context.Context, a *act) error {
+	if a.seated {
+		return g.cfg.PBX.Seat(ctx, pbx.Seat{Leg: a.own, Bridge: a.bridge, Lease: g.cfg.Lease})
+	}
+	return g.cfg.PBX.Ring(ctx, pbx.Ring{
+		Leg: a.own, Bridge: a.bridge, Endpoint: a.phone, Display: a.caller.Name, Timeout: g.cfg.RingTimeout, Lease: g.cfg.Lease,
+	})
 }
 
 // hold renews the lease until the supervision has to end. It is not renewed while the state is not known, since nobody can say then that the

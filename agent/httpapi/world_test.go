@@ -326,6 +326,8 @@ func (f *fakePBX) Ring(_ context.Context, o pbx.Ring) error             { f.rung
 func (f *fakePBX) Tap(_ context.Context, o pbx.Tap) error               { f.tapped <- o; return f.err() }
 func (f *fakePBX) Swap(context.Context, pbx.Swap) error                 { return f.err() }
 func (f *fakePBX) Call(context.Context, pbx.Call) error                 { return f.err() }
+func (f *fakePBX) Seat(context.Context, pbx.Seat) error                 { return f.err() }
+func (f *fakePBX) Send(context.Context, pbx.Send) error                 { return f.err() }
 func (f *fakePBX) Take(_ context.Context, o pbx.Take) error             { f.taken <- o; return f.err() }
 func (f *fakePBX) Received(context.Context, call.LegID) (uint64, error) { return 0, ari.ErrNotFound }
 

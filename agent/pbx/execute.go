@@ -104,9 +104,8 @@ func (l *Link) Drop(ctx context.Context, bridge call.BridgeID, legs ...call.LegI
 
 // Take carries out a Take order: PickupChan with a unique id, which matches that channel alone, run by the taker's phone once it is answered.
 func (l *Link) Take(ctx context.Context, o Take) error {
-	if strings.ContainsAny(string(o.Ringing), "-&@,") {
-		// A hyphen makes PickupChan read its argument as the beginning of a name, the others as a list, a mark or an option.
-		return fmt.Errorf("pbx: the unique id of the ringing channel cannot be given to PickupChan; remove systemname from asterisk.conf")
+	if err := takable(o.Ringing); err != nil {
+		return err
 	}
 	c, err := l.manager()
 	if err != nil {
@@ -122,6 +121,15 @@ func (l *Link) Take(ctx context.Context, o Take) error {
 		Append("Async", "true")
 	_, err = c.Do(ctx, m)
 	return err
+}
+
+// takable reports whether a unique id can be given to PickupChan as it is.
+func takable(ringing call.LegID) error {
+	if strings.ContainsAny(string(ringing), "-&@,") {
+		// A hyphen makes PickupChan read its argument as the beginning of a name, the others as a list, a mark or an option.
+		return errors.New("pbx: the unique id of the ringing channel cannot be given to PickupChan; remove systemname from asterisk.conf")
+	}
+	return nil
 }
 
 func unlessGone(err error) error {

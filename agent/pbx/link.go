@@ -55,8 +55,10 @@ type Config struct {
 	Application string
 	AMI         ami.Config // OnEvent, OnDown and the pings are the link's own
 	Sink        Sink
-	Entered     func(call.LegID) // told of each own leg that enters the application
-	Pulse       time.Duration    // how often Asterisk is asked for a sign of life, and how long that may take; zero means 5 s
+	Entered     func(call.LegID)         // told of each own leg that enters the application
+	Asked       func(Request)            // told of each leg that the dialplan sends into the application with a request; nil: they are left alone
+	Pressed     func(call.LegID, string) // told of each key that is pressed on any leg; nil: nobody wants to know
+	Pulse       time.Duration            // how often Asterisk is asked for a sign of life, and how long that may take; zero means 5 s
 	Registerer  prometheus.Registerer
 	Log         zerolog.Logger
 }
@@ -308,8 +310,12 @@ func (l *Link) take(e *ari.Event, pending *collection) {
 		}
 		return
 	}
-	if e.Type == ari.TypeChannelDestroyed {
+	switch e.Type {
+	case ari.TypeChannelDestroyed:
 		l.rights.ended(l)
+	case ari.TypeChannelDTMFReceived:
+		l.pressed(e)
+		return
 	}
 	ev, ok := translate(e)
 	if !ok {
@@ -321,7 +327,11 @@ func (l *Link) take(e *ari.Event, pending *collection) {
 	if l.known.Load() {
 		l.cfg.Sink.Ingest(&ev)
 	}
-	if e.Type == ari.TypeStasisStart && strings.HasPrefix(string(ev.Channel.ID), Prefix) {
+	switch {
+	case e.Type != ari.TypeStasisStart:
+	case len(e.Args) > 0:
+		l.asked(e, ev.Channel)
+	case strings.HasPrefix(string(ev.Channel.ID), Prefix):
 		l.entered(ev.Channel.ID)
 	}
 }

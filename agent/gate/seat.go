@@ -1,0 +1,218 @@
+package gate
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// DoorPhone is the phone door's name in the record. What came in by it runs on a leg that Earshot did not make.
+const DoorPhone = "phone"
+
+// Where a leg goes on in the dialplan that has called in by the phone door. The include for extensions.conf has these contexts.
+const (
+	PhoneContext    = "earshot"          // what is said to a leg, and the taking of a call
+	OutgoingContext = "earshot-outgoing" // where a number that may be dialled is
+
+	ExtenRefused = "refused" // says that it is not permitted
+	ExtenNothing = "nothing" // says that there is nothing of the kind now
+	ExtenAway    = "away"    // says that it does not work at the moment
+	ExtenPickup  = "pickup"  // takes the call that rings at the leg in pbx.RingingVariable
+)
+
+// seatedTime is how long the dialplan may take to take a ringing call.
+const seatedTime = 5 * time.Second
+
+// whose is about whom a request is.
+func whose(set *policy.Set, ask *Ask) (policy.Ref, bool) {
+	if ask.Target != "" || ask.Number == "" {
+		return set.Employee(ask.Target)
+	}
+	var found policy.Ref
+	for _, ref := range set.AppendByNumber(nil, ask.Number) { // reads numbers as people write them, and a beginning or an end may be a number too
+		if slices.Contains(set.Numbers(ref), ask.Number) {
+			if !found.IsZero() {
+				return policy.Ref{}, false
+			}
+			found = ref
+		}
+	}
+	return found, !found.IsZero()
+}
+
+// sit makes the leg that asks the act's own, if it is one of the subject's phone with nobody on its other side. Caller holds the lock.
+func (g *Gate) sit(t *call.Table, a *act, leg string) *Problem {
+	if leg == "" {
+		return nil
+	}
+	l := t.Leg(call.LegID(leg))
+	if l == nil || g.byLeg[l.ID()] != nil || l.Kind() != call.KindPhone || l.Bridge() != "" || !samePhone(l.Endpoint(), a.phone) {
+		return notYourPhone()
+	}
+	a.own, a.seated, a.ownSeen = l.ID(), true, true
+	a.enteredOnce.Do(func() { close(a.entered) })
+	return nil
+}
+
+// sitToDial is sit for a leg that wants to go out. A call to an emergency number does not wait until the PBX is known again. Caller holds the lock.
+func (g *Gate) sitToDial(t *call.Table, a *act, leg string, d policy.Decision) *Problem {
+	switch {
+	case g.known:
+		return g.sit(t, a, leg)
+	case d.Reason == policy.ReasonEmergency:
+		a.own, a.seated = call.LegID(leg), true
+		return nil
+	default:
+		return stateUnknown()
+	}
+}
+
+// leave takes an act's legs apart. Who called in himself, and did not end it, is told why it ended.
+func (g *Gate) leave(a *act) {
+	legs, why := a.left, a.farewell() // without the lock, under which others are still being looked at
+	if why != "" {
+		legs = slices.DeleteFunc(slices.Clone(legs), func(id call.LegID) bool { return id == a.own })
+	}
+	g.drop(a.bridge, legs...)
+	if why != "" {
+		g.dismiss(a.own, why)
+	}
+}
+
+// farewell is the extension that says why the act has ended; empty where nothing is said. It may be asked without the lock once the act's ctx is over.
+func (a *act) farewell() string {
+	if !a.seated {
+		return ""
+	}
+	switch a.end.reason {
+	case reasonPBX, reasonNotRecorded, reasonUnknown, reasonShutdown, reasonUnreachable:
+		return ExtenAway
+	}
+	if a.end.revoked {
+		return ExtenRefused
+	}
+	return ""
+}
+
+// dismiss lets a leg go on in the include, or hangs it up where that fails.
+func (g *Gate) dismiss(leg call.LegID, exten string) {
+	ctx, cancel := context.WithTimeout(g.ctx, 5*time.Second)
+	defer cancel()
+	if err := g.cfg.PBX.Send(ctx, pbx.Send{Leg: leg, Context: PhoneContext, Extension: exten}); err != nil {
+		g.drop("", leg)
+	}
+}
+
+// TurnAway has a leg that waits in the Stasis application told that what it asked for is not done, and hung up. It tells no more of err than
+// whether it is not permitted, there is nothing of the kind, or it does not work.
+func (g *Gate) TurnAway(leg string, err error) {
+	exten := ExtenRefused
+	switch AsProblem(err).Kind {
+	case Conflict:
+		exten = ExtenNothing
+	case Unavailable, Internal:
+		exten = ExtenAway
+	}
+	closed := false
+	g.locked(func(*call.Table) {
+		if closed = g.closed; !closed {
+			g.running.Add(1)
+		}
+	})
+	if closed {
+		return // the dialplan says so when it has waited long enough
+	}
+	defer g.running.Done()
+	g.dismiss(call.LegID(leg), exten)
+}
+
+// awaitSeated sees that a leg which has called in and did not get the call does not stay. Where the dialplan has it, that tells it so.
+func (g *Gate) awaitSeated(a *act) {
+	var e ending
+	g.locked(func(*call.Table) { e = a.end })
+	switch {
+	case a.isTaken():
+	case e.err != nil:
+		g.dismiss(a.own, ExtenAway)
+	case e.revoked:
+		g.await(a)
+	}
+}
+
+// InterceptOldest takes, of all calls that ring, the oldest that the subject may take. It is Intercept in all else.
+func (g *Gate) InterceptOldest(ctx context.Context, s auth.Subject, ask Ask) (mask.Intercept, error) {
+	var e *audit.Entry
+	a := g.newAct(s, policy.Intercept, ask.Door)
+	defer a.stop()
+	g.locked(func(t *call.Table) {
+		set := g.policy.Load()
+		if ask.Target, ask.Call = g.oldest(t, set, s, ask); ask.Target == "" {
+			none := a.entry(audit.Decided, set, policy.Decision{})
+			e = &none
+		}
+	})
+	if e != nil {
+		return mask.Intercept{}, g.refuse(a, notRinging(), policy.Decision{}, *e)
+	}
+	return g.Intercept(ctx, s, ask)
+}
+
+// oldest finds the oldest ringing call that the subject may take, or else the oldest that he may not. Caller holds the lock.
+func (g *Gate) oldest(t *call.Table, set *policy.Set, s auth.Subject, ask Ask) (target, handle string) {
+	subject, ok := set.Employee(s.Employee())
+	if !ok || !g.known {
+		return "", ""
+	}
+	type ringing struct {
+		target, handle string
+		since          time.Time
+	}
+	var all []ringing
+	for _, e := range g.board {
+		for i := range e.legs {
+			if f := &e.legs[i]; e.ref != subject && rings(f, false) {
+				id := set.ID(e.ref)
+				all = append(all, ringing{id, g.handle(s.Employee(), id, f.leg, g.sight(set, subject, e.ref, f)), f.facts.Since})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b ringing) int { return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.target, b.target)) })
+	for _, r := range all {
+		ask.Target, ask.Call = r.target, r.handle
+		a := g.newAct(s, policy.Intercept, ask.Door)
+		var d policy.Decision
+		p := g.admit(t, set, a, ask, rings, &d)
+		g.forgetLocked(a)
+		if p == nil {
+			return r.target, r.handle
+		}
+	}
+	if len(all) == 0 {
+		return "", ""
+	}
+	return all[0].target, all[0].handle
+}
+
+// ChangeModeOn is ChangeMode for whoever supervises on a leg, which proves who he is: his phone was rung for it, or he called in on it.
+func (g *Gate) ChangeModeOn(ctx context.Context, leg, mode string) error {
+	var s auth.Subject
+	id := ""
+	g.locked(func(*call.Table) {
+		if a := g.byLeg[call.LegID(leg)]; a != nil && a.own == call.LegID(leg) && g.acts[a.id] == a && a.supervision {
+			s, id = a.subject, a.id
+		}
+	})
+	if id == "" {
+		return noSuchSupervision()
+	}
+	_, err := g.ChangeMode(ctx, s, id, mode, "") // a key gives no reason; the one that was given stands
+	return err
+}
