@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/dialplan"
 	"github.com/earshot-pbx/earshot/agent/feed"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/httpapi"
@@ -46,7 +48,8 @@ type Agent struct {
 	jwt      *auth.JWT // nil without an issuer
 	cache    cache.Cache
 	sessions *auth.Sessions
-	auth     auth.Chain   // all of them
+	auth     auth.Chain   // those, by which panels prove who asks
+	phones   auth.Phones  // by which desk phones do
 	cert     *certificate // nil without TLS
 	clients  *clients.Sources
 	audit    *audit.Log
@@ -55,6 +58,7 @@ type Agent struct {
 	shadow   *shadow // nil: no policy is tried
 	link     *pbx.Link
 	door     *httpapi.Server
+	desk     *dialplan.Door
 
 	listening chan struct{} // closed when both listeners are open
 	httpAddr  string
@@ -156,7 +160,27 @@ func (a *Agent) authenticators() {
 		chain = append(chain, a.jwt)
 	}
 	a.auth = chain
+	a.phones = auth.Phones{Owner: a.ownerOf}
 }
+
+// ownerOf says whose phone an endpoint is by the policy in force.
+func (a *Agent) ownerOf(endpoint string) (employee, phone string, ok bool) {
+	set := a.policy.Current()
+	ref, ok := set.Phone(endpoint)
+	if !ok {
+		return "", "", false
+	}
+	_, resource, _ := strings.Cut(endpoint, "/")
+	for _, phone := range set.Phones(ref) {
+		if _, r, _ := strings.Cut(phone, "/"); r == resource && strings.EqualFold(phone, endpoint) {
+			return set.ID(ref), phone, true
+		}
+	}
+	return "", "", false
+}
+
+// proofs are everything by which somebody may have proven who he is.
+func (a *Agent) proofs() auth.Chain { return auth.Chain{a.auth, a.phones} }
 
 // assemble makes the parts that hold the state of calls.
 func (a *Agent) assemble(secret, password, version string, open []audit.Act, notices []audit.Entry) error {
@@ -170,6 +194,8 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 		Application: a.cfg.PBX.ARI.Application,
 		AMI:         ami.Config{Addr: a.cfg.PBX.AMI.Address, Username: a.cfg.PBX.AMI.Username, Secret: ami.Secret(secret), Events: "call"},
 		Sink:        a.feed, Entered: func(leg call.LegID) { a.gate.Entered(leg) },
+		Asked:      func(r pbx.Request) { a.desk.Asked(string(r.Leg), r.Endpoint, r.Args) },
+		Pressed:    func(leg call.LegID, key string) { a.desk.Pressed(string(leg), key) },
 		Registerer: a.reg, Log: a.log.With().Str("part", "pbx").Logger(),
 	})
 	if err != nil {
@@ -185,10 +211,10 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 	dog.Look = a.link.Look
 	a.gate = gate.New(gate.Config{
 		Feed: a.feed, PBX: a.link, Audit: a.audit, Clients: a.clients, Intake: a.clients, Policy: a.policy.Current(), Shadow: beside, Metrics: met,
-		Holds:    a.auth.Holds,
+		Holds:    a.proofs().Holds,
 		Watchdog: dog,
 		Dialling: gate.Dialling{Context: a.cfg.Dialling.Context, Numbering: a.clients.Numbering()},
-		Estate:   gate.Estate{Acts: open, Resume: a.auth.Resume}, Notices: notices,
+		Estate:   gate.Estate{Acts: open, Resume: a.proofs().Resume}, Notices: notices,
 		Log: a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
 	})
 	if a.shadow != nil {
@@ -197,6 +223,9 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 	a.door = httpapi.New(httpapi.Config{
 		Gate: a.gate, Auth: a.auth, Sessions: a.sessions, Log: a.log.With().Str("part", "http").Logger(), Registerer: a.reg, Version: version,
 		Proxies: a.cfg.HTTP.proxies(), Limits: a.cfg.HTTP.Limits.forDoor(),
+	})
+	a.desk = dialplan.New(dialplan.Config{
+		Gate: a.gate, Auth: a.phones, Keys: a.cfg.Supervision.Keys, Registerer: a.reg, Log: a.log.With().Str("part", "phone").Logger(),
 	})
 	return nil
 }
@@ -235,7 +264,7 @@ func (a *Agent) reloadTokens() error {
 // recheck ends what runs on the strength of a credential that no longer holds.
 func (a *Agent) recheck() {
 	a.door.Recheck()
-	a.gate.Recheck(a.auth.Holds)
+	a.gate.Recheck(a.proofs().Holds)
 }
 
 // hasEmployee reports whether the policy in force has him.
@@ -370,6 +399,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.log.Info().Msg("earshot stops")
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
+	_ = a.desk.Close(end)
 	_ = a.gate.Close(end) // what did not end in time ends with its lease
 	_ = a.door.Close(end)
 	for _, d := range doors {

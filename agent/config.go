@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/dialplan"
 	"github.com/earshot-pbx/earshot/agent/strict"
 )
 
@@ -36,6 +37,7 @@ type Config struct {
 	Supervision Supervision    `yaml:"supervision"`
 	Dialling    Dialling       `yaml:"dialling"`
 	Watchdog    Watchdog       `yaml:"watchdog"`
+	Phone       Phone          `yaml:"phone"`
 }
 
 // Shadow is a second policy that is decided beside the one in force and changes nothing: where the two differ is counted and written down.
@@ -94,6 +96,7 @@ type Log struct {
 type Supervision struct {
 	Lease       time.Duration `yaml:"lease"`        // how long one may outlive Earshot; 30s, at least 3s
 	RingTimeout time.Duration `yaml:"ring_timeout"` // how long a supervisor's phone rings, and never longer than the lease; 25s
+	Keys        bool          `yaml:"keys"`         // keys on the supervisor's phone ask for another mode: 4 spy, 5 whisper, 6 barge; false
 }
 
 // Dialling is how employees' phones are made to call somebody.
@@ -112,6 +115,7 @@ func defaults() Config {
 		Supervision: Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second},
 		Dialling:    Dialling{Context: "from-internal"},
 		Watchdog:    standardWatchdog(),
+		Phone:       Phone{Codes: dialplan.StandardCodes(), Digits: 5},
 	}
 }
 
@@ -220,6 +224,7 @@ func (c *Config) validate(doc *strict.Document) []error {
 	for _, f := range c.Directory.Faults() {
 		bad("directory."+f.Key, "directory.%s: %s", f.Key, f.Message)
 	}
+	c.Phone.validate(bad)
 	if !isContext(c.Dialling.Context) {
 		bad("dialling.context", "dialling.context must be the name of a context in extensions.conf: letters, digits, - and _")
 	}

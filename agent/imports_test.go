@@ -46,7 +46,7 @@ var rooms = map[string][]string{
 	"agent/httpapi":  {"agent/auth", "agent/gate", "agent/mask"},
 	"agent/amiproxy": {"agent/auth", "agent/gate", "agent/mask", "ami"},
 	"agent/ariproxy": {"agent/auth", "agent/gate", "agent/mask", "ari"},
-	"agent/dialplan": {"agent/auth", "agent/gate", "agent/mask", "ari"},
+	"agent/dialplan": {"agent/auth", "agent/gate", "agent/mask"},
 
 	"agent/pbxtest":        {"agent/pbxtest/child", "agent/pbxtest/debian", "ami", "ari"},
 	"agent/pbxtest/child":  {},

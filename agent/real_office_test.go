@@ -150,13 +150,17 @@ func startCompany(ctx context.Context) (*company, error) {
 	plan.Incoming = append(plan.Incoming, pbxtest.Incoming{Number: "74950000161", To: "161"}, pbxtest.Incoming{Number: "74950000162", To: "162"})
 	plan.Extensions = append(plan.Extensions,
 		pbxtest.Extension{Context: "incoming", Number: "161", Steps: []string{"Dial(Local/101@phones,60)"}},
-		pbxtest.Extension{Context: "incoming", Number: "162", Steps: []string{"Dial(Local/101@phones/n,60)"}})
+		pbxtest.Extension{Context: "incoming", Number: "162", Steps: []string{"Dial(Local/101@phones/n,60)"}},
+		pbxtest.Extension{Context: outsideRoutes, Number: "_X!", Steps: []string{"Dial(PJSIP/${EXTEN}@trunk,60,TK)"}})
 	waysPast(&plan)
 	s, err := site.Start(ctx, site.Options{Plan: &plan, Policy: houseRules, Clients: directory, Lease: lease.String(), RingTimeout: "10s"})
 	if err != nil {
 		return nil, err
 	}
 	c := &company{Site: s, tokens: map[string]string{}}
+	if err := c.install(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
 	for _, e := range site.Employees {
 		token, hash := auth.NewToken()
 		if err := auth.AddToken(s.Path("tokens.yaml"), auth.Entry{Employee: e.ID, Hash: hash, Label: e.ID, Created: time.Now()}); err != nil {

@@ -98,6 +98,14 @@ func (s *Set) Emergency(number string) bool {
 	return s.emergencyRule(number) != 0
 }
 
+// EmergencyNumbers returns the numbers that are always to be dialled, without formatting. The slice is the caller's own.
+func (s *Set) EmergencyNumbers() []string {
+	if s == nil || s.tables == nil {
+		return nil
+	}
+	return slices.Clone(s.emergency)
+}
+
 func (t *tables) emergencyRule(number string) RuleID {
 	if i, ok := findNumber(&t.byEmergency, number); ok {
 		return t.emergencyRules[i]

@@ -25,7 +25,9 @@ const (
 	ExtenRefused = "refused" // says that it is not permitted
 	ExtenNothing = "nothing" // says that there is nothing of the kind now
 	ExtenAway    = "away"    // says that it does not work at the moment
-	ExtenPickup  = "pickup"  // takes the call that rings at the leg in pbx.RingingVariable
+	ExtenPickup  = "pickup"  // takes the call that rings at the leg in RingingVariable
+
+	RingingVariable = pbx.RingingVariable // the channel variable with the unique id of that leg
 )
 
 // seatedTime is how long the dialplan may take to take a ringing call.

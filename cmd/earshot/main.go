@@ -34,6 +34,7 @@ type cli struct {
 	Token   tokenCmd   `cmd:"" help:"Make a token for an employee, or for a panel, and print it, once. The tokens file gets its hash."`
 	Doctor  doctorCmd  `cmd:"" help:"Look at a PBX, running or its files, for ways round Earshot that are open, and print each with the line to change. Exit 1 if there is one, 0 if not, 2 for an error."`
 	Audit   auditCmd   `cmd:"" help:"Verify an audit log."`
+	Setup   setupCmd   `cmd:"" help:"Print the configuration of other programs for this Earshot."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -1,0 +1,188 @@
+package dialplan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/earshot-pbx/earshot/agent/gate"
+)
+
+// Contexts of the include that a phone's own context takes in by "include =>". The others are entered by Goto, or by Earshot, and never included:
+// the T extension of the context in which a leg waits would catch other calls.
+const (
+	CodesContext = "earshot-codes" // the feature codes
+	DialContext  = "earshot-dial"  // numbers that lead outside, about which Earshot is asked
+)
+
+// PatienceSeconds is how long a leg waits for an answer in the dialplan before it is told that Earshot does not answer.
+const PatienceSeconds = 5
+
+// Codes are the feature codes that a phone dials. A colleague's number follows all but GroupPickup. An empty one is left out.
+type Codes struct {
+	Spy         string `yaml:"spy"`
+	Whisper     string `yaml:"whisper"`
+	Barge       string `yaml:"barge"`
+	Pickup      string `yaml:"pickup"`
+	GroupPickup string `yaml:"group_pickup"`
+}
+
+// StandardCodes are the codes where the configuration names no others.
+func StandardCodes() Codes {
+	return Codes{Spy: "*50", Whisper: "*51", Barge: "*52", Pickup: "**", GroupPickup: "*8"}
+}
+
+// Include is what the include for extensions.conf is made of.
+type Include struct {
+	Application string // Earshot's Stasis application
+	Codes       Codes
+	// Outgoing is the context that leads outside. Empty: Earshot is not asked about outgoing calls.
+	Outgoing string
+	Digits   int // numbers of so many digits or more lead outside; shorter ones are colleagues
+	// Emergency are the numbers that go out whether Earshot answers or not, with each way to dial them.
+	Emergency []string
+}
+
+// Longest lengths of a colleague's number and of one outside (ITU-T E.164, with a prefix before it).
+const (
+	maxExtension = 8
+	maxNumber    = 20
+)
+
+// What is said. Each file is in the package of Asterisk's core sounds.
+const (
+	soundRefused = "im-sorry&feature-not-avail-line"
+	soundNothing = "im-sorry&cannot-complete-as-dialed"
+	soundAway    = "tt-somethingwrong&please-try-call-later"
+)
+
+// String writes the include. Asterisk puts what was dialled into Stasis's arguments as it is, so every pattern is of digits alone and of a
+// length; there is none that ends in a dot or in an exclamation mark where somebody dials.
+func (i Include) String() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("; Earshot's phone door. Put this file beside extensions.conf, and into extensions.conf")
+	line(";")
+	line(";   #include \"extensions_earshot.conf\"")
+	line(";")
+	line("; and in the context in which phones begin their calls")
+	line(";")
+	line(";   include => %s", CodesContext)
+	if i.Outgoing != "" {
+		line(";   include => %s      ; and there no more what leads outside: that is [%s]'s", DialContext, i.Outgoing)
+	}
+	line(";")
+	line("; A number that this context has itself is found before those that it includes. *8 is also what features.conf calls pickupexten, which")
+	line("; chan_pjsip looks at before the dialplan: give it another number there, and the phones no pickup groups.")
+	line("")
+	line("[%s]", CodesContext)
+	for _, c := range []struct{ code, request, what string }{
+		{i.Codes.Spy, requestSpy, "hear a colleague's call: the code and his number"},
+		{i.Codes.Whisper, requestWhisper, "speak to him alone"},
+		{i.Codes.Barge, requestBarge, "speak to both"},
+		{i.Codes.Pickup, requestPickup, "take the call that rings at a colleague"},
+	} {
+		if c.code == "" {
+			continue
+		}
+		line("; %s", c.what)
+		for n := 1; n <= maxExtension; n++ {
+			line("exten => _%s%s,1,Goto(%s,%s${EXTEN:%d},1)", c.code, strings.Repeat("X", n), gate.PhoneContext, c.request, len(c.code))
+		}
+	}
+	if i.Codes.GroupPickup != "" {
+		line("; take the call that has rung longest, of those that one may take")
+		line("exten => %s,1,Goto(%s,%s,1)", i.Codes.GroupPickup, gate.PhoneContext, requestGroup)
+	}
+	if i.Outgoing != "" {
+		line("")
+		line("[%s]", DialContext)
+		line("; These go out whatever Earshot says, and when it says nothing.")
+		for _, n := range i.emergency() {
+			line("exten => %s,1,Goto(%s,${EXTEN},1)", n, i.Outgoing)
+		}
+		line("; About all others it is asked.")
+		for n := i.Digits; n <= maxNumber; n++ {
+			line("exten => _%s,1,Goto(%s,%s${EXTEN},1)", strings.Repeat("X", n), gate.PhoneContext, requestDial)
+		}
+		for n := i.Digits; n <= maxNumber; n++ {
+			line("exten => _+%s,1,Goto(%s,%s${EXTEN},1)", strings.Repeat("X", n), gate.PhoneContext, requestDial)
+		}
+		line("")
+		line("; Entered by Earshot alone, with a number that may be dialled.")
+		line("[%s]", gate.OutgoingContext)
+		for _, pattern := range []string{"_X!", "_+X!"} {
+			line("exten => %s,1,Set(TIMEOUT(absolute)=0)", pattern)
+			line(" same => n,Goto(%s,${EXTEN},1)", i.Outgoing)
+		}
+	}
+	line("")
+	line("; Entered by Goto from above and by Earshot, and by nothing else: include it nowhere.")
+	line("[%s]", gate.PhoneContext)
+	for _, r := range []struct{ request, args string }{
+		{requestSpy, ",${EXTEN:3}"}, {requestWhisper, ",${EXTEN:7}"}, {requestBarge, ",${EXTEN:5}"}, {requestPickup, ",${EXTEN:4}"}, {requestGroup, ""}, {requestDial, ",${EXTEN:4}"},
+	} {
+		exten := r.request
+		switch r.request {
+		case requestDial:
+			if i.Outgoing == "" {
+				continue
+			}
+			exten = "_" + r.request + "[+0-9]!"
+		case requestGroup:
+		default:
+			exten = "_" + r.request + "X!"
+		}
+		line("exten => %s,1,Set(TIMEOUT(absolute)=%d)", exten, PatienceSeconds)
+		line(" same => n,Stasis(%s,%s%s)", i.Application, r.request, r.args)
+		line(" same => n,Goto(%s,1)", gate.ExtenAway)
+	}
+	line("; Earshot has said that the call which rings at this channel is his.")
+	line("exten => %s,1,Set(TIMEOUT(absolute)=0)", gate.ExtenPickup)
+	line(" same => n,PickupChan(${%s})", gate.RingingVariable)
+	line(" same => n,Goto(%s,1)", gate.ExtenNothing)
+	say := func(exten, sounds, what string) {
+		line("; %s", what)
+		line("exten => %s,1,Set(TIMEOUT(absolute)=0)", exten)
+		line(" same => n,Playback(%s)", sounds)
+		line(" same => n,Hangup()")
+	}
+	say(gate.ExtenRefused, soundRefused, "It is not permitted.")
+	say(gate.ExtenNothing, soundNothing, "There is no such call now.")
+	say(gate.ExtenAway, soundAway, "Earshot does not answer, or cannot decide.")
+	line("; It has not answered in time, or has not renewed what it had permitted.")
+	line("exten => T,1,Goto(%s,1)", gate.ExtenAway)
+	return b.String()
+}
+
+// FreePBX's contexts: the one for what administrators add to the phones' own, and the one that leads outside.
+const (
+	freePBXPhones   = "from-internal-custom"
+	freePBXOutgoing = "outbound-allroutes"
+)
+
+// FreePBX writes the include for FreePBX, which writes extensions.conf itself and leaves extensions_custom.conf to administrators.
+func (i Include) FreePBX() string {
+	if i.Outgoing == "" {
+		i.Outgoing = freePBXOutgoing
+	}
+	_, rest, _ := strings.Cut(i.String(), "\n\n") // without what is said of a plain extensions.conf
+	return `; Earshot's phone door for FreePBX. Put this into extensions_custom.conf, which FreePBX leaves alone, and reload the dialplan. Take FreePBX's own
+; codes for pickup and for ChanSpy out of its feature codes, and set pickupexten in features_general_custom.conf to a number that nobody dials.
+
+[` + freePBXPhones + `]
+include => ` + CodesContext + `
+include => ` + DialContext + `
+
+` + rest
+}
+
+// emergency are the numbers that can be an extension, each once.
+func (i Include) emergency() (numbers []string) {
+	for _, n := range i.Emergency {
+		if n != "" && strings.Trim(n, "0123456789+*#") == "" && !slices.Contains(numbers, n) {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}

@@ -1,0 +1,178 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/earshot-pbx/earshot/agent/dialplan"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// Phone is the phone door, as `earshot setup asterisk` writes it into the dialplan.
+type Phone struct {
+	Codes    dialplan.Codes `yaml:"codes"`
+	Outgoing string         `yaml:"outgoing"` // the dialplan's context that leads outside; none: Earshot is not asked about outgoing calls
+	Digits   int            `yaml:"digits"`   // a number of so many digits or more leads outside; 5
+}
+
+func (p *Phone) validate(bad func(key, format string, args ...any)) {
+	seen := map[string]string{}
+	for _, c := range []struct{ key, code string }{
+		{"spy", p.Codes.Spy}, {"whisper", p.Codes.Whisper}, {"barge", p.Codes.Barge}, {"pickup", p.Codes.Pickup}, {"group_pickup", p.Codes.GroupPickup},
+	} {
+		key := "phone.codes." + c.key
+		switch {
+		case c.code == "":
+		case len(c.code) > 8 || strings.Trim(c.code, "0123456789*#") != "":
+			bad(key, "%s must be what a phone can dial, at most eight of the digits, * and #, such as \"*50\"; empty for none", key)
+		case seen[c.code] != "":
+			bad(key, "%s is the code of phone.codes.%s too", key, seen[c.code])
+		}
+		seen[c.code] = c.key
+	}
+	if p.Outgoing != "" && !isContext(p.Outgoing) {
+		bad("phone.outgoing", "phone.outgoing must be the name of a context in extensions.conf: letters, digits, - and _")
+	}
+	if p.Digits < 3 || p.Digits > 15 {
+		bad("phone.digits", "phone.digits must be from 3 to 15")
+	}
+}
+
+// AsteriskParts are the parts of what AsteriskConfig writes, in their order.
+var AsteriskParts = []string{"manager", "ari", "extensions", "freepbx"}
+
+// AsteriskConfig writes a part of Asterisk's configuration for this Earshot, with the least rights that work. The accounts' secrets stand in it.
+func AsteriskConfig(cfg *Config, set *policy.Set, part string) (string, error) {
+	if !isContext(cfg.PBX.ARI.Application) {
+		return "", errors.New("pbx.ari.application cannot stand in the dialplan: give it a name of letters, digits, - and _")
+	}
+	switch part {
+	case "manager":
+		return managerConf(cfg)
+	case "ari":
+		return ariConf(cfg)
+	case "extensions":
+		return cfg.include(set).String(), nil
+	case "freepbx":
+		return cfg.include(set).FreePBX(), nil
+	default:
+		return "", fmt.Errorf("there is no part %q; there are %s", part, strings.Join(AsteriskParts, ", "))
+	}
+}
+
+// managerConf is Earshot's account in manager.conf. It reads what Asterisk tells of calls, and writes one action, Originate, by which a ringing
+// call is taken; everything else goes by ARI.
+func managerConf(cfg *Config) (string, error) {
+	user, err := account("pbx.ami.username", cfg.PBX.AMI.Username, "pbx.ami.secret_file", cfg.PBX.AMI.SecretFile)
+	if err != nil {
+		return "", err
+	}
+	host, port, _ := net.SplitHostPort(cfg.PBX.AMI.Address)
+	listen := listening(host)
+	return fmt.Sprintf(`; manager.conf: one account, for Earshot. An account beside it that may call, originate, command or config is a way round Earshot.
+[general]
+enabled = yes
+webenabled = no
+bindaddr = %s
+port = %s
+
+[%s]
+secret = %s
+read = system,call,agent
+write = originate
+deny = 0.0.0.0/0.0.0.0
+permit = %s
+writetimeout = 5000
+`, listen.bind, port, user.name, user.secret, listen.permit), nil
+}
+
+// ariConf is Earshot's account in ari.conf. A read-only one could do nothing; ARI has no rights in between.
+func ariConf(cfg *Config) (string, error) {
+	user, err := account("pbx.ari.username", cfg.PBX.ARI.Username, "pbx.ari.password_file", cfg.PBX.ARI.PasswordFile)
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(cfg.PBX.ARI.URL)
+	if err != nil {
+		return "", fmt.Errorf("pbx.ari.url: %w", err)
+	}
+	port := u.Port()
+	if port == "" {
+		port = "8088"
+	}
+	listen := listening(u.Hostname())
+	return fmt.Sprintf(`; ari.conf: one account, for Earshot. Any other, a read-only one too, is a way round Earshot.
+[general]
+enabled = yes
+websocket_write_timeout = 1000
+
+[%s]
+type = user
+read_only = no
+password = %s
+password_format = plain
+
+; http.conf has to have:
+;   [general]
+;   enabled = yes
+;   bindaddr = %s
+;   bindport = %s
+`, user.name, user.secret, listen.bind, port), nil
+}
+
+// side is where Asterisk listens, and from where it lets Earshot in.
+type side struct{ bind, permit string }
+
+// listening is by the address at which Earshot reaches Asterisk.
+func listening(host string) side {
+	ip := net.ParseIP(host)
+	if host == "localhost" || ip != nil && ip.IsLoopback() {
+		if ip != nil && ip.To4() == nil {
+			return side{"::1", "::1/128"}
+		}
+		return side{"127.0.0.1", "127.0.0.1/32"}
+	}
+	return side{host, "EARSHOT-ADDRESS/32      ; the address from which Earshot comes; off loopback use TLS"}
+}
+
+type login struct{ name, secret string }
+
+// account is an account as Asterisk's configuration can have it.
+func account(nameKey, name, fileKey, file string) (login, error) {
+	secret, err := ReadSecret(file)
+	if err != nil {
+		return login{}, fmt.Errorf("%s: %w", fileKey, err)
+	}
+	if name == "" || name == "general" || strings.ContainsAny(name, "[](),;\\ \t") {
+		return login{}, fmt.Errorf("%s cannot be the name of a section in Asterisk's configuration", nameKey)
+	}
+	written, err := value(string(secret))
+	if err != nil {
+		return login{}, fmt.Errorf("%s: %w", fileKey, err)
+	}
+	return login{name, written}, nil
+}
+
+// value writes a value so that Asterisk reads it as it is (main/config.c: a semicolon begins a comment unless it is escaped, and blanks at the
+// ends are taken off).
+func value(s string) (string, error) {
+	if strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f }) || strings.Contains(s, "\\;") {
+		return "", errors.New("Asterisk cannot read a secret with blanks at its ends, control characters or a backslash before a semicolon; make another")
+	}
+	return strings.ReplaceAll(s, ";", "\\;"), nil
+}
+
+// include is the dialplan's.
+func (c *Config) include(set *policy.Set) dialplan.Include {
+	i := dialplan.Include{Application: c.PBX.ARI.Application, Codes: c.Phone.Codes, Outgoing: c.Phone.Outgoing, Digits: c.Phone.Digits}
+	for _, n := range set.EmergencyNumbers() {
+		i.Emergency = append(i.Emergency, n)
+		for _, prefix := range c.Directory.Prefixes {
+			i.Emergency = append(i.Emergency, prefix+n)
+		}
+	}
+	return i
+}

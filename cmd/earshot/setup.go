@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/earshot-pbx/earshot/agent"
+	"github.com/earshot-pbx/earshot/policy/policyfile"
+)
+
+type setupCmd struct {
+	Asterisk setupAsteriskCmd `cmd:"" help:"Print what Asterisk's configuration needs for this Earshot: its accounts, with their secrets, and the dialplan of the phone door."`
+}
+
+type setupAsteriskCmd struct {
+	Config string `required:"" type:"path" placeholder:"FILE" help:"The configuration file."`
+	Part   string `enum:",manager,ari,extensions,freepbx" default:"" placeholder:"PART" help:"Print one part alone, fit for a file: manager, ari, extensions or freepbx."`
+}
+
+// Run prints the configuration.
+func (c *setupAsteriskCmd) Run(s streams) error {
+	cfg, err := agent.LoadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	f, err := policyfile.Open(cfg.Policy, policyfile.Options{})
+	if err != nil {
+		return err
+	}
+	parts := agent.AsteriskParts
+	if c.Part != "" {
+		parts = []string{c.Part}
+	}
+	for i, part := range parts {
+		text, err := agent.AsteriskConfig(cfg, f.Current(), part)
+		if err != nil {
+			return err
+		}
+		if len(parts) > 1 {
+			text = fmt.Sprintf("; ---- %s\n%s", part, text)
+		}
+		if i > 0 {
+			text = "\n" + text
+		}
+		if _, err := s.out.Write([]byte(text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
