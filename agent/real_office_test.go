@@ -151,6 +151,7 @@ func startCompany(ctx context.Context) (*company, error) {
 	plan.Extensions = append(plan.Extensions,
 		pbxtest.Extension{Context: "incoming", Number: "161", Steps: []string{"Dial(Local/101@phones,60)"}},
 		pbxtest.Extension{Context: "incoming", Number: "162", Steps: []string{"Dial(Local/101@phones/n,60)"}},
+		pbxtest.Extension{Number: localSpy, Steps: []string{"Dial(Local/*50101@phones/n,60)"}},
 		pbxtest.Extension{Context: outsideRoutes, Number: "_X!", Steps: []string{"Dial(PJSIP/${EXTEN}@trunk,60,TK)"}})
 	waysPast(&plan)
 	s, err := site.Start(ctx, site.Options{Plan: &plan, Policy: houseRules, Clients: directory, Lease: lease.String(), RingTimeout: "10s"})

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/pbxtest/child"
@@ -121,3 +122,9 @@ func (p *Process) Stop() { _ = p.proc.Stop(15 * time.Second) } // how it ended i
 
 // Kill ends the program without giving it a moment (SIGKILL).
 func (p *Process) Kill() { _ = p.proc.Stop(0) }
+
+// Pause stops the process (SIGSTOP): its connections stay open and nothing answers, as when a host hangs.
+func (p *Process) Pause() error { return p.proc.Signal(syscall.SIGSTOP) }
+
+// Continue lets a paused process go on.
+func (p *Process) Continue() error { return p.proc.Signal(syscall.SIGCONT) }
