@@ -108,7 +108,7 @@ func (g *Gate) revive(t *call.Table, set *policy.Set, old *audit.Act) (revived *
 			a.phone = phone
 		}
 	}
-	if a.phone == "" || a.seated && old.Credential != a.subject.Credential() {
+	if a.phone == "" {
 		return nil
 	}
 	a.snoop, a.leg, a.target, a.targetPhone = snoop.ID(), on.ID(), old.Targets[0], on.Endpoint()

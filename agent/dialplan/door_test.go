@@ -1,0 +1,208 @@
+package dialplan_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/dialplan"
+	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// asked is a gate that writes down what it is asked and says what it is told to.
+type asked struct {
+	mu   sync.Mutex
+	log  []string
+	err  error
+	hold chan struct{} // nil: answers at once
+	came chan struct{}
+}
+
+func (g *asked) took(ctx context.Context, format string, args ...any) error {
+	g.mu.Lock()
+	g.log = append(g.log, fmt.Sprintf(format, args...))
+	g.mu.Unlock()
+	g.came <- struct{}{}
+	if g.hold != nil {
+		select {
+		case <-g.hold:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return g.err
+}
+
+func (g *asked) ask(what string, s auth.Subject, a gate.Ask) string {
+	return fmt.Sprintf("%s %s by %s: %s %s on %s, %s, %q", what, s.Employee(), s.Credential(), a.Mode, a.Number, a.Leg, a.Phone, a.Target+a.Call+a.Reason)
+}
+
+func (g *asked) Supervise(ctx context.Context, s auth.Subject, a gate.Ask) (mask.Supervision, error) {
+	return mask.Supervision{}, g.took(ctx, "%s", g.ask("supervise", s, a))
+}
+
+func (g *asked) Intercept(ctx context.Context, s auth.Subject, a gate.Ask) (mask.Intercept, error) {
+	return mask.Intercept{}, g.took(ctx, "%s", g.ask("intercept", s, a))
+}
+
+func (g *asked) InterceptOldest(ctx context.Context, s auth.Subject, a gate.Ask) (mask.Intercept, error) {
+	return mask.Intercept{}, g.took(ctx, "%s", g.ask("oldest", s, a))
+}
+
+func (g *asked) Dial(ctx context.Context, s auth.Subject, a gate.DialAsk) (mask.Dialled, error) {
+	return mask.Dialled{}, g.took(ctx, "dial %s: %s on %s, %s, %q", s.Employee(), a.Number, a.Leg, a.Phone, a.Employee)
+}
+
+func (g *asked) ChangeModeOn(ctx context.Context, leg, mode string) error {
+	return g.took(ctx, "change %s to %s", leg, mode)
+}
+
+func (g *asked) TurnAway(leg string, err error) {
+	_ = g.took(context.Background(), "turn away %s: %s", leg, gate.AsProblem(err).Code)
+}
+
+func (g *asked) next(t *testing.T) string {
+	t.Helper()
+	<-g.came
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	said := g.log[0]
+	g.log = g.log[1:]
+	return said
+}
+
+func open(t *testing.T, keys bool) (*dialplan.Door, *asked) {
+	g := &asked{came: make(chan struct{}, 512)}
+	phones := auth.Phones{Owner: func(endpoint string) (employee, phone string, ok bool) {
+		return "anna", "PJSIP/101", strings.EqualFold(endpoint, "PJSIP/101")
+	}}
+	d := dialplan.New(dialplan.Config{Gate: g, Auth: phones, Keys: keys, Log: zerolog.Nop()})
+	t.Cleanup(func() {
+		if err := d.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return d, g
+}
+
+func TestARequestIsAskedOfTheGateForTheOwnerOfTheEndpoint(t *testing.T) {
+	d, g := open(t, false)
+	for args, want := range map[string]string{
+		"spy,102":                    "supervise anna by phone:PJSIP/101: spy 102 on 1.1, pjsip/101, \"\"",
+		"whisper,102":                "supervise anna by phone:PJSIP/101: whisper 102 on 1.1, pjsip/101, \"\"",
+		"barge,102":                  "supervise anna by phone:PJSIP/101: barge 102 on 1.1, pjsip/101, \"\"",
+		"take,102":                   "intercept anna by phone:PJSIP/101: take 102 on 1.1, pjsip/101, \"\"",
+		"group":                      "oldest anna by phone:PJSIP/101: group  on 1.1, pjsip/101, \"\"",
+		"dial,+79160000000":          "dial anna: +79160000000 on 1.1, pjsip/101, \"\"",
+		"dial,112":                   "dial anna: 112 on 1.1, pjsip/101, \"\"",
+		"spy":                        "turn away 1.1: bad_request",
+		"spy,":                       "turn away 1.1: bad_request",
+		"spy,+102":                   "turn away 1.1: bad_request",
+		"spy,*102":                   "turn away 1.1: bad_request",
+		"spy,102,q":                  "turn away 1.1: bad_request",
+		"spy,${X}":                   "turn away 1.1: bad_request",
+		"spy,1 2":                    "turn away 1.1: bad_request",
+		"group,102":                  "turn away 1.1: bad_request",
+		"group,":                     "turn away 1.1: bad_request",
+		"dial,*98":                   "turn away 1.1: bad_request",
+		"dial,++7":                   "turn away 1.1: bad_request",
+		"dial,123456789012345678901": "turn away 1.1: bad_request",
+		"intercept,102":              "turn away 1.1: bad_request",
+		"":                           "turn away 1.1: bad_request",
+	} {
+		d.Asked("1.1", "pjsip/101", strings.Split(args, ","))
+		if got := g.next(t); got != want {
+			t.Errorf("%s: %s\nwant %s", args, got, want)
+		}
+	}
+}
+
+func TestWhoeverIsNotKnownIsTurnedAway(t *testing.T) {
+	d, g := open(t, false)
+	for _, endpoint := range []string{"", "PJSIP/102", "PJSIP/1010", "PJSIP/101-00000001", "Local/101@phones"} {
+		d.Asked("1.1", endpoint, []string{"spy", "102"})
+		if got := g.next(t); got != "turn away 1.1: unknown_phone" {
+			t.Errorf("%q: %s", endpoint, got)
+		}
+	}
+}
+
+func TestWhatTheGateRefusesIsTurnedAwayWithItsProblem(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&gate.Problem{Kind: gate.Refused, Code: "no_right"}, "no_right"},
+		{errors.New("a fault"), "internal"},
+	} {
+		d, g := open(t, false)
+		g.err = c.err
+		d.Asked("1.1", "PJSIP/101", []string{"spy", "102"})
+		g.next(t)
+		if got := g.next(t); got != "turn away 1.1: "+c.want {
+			t.Error(got)
+		}
+	}
+}
+
+func TestKeysAskForAModeOnlyWhereTheyMay(t *testing.T) {
+	d, g := open(t, true)
+	for key, want := range map[string]string{"4": "spy", "5": "whisper", "6": "barge"} {
+		d.Pressed("1.1", key)
+		if got := g.next(t); got != "change 1.1 to "+want {
+			t.Error(got)
+		}
+	}
+	without, h := open(t, false)
+	for _, key := range []string{"4", "5", "6"} {
+		without.Pressed("1.1", key)
+	}
+	for _, key := range []string{"1", "#", "", "44"} {
+		d.Pressed("1.1", key)
+	}
+	if err := errors.Join(d.Close(t.Context()), without.Close(t.Context())); err != nil || len(g.came)+len(h.came) > 0 {
+		t.Errorf("%v, %v, %v", err, g.log, h.log)
+	}
+}
+
+// However many ask at once, so many are looked at; a door that closes waits for them, and takes no more.
+func TestADoorThatClosesWaitsForWhatIsUnderWay(t *testing.T) {
+	d, g := open(t, false)
+	g.hold = make(chan struct{})
+	for i := range 100 {
+		d.Asked(fmt.Sprint(i), "PJSIP/101", []string{"spy", "102"})
+	}
+	for range 64 {
+		g.next(t)
+	}
+	if len(g.came) > 0 {
+		t.Error("more than 64 are under way")
+	}
+	closed := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		closed <- d.Close(ctx)
+	}()
+	close(g.hold)
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if len(g.came) != 36 {
+		t.Errorf("%d of the 36 that had to wait have had their turn", len(g.came))
+	}
+	d.Asked("late", "PJSIP/101", []string{"spy", "102"})
+	if len(g.came) != 36 {
+		t.Error("one was taken after the close")
+	}
+}
