@@ -25,13 +25,15 @@ func (o *office) desk(leg, phone, number, mode string) gate.Ask {
 }
 
 // hears begins a supervision from a desk phone and waits until it is active.
-func (o *office) hears(who_, leg, phone, number, mode string) string {
+func (o *office) hears(subject, leg, phone, number, mode string) string {
 	o.t.Helper()
-	s, err := o.gate.Supervise(o.t.Context(), who(who_), o.desk(leg, phone, number, mode))
+	w := o.watch(subject)
+	defer w.Close()
+	s, err := o.gate.Supervise(o.t.Context(), who(subject), o.desk(leg, phone, number, mode))
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	o.log.until(o.t.(*testing.T), "record done")
+	w.act(s.ID, "active")
 	return s.ID
 }
 
