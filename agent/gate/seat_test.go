@@ -116,6 +116,37 @@ func TestWhoHasCalledInIsToldWhyItEnds(t *testing.T) {
 	}
 }
 
+// What a supervisor's phone says of itself, and whom he has dialled, is about no call that others listen to.
+func TestTheNumbersOnASupervisorsOwnLegExcludeNobody(t *testing.T) {
+	o := newOffice(t, house)
+	o.talk("x", ivanov, "PJSIP/101")
+	ask := o.desk("c", "PJSIP/103", "101", "barge")
+	ch := o.ch("c")
+	ch.Caller.Number = "105" // egor's, whom dora may not hear
+	o.seen(ch)
+	w := o.watch("carl")
+	v, err := o.gate.Supervise(t.Context(), who("carl"), ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.act(v.ID, "active")
+	o.active("dora", "spy", "anna")
+}
+
+func TestALegThatIsBeingToldWhyItEndsAsksNothing(t *testing.T) {
+	o := newOffice(t, house)
+	o.talk("x", ivanov, "PJSIP/101")
+	o.hears("dora", "d", "PJSIP/104", "101", "spy")
+	o.gate.Recheck(func(auth.Subject) bool { return false })
+	o.log.until(t, "record revoked")
+	o.leave(string(o.pbx.seats[0].Bridge), "d")
+	o.pass(5)
+	ask := gate.Ask{Number: "101", Mode: "spy", Phone: "PJSIP/104", Leg: "d", Door: gate.DoorPhone}
+	if _, err := o.gate.Supervise(t.Context(), who("dora"), ask); code(err) != "not_your_phone" {
+		t.Fatal(err)
+	}
+}
+
 func TestALegThatIsNotHisOwnPhonesIsNotTaken(t *testing.T) {
 	o := newOffice(t, house)
 	o.talk("x", ivanov, "PJSIP/101")
