@@ -160,7 +160,7 @@ func account(nameKey, name, fileKey, file string) (login, error) {
 // ends are taken off).
 func value(s string) (string, error) {
 	if strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f }) || strings.Contains(s, "\\;") {
-		return "", errors.New("Asterisk cannot read a secret with blanks at its ends, control characters or a backslash before a semicolon; make another")
+		return "", errors.New("the secret has blanks at its ends, control characters or a backslash before a semicolon, which Asterisk does not read as they are; make another")
 	}
 	return strings.ReplaceAll(s, ";", "\\;"), nil
 }

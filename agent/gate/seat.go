@@ -116,12 +116,13 @@ func (g *Gate) dismiss(leg call.LegID, exten string) {
 // TurnAway has a leg that waits in the Stasis application told that what it asked for is not done, and hung up. It tells no more of err than
 // whether it is not permitted, there is nothing of the kind, or it does not work.
 func (g *Gate) TurnAway(leg string, err error) {
-	exten := ExtenRefused
+	exten := ExtenAway
 	switch AsProblem(err).Kind {
+	case Refused, NotFound, Invalid:
+		exten = ExtenRefused
 	case Conflict:
 		exten = ExtenNothing
 	case Unavailable, Internal:
-		exten = ExtenAway
 	}
 	closed := false
 	g.locked(func(*call.Table) {
