@@ -10,13 +10,13 @@ import (
 // What people do on phones every day is nothing for the watchdog: calls of every kind, transfers of every kind, conferences.
 func TestOrdinaryCallsAreNotCaught(t *testing.T) {
 	o := open(t)
-	_, seen := o.entries(0)
+	_, seen := o.caught(0)
 	nothing := func(o *office) {
 		o.Helper()
 		o.must(o.eventually(o.ctx, "the PBX is empty", func() error { o.hangUpAll(); return o.empty(o.ctx, "") }))
-		if all, _ := o.entries(seen); len(all) > 0 {
+		if all, _ := o.caught(seen); len(all) > 0 {
 			o.Errorf("the watchdog has seen %+v", all)
-			_, seen = o.entries(0)
+			_, seen = o.caught(0)
 		}
 	}
 	for _, c := range conversations {

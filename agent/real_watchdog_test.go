@@ -28,8 +28,8 @@ func waysPast(plan *pbxtest.Plan) {
 	)
 }
 
-// entries are the watchdog's in the record, from one on.
-func (o *office) entries(from int) (found []audit.Entry, total int) {
+// caught are the watchdog's in the record, from one on.
+func (o *office) caught(from int) (found []audit.Entry, total int) {
 	o.Helper()
 	for e, err := range audit.Read(nil, o.Path("audit.jsonl")) {
 		if err != nil {
@@ -49,7 +49,7 @@ func (o *office) entries(from int) (found []audit.Entry, total int) {
 func (o *office) witness(from int, kind string, phase audit.Phase) (found audit.Entry) {
 	o.Helper()
 	o.until("the record has a "+kind+" "+string(phase), func() error {
-		all, _ := o.entries(from)
+		all, _ := o.caught(from)
 		for _, e := range slices.Backward(all) {
 			if e.Action == kind && e.Phase == phase {
 				found = e
@@ -218,7 +218,7 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 		}},
 	} {
 		o.scene(s.name, func(o *office) {
-			_, seen := o.entries(0)
+			_, seen := o.caught(0)
 			customer, anna := o.talk(stranger, "anna")
 			s.run(o, seen, customer, anna)
 			if !strings.Contains(s.name, "redirection") && !strings.Contains(s.name, "by AMI") {
@@ -231,7 +231,7 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 		{"a pickup by who may not is reported", "nina", "reported"}, {"a pickup by who may take any call is left", "gleb", "left"},
 	} {
 		o.scene(s.name, func(o *office) {
-			_, seen := o.entries(0)
+			_, seen := o.caught(0)
 			customer := o.calls(stranger, "101")
 			o.rings("anna")
 			taken := o.dials(s.who, "**101")
@@ -245,7 +245,7 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 func TestWhoJoinsPastEarshotIsEndedWhereThatIsConfigured(t *testing.T) {
 	o := open(t, func(c *agent.Config) { c.Watchdog.Join = "end" })
 	o.scene("by BridgeAdd", func(o *office) {
-		_, seen := o.entries(0)
+		_, seen := o.caught(0)
 		customer, anna := o.talk(stranger, "anna")
 		joined := o.dials("boris", "*92")
 		o.must(joined.WaitEnded(o.ctx))

@@ -110,7 +110,7 @@ func holdValues(t *testing.T, r rightRow) {
 func holdBeside(t *testing.T, r rightRow) {
 	tries := map[string][]string{
 		"to": {"any"}, "only": {"[boris]"}, "except": {"[boris]", `{numbers: ["+7 495*"]}`}, "allow": {"[spy]", "[play]"}, "show": {"kind"},
-		"reason": {"true"}, "clients": {"any"}, "employees": {"any"}, "numbers": {`["+7 495*"]`},
+		"reason": {"true"}, "notify": {"panel"}, "clients": {"any"}, "employees": {"any"}, "numbers": {`["+7 495*"]`},
 		"during": {"office"}, "from": {"2027-01-01"}, "until": {"2027-01-31"},
 	}
 	beside := append(r.codes(r.beside), "during", "from", "until")

@@ -114,7 +114,7 @@ func (g *Gate) company(t *call.Table, set *policy.Set, x *trespass, l *call.Leg,
 	}})
 	for _, o := range g.scratch.legs {
 		if x.kind == trespassRecord || x.kind == trespassRedirect || !slices.Contains(own, o) {
-			c.add(set, o)
+			c.add(set, o, g.supervises(o.ID()))
 		}
 	}
 	return c
@@ -134,7 +134,7 @@ func (x *trespass) meet(set *policy.Set, c *company) {
 func (g *Gate) covers(t *call.Table, set *policy.Set, x *trespass, l *call.Leg, who []policy.Ref) (d policy.Decision) {
 	c := &g.scratch.company
 	g.scratch.refs = c.everyone(g.scratch.refs)
-	r := policy.Request{With: g.scratch.refs, ProtectedNumber: c.protected, UnknownPhone: c.unknown}
+	r := policy.Request{With: g.scratch.refs, ProtectedNumber: c.protected, UnknownPhone: c.unknown, Locked: g.isLocked(g.scratch.legs)}
 	targets := g.targets(t, set, x, l, c)
 	switch x.kind {
 	case trespassRecord:

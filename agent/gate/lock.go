@@ -141,7 +141,7 @@ func (g *Gate) pickOwn(set *policy.Set, subject policy.Ref, e *entry, handle str
 		is := handle == "" || g.handle(set.ID(subject), set.ID(subject), f.leg, g.sight(set, subject, subject, f)) == handle
 		switch {
 		case !is:
-		case f.other == "" || supervises(f.leg):
+		case f.other == "" || g.supervises(f.leg):
 			if handle != "" {
 				return nil, notOnCall()
 			}

@@ -83,7 +83,7 @@ func TestThePanelTellsTheSupervisedWhileItLasts(t *testing.T) {
 	if list := o.notices("anna"); len(list) != 1 || list[0] != v {
 		t.Fatalf("%+v", list)
 	}
-	if _, err := o.gate.ChangeMode(t.Context(), who("dora"), id, "barge"); err != nil {
+	if _, err := o.gate.ChangeMode(t.Context(), who("dora"), id, "barge", ""); err != nil {
 		t.Fatal(err)
 	}
 	if v := anna.told(); v.Mode != "barge" || v.State != "active" {
