@@ -138,7 +138,7 @@ func TestWhoGoesPastTheGateIsEndedOrReportedAndWhoMayIsLeft(t *testing.T) {
 		call1(o)
 		o.ingest(call.Event{Kind: call.RecordingBegan, Channel: o.ch("x.1")})
 	}
-	recorders := strings.Replace(house, "department: sales}\n  boris", "department: sales, record: own}\n  boris", 1)
+	recorders := strings.Replace(house, "lock: true}\n  boris", "lock: true, record: own}\n  boris", 1)
 	for _, c := range []struct {
 		name, kind, did string
 		scene           func(*yard)

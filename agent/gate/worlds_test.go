@@ -116,7 +116,7 @@ func (w *world) named(id, name string) {
 
 var (
 	opaque = regexp.MustCompile(`"c?[abcdefghijkmnpqrstuvwxyz2-9]{20}"`)
-	clock  = regexp.MustCompile(`"20\d\d-[0-9T:.-]+Z"`)
+	clock  = regexp.MustCompile(`"(since:)?20\d\d-[0-9T:.-]+Z"`)
 )
 
 // alike replaces what is opaque by the order in which it came, and times that are not the script's.
