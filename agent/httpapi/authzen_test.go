@@ -237,7 +237,7 @@ func TestWhoMayAskAboutWhom(t *testing.T) {
 // Who was on a call is for a panel's back end to say: an employee who made it up would be told which numbers are protected.
 func TestAnEmployeeDoesNotSayWhoWasOnACall(t *testing.T) {
 	w, _ := sessionWorld(t)
-	p := w.policy(strings.Replace(policyText, "department: sales}\n", "department: sales, recordings: own, line.history: true}\n", 1) + "lines: {vip: {name: VIP, members: [anna]}}\n")
+	p := w.policy(strings.Replace(policyText, "numbers: [\"101\"], ", "numbers: [\"101\"], recordings: own, line.history: true, ", 1) + "lines: {vip: {name: VIP, members: [anna]}}\n")
 	w.gate.SetPolicy(p)
 	var s httpapi.Session
 	w.ask("crm", http.MethodPost, "/v1/sessions", `{}`, "X-Earshot-Employee", "anna").decode(t, &s)
