@@ -106,7 +106,10 @@ func newHTTPClient() *http.Client {
 			// No Proxy: the environment's would be sent the password.
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 5 * time.Second,
-			MaxIdleConnsPerHost: 8,
+			// Asterisk serves 100 sessions by default, everybody's together (sessionlimit in http.conf), and turns the next away; each is a
+			// thread of its own. A burst waits here instead, and finds its connections open the next time.
+			MaxConnsPerHost:     32,
+			MaxIdleConnsPerHost: 32,
 			// Below Asterisk's default session_keep_alive (15 s): it closes without a word, and a POST that meets
 			// the closing cannot be told from one that was carried out.
 			IdleConnTimeout:    10 * time.Second,
