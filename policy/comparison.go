@@ -11,8 +11,6 @@ type side struct {
 	who int32
 }
 
-func (s side) timed() bool { return s.who >= 0 && s.crowd.timed(uint32(s.who)) }
-
 // speaks reports whether a grant of his is about the action. Observe is marked for who sees the kind only, too.
 func (s side) speaks(a Action) bool {
 	return s.who >= 0 && (s.spoken(uint32(s.who)).has(a) || a == Observe && s.spoken(uint32(s.who)).has(ObserveKind))
@@ -38,11 +36,13 @@ type comparison struct {
 	observed bitset // on whom a change of Observe was found at this moment
 }
 
-func (x *comparison) compare() {
+// compare finds what differs in some actions.
+func (x *comparison) compare(in actionSet) {
 	x.observed = nil
 	for _, a := range Actions() {
 		before, after := x.old.speaks(a), x.now.speaks(a)
 		switch {
+		case !in.has(a):
 		case a == Dial:
 			x.dial()
 		case a.Matter() == MatterNothing && (before || after):

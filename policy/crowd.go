@@ -1,7 +1,5 @@
 package policy
 
-import "slices"
-
 // A crowd answers about all targets at once what Set.Decide answers about one. It counts employees and lines by their places in a
 // company that may be larger than the Set's, so that two Sets can be compared place by place. It keeps what it has worked out and is for
 // one goroutine.
@@ -80,6 +78,17 @@ func own(n int) []uint32 {
 // during is the same crowd at the moment of another Set of the same tables.
 func (c *crowd) during(s *Set) *crowd { return &crowd{s, c.company} }
 
+// apart are the same crowds for another goroutine.
+func apart(crowds []*crowd) []*crowd {
+	company := *crowds[0].company
+	company.lists = map[uint32]bitset{}
+	out := make([]*crowd, len(crowds))
+	for i, c := range crowds {
+		out[i] = &crowd{c.Set, &company}
+	}
+	return out
+}
+
 // list returns the employees whom a list names. The set must not be changed.
 func (c *crowd) list(n uint32) bitset {
 	if known, ok := c.lists[n]; ok {
@@ -149,28 +158,4 @@ func (c *crowd) spoken(subject uint32) actionSet {
 		}
 	}
 	return all
-}
-
-// timed reports whether something that the subject may do depends on the moment.
-func (c *crowd) timed(subject uint32) bool {
-	p := &c.people[subject]
-	timed := func(cl clause) bool { return cl.window != 0 }
-	dialTimed := func(cl dialClause) bool { return cl.window != 0 }
-	if slices.ContainsFunc(c.clauses[p.own.start+p.own.exclusions:][:p.own.grants], timed) {
-		return true
-	}
-	own, _ := c.dialRights(c.Set.ref(subject))
-	if slices.ContainsFunc(own.grants, dialTimed) {
-		return true
-	}
-	set := c.roleSets[p.roleSet]
-	for _, item := range c.setItems[set.start:][:set.grants] {
-		a := c.assigned[item]
-		role := c.roles[a.role]
-		if a.window != 0 || slices.ContainsFunc(c.allRoles[role.start+role.exclusions:][:role.grants], timed) ||
-			len(c.roleDials) > 0 && slices.ContainsFunc(dialRulesOf(c.allDials, c.roleDials[a.role]).grants, dialTimed) {
-			return true
-		}
-	}
-	return false
 }

@@ -115,30 +115,28 @@ func lineIDs(s *Set) []string {
 // moments finds when the two must be compared, and makes their crowds then.
 func (d *Difference) moments(old, now *crowd, at time.Time) {
 	seen := map[string]bool{}
-	add := func(t time.Time) {
-		t = t.In(at.Location())
-		b, a := old.At(t), now.At(t)
-		state := make([]byte, 0, len(b.open)+len(a.open))
-		for _, open := range slices.Concat(b.open, a.open) {
-			state = append(state, map[bool]byte{false: '0', true: '1'}[open])
-		}
-		if seen[string(state)] {
+	add := func(t time.Time, open []bool) {
+		state := string(openState(nil, open))
+		if seen[state] {
 			return
 		}
 		if len(d.Moments) == maxMoments {
 			d.Cut = true
 			return
 		}
-		seen[string(state)] = true
-		d.Moments, d.before, d.after = append(d.Moments, t), append(d.before, old.during(b)), append(d.after, now.during(a))
+		t = t.In(at.Location())
+		seen[state] = true
+		d.Moments, d.before, d.after = append(d.Moments, t), append(d.before, old.during(old.At(t))), append(d.after, now.during(now.At(t)))
 	}
 	dates := dates(old.Set, now.Set, at)
 	end := at.Add(week)
 	t := at
 	for range maxSteps {
-		add(t)
-		next, ok := nextOf(old.At(t), now.At(t))
-		if !ok {
+		wasOpen, wasNext := old.opening(t)
+		isOpen, isNext := now.opening(t)
+		add(t, append(wasOpen, isOpen...))
+		next := sooner(wasNext, isNext)
+		if d.Cut || next.IsZero() {
 			return
 		}
 		if next.After(end) {
@@ -156,14 +154,24 @@ func (d *Difference) moments(old, now *crowd, at time.Time) {
 	d.Cut = true
 }
 
-// nextOf is the next moment at which one of the two changes.
-func nextOf(a, b *Set) (time.Time, bool) {
-	x, okX := a.NextChange()
-	y, okY := b.NextChange()
-	if okX && (!okY || x.Before(y)) {
-		return x, true
+// openState tells which windows are open, in a form to look up.
+func openState(state []byte, open []bool) []byte {
+	for _, is := range open {
+		if is {
+			state = append(state, '1')
+		} else {
+			state = append(state, '0')
+		}
 	}
-	return y, okY
+	return state
+}
+
+// sooner is the one of two moments that comes first; zero is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // dates are the days in the policies at which something begins or ends for good, after the moment.
@@ -206,8 +214,9 @@ func (d *Difference) People() iter.Seq[Person] {
 		if d.company == nil {
 			return
 		}
+		w := d.walk()
 		for i := range d.is {
-			p := d.person(uint32(i))
+			p := w.person(uint32(i))
 			if len(p.Changes) > 0 && !yield(p) {
 				return
 			}
@@ -215,24 +224,48 @@ func (d *Difference) People() iter.Seq[Person] {
 	}
 }
 
-func (d *Difference) person(place uint32) Person {
-	p := Person{ID: d.company.ids[place], Joined: d.was[place] < 0, Left: d.is[place] < 0}
-	if p.Left {
-		p.Name = d.beforeSet.names.at(uint32(d.was[place]))
-	} else {
-		p.Name = d.afterSet.names.at(uint32(d.is[place]))
-	}
-	x := &comparison{Difference: d, place: place, told: map[toldKey]bitset{}, words: map[string]bool{}}
-	for i := range d.Moments {
-		x.old, x.now = side{crowd: d.before[i], who: d.was[place]}, side{crowd: d.after[i], who: d.is[place]}
-		if i > 0 {
-			x.since = d.Moments[i]
-			if !x.old.timed() && !x.now.timed() {
-				break
-			}
+// walk works out the changes of one employee after the other, for one goroutine.
+type walk struct {
+	*Difference
+	before, after []*crowd
+	alike         *likeness
+}
+
+func (d *Difference) walk() *walk {
+	w := &walk{Difference: d, before: apart(d.before), after: apart(d.after)}
+	w.alike = newLikeness(w.before[0], w.after[0])
+	return w
+}
+
+func (w *walk) person(place uint32) Person {
+	x := w.comparison(place)
+	w.alike.next()
+	for i := range w.Moments {
+		if x.at(w, i); !w.alike.seen(x.old, x.now) {
+			x.compare(w.alike.differing(x.old, x.now))
 		}
-		x.compare()
 	}
-	p.Changes = x.changes
+	return w.named(place, x.changes)
+}
+
+func (w *walk) comparison(place uint32) *comparison {
+	return &comparison{Difference: w.Difference, place: place, told: map[toldKey]bitset{}, words: map[string]bool{}}
+}
+
+// at takes the comparison to one of the moments.
+func (x *comparison) at(w *walk, moment int) {
+	x.old, x.now = side{crowd: w.before[moment], who: w.was[x.place]}, side{crowd: w.after[moment], who: w.is[x.place]}
+	if moment > 0 {
+		x.since = w.Moments[moment]
+	}
+}
+
+func (w *walk) named(place uint32, changes []Change) Person {
+	p := Person{ID: w.company.ids[place], Joined: w.was[place] < 0, Left: w.is[place] < 0, Changes: changes}
+	if p.Left {
+		p.Name = w.beforeSet.names.at(uint32(w.was[place]))
+	} else {
+		p.Name = w.afterSet.names.at(uint32(w.is[place]))
+	}
 	return p
 }

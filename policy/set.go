@@ -209,18 +209,10 @@ func (s *Set) At(t time.Time) *Set {
 		return s
 	}
 	c := *s
-	c.at, c.next = t, time.Time{}
+	c.at = t
 	c.roleSpans = make([]span, len(s.roleSets))
 	c.roleClauses = nil
-	c.open = make([]bool, len(s.windows)+1)
-	c.open[0] = true
-	for i := range s.windows {
-		var next time.Time
-		c.open[i+1], next = s.windows[i].at(t)
-		if !next.IsZero() && (c.next.IsZero() || next.Before(c.next)) {
-			c.next = next
-		}
-	}
+	c.open, c.next = s.opening(t)
 	for i, set := range s.roleSets {
 		out := span{start: uint32(len(c.roleClauses))}
 		items := s.setItems[set.start : set.start+set.grants]
@@ -238,6 +230,18 @@ func (s *Set) At(t time.Time) *Set {
 	}
 	c.roleDialSpans, c.roleDialClauses = c.dialsNow()
 	return &c
+}
+
+// opening returns which windows are open at the moment, as a Set has it, and the next at which one of them opens or closes; zero for never.
+func (t *tables) opening(at time.Time) (open []bool, next time.Time) {
+	open = make([]bool, len(t.windows)+1)
+	open[0] = true
+	for i := range t.windows {
+		var change time.Time
+		open[i+1], change = t.windows[i].at(at)
+		next = sooner(next, change)
+	}
+	return open, next
 }
 
 // assignedClauses returns what the assignment brings at the Set's moment, each clause marked with it.
