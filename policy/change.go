@@ -22,11 +22,14 @@ const (
 	// ChangeOthers is whose presence bars one: MarkNo is that one may not do the action to anybody while they are on the call, MarkReason that one
 	// must give a reason, and MarkYes that they stand in nobody's way.
 	ChangeOthers
+	// ChangeNotice is how those are told whom one may supervise before and after; Change.Text says in which ways. MarkNo is that they are told so,
+	// and MarkYes that they are not.
+	ChangeNotice
 )
 
-var changeKindNames = [...]string{ChangeTargets: "targets", ChangeLines: "lines", ChangeRight: "right", ChangeDial: "dial", ChangeOthers: "others"}
+var changeKindNames = [...]string{ChangeTargets: "targets", ChangeLines: "lines", ChangeRight: "right", ChangeDial: "dial", ChangeOthers: "others", ChangeNotice: "notice"}
 
-// String returns targets, lines, right, dial or others; "" for none.
+// String returns targets, lines, right, dial, others or notice; "" for none.
 func (k ChangeKind) String() string {
 	if int(k) >= len(changeKindNames) {
 		return ""
@@ -100,7 +103,7 @@ func (c *Change) Targets() iter.Seq[string] {
 // Count returns how many employees it is about.
 func (c *Change) Count() int { return c.targets.count() }
 
-// Text says in few words what it is about: employees by the selectors of the language, lines, or numbers.
+// Text says in few words what it is about: employees by the selectors of the language, lines, numbers, or ways of telling.
 func (c *Change) Text() string {
 	if c.targets == nil {
 		if len(c.Lines) > 0 {

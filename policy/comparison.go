@@ -52,6 +52,9 @@ func (x *comparison) compare(in actionSet) {
 		case before || after:
 			x.employees(a)
 		}
+		if a.Supervises() {
+			x.notices(a)
+		}
 	}
 }
 

@@ -114,7 +114,7 @@ type diffPerson struct {
 // diffChange is one right gained or lost. From and To are values of the matrix; without targets and lines it is about nobody, or about the
 // numbers.
 type diffChange struct {
-	Kind    string     `json:"kind"` // targets, lines, right, dial, or others: who may not be on the call
+	Kind    string     `json:"kind"` // targets, lines, right, dial, others: who may not be on the call, or notice: how it is told
 	Action  string     `json:"action"`
 	Gained  bool       `json:"gained"`
 	From    string     `json:"from"`
@@ -123,8 +123,9 @@ type diffChange struct {
 	Targets []string   `json:"targets,omitempty"`
 	Lines   []string   `json:"lines,omitempty"`
 	Numbers string     `json:"numbers,omitempty"`
-	Was     *diffRules `json:"was,omitempty"` // what granted or excluded it in the old policy
-	Is      *diffRules `json:"is,omitempty"`  // and in the new one
+	Notify  string     `json:"notify,omitempty"` // in which ways
+	Was     *diffRules `json:"was,omitempty"`    // what granted or excluded it in the old policy
+	Is      *diffRules `json:"is,omitempty"`     // and in the new one
 }
 
 // diffRules is a rule, file:line:column: path, with the assignment that brings it.
@@ -179,8 +180,11 @@ func changeOf(c *policy.Change) diffChange {
 	for id := range c.Targets() {
 		out.Targets = append(out.Targets, id)
 	}
-	if c.Kind == policy.ChangeDial {
+	switch c.Kind { //nolint:exhaustive // the others have targets, lines or nothing
+	case policy.ChangeDial:
 		out.Numbers = c.Text()
+	case policy.ChangeNotice:
+		out.Notify = c.Text()
 	}
 	return out
 }

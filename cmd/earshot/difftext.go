@@ -135,6 +135,10 @@ func whatOf(c *policy.Change) string {
 		out = "anybody, while there are on the call: " + out
 	case c.Kind == policy.ChangeLines:
 		out = "line " + out
+	case c.Kind == policy.ChangeNotice && c.To == policy.MarkYes:
+		out = "without telling whom one supervises: " + out
+	case c.Kind == policy.ChangeNotice:
+		out = "whom one supervises is told: " + out
 	}
 	if c.Kind == policy.ChangeOthers && len(c.Lines) > 0 {
 		out = "what access to a client gives, on the line " + c.Text()
@@ -161,6 +165,8 @@ func groundsOf(c *policy.Change) []string {
 		}
 		verb := " granted by "
 		switch {
+		case c.Kind == policy.ChangeNotice:
+			verb = " wanted by "
 		case side.mark == policy.MarkNo:
 			verb = " refused by "
 		case side.mark == policy.MarkReason:
@@ -200,6 +206,9 @@ func (t *diffText) byRule() {
 			}
 			if c.Kind == policy.ChangeOthers.String() {
 				what += ", on account of others on the call"
+			}
+			if c.Kind == policy.ChangeNotice.String() {
+				what += ", how it is told"
 			}
 			if c.Since != nil {
 				what += ", first at " + clock(*c.Since)
