@@ -155,6 +155,7 @@ func (r *reader) dialMap(d *dialEntry, outer word, n *yaml.Node, p place) {
 		r.errorf(parts.at, "to is for all at once: keep one", "%s: both to and %s", p, parts.text)
 	case to.text == "" && parts.text == "":
 		d.grants = append(d.grants, dialPart{kind: dialAny, at: outer.at})
+		r.emptyMap(rightDial, n, p)
 	}
 	r.whenOrder(when, p)
 	for i := range d.grants {

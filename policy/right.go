@@ -301,9 +301,26 @@ func (r *reader) rightMap(e *rightEntry, n *yaml.Node, p place) {
 		e.scope = scopeAny
 		if e.key == rightIntercept {
 			r.warnf(e.at, "write to: own for one's own clients, or to: any", "%s: without to it takes any ringing call", outer)
+		} else {
+			r.emptyMap(e.key, n, outer)
 		}
 	}
 	r.whenOrder(e.when, outer)
+}
+
+// emptyMap warns of a map with nothing in it, which looks like nothing and grants the whole right.
+func (r *reader) emptyMap(key right, n *yaml.Node, p place) {
+	if len(n.Content) > 0 {
+		return
+	}
+	hint, means := "write true if that is meant, or false", "true"
+	switch {
+	case key == rightDial:
+		hint, means = "write true if that is meant, or whom he may call", "any number"
+	case key.spec().people && key != rightAll:
+		hint, means = "write true if that is meant, or a scope such as department", "everybody"
+	}
+	r.warnf(at(n), hint, "%s: an empty map means %s", p, means)
 }
 
 // wholeHint says what to write for a right that is had or not.
