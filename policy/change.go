@@ -25,11 +25,13 @@ const (
 	// ChangeNotice is how those are told whom one may supervise before and after; Change.Text says in which ways. MarkNo is that they are told so,
 	// and MarkYes that they are not.
 	ChangeNotice
+	// ChangeClients is what one may do to conversations on the lines of Change.Lines that no right opens to one, where access to the client does.
+	ChangeClients
 )
 
-var changeKindNames = [...]string{ChangeTargets: "targets", ChangeLines: "lines", ChangeRight: "right", ChangeDial: "dial", ChangeOthers: "others", ChangeNotice: "notice"}
+var changeKindNames = [...]string{ChangeTargets: "targets", ChangeLines: "lines", ChangeRight: "right", ChangeDial: "dial", ChangeOthers: "others", ChangeNotice: "notice", ChangeClients: "clients"}
 
-// String returns targets, lines, right, dial, others or notice; "" for none.
+// String returns targets, lines, right, dial, others, notice or clients; "" for none.
 func (k ChangeKind) String() string {
 	if int(k) >= len(changeKindNames) {
 		return ""

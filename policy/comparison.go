@@ -167,8 +167,12 @@ func (x *comparison) grounds(s side, lines []int32, key toldKey, set bitset, mar
 	if s.who < 0 {
 		return []grounded{{set: set}}
 	}
-	if key.kind == ChangeOthers {
+	switch key.kind { //nolint:exhaustive // the others are decided with their conditions
+	case ChangeOthers:
 		return s.barrers(key.action, set)
+	case ChangeClients:
+		refused, granted := s.groundsAlone(uint32(s.who), key.action, line, slices.Clone(set), mark)
+		return append(refused, granted...)
 	}
 	return s.crowd.grounds(uint32(s.who), key.action, line, set, mark)
 }
@@ -213,9 +217,14 @@ func (x *comparison) lines(a Action, spoken bool) {
 	if spoken {
 		x.whole(a)
 		for line := range x.lineIDs {
-			if talks {
-				changed.or(x.conversations(a, line))
+			if !talks {
+				continue
 			}
+			of := x.conversations(a, line)
+			if a == LineGrade {
+				of.or(x.clients(a, line, of))
+			}
+			changed.or(of)
 		}
 		x.joinLines(a)
 	}
@@ -292,7 +301,7 @@ func (x *comparison) joinLines(a Action) {
 	var out []Change
 	for _, c := range x.changes {
 		i := -1
-		if c.Kind == ChangeTargets && c.Action == a {
+		if (c.Kind == ChangeTargets || c.Kind == ChangeClients) && c.Action == a {
 			i = slices.IndexFunc(out, func(o Change) bool { return o.alike(&c) && slices.Equal(o.targets, c.targets) })
 		}
 		if i < 0 {

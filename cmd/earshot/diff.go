@@ -114,7 +114,7 @@ type diffPerson struct {
 // diffChange is one right gained or lost. From and To are values of the matrix; without targets and lines it is about nobody, or about the
 // numbers.
 type diffChange struct {
-	Kind    string     `json:"kind"` // targets, lines, right, dial, others: who may not be on the call, or notice: how it is told
+	Kind    string     `json:"kind"` // targets, lines, right, dial, others: who may not be on the call, notice: how it is told, or clients: where access to the client opens it
 	Action  string     `json:"action"`
 	Gained  bool       `json:"gained"`
 	From    string     `json:"from"`

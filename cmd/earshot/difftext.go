@@ -118,6 +118,8 @@ func changesText(all []policy.Change) string {
 	return b.String()
 }
 
+const openedByClient = "where access to the client opens the history"
+
 func signOf(gained bool) string {
 	if gained {
 		return "+"
@@ -135,6 +137,8 @@ func whatOf(c *policy.Change) string {
 		out = "anybody, while there are on the call: " + out
 	case c.Kind == policy.ChangeLines:
 		out = "line " + out
+	case c.Kind == policy.ChangeClients:
+		out += ", " + openedByClient
 	case c.Kind == policy.ChangeNotice && c.To == policy.MarkYes:
 		out = "without telling whom one supervises: " + out
 	case c.Kind == policy.ChangeNotice:
@@ -207,8 +211,11 @@ func (t *diffText) byRule() {
 			if c.Kind == policy.ChangeOthers.String() {
 				what += ", on account of others on the call"
 			}
-			if c.Kind == policy.ChangeNotice.String() {
+			switch c.Kind {
+			case policy.ChangeNotice.String():
 				what += ", how it is told"
+			case policy.ChangeClients.String():
+				what += ", " + openedByClient
 			}
 			if c.Since != nil {
 				what += ", first at " + clock(*c.Since)
