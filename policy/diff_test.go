@@ -374,6 +374,8 @@ employees:
 		{"grading where the client opens the history", "a: {line.grade: [b]}", "a: {}", "a clients line.grade yes>no conversations of b on support, orders old:7"},
 		{"grading by right, and where the client opens the rest", "a: {line.history: [b], line.grade: [b]}", "a: {line.history: [b], line.grade: [b, c]}",
 			"a clients line.grade no>yes conversations of c on support, orders new:7"},
+		{"grading by right no more", "a: {line.history: [b], line.grade: [b]}", "a: {line.history: [b]}",
+			"a lines line.grade yes>no support old:7\na targets line.grade yes>no conversations of b on support, orders old:7"},
 		{"grading what nothing opens", "a: {line.history: {to: none, except: [b, line:orders]}, line.grade: any}",
 			"a: {line.history: {to: none, except: [b, line:orders]}, line.grade: [a, c, d]}", ""},
 		{"grading but for one", "a: {line.grade: any}", "a: {line.grade: {to: any, except: [c]}}", "a clients line.grade yes>no conversations of c on support, orders new:7"},
