@@ -121,7 +121,7 @@ func (c *compiler) guess(word string, names *[]string, fill func() []string) str
 	if *names == nil {
 		*names = fill()
 	}
-	return didYouMean(word, *names)
+	return DidYouMean(word, *names)
 }
 
 func (c *compiler) rule(file int, p position, kind ruleKind, owner uint32, key right) RuleID {

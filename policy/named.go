@@ -57,7 +57,7 @@ func (s *Set) Named(selector string) ([]Ref, error) {
 }
 
 func (s *Set) unnamed(what, id string, known []string) error {
-	if hint := didYouMean(id, known); hint != "" {
+	if hint := DidYouMean(id, known); hint != "" {
 		return fmt.Errorf("the policy has no %s %q: %s", what, id, hint)
 	}
 	return fmt.Errorf("the policy has no %s %q", what, id)

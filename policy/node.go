@@ -44,7 +44,7 @@ func (r *reader) guess(word string, candidates []string) string {
 	if r.guesses++; r.guesses > maxSuggestions {
 		return ""
 	}
-	return didYouMean(word, candidates)
+	return DidYouMean(word, candidates)
 }
 
 // fault reports what was found wrong with a node.
