@@ -51,13 +51,7 @@ func TestAGrantTakesNothingAway(t *testing.T) {
 				gained++
 			}
 		}
-		for _, q := range d.questions(t) {
-			a, b := q.request(before), q.request(after)
-			check(q, before.Decide(&a), after.Decide(&b))
-		}
-		for _, q := range dialQuestions(t, d.m) {
-			check(q, q.decide(before), q.decide(after))
-		}
+		d.askBoth(t, before, after, check)
 	})
 	if kept < 100 || gained < 100 {
 		t.Errorf("%d kept and %d gained: the grants drawn are one-sided", kept, gained)
@@ -118,13 +112,7 @@ func TestAnExclusionGivesNothing(t *testing.T) {
 				lost++
 			}
 		}
-		for _, q := range d.questions(t) {
-			a, b := q.request(before), q.request(after)
-			check(q, before.Decide(&a), after.Decide(&b))
-		}
-		for _, q := range dialQuestions(t, d.m) {
-			check(q, q.decide(before), q.decide(after))
-		}
+		d.askBoth(t, before, after, check)
 	})
 	if lost < 100 || left < 100 {
 		t.Errorf("%d lost and %d left: the exclusions drawn are one-sided", lost, left)
@@ -182,5 +170,16 @@ func TestAnExcludedTargetStaysRefusedUnderAnyRoles(t *testing.T) {
 		if about && asked[a.String()] == 0 {
 			t.Errorf("%s of somebody excluded was never asked", a)
 		}
+	}
+}
+
+// askBoth asks two policies of the same people whatever there is to ask.
+func (d *drawing) askBoth(t *rapid.T, before, after *policy.Set, check func(q any, was, is policy.Decision)) {
+	for _, q := range d.questions(t) {
+		a, b := q.request(before), q.request(after)
+		check(q, before.Decide(&a), after.Decide(&b))
+	}
+	for _, q := range dialQuestions(t, d.m) {
+		check(q, q.decide(before), q.decide(after))
 	}
 }

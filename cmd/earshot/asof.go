@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"github.com/earshot-pbx/earshot/agent"
+	"github.com/earshot-pbx/earshot/policy"
 )
 
 // asOf is the moment as of which a policy is asked.
@@ -23,4 +26,24 @@ func (a asOf) moment(zone *time.Location) (time.Time, error) {
 		return at, fmt.Errorf("--at %q is no time, as in 2027-01-31T10:00:00+03:00 or \"2027-01-31 10:00\"", a.At)
 	}
 	return at, nil
+}
+
+// set reads the policy in the paths, or the one that a configuration names, as it is at the moment asked about.
+func (a asOf) set(config string, paths []string) (*policy.Set, error) {
+	if config != "" {
+		cfg, err := agent.LoadConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		paths = cfg.Policy
+	}
+	set, err := load(paths)
+	if err != nil {
+		return nil, err
+	}
+	at, err := a.moment(set.Location())
+	if err != nil {
+		return nil, err
+	}
+	return set.At(at), nil
 }

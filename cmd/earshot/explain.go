@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/earshot-pbx/earshot/policy/policyfile"
 )
@@ -34,22 +33,10 @@ type explainCmd struct {
 
 // Run prints allow or deny with the ground, what every rule says, and what the other answer needs.
 func (c *explainCmd) Run(s streams) error {
-	if c.Config != "" {
-		cfg, err := agent.LoadConfig(c.Config)
-		if err != nil {
-			return err
-		}
-		c.Policy = cfg.Policy
-	}
-	set, err := load(c.Policy)
+	set, err := c.set(c.Config, c.Policy)
 	if err != nil {
 		return err
 	}
-	at, err := c.moment(set.Location())
-	if err != nil {
-		return err
-	}
-	set = set.At(at)
 	action, err := actionNamed(c.Action)
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -25,22 +24,10 @@ type matrixCmd struct {
 
 // Run prints who may do what to whom.
 func (c *matrixCmd) Run(s streams) error {
-	if c.Config != "" {
-		cfg, err := agent.LoadConfig(c.Config)
-		if err != nil {
-			return err
-		}
-		c.Policy = cfg.Policy
-	}
-	set, err := load(c.Policy)
+	set, err := c.set(c.Config, c.Policy)
 	if err != nil {
 		return err
 	}
-	at, err := c.moment(set.Location())
-	if err != nil {
-		return err
-	}
-	set = set.At(at)
 	f, err := c.filter(set)
 	if err != nil {
 		return err
@@ -52,7 +39,7 @@ func (c *matrixCmd) Run(s streams) error {
 	case "json":
 		err = matrixJSON(out, set, f)
 	default:
-		t := table{out: out, set: set, filter: f, at: at}
+		t := table{out: out, set: set, filter: f, at: set.Moment()}
 		err = t.print()
 	}
 	if err != nil {
