@@ -33,7 +33,8 @@ type comparison struct {
 	told     map[toldKey]bitset
 	words    map[string]bool
 	changes  []Change
-	observed bitset // on whom a change of Observe was found at this moment
+	unnamed  [2][markEnd]bitset // marks of the action that is compared on lines that nothing names
+	observed bitset             // on whom a change of Observe was found at this moment
 }
 
 // compare finds what differs in some actions.
@@ -216,6 +217,7 @@ func (x *comparison) lines(a Action, spoken bool) {
 	talks := a.Conversation()
 	if spoken {
 		x.whole(a)
+		x.unnamed = [2][markEnd]bitset{}
 		for line := range x.lineIDs {
 			if !talks {
 				continue
@@ -257,17 +259,9 @@ func (x *comparison) whole(a Action) {
 // conversations compares what one may do to the conversations on one line, and returns with whom that is another.
 func (x *comparison) conversations(a Action, line int) bitset {
 	size := len(x.company.ids)
-	marks := func(s side, at int32) [markEnd]bitset {
-		return s.marksOf(size, func(who uint32) [markEnd]bitset {
-			if at < 0 {
-				return [markEnd]bitset{}
-			}
-			all := s.targets(who, a, uint32(at))
-			return all.marks(nil)
-		})
-	}
 	changed := newBitset(size)
-	differ(marks(x.old, x.lineWas[line]), marks(x.now, x.lineIs[line]), func(from, to Mark, set bitset) {
+	was, is := x.onLine(line, func(s side, who, at uint32) answers { return s.targets(who, a, at) })
+	differ(was, is, func(from, to Mark, set bitset) {
 		changed.or(set)
 		// That a right on the whole line is one on all its conversations needs no word.
 		if _, whole := x.told[toldKey{ChangeLines, a, from, to, line}]; !whole || set.count() < size {
@@ -275,6 +269,36 @@ func (x *comparison) conversations(a Action, line int) bitset {
 		}
 	})
 	return changed
+}
+
+// onLine returns the marks of the conversations on one line in both policies. They are the same on all lines that no clause names.
+func (x *comparison) onLine(line int, of func(s side, who, at uint32) answers) (was, is [markEnd]bitset) {
+	marks := func(s side, at int32, kept *[markEnd]bitset) [markEnd]bitset {
+		named := s.who < 0 || at < 0 || s.names(uint32(at))
+		if !named && kept[MarkNo] != nil { // which every result has
+			return *kept
+		}
+		out := s.marksOf(len(x.company.ids), func(who uint32) [markEnd]bitset {
+			if at < 0 {
+				return [markEnd]bitset{}
+			}
+			all := of(s, who, uint32(at))
+			return all.marks(nil)
+		})
+		if !named {
+			*kept = out
+		}
+		return out
+	}
+	return marks(x.old, x.lineWas[line], &x.unnamed[0]), marks(x.now, x.lineIs[line], &x.unnamed[1])
+}
+
+// names reports whether anything that the employee has or is bound by names the line.
+func (s side) names(line uint32) bool {
+	exclusions, grants := s.rights(uint32(s.who))
+	return slices.ContainsFunc(slices.Concat(exclusions[0], exclusions[1], grants[0], grants[1]), func(c clause) bool {
+		return c.scope == scopeList && s.namesLine(c.list, line)
+	})
 }
 
 func (x *comparison) lineGround(s side, a Action, line int32) Ground {
