@@ -225,7 +225,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 		Proxies: a.cfg.HTTP.proxies(), Limits: a.cfg.HTTP.Limits.forDoor(),
 	})
 	a.desk = dialplan.New(dialplan.Config{
-		Gate: a.gate, Auth: a.phones, Keys: a.cfg.Supervision.Keys, Registerer: a.reg, Log: a.log.With().Str("part", "phone").Logger(),
+		Gate: a.gate, Auth: a.phones, Keys: a.cfg.Supervision.Keys, Command: a.door.Command, Registerer: a.reg, Log: a.log.With().Str("part", "phone").Logger(),
 	})
 	return nil
 }

@@ -63,7 +63,7 @@ func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 		Watchdog: agent.Watchdog{
 			Spy: "end", Media: "end", Join: "report", Pickup: "report", Record: "report", Redirect: "report", Trusted: []string{}, Applications: []string{},
 		},
-		Phone: agent.Phone{Codes: dialplan.Codes{Spy: "*50", Whisper: "*51", Barge: "*52", Pickup: "**", GroupPickup: "*8"}, Digits: 5},
+		Phone: agent.Phone{Codes: dialplan.Codes{Spy: "*50", Whisper: "*51", Barge: "*52", Pickup: "**", GroupPickup: "*8", Lock: "*59"}, Digits: 5},
 	}
 	if err != nil || !reflect.DeepEqual(cfg, want) {
 		t.Fatalf("%+v, %v\nwant %+v", cfg, err, want)

@@ -21,7 +21,7 @@ type Phone struct {
 func (p *Phone) validate(bad func(key, format string, args ...any)) {
 	seen := map[string]string{}
 	for _, c := range []struct{ key, code string }{
-		{"spy", p.Codes.Spy}, {"whisper", p.Codes.Whisper}, {"barge", p.Codes.Barge}, {"pickup", p.Codes.Pickup}, {"group_pickup", p.Codes.GroupPickup},
+		{"spy", p.Codes.Spy}, {"whisper", p.Codes.Whisper}, {"barge", p.Codes.Barge}, {"pickup", p.Codes.Pickup}, {"group_pickup", p.Codes.GroupPickup}, {"lock", p.Codes.Lock},
 	} {
 		key := "phone.codes." + c.key
 		switch {

@@ -26,6 +26,7 @@ const (
 	requestPickup  = "take"
 	requestGroup   = "group"
 	requestDial    = "dial"
+	requestLock    = "lock"
 )
 
 // Gate is what the door needs of gate.Gate.
@@ -34,15 +35,20 @@ type Gate interface {
 	Intercept(ctx context.Context, s auth.Subject, ask gate.Ask) (mask.Intercept, error)
 	InterceptOldest(ctx context.Context, s auth.Subject, ask gate.Ask) (mask.Intercept, error)
 	Dial(ctx context.Context, s auth.Subject, ask gate.DialAsk) (mask.Dialled, error)
-	ChangeModeOn(ctx context.Context, leg, mode string) error
+	SwitchLock(ctx context.Context, s auth.Subject, leg string) error
+	ChangeModeOn(ctx context.Context, leg, mode string, may func(auth.Subject) error) error
+	Emergency(number string) bool
 	TurnAway(leg string, err error)
 }
 
 // Config is what a Door is made of.
 type Config struct {
-	Gate       Gate
-	Auth       auth.Authenticator // proves a Credential.Phone
-	Keys       bool               // keys change the mode of a supervision: 4 spy, 5 whisper, 6 barge
+	Gate Gate
+	Auth auth.Authenticator // proves a Credential.Phone
+	Keys bool               // keys change the mode of a supervision: 4 spy, 5 whisper, 6 barge
+	// Command counts something that somebody begins or changes, and reports whether he may do so now; nil: he always may. Nobody is kept from
+	// an emergency number by it.
+	Command    func(auth.Subject) bool
 	Registerer prometheus.Registerer
 	Log        zerolog.Logger
 }
@@ -91,7 +97,7 @@ func (d *Door) Pressed(leg, key string) {
 		return
 	}
 	d.start(func(ctx context.Context) {
-		switch err := d.cfg.Gate.ChangeModeOn(ctx, leg, mode); {
+		switch err := d.cfg.Gate.ChangeModeOn(ctx, leg, mode, d.counted); {
 		case err == nil:
 			d.asked.WithLabelValues("key", "ok").Inc()
 		case gate.AsProblem(err).Kind != gate.NotFound: // keys are pressed on other legs too
@@ -131,6 +137,18 @@ func badRequest() *gate.Problem {
 	return &gate.Problem{Kind: gate.Invalid, Code: "bad_request", Text: "The dialplan has sent what is no request; install the include that belongs to this Earshot."}
 }
 
+func tooManyRequests() *gate.Problem {
+	return &gate.Problem{Kind: gate.Unavailable, Code: "too_many_requests", Text: "So much at once is not allowed; ask again in a while."}
+}
+
+// counted counts a request, and says so when there were too many.
+func (d *Door) counted(s auth.Subject) error {
+	if d.cfg.Command != nil && !d.cfg.Command(s) {
+		return tooManyRequests()
+	}
+	return nil
+}
+
 // answer takes one request from its beginning to the gate's answer.
 func (d *Door) answer(ctx context.Context, leg, endpoint string, args []string) {
 	request, err := "none", error(nil)
@@ -162,10 +180,13 @@ func (d *Door) ask(ctx context.Context, s auth.Subject, leg, endpoint string, ar
 	}
 	ask := gate.Ask{Number: number, Phone: endpoint, Leg: leg, Mode: request, Door: gate.DoorPhone}
 	switch {
-	case len(args) > 2, (request == requestGroup) != (len(args) == 1):
+	case len(args) > 2, alone(request) != (len(args) == 1):
 		return "none", badRequest()
 	case !isNumber(number, request):
 		return "none", badRequest()
+	}
+	if err := d.counted(s); err != nil && (request != requestDial || !d.cfg.Gate.Emergency(number)) {
+		return request, err
 	}
 	switch request {
 	case requestSpy, requestWhisper, requestBarge:
@@ -176,15 +197,20 @@ func (d *Door) ask(ctx context.Context, s auth.Subject, leg, endpoint string, ar
 		_, err = d.cfg.Gate.InterceptOldest(ctx, s, ask)
 	case requestDial:
 		_, err = d.cfg.Gate.Dial(ctx, s, gate.DialAsk{Number: number, Phone: endpoint, Leg: leg, Door: gate.DoorPhone})
+	case requestLock:
+		err = d.cfg.Gate.SwitchLock(ctx, s, leg)
 	default:
 		return "none", badRequest()
 	}
 	return request, err
 }
 
+// alone reports whether a request has no number.
+func alone(request string) bool { return request == requestGroup || request == requestLock }
+
 // isNumber reports whether what was dialled is what the include lets through for a request.
 func isNumber(number, request string) bool {
-	if request == requestGroup {
+	if alone(request) {
 		return number == ""
 	}
 	if request == requestDial {

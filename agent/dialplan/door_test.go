@@ -63,9 +63,18 @@ func (g *asked) Dial(ctx context.Context, s auth.Subject, a gate.DialAsk) (mask.
 	return mask.Dialled{}, g.took(ctx, "dial %s: %s on %s, %s, %q", s.Employee(), a.Number, a.Leg, a.Phone, a.Employee)
 }
 
-func (g *asked) ChangeModeOn(ctx context.Context, leg, mode string) error {
+func (g *asked) SwitchLock(ctx context.Context, s auth.Subject, leg string) error {
+	return g.took(ctx, "lock %s by %s on %s", s.Employee(), s.Credential(), leg)
+}
+
+func (g *asked) ChangeModeOn(ctx context.Context, leg, mode string, may func(auth.Subject) error) error {
+	if err := may(auth.Subject{}); err != nil {
+		return err
+	}
 	return g.took(ctx, "change %s to %s", leg, mode)
 }
+
+func (g *asked) Emergency(number string) bool { return number == "112" }
 
 func (g *asked) TurnAway(leg string, err error) {
 	_ = g.took(context.Background(), "turn away %s: %s", leg, gate.AsProblem(err).Code)
@@ -81,12 +90,16 @@ func (g *asked) next(t *testing.T) string {
 	return said
 }
 
-func open(t *testing.T, keys bool) (*dialplan.Door, *asked) {
+func open(t *testing.T, keys bool, change ...func(*dialplan.Config)) (*dialplan.Door, *asked) {
 	g := &asked{came: make(chan struct{}, 512)}
 	phones := auth.Phones{Owner: func(endpoint string) (employee, phone string, ok bool) {
 		return "anna", "PJSIP/101", strings.EqualFold(endpoint, "PJSIP/101")
 	}}
-	d := dialplan.New(dialplan.Config{Gate: g, Auth: phones, Keys: keys, Log: zerolog.Nop()})
+	cfg := dialplan.Config{Gate: g, Auth: phones, Keys: keys, Log: zerolog.Nop()}
+	for _, f := range change {
+		f(&cfg)
+	}
+	d := dialplan.New(cfg)
 	t.Cleanup(func() {
 		if err := d.Close(context.Background()); err != nil {
 			t.Error(err)
@@ -105,6 +118,9 @@ func TestARequestIsAskedOfTheGateForTheOwnerOfTheEndpoint(t *testing.T) {
 		"group":                      "oldest anna by phone:PJSIP/101: group  on 1.1, pjsip/101, \"\"",
 		"dial,+79160000000":          "dial anna: +79160000000 on 1.1, pjsip/101, \"\"",
 		"dial,112":                   "dial anna: 112 on 1.1, pjsip/101, \"\"",
+		"lock":                       "lock anna by phone:PJSIP/101 on 1.1",
+		"lock,102":                   "turn away 1.1: bad_request",
+		"lock,":                      "turn away 1.1: bad_request",
 		"spy":                        "turn away 1.1: bad_request",
 		"spy,":                       "turn away 1.1: bad_request",
 		"spy,+102":                   "turn away 1.1: bad_request",
@@ -172,6 +188,36 @@ func TestKeysAskForAModeOnlyWhereTheyMay(t *testing.T) {
 	}
 	if err := errors.Join(d.Close(t.Context()), without.Close(t.Context())); err != nil || len(g.came)+len(h.came) > 0 {
 		t.Errorf("%v, %v, %v", err, g.log, h.log)
+	}
+}
+
+// Who asks too often is turned away before the gate is asked, whatever he asks for, unless it is an emergency number.
+func TestWhoAsksTooOftenIsTurnedAway(t *testing.T) {
+	left := 1
+	var asked []string
+	d, g := open(t, true, func(c *dialplan.Config) {
+		c.Command = func(s auth.Subject) bool {
+			asked = append(asked, s.Employee())
+			left--
+			return left >= 0
+		}
+	})
+	for _, c := range []struct{ args, want string }{
+		{"group", "oldest anna by phone:PJSIP/101:"},
+		{"spy,102", "turn away 1.1: too_many_requests"}, {"take,102", "turn away 1.1: too_many_requests"}, {"lock", "turn away 1.1: too_many_requests"},
+		{"dial,89160000000", "turn away 1.1: too_many_requests"}, {"dial,112", "dial anna: 112 on 1.1, PJSIP/101, \"\""}, {"dial,x", "turn away 1.1: bad_request"},
+	} {
+		d.Asked("1.1", "PJSIP/101", strings.Split(c.args, ","))
+		if got := g.next(t); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s\nwant %s", c.args, got, c.want)
+		}
+	}
+	d.Pressed("1.1", "4")
+	if err := d.Close(t.Context()); err != nil || len(g.came) > 0 {
+		t.Errorf("%v, %v", err, g.log)
+	}
+	if strings.Join(asked, " ") != "anna anna anna anna anna anna " {
+		t.Errorf("counted were %q", asked)
 	}
 }
 

@@ -18,18 +18,19 @@ const (
 // PatienceSeconds is how long a leg waits for an answer in the dialplan before it is told that Earshot does not answer.
 const PatienceSeconds = 5
 
-// Codes are the feature codes that a phone dials. A colleague's number follows all but GroupPickup. An empty one is left out.
+// Codes are the feature codes that a phone dials. A colleague's number follows all but GroupPickup and Lock. An empty one is left out.
 type Codes struct {
 	Spy         string `yaml:"spy"`
 	Whisper     string `yaml:"whisper"`
 	Barge       string `yaml:"barge"`
 	Pickup      string `yaml:"pickup"`
 	GroupPickup string `yaml:"group_pickup"`
+	Lock        string `yaml:"lock"`
 }
 
 // StandardCodes are the codes where the configuration names no others.
 func StandardCodes() Codes {
-	return Codes{Spy: "*50", Whisper: "*51", Barge: "*52", Pickup: "**", GroupPickup: "*8"}
+	return Codes{Spy: "*50", Whisper: "*51", Barge: "*52", Pickup: "**", GroupPickup: "*8", Lock: "*59"}
 }
 
 // Include is what the include for extensions.conf is made of.
@@ -54,6 +55,9 @@ const (
 	soundRefused = "im-sorry&feature-not-avail-line"
 	soundNothing = "im-sorry&cannot-complete-as-dialed"
 	soundAway    = "tt-somethingwrong&please-try-call-later"
+	soundReason  = "feature-not-avail-line&please-try-again"
+	soundLocked  = "activated"
+	soundOpened  = "de-activated"
 )
 
 // String writes the include. Asterisk puts what was dialled into Stasis's arguments as it is, so every pattern is of digits alone and of a
@@ -94,6 +98,10 @@ func (i Include) String() string {
 		line("; take the call that has rung longest, of those that one may take")
 		line("exten => %s,1,Goto(%s,%s,1)", i.Codes.GroupPickup, gate.PhoneContext, requestGroup)
 	}
+	if i.Codes.Lock != "" {
+		line("; lock the call that one is on against supervision, or take the lock off; dialled on a second line, or on another phone of one's own")
+		line("exten => %s,1,Goto(%s,%s,1)", i.Codes.Lock, gate.PhoneContext, requestLock)
+	}
 	if i.Outgoing != "" {
 		line("")
 		line("[%s]", DialContext)
@@ -120,7 +128,7 @@ func (i Include) String() string {
 	line("; Entered by Goto from above and by Earshot, and by nothing else: include it nowhere.")
 	line("[%s]", gate.PhoneContext)
 	for _, r := range []struct{ request, args string }{
-		{requestSpy, ",${EXTEN:3}"}, {requestWhisper, ",${EXTEN:7}"}, {requestBarge, ",${EXTEN:5}"}, {requestPickup, ",${EXTEN:4}"}, {requestGroup, ""}, {requestDial, ",${EXTEN:4}"},
+		{requestSpy, ",${EXTEN:3}"}, {requestWhisper, ",${EXTEN:7}"}, {requestBarge, ",${EXTEN:5}"}, {requestPickup, ",${EXTEN:4}"}, {requestGroup, ""}, {requestDial, ",${EXTEN:4}"}, {requestLock, ""},
 	} {
 		exten := r.request
 		switch r.request {
@@ -129,7 +137,7 @@ func (i Include) String() string {
 				continue
 			}
 			exten = "_" + r.request + "[+0-9]!"
-		case requestGroup:
+		case requestGroup, requestLock:
 		default:
 			exten = "_" + r.request + "X!"
 		}
@@ -148,6 +156,9 @@ func (i Include) String() string {
 		line(" same => n,Hangup()")
 	}
 	say(gate.ExtenRefused, soundRefused, "It is not permitted.")
+	say(gate.ExtenReason, soundReason, "The policy wants a reason, which no phone can give: it has to be asked for in a panel.")
+	say(gate.ExtenLocked, soundLocked, "Nobody supervises the call from now on.")
+	say(gate.ExtenUnlocked, soundOpened, "The lock is off.")
 	say(gate.ExtenNothing, soundNothing, "There is no such call now.")
 	say(gate.ExtenAway, soundAway, "Earshot does not answer, or cannot decide.")
 	line("; It has not answered in time, or has not renewed what it had permitted.")

@@ -77,7 +77,7 @@ func TestNothingButDigitsOfALengthGetsIn(t *testing.T) {
 		t.Errorf("%d extensions only", entered)
 	}
 	text := sample.String()
-	if strings.Contains(text, "include => earshot\n") || strings.Count(text, "Stasis(") != 6 || strings.Count(text, "Set(TIMEOUT(absolute)=5)\n same => n,Stasis(") != 6 {
+	if strings.Contains(text, "include => earshot\n") || strings.Count(text, "Stasis(") != 7 || strings.Count(text, "Set(TIMEOUT(absolute)=5)\n same => n,Stasis(") != 7 {
 		t.Error("a leg waits for Earshot without a limit of time")
 	}
 }

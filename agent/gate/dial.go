@@ -256,6 +256,13 @@ func (g *Gate) destination(set *policy.Set, text string, find find) Destination 
 	return to
 }
 
+// Emergency reports whether a number, however it is dialled, is one that everybody may dial.
+func (g *Gate) Emergency(number string) bool {
+	set := g.policy.Load()
+	to := g.destination(set, number, func(string) (clients.Client, clients.Answer) { return clients.Client{}, clients.Stranger })
+	return set.Emergency(to.dial) || set.Emergency(to.Number)
+}
+
 // kind says in a code what sort of destination a decision was about.
 func (to *Destination) kind(d policy.Decision) string {
 	switch {

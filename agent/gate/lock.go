@@ -40,6 +40,32 @@ type LockAsk struct {
 	Door string
 }
 
+// SwitchLock is what a phone asks for by one code: it locks the subject's call, or, where a lock of his lies on it, takes that off. The
+// leg that waits in the Stasis application is told which of the two was done, and hung up. Who has lost the right to lock has no lock left.
+func (g *Gate) SwitchLock(ctx context.Context, s auth.Subject, leg string) error {
+	ask, id := LockAsk{Door: DoorPhone}, ""
+	g.locked(func(t *call.Table) {
+		var d policy.Decision
+		k := &lock{act: g.newAct(s, policy.Lock, ask.Door)}
+		k.stop()
+		if old, _ := g.admitLock(t, g.policy.Load(), k, ask, &d); old != nil {
+			id = old.id
+		}
+	})
+	if id != "" {
+		if err := g.Unlock(ctx, s, id); err != nil {
+			return err
+		}
+		g.tell(leg, ExtenUnlocked)
+		return nil
+	}
+	if _, err := g.Lock(ctx, s, ask); err != nil {
+		return err
+	}
+	g.tell(leg, ExtenLocked)
+	return nil
+}
+
 // Lock locks a call of the subject's own: whoever supervises it is cut off before Lock returns, but for the time that it takes to hang up, and nobody can
 // begin to until the call ends or the lock is taken off. A call that he has locked already stays as it is, under the same id. The right to lock is
 // looked at again with each policy; when the credential ends the lock stays.

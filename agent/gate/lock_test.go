@@ -365,3 +365,51 @@ func TestALockIsFoundAgainAfterARestart(t *testing.T) {
 		})
 	}
 }
+
+// By one code a phone locks the call that its owner has on hold, and takes the lock off again; another's lock and another call stay as they are.
+func TestOnePhoneCodeLocksAndUnlocks(t *testing.T) {
+	o := newOffice(t, house)
+	o.talk("x", ivanov, "PJSIP/101")
+	id := o.active("carl", "spy", "anna")
+	carl := o.watch("carl")
+	o.ingest(call.Event{Kind: call.LegHeld, Channel: o.ch("x.1")})
+	said := func(subject, leg, phone string) string {
+		t.Helper()
+		o.pbx.set(func() { o.pbx.sends = nil })
+		if err := o.gate.SwitchLock(t.Context(), who(subject), o.waits(leg, phone)); err != nil {
+			return code(err)
+		}
+		if s := o.pbx.sends; len(s) != 1 || s[0].Leg != call.LegID(leg) || s[0].Context != "earshot" {
+			t.Fatalf("%+v", s)
+		}
+		return o.pbx.sends[0].Extension
+	}
+	if got := said("anna", "l1", "PJSIP/101"); got != "locked" {
+		t.Fatal(got)
+	}
+	if reason := carl.act(id, "ended"); reason != "not_for_this_call" {
+		t.Fatalf("carl is told %q", reason)
+	}
+	if e := o.audit.last(t, audit.Decided); e.Action != "lock" || e.Door != "phone" || e.Subject != "anna" || e.Outcome != audit.Allow {
+		t.Fatalf("%+v", e)
+	}
+	if got := said("anna", "l2", "PJSIP/101"); got != "unlocked" {
+		t.Fatal(got)
+	}
+	if e := o.audit.last(t, audit.Ended); e.Reason != "unlocked" || e.Action != "lock" {
+		t.Fatalf("%+v", e)
+	}
+	o.ingest(call.Event{Kind: call.LegUnheld, Channel: o.ch("x.1")})
+	o.active("carl", "spy", "anna")
+	// Whoever may not, or is on no call, is told so.
+	o.talk("y", other, "PJSIP/102")
+	for _, c := range []struct{ subject, phone, want string }{{"boris", "PJSIP/102", "no_right"}, {"carl", "PJSIP/113", "no_right"}} {
+		if got := said(c.subject, "l-"+c.subject, c.phone); got != c.want {
+			t.Errorf("%s: %s and not %s", c.subject, got, c.want)
+		}
+	}
+	o.hangUp("x")
+	if got := said("anna", "l3", "PJSIP/101"); got != "not_on_call" {
+		t.Error(got)
+	}
+}

@@ -22,10 +22,13 @@ const (
 	PhoneContext    = "earshot"          // what is said to a leg, and the taking of a call
 	OutgoingContext = "earshot-outgoing" // where a number that may be dialled is
 
-	ExtenRefused = "refused" // says that it is not permitted
-	ExtenNothing = "nothing" // says that there is nothing of the kind now
-	ExtenAway    = "away"    // says that it does not work at the moment
-	ExtenPickup  = "pickup"  // takes the call that rings at the leg in RingingVariable
+	ExtenRefused  = "refused"  // says that it is not permitted
+	ExtenReason   = "reason"   // says that it is permitted only with a reason, which a phone cannot give
+	ExtenNothing  = "nothing"  // says that there is nothing of the kind now
+	ExtenAway     = "away"     // says that it does not work at the moment
+	ExtenLocked   = "locked"   // says that the call is locked now
+	ExtenUnlocked = "unlocked" // says that the lock is off
+	ExtenPickup   = "pickup"   // takes the call that rings at the leg in RingingVariable
 
 	RingingVariable = pbx.RingingVariable // the channel variable with the unique id of that leg
 )
@@ -114,16 +117,24 @@ func (g *Gate) dismiss(leg call.LegID, exten string) {
 }
 
 // TurnAway has a leg that waits in the Stasis application told that what it asked for is not done, and hung up. It tells no more of err than
-// whether it is not permitted, there is nothing of the kind, or it does not work.
+// whether it is not permitted, not without a reason, there is nothing of the kind, or it does not work.
 func (g *Gate) TurnAway(leg string, err error) {
-	exten := ExtenAway
-	switch AsProblem(err).Kind {
+	exten, p := ExtenAway, AsProblem(err)
+	switch p.Kind {
 	case Refused, NotFound, Invalid:
 		exten = ExtenRefused
+		if p.Code == policy.ReasonRequired.String() {
+			exten = ExtenReason
+		}
 	case Conflict:
 		exten = ExtenNothing
 	case Unavailable, Internal:
 	}
+	g.tell(leg, exten)
+}
+
+// tell has a leg that waits in the Stasis application told something, and hung up. Once the gate is closed it tells nothing.
+func (g *Gate) tell(leg, exten string) {
 	closed := false
 	g.locked(func(*call.Table) {
 		if closed = g.closed; !closed {
@@ -205,7 +216,8 @@ func (g *Gate) oldest(t *call.Table, set *policy.Set, s auth.Subject, ask Ask) (
 }
 
 // ChangeModeOn is ChangeMode for whoever supervises on a leg, which proves who he is: his phone was rung for it, or he called in on it.
-func (g *Gate) ChangeModeOn(ctx context.Context, leg, mode string) error {
+// may is asked before anything is decided.
+func (g *Gate) ChangeModeOn(ctx context.Context, leg, mode string, may func(auth.Subject) error) error {
 	var s auth.Subject
 	id := ""
 	g.locked(func(*call.Table) {
@@ -215,6 +227,9 @@ func (g *Gate) ChangeModeOn(ctx context.Context, leg, mode string) error {
 	})
 	if id == "" {
 		return noSuchSupervision()
+	}
+	if err := may(s); err != nil {
+		return err
 	}
 	_, err := g.ChangeMode(ctx, s, id, mode, "") // a key gives no reason; the one that was given stands
 	return err

@@ -330,6 +330,11 @@ func TestAnAskWithoutAnAnswerIsTurnedAway(t *testing.T) {
 			t.Errorf("%d: %+v", kind, s)
 		}
 	}
+	o.pbx.sends = nil
+	o.gate.TurnAway("l", &gate.Problem{Kind: gate.Refused, Code: "reason_required"})
+	if s := o.pbx.sends; len(s) != 1 || s[0].Extension != "reason" {
+		t.Errorf("without a reason: %+v", s)
+	}
 	o.pbx.put("l", "")
 	o.pbx.failing("send refused", errPBX)
 	o.gate.TurnAway("l", &gate.Problem{Kind: gate.Refused})
@@ -342,18 +347,26 @@ func TestTheModeIsChangedOnTheSupervisorsOwnLegAlone(t *testing.T) {
 	o := newOffice(t, house)
 	o.talk("x", ivanov, "PJSIP/101")
 	id := o.hears("carl", "c", "PJSIP/103", "101", "spy")
+	asked := 0
+	may := func(s auth.Subject) error {
+		asked++
+		return map[bool]error{true: errPBX}[s.Employee() != "carl" || asked > 1]
+	}
 	for _, leg := range []string{"x.0", "x.1", string(o.pbx.taps[0].Snoop), "", "nobody"} {
-		if err := o.gate.ChangeModeOn(t.Context(), leg, "barge"); code(err) != "no_such_supervision" {
+		if err := o.gate.ChangeModeOn(t.Context(), leg, "barge", may); code(err) != "no_such_supervision" {
 			t.Errorf("%q: %v", leg, err)
 		}
 	}
-	if err := o.gate.ChangeModeOn(t.Context(), "c", "whisper"); err != nil {
+	if err := o.gate.ChangeModeOn(t.Context(), "c", "whisper", may); err != nil {
 		t.Fatal(err)
 	}
 	if v, err := o.gate.Supervision(who("carl"), id); err != nil || v.Mode != "whisper" {
 		t.Fatalf("%+v %v", v, err)
 	}
-	if s := o.pbx.swaps[0]; !strings.HasPrefix(string(s.New), "earshot-") {
+	if err := o.gate.ChangeModeOn(t.Context(), "c", "spy", may); !errors.Is(err, errPBX) || asked != 2 {
+		t.Fatal(err, asked)
+	}
+	if s := o.pbx.swaps[0]; len(o.pbx.swaps) != 1 || !strings.HasPrefix(string(s.New), "earshot-") {
 		t.Fatalf("%+v", s)
 	}
 }

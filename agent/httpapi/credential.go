@@ -85,6 +85,10 @@ func (s *Server) take(of *limiter, name string, who auth.Subject) *Problem {
 	return nil
 }
 
+// Command counts what somebody begins or changes by another door as if he had asked for it here, and reports whether he may: who asks by two doors
+// may not ask twice as often.
+func (s *Server) Command(who auth.Subject) bool { return s.take(s.commands, limitCommands, who) == nil }
+
 // credential finds the one credential that a request brings, with the employee that it names; two are none, whichever they are.
 func credential(h http.Header, stream bool) (auth.Credential, bool) {
 	var found []string
