@@ -227,18 +227,6 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 			}
 		})
 	}
-	for _, s := range []struct{ name, who, did string }{
-		{"a pickup by who may not is reported", "nina", "reported"}, {"a pickup by who may take any call is left", "gleb", "left"},
-	} {
-		o.scene(s.name, func(o *office) {
-			_, seen := o.caught(0)
-			customer := o.calls(stranger, "101")
-			o.rings("anna")
-			taken := o.dials(s.who, "**101")
-			o.together(customer, taken)
-			o.is(o.witness(seen, "pickup", audit.Witnessed), s.did, s.who, "phone:PJSIP/"+o.Phones[s.who].User(), "anna")
-		})
-	}
 }
 
 // Where joining is to be ended, who does it hears anna no longer, and her customer does.

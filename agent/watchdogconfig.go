@@ -12,7 +12,7 @@ type Watchdog struct {
 	Spy          string   `yaml:"spy"`          // ChanSpy, ExtenSpy, snoops of other ARI applications; end
 	Media        string   `yaml:"media"`        // legs that carry audio away: UnicastRTP, AudioSocket, WebSocket, MulticastRTP; end
 	Join         string   `yaml:"join"`         // BridgeAdd, Bridge; report
-	Pickup       string   `yaml:"pickup"`       // report or off; report
+	Pickup       string   `yaml:"pickup"`       // hand_back, report or off; hand_back
 	Record       string   `yaml:"record"`       // MixMonitor, report or off; report
 	Redirect     string   `yaml:"redirect"`     // report or off; report
 	Trusted      []string `yaml:"trusted"`      // endpoints, and beginnings of channels' names that end with / or *; none
@@ -20,22 +20,26 @@ type Watchdog struct {
 }
 
 func standardWatchdog() Watchdog {
-	return Watchdog{Spy: "end", Media: "end", Join: "report", Pickup: "report", Record: "report", Redirect: "report", Trusted: []string{}, Applications: []string{}}
+	return Watchdog{Spy: "end", Media: "end", Join: "report", Pickup: handBack, Record: "report", Redirect: "report", Trusted: []string{}, Applications: []string{}}
 }
 
-var responses = map[string]gate.Response{"end": gate.End, "report": gate.Report, "off": gate.Off}
+// handBack is what ends a pickup: who called is handed back to the phone at which he rang, and who took his call is hung up.
+const handBack = "hand_back"
+
+var responses = map[string]gate.Response{"end": gate.End, handBack: gate.End, "report": gate.Report, "off": gate.Off}
 
 func (w *Watchdog) validate(bad func(key, format string, args ...any)) {
 	for _, k := range []struct {
 		key, value string
-		ends       bool
-	}{{"spy", w.Spy, true}, {"media", w.Media, true}, {"join", w.Join, true}, {"pickup", w.Pickup, false}, {"record", w.Record, false}, {"redirect", w.Redirect, false}} {
+		ends       string // the word for its end; empty: it has none
+	}{{"spy", w.Spy, "end"}, {"media", w.Media, "end"}, {"join", w.Join, "end"}, {"pickup", w.Pickup, handBack}, {"record", w.Record, ""}, {"redirect", w.Redirect, ""}} {
 		key := "watchdog." + k.key
-		switch _, ok := responses[k.value]; {
-		case k.ends && !ok:
-			bad(key, "%s is one of end, report, off", key)
-		case !k.ends && (!ok || k.value == "end"):
+		switch {
+		case k.value == k.ends && k.ends != "", k.value == "report", k.value == "off":
+		case k.ends == "":
 			bad(key, "%s is one of report, off: the leg is a party's, and who is called must not be hung up", key)
+		default:
+			bad(key, "%s is one of %s, report, off", key, k.ends)
 		}
 	}
 	for i, s := range w.Trusted {

@@ -15,6 +15,9 @@ const (
 	DialContext  = "earshot-dial"  // numbers that lead outside, about which Earshot is asked
 )
 
+// returnSeconds is how long somebody whose call was taken past Earshot rings at the phone to which he was handed back.
+const returnSeconds = 300
+
 // PatienceSeconds is how long a leg waits for an answer in the dialplan before it is told that Earshot does not answer.
 const PatienceSeconds = 5
 
@@ -56,6 +59,7 @@ const (
 	soundNothing = "im-sorry&cannot-complete-as-dialed"
 	soundAway    = "tt-somethingwrong&please-try-call-later"
 	soundReason  = "feature-not-avail-line&please-try-again"
+	soundNobody  = "vm-nobodyavail"
 	soundLocked  = "activated"
 	soundOpened  = "de-activated"
 )
@@ -163,6 +167,18 @@ func (i Include) String() string {
 	say(gate.ExtenAway, soundAway, "Earshot does not answer, or cannot decide.")
 	line("; It has not answered in time, or has not renewed what it had permitted.")
 	line("exten => T,1,Goto(%s,1)", gate.ExtenAway)
+	line("")
+	line("; Who has called rings again at the phone at which somebody took his call past Earshot. Entered by Earshot alone: include it nowhere.")
+	line("[%s]", gate.BackContext)
+	line("exten => %s,1,Set(TIMEOUT(absolute)=%d)", gate.ExtenMove, PatienceSeconds)
+	line(" same => n,Set(SHARED(%[1]s,${%[2]s})=${%[1]s})", gate.EndpointVariable, gate.CallerVariable)
+	line(" same => n,ChannelRedirect(${%s},%s,%s,1)", gate.CallerVariable, gate.BackContext, gate.ExtenReturned)
+	line(" same => n,ExecIf($[\"${CHANNELREDIRECT_STATUS}\" = \"SUCCESS\"]?Answer():Hangup())")
+	line(" same => n,Wait(%d)", PatienceSeconds)
+	line("exten => %s,1,Set(TIMEOUT(absolute)=0)", gate.ExtenReturned)
+	line(" same => n,Dial(${SHARED(%s)},%d)", gate.EndpointVariable, returnSeconds)
+	line(" same => n,Playback(%s)", soundNobody)
+	line(" same => n,Hangup()")
 	return b.String()
 }
 

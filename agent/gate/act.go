@@ -25,9 +25,10 @@ const (
 	callSuffix   = "-call"
 )
 
-// own reports whether a leg is one that an act answers for. One that was rung for its owner to call somebody is his own from the beginning.
+// own reports whether a leg is one that an act answers for. One that was rung for its owner to call somebody is his own from the beginning, and
+// the two that hand a caller back end by themselves.
 func own(id call.LegID) bool {
-	return strings.HasPrefix(string(id), pbx.Prefix) && !strings.HasSuffix(string(id), callSuffix)
+	return strings.HasPrefix(string(id), pbx.Prefix) && !strings.HasSuffix(string(id), callSuffix) && !moves(id)
 }
 
 // clicked reports whether a leg was rung for its owner to call somebody: for whoever looks on, he calls.

@@ -27,7 +27,12 @@ func (g *Gate) assess(t *call.Table, set *policy.Set, x *trespass) {
 	default:
 		x.verdict, x.reason, x.ground = didEnded, d.Reason.String(), d
 		caller := x.kind == trespassJoin && (x.put || l.Kind() != call.KindPhone || set.Trunk(l.Endpoint()))
-		if g.dog.cfg.response(x.kind) != End || caller {
+		switch {
+		case g.dog.cfg.response(x.kind) != End || caller:
+			x.verdict = didReported
+		case x.kind == trespassPickup && x.stolen != nil && x.stolen.canReturn(set):
+			x.verdict = didHandedBack
+		case x.kind == trespassPickup:
 			x.verdict = didReported
 		}
 	}

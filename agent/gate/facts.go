@@ -93,20 +93,21 @@ type reading struct {
 
 // legFacts is all that there is to know of one employee's leg. It stays inside the gate.
 type legFacts struct {
-	leg     call.LegID
-	facts   mask.Facts
-	reading            // by the policy in force
-	second  *second    // by the second; nil when there is none
-	other   call.LegID // the leg on the other side; empty when there is none
-	locked  bool       // somebody has locked the call
-	alone   bool       // nobody of the policy but the leg's own employee is in the company
-	tag     tag
-	sums    [mask.Own + 1]uint64
+	leg      call.LegID
+	facts    mask.Facts
+	reading             // by the policy in force
+	second   *second    // by the second; nil when there is none
+	other    call.LegID // the leg on the other side; empty when there is none
+	endpoint string     // that the leg belongs to
+	locked   bool       // somebody has locked the call
+	alone    bool       // nobody of the policy but the leg's own employee is in the company
+	tag      tag
+	sums     [mask.Own + 1]uint64
 }
 
 // gather collects what there is to know of an employee's leg for his row, into memory that may have been used for another leg.
 func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *legFacts) {
-	f.leg, f.other, f.responsible, f.rung, f.tag = l.ID(), "", policy.Ref{}, f.rung[:0], tag{}
+	f.leg, f.endpoint, f.other, f.responsible, f.rung, f.tag = l.ID(), l.Endpoint(), "", policy.Ref{}, f.rung[:0], tag{}
 	clear(f.sums[:])
 	f.company.reset()
 	phase := l.Phase()

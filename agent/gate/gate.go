@@ -33,6 +33,8 @@ type PBX interface {
 	Call(ctx context.Context, o pbx.Call) error
 	Seat(ctx context.Context, o pbx.Seat) error
 	Send(ctx context.Context, o pbx.Send) error
+	// Return sends another's leg to ring a phone; pbx.ErrNoInclude says that the dialplan has no place for that, and nothing was done.
+	Return(ctx context.Context, o pbx.Return) error
 	// Drop hangs up own legs and removes an own bridge; what is gone already is no error.
 	Drop(ctx context.Context, bridge call.BridgeID, legs ...call.LegID) error
 }
@@ -142,7 +144,7 @@ func New(cfg Config) *Gate {
 		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{},
 		stale: map[string]struct{}{}, notices: noticesOf(cfg.Notices),
 	}
-	g.dog = watchdog{cfg: cfg.Watchdog, placed: map[call.LegID]place{}}
+	g.dog = watchdog{cfg: cfg.Watchdog, placed: map[call.LegID]place{}, returned: map[call.LegID]struct{}{}}
 	g.scratch.reach = call.Reach{Phone: g.isPhone, Spy: g.spyMode}
 	g.policy.Store(cfg.Policy)
 	g.rebuild(nil)

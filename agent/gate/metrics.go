@@ -78,15 +78,15 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	})
 	m.watchdog = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "earshot_watchdog_total",
-		Help: "What went past the gate on the PBX, by kind (spy, media, join, pickup, record, redirect) and what became of it: ended, reported, left (the policy covers it, or it is trusted), gone, contradicted, failed.",
+		Help: "What went past the gate on the PBX, by kind (spy, media, join, pickup, record, redirect) and what became of it: ended, handed_back, reported, left (the policy covers it, or it is trusted), gone, contradicted, failed.",
 	}, []string{"kind", "did"})
 	m.caught = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "earshot_watchdog_seconds", Help: "From the moment that somebody is seen to go past the gate until the PBX is told to hang his leg up.",
+		Name: "earshot_watchdog_seconds", Help: "From the moment that somebody is seen to go past the gate until the PBX is told to hang his leg up, or to hand the call back.",
 		Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .5, 1},
 	})
 	// The series that a dashboard needs are there from the start, at zero.
 	for _, kind := range [...]trespassKind{trespassSpy, trespassMedia, trespassJoin, trespassPickup, trespassRecord, trespassRedirect} {
-		for _, did := range [...]string{didLeft, didReported, didEnded} {
+		for _, did := range [...]string{didLeft, didReported, didEnded, didHandedBack} {
 			m.watchdog.WithLabelValues(string(kind), did)
 		}
 	}

@@ -16,20 +16,21 @@ import (
 type fakePBX struct {
 	office *office
 
-	mu     sync.Mutex
-	silent bool             // phones are not answered by themselves
-	fail   map[string]error // by order
-	hold   map[string]chan struct{}
-	legs   map[call.LegID]call.BridgeID // own legs that are there, and where
-	rung   []pbx.Ring
-	takes  []pbx.Take
-	taps   []pbx.Tap
-	swaps  []pbx.Swap
-	calls  []pbx.Call
-	seats  []pbx.Seat
-	sends  []pbx.Send
-	renews int
-	late   bool // a swap is done before its events have come that the old snoop is gone
+	mu      sync.Mutex
+	silent  bool             // phones are not answered by themselves
+	fail    map[string]error // by order
+	hold    map[string]chan struct{}
+	legs    map[call.LegID]call.BridgeID // own legs that are there, and where
+	rung    []pbx.Ring
+	takes   []pbx.Take
+	taps    []pbx.Tap
+	swaps   []pbx.Swap
+	calls   []pbx.Call
+	seats   []pbx.Seat
+	sends   []pbx.Send
+	returns []pbx.Return
+	renews  int
+	late    bool // a swap is done before its events have come that the old snoop is gone
 
 	packets map[call.LegID]uint64 // of audio, that each leg's phone has sent; none: not to be told
 	rate    map[call.LegID]int    // how many come until it is looked again
@@ -274,4 +275,17 @@ func (p *fakePBX) Drop(ctx context.Context, bridge call.BridgeID, legs ...call.L
 func (p *fakePBX) left() (n int) {
 	p.set(func() { n = len(p.legs) })
 	return n
+}
+
+// Return lets a leg leave its bridge.
+func (p *fakePBX) Return(ctx context.Context, r pbx.Return) error {
+	if err := p.order(ctx, "return"); err != nil {
+		return err
+	}
+	p.set(func() { p.returns = append(p.returns, r) })
+	o := p.office
+	ch := o.ch(string(r.Leg))
+	ch.Exten = "returned"
+	o.ingest(call.Event{Kind: call.BridgeLeft, Bridge: call.Bridge{ID: "taken"}, Channel: ch})
+	return nil
 }

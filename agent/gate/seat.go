@@ -31,6 +31,13 @@ const (
 	ExtenPickup   = "pickup"   // takes the call that rings at the leg in RingingVariable
 
 	RingingVariable = pbx.RingingVariable // the channel variable with the unique id of that leg
+
+	// Where who has called is handed back to the phone at which somebody took his call.
+	BackContext      = pbx.BackContext
+	ExtenMove        = pbx.ExtenMove
+	ExtenReturned    = pbx.ExtenReturned
+	CallerVariable   = pbx.CallerVariable
+	EndpointVariable = pbx.EndpointVariable
 )
 
 // seatedTime is how long the dialplan may take to take a ringing call.

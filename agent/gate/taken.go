@@ -20,7 +20,11 @@ func (g *Gate) rangOut(leg call.LegID) {
 	if len(g.dog.rang) == remembers {
 		g.dog.rang = slices.Delete(g.dog.rang, 0, 1)
 	}
-	g.dog.rang = append(g.dog.rang, rang{leg: leg, owner: e.ref, rung: slices.Clone(f.rung), responsible: f.responsible})
+	g.dog.rang = append(g.dog.rang, rangOf(f, e))
+}
+
+func rangOf(f *legFacts, e *entry) rang {
+	return rang{leg: f.leg, caller: f.other, endpoint: f.endpoint, owner: e.ref, rung: slices.Clone(f.rung), responsible: f.responsible}
 }
 
 // ringing finds on the board the leg of an employee's phone that rings.
@@ -43,9 +47,11 @@ func (g *Gate) pickedUp(t *call.Table, ev *call.Event, at time.Time) {
 	}
 	x := &trespass{kind: trespassPickup, leg: l.ID(), on: ev.Peer.ID, at: at}
 	if f, e := g.ringing(ev.Peer.ID); f != nil {
-		x.stolen = &rang{leg: f.leg, owner: e.ref, rung: slices.Clone(f.rung), responsible: f.responsible}
+		r := rangOf(f, e)
+		x.stolen = &r
 	} else if i := slices.IndexFunc(g.dog.rang, func(r rang) bool { return r.leg == ev.Peer.ID }); i >= 0 {
-		x.stolen = &g.dog.rang[i]
+		r := g.dog.rang[i] // whose place another may take
+		x.stolen = &r
 	}
 	g.trespasses(t, x)
 }
@@ -72,9 +78,10 @@ func (g *Gate) departures(t *call.Table, ev *call.Event) {
 		d.hand(ev.From)
 	case call.LegGone:
 		delete(d.placed, ev.Channel.ID)
+		delete(d.returned, ev.Channel.ID)
 	case call.BridgeLeft:
 		l, was := t.Leg(ev.Channel.ID), d.placed[ev.Channel.ID]
-		if l == nil || own(l.ID()) || was.bridge != ev.Bridge.ID || l.Exten() == "" || l.Exten() == was.exten {
+		if l == nil || own(l.ID()) || d.wasReturned(l.ID()) || was.bridge != ev.Bridge.ID || l.Exten() == "" || l.Exten() == was.exten {
 			return
 		}
 		at := time.Now()

@@ -18,6 +18,7 @@ const (
 	didLeft         = "left"         // the policy covers it, or the software is trusted
 	didReported     = "reported"     // it goes on
 	didEnded        = "ended"        // its leg was hung up
+	didHandedBack   = "handed_back"  // who called rings again where he rang, and its leg was hung up
 	didGone         = "gone"         // it was over before it could be ended
 	didContradicted = "contradicted" // AMI said so, and ARI says otherwise: nothing was ended
 	didFailed       = "failed"       // the PBX could not be asked, or did not hang up
@@ -53,6 +54,9 @@ type trespass struct {
 	set     *policy.Set
 	stolen  *rang // of a pickup
 
+	together chan struct{} // of a pickup: closed when ARI shows that he talks to who called
+	parted   chan struct{} // of a pickup: closed when its leg is gone
+
 	noted chan struct{} // closed when the last that became of it is on record
 	did   string
 }
@@ -71,6 +75,7 @@ func (g *Gate) trespasses(t *call.Table, x *trespass) {
 		}
 	}
 	x.id, x.began = newID(), x.at
+	x.together, x.parted = make(chan struct{}), make(chan struct{})
 	g.assess(t, g.policy.Load(), x)
 	g.dog.open = append(g.dog.open, x)
 	g.tend(x)
@@ -82,6 +87,10 @@ func (g *Gate) tend(x *trespass) {
 	before, noted := x.noted, make(chan struct{})
 	x.noted = noted
 	e, at := x.entry(audit.Witnessed), x.at
+	var back handing
+	if x.verdict == didHandedBack {
+		back = x.handing()
+	}
 	verdict, leg, confirm, trusted := x.verdict, x.leg, x.confirm, x.kind == trespassSpy || x.kind == trespassMedia
 	g.running.Add(1)
 	go func() {
@@ -90,8 +99,11 @@ func (g *Gate) tend(x *trespass) {
 		if trusted && verdict != didLeft && len(g.dog.cfg.Applications) > 0 && len(confirm) == 0 && g.applies(leg) {
 			did, e.Outcome, e.Reason = didLeft, audit.Allow, reasonTrusted
 		}
-		if did == didEnded {
+		switch did {
+		case didEnded:
 			did, err = g.put(leg, confirm, at)
+		case didHandedBack:
+			did, err = g.handBack(back)
 		}
 		e.Detail = did
 		g.met.watched(x.kind, did)
@@ -159,6 +171,7 @@ func (g *Gate) over(at time.Time, which func(*trespass) bool) {
 		if !which(x) {
 			return false
 		}
+		close(x.parted)
 		e := x.entry(audit.Ended)
 		e.Outcome, e.Seconds = "", max(0, at.Sub(x.began).Seconds())
 		noted := x.noted
@@ -166,7 +179,7 @@ func (g *Gate) over(at time.Time, which func(*trespass) bool) {
 		go func() {
 			defer g.running.Done()
 			<-noted
-			if x.did == didEnded {
+			if x.did == didEnded || x.did == didHandedBack {
 				e.Phase = audit.Revoked
 			}
 			e.Detail = x.did

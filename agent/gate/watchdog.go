@@ -25,7 +25,7 @@ type Watchdog struct {
 	Spy      Response // ChanSpy, ExtenSpy, and the snoops of other ARI applications
 	Media    Response // legs that carry audio away from the PBX to an address: UnicastRTP, AudioSocket, WebSocket, MulticastRTP
 	Join     Response // BridgeAdd, Bridge; End counts as Report where the leg may be a caller's
-	Pickup   Response // End counts as Report: who called has to go on talking
+	Pickup   Response // End hands who called back to the phone at which he rang, and counts as Report where that cannot be: he is never hung up
 	Record   Response // MixMonitor; End counts as Report, as its leg is a party's
 	Redirect Response // a leg taken out of a call without a transfer; End counts as Report
 	// Trusted is other software that is left alone: endpoints ("PJSIP/recorder"), and beginnings of channels' names that end with "/" or "*".
@@ -58,7 +58,7 @@ func (w *Watchdog) response(k trespassKind) Response {
 	case trespassJoin:
 		return w.Join
 	case trespassPickup:
-		return atMost(w.Pickup)
+		return w.Pickup
 	case trespassRecord:
 		return atMost(w.Record)
 	case trespassRedirect:
@@ -101,6 +101,8 @@ type watchdog struct {
 	rang   []rang               // legs that rang and are gone, of a moment ago, oldest first
 	placed map[call.LegID]place // of the legs that are in a bridge
 	handed []call.BridgeID      // bridges from which somebody was transferred of late, oldest first
+
+	returned map[call.LegID]struct{} // legs that Earshot itself has sent out of a call
 }
 
 // guard looks at what has just happened for whatever went past the gate. It comes before the board is made anew, so that of a leg that rang
@@ -140,6 +142,7 @@ func (g *Gate) guard(t *call.Table, ev *call.Event, changes []call.Change) {
 	}
 	if len(changes) > 0 && len(g.dog.open) > 0 {
 		g.reguard(t, changes)
+		g.caughtUp(t)
 	}
 }
 
@@ -255,6 +258,7 @@ func (g *Gate) patrol(t *call.Table) {
 		}
 	}
 	g.reguard(t, nil)
+	g.caughtUp(t)
 	for _, x := range g.dog.open {
 		if x.verdict == didEnded && closed(x.noted) && (x.did == didFailed || x.did == didContradicted) {
 			g.tend(x) // it could not be ended, and is still there
@@ -286,6 +290,8 @@ func (g *Gate) reguard(t *call.Table, changes []call.Change) {
 // rang is what was known of a leg that rang, when it went.
 type rang struct {
 	leg         call.LegID
+	caller      call.LegID // who called; empty: not known
+	endpoint    string     // the phone at which he rang
 	owner       policy.Ref
 	rung        []policy.Ref
 	responsible policy.Ref

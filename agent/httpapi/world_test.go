@@ -328,6 +328,7 @@ func (f *fakePBX) Swap(context.Context, pbx.Swap) error                 { return
 func (f *fakePBX) Call(context.Context, pbx.Call) error                 { return f.err() }
 func (f *fakePBX) Seat(context.Context, pbx.Seat) error                 { return f.err() }
 func (f *fakePBX) Send(context.Context, pbx.Send) error                 { return f.err() }
+func (f *fakePBX) Return(context.Context, pbx.Return) error             { return f.err() }
 func (f *fakePBX) Take(_ context.Context, o pbx.Take) error             { f.taken <- o; return f.err() }
 func (f *fakePBX) Received(context.Context, call.LegID) (uint64, error) { return 0, ari.ErrNotFound }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -73,5 +74,23 @@ func TestALegIsSentToAnExtensionAndNothingElse(t *testing.T) {
 		} else if refused := (*ari.RequestError)(nil); errors.As(err, &refused) {
 			t.Errorf("%+v: Asterisk was asked", o)
 		}
+	}
+}
+
+// Who is handed back, and where, is one unique id and one endpoint. Nothing else leaves for Asterisk.
+func TestALegIsReturnedToOneEndpointAndNothingElse(t *testing.T) {
+	p := newPlayer(t)
+	for _, o := range []Return{
+		{Leg: "1.1", Endpoint: "PJSIP/101&PJSIP/102"}, {Leg: "1.1", Endpoint: "PJSIP/101,20,U(x)"}, {Leg: "1.1", Endpoint: "PJSIP/${X}"}, {Leg: "1.1", Endpoint: "PJSIP"},
+		{Leg: "1.1", Endpoint: "PJSIP/101/sip:x"}, {Leg: "1.1", Endpoint: "PJSIP/101@trunk"}, {Leg: "1.1", Endpoint: "Local/x@y"}, {Leg: "1.1", Endpoint: "/101"}, {Leg: "1.1", Endpoint: "PJSIP/"},
+		{Leg: "1.1,outside,911", Endpoint: "PJSIP/101"}, {Leg: "", Endpoint: "PJSIP/101"}, {Leg: "${X}", Endpoint: "PJSIP/101"},
+	} {
+		if err := p.link.Return(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), "pbx: who is to be handed back") {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	good := Return{Leg: "pbx_1-1.1", Endpoint: "PJSIP/front-desk_2.a", Mover: Prefix + "x-back"}
+	if err := p.link.Return(t.Context(), good); err == nil || strings.HasPrefix(err.Error(), "pbx:") {
+		t.Errorf("one that is well: %v", err)
 	}
 }

@@ -1,0 +1,94 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// backSuffix ends the unique id of the leg that the PBX makes for the moment in which a caller is handed back.
+const backSuffix = "-back"
+
+// moves reports whether a leg is such a one, or its other half, to which Asterisk gives a name of the same beginning.
+func moves(id call.LegID) bool {
+	return strings.HasPrefix(string(id), pbx.Prefix) && strings.HasSuffix(strings.TrimSuffix(string(id), ";2"), backSuffix)
+}
+
+// canReturn reports whether it is known who rang at which phone of somebody's, so that he can be made to ring there again.
+func (r *rang) canReturn(set *policy.Set) bool {
+	ref, ok := set.Phone(r.endpoint)
+	return ok && ref == r.owner && r.caller != ""
+}
+
+// caughtUp looks whether ARI shows by now what AMI has said: that who took a call has its caller on the other side, and nobody else. Caller
+// holds the lock.
+func (g *Gate) caughtUp(t *call.Table) {
+	for _, x := range g.dog.open {
+		if x.verdict != didHandedBack || closed(x.together) {
+			continue
+		}
+		l := t.Leg(x.leg)
+		if l == nil || l.Bridge() == "" || t.Leg(x.on) != nil {
+			continue
+		}
+		g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
+		if len(g.scratch.peers) == 1 && g.scratch.peers[0].ID() == x.stolen.caller {
+			close(x.together)
+		}
+	}
+}
+
+// handBack has a caller whose call was taken ring again at the phone at which he rang, and then hangs up who took it. Nothing is done as long as
+// ARI does not show that the two talk; and when the caller cannot be moved nobody is hung up, since that would end his call.
+func (g *Gate) handBack(x handing) (did string, err error) {
+	ctx, cancel := context.WithTimeout(g.ctx, endTime)
+	defer cancel()
+	select {
+	case <-x.together:
+	case <-x.parted:
+		return didGone, nil
+	case <-ctx.Done():
+		return didContradicted, nil
+	}
+	g.locked(func(*call.Table) { g.dog.returned[x.caller] = struct{}{} })
+	g.met.caught.Observe(time.Since(x.at).Seconds())
+	switch err := g.cfg.PBX.Return(ctx, pbx.Return{Leg: x.caller, Endpoint: x.endpoint, Mover: x.mover}); {
+	case errors.Is(err, pbx.ErrGone):
+		return didGone, nil
+	case errors.Is(err, pbx.ErrNoInclude):
+		g.log.Warn().Msg("a stolen call stays where it is, since the PBX's dialplan has no place to hand it back by: install what `earshot setup asterisk` prints")
+		return didReported, nil
+	case err != nil:
+		return didFailed, err
+	}
+	if err := g.cfg.PBX.Drop(ctx, "", x.leg); err != nil {
+		return didFailed, err
+	}
+	return didHandedBack, nil
+}
+
+// handing is what handBack needs of a trespass, to be read without the lock.
+type handing struct {
+	leg, caller, mover call.LegID
+	endpoint           string
+	at                 time.Time
+	together, parted   chan struct{}
+}
+
+func (x *trespass) handing() handing {
+	return handing{
+		leg: x.leg, caller: x.stolen.caller, mover: call.LegID(pbx.Prefix + x.id + backSuffix), endpoint: x.stolen.endpoint, at: x.at,
+		together: x.together, parted: x.parted,
+	}
+}
+
+// wasReturned reports whether Earshot has sent a leg out of its call itself. Caller holds the lock.
+func (d *watchdog) wasReturned(leg call.LegID) bool {
+	_, ok := d.returned[leg]
+	return ok
+}

@@ -1,0 +1,110 @@
+package gate_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/pbx"
+)
+
+// takes lets boris take a call that rings at anna's phone, as AMI tells it.
+func (y *yard) takes() {
+	y.rings("x", ivanov, "PJSIP/101")
+	y.strange("p", "PJSIP/102", call.StateUp)
+	y.ingest(call.Event{Kind: call.PickedUp, Channel: y.ch("p"), Peer: y.ch("x.1")})
+}
+
+// talks lets ARI show that he has it.
+func (y *yard) talks() {
+	y.gone("x.1")
+	y.state("x.0", call.StateUp)
+	y.enter("taken", "p", "x.0")
+}
+
+func handing(w *gate.Watchdog) { w.Pickup = gate.End }
+
+// Who called rings again where he rang before anybody is hung up, and he never is.
+func TestAStolenCallIsHandedBack(t *testing.T) {
+	y := newYard(t, house, handing)
+	y.takes()
+	y.talks()
+	e := y.became("handed_back")
+	if e.Subject != "boris" || !slices.Equal(e.Employees, []string{"anna"}) || e.Outcome != audit.Deny {
+		t.Errorf("the record says %+v", e)
+	}
+	y.log.until(t, "record revoked")
+	if e := y.audit.last(t, audit.Revoked); e.Detail != "handed_back" || e.Subject != "boris" {
+		t.Errorf("the record says %+v", e)
+	}
+	if r := y.pbx.returns; len(r) != 1 || r[0].Leg != "x.0" || r[0].Endpoint != "PJSIP/101" || !strings.HasPrefix(string(r[0].Mover), "earshot-") {
+		t.Fatalf("%+v", r)
+	}
+	all := y.log.all()
+	if back, drop := slices.Index(all, "return"), slices.Index(all, "drop own"); back < 0 || drop < back {
+		t.Errorf("there was %q", all)
+	}
+	if n := y.count("redirect", "reported"); n != 0 {
+		t.Error("what Earshot itself did was reported")
+	}
+}
+
+// Whoever cannot be handed back stays where he is, with whom he is.
+func TestWhoCannotBeHandedBackIsNotHungUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy string
+		err    error
+		did    string
+	}{
+		"the dialplan has no include": {house, pbx.ErrNoInclude, "reported"},
+		"the PBX does not do it":      {house, errors.New("no"), "failed"},
+		"he is gone":                  {house, pbx.ErrGone, "gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			y := newYard(t, c.policy, handing)
+			y.pbx.failing("return", c.err)
+			y.takes()
+			y.talks()
+			y.became(c.did)
+			if y.hungUp() {
+				t.Errorf("there was %q", y.log.all())
+			}
+		})
+	}
+	t.Run("nobody knows where it rang", func(t *testing.T) {
+		y := newYard(t, house, handing)
+		y.rings("x", ivanov, "PJSIP/999")
+		y.strange("p", "PJSIP/102", call.StateUp)
+		y.ingest(call.Event{Kind: call.PickedUp, Channel: y.ch("p"), Peer: y.ch("x.1")})
+		y.talks()
+		y.became("reported")
+		if y.hungUp() || len(y.pbx.returns) > 0 {
+			t.Errorf("there was %q", y.log.all())
+		}
+	})
+}
+
+// AMI's word that a call was taken moves nobody as long as ARI does not show that the two talk.
+func TestAMIsWordAloneHandsNothingBack(t *testing.T) {
+	for name, scene := range map[string]func(y *yard){
+		"it rings on":                func(y *yard) { y.state("x.0", call.StateUp); y.enter("taken", "p", "x.0") },
+		"he talks to somebody else":  func(y *yard) { y.gone("x.1"); y.talk("z", other, "PJSIP/103"); y.enter("z", "p") },
+		"he talks to him and others": func(y *yard) { y.talk("z", other, "PJSIP/103"); y.gone("x.1"); y.enter("z", "x.0", "p") },
+		"nobody is there":            func(y *yard) { y.gone("x.1") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			y := newYard(t, house, handing)
+			y.takes()
+			scene(y)
+			y.gone("p")
+			y.became("gone")
+			if y.hungUp() || len(y.pbx.returns) > 0 {
+				t.Errorf("there was %q", y.log.all())
+			}
+		})
+	}
+}
