@@ -61,7 +61,7 @@ func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 		Supervision: agent.Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second},
 		Dialling:    agent.Dialling{Context: "from-internal"},
 		Watchdog: agent.Watchdog{
-			Spy: "end", Media: "end", Join: "report", Pickup: "report", Record: "report", Redirect: "report", Trusted: []string{}, Applications: []string{},
+			Spy: "end", Media: "end", Join: "report", Pickup: "hand_back", Record: "report", Redirect: "report", Trusted: []string{}, Applications: []string{},
 		},
 		Phone: agent.Phone{Codes: dialplan.Codes{Spy: "*50", Whisper: "*51", Barge: "*52", Pickup: "**", GroupPickup: "*8", Lock: "*59"}, Digits: 5},
 	}
@@ -98,7 +98,8 @@ func TestEachFaultOfAConfigurationIsNamedWithItsPlace(t *testing.T) {
 		"a lease of a part":       {"supervision: {lease: 3500ms}", "7:22: supervision.lease must be whole seconds and at least 3s"},
 		"no ringing":              {"supervision: {ring_timeout: 0s}", "7:29: supervision.ring_timeout must be whole seconds between 1s and 5m"},
 		"a response of none":      {"watchdog: {spy: stop}", "7:17: watchdog.spy is one of end, report, off"},
-		"a caller hung up":        {"watchdog: {pickup: end}", "7:20: watchdog.pickup is one of report, off: the leg is a party's, and who is called must not be hung up"},
+		"a caller hung up":        {"watchdog: {pickup: end}", "7:20: watchdog.pickup is one of hand_back, report, off"},
+		"a party hung up":         {"watchdog: {record: end}", "7:20: watchdog.record is one of report, off: the leg is a party's, and who is called must not be hung up"},
 		"everything trusted":      {"watchdog: {trusted: [\"*\"]}", "7:22: watchdog.trusted: an endpoint belongs here, such as PJSIP/recorder, or the beginning of channels' names, such as AudioSocket/ or UnicastRTP/10.0.0.*"},
 		"an application of none":  {"watchdog: {applications: [\"a,b\"]}", "7:27: watchdog.applications: the name of an ARI application belongs here"},
 		"endless ringing":         {"supervision: {ring_timeout: 6m}", "7:29: supervision.ring_timeout must be whole seconds between 1s and 5m"},

@@ -45,6 +45,11 @@ const directoryTime = 3 * time.Second
 
 // Dial rings the subject's own phone which, once answered, calls the number, if he may call it. It returns when the phone is being rung.
 func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dialled, error) {
+	if ask.Leg != "" {
+		if v, done, err := g.goesOut(ctx, s, ask); done {
+			return v, err
+		}
+	}
 	a := g.newAct(s, policy.Dial, ask.Door)
 	defer a.stop()
 	var set *policy.Set
@@ -161,6 +166,7 @@ func (g *Gate) carry(ctx context.Context, set *policy.Set, subject policy.Ref, a
 		Leg: a.own, Endpoint: a.phone, Number: call.Number(to.dial), Context: g.cfg.Dialling.Context,
 		Caller: call.Identity{Name: set.Name(subject), Number: call.Number(set.Number(subject))}, Timeout: g.cfg.RingTimeout,
 	}
+	g.clicks(a, set, to.dial)
 	return g.cfg.PBX.Call(ctx, o)
 }
 

@@ -385,3 +385,50 @@ func TestMeTellsWhetherOneMayDial(t *testing.T) {
 		}
 	}
 }
+
+// A leg that was rung for its owner to call somebody, and that the dialplan brings to the phone door, goes out by the decision that was made
+// then, once; what differs from that in anything is decided anew.
+func TestAClickIsDecidedOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(o *office, s *string, ask *gate.DialAsk)
+		anew   bool
+		want   string
+	}{
+		"as it was":       {func(*office, *string, *gate.DialAsk) {}, false, "ok"},
+		"another number":  {func(_ *office, _ *string, ask *gate.DialAsk) { ask.Number = "88121234568" }, true, "ok"},
+		"another's phone": {func(_ *office, s *string, ask *gate.DialAsk) { *s, ask.Phone = "non", "PJSIP/105" }, true, "not_your_phone"},
+		"another leg":     {func(o *office, _ *string, ask *gate.DialAsk) { ask.Leg = o.waits("z", "PJSIP/101") }, true, "ok"},
+		"another policy": {func(o *office, _ *string, _ *gate.DialAsk) {
+			o.gate.SetPolicy(set(o.t, strings.Replace(callers, "dial: any}\n  cli", "dial: none}\n  cli", 1)))
+		}, true, "no_right"},
+		"a leg that is gone": {func(o *office, _ *string, ask *gate.DialAsk) { o.gone(ask.Leg) }, true, "not_your_phone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, _ := dialOffice(t)
+			if _, err := o.gate.Dial(t.Context(), who("ann"), gate.DialAsk{Number: "88121234567", Door: "test"}); err != nil {
+				t.Fatal(err)
+			}
+			leg := string(o.pbx.calls[0].Leg)
+			o.seen(call.Channel{ID: call.LegID(leg), Name: "PJSIP/101-0000000a", State: call.StateUp, App: "Stasis"})
+			subject, ask := "ann", gate.DialAsk{Number: "88121234567", Phone: "PJSIP/101", Leg: leg, Door: gate.DoorPhone}
+			before := o.audit.count()
+			c.change(o, &subject, &ask)
+			_, err := o.gate.Dial(t.Context(), who(subject), ask)
+			if code(err) != c.want {
+				t.Fatal(err)
+			}
+			if anew := o.audit.count() > before; anew != c.anew && c.want != "not_your_phone" {
+				t.Errorf("decided anew: %v", anew)
+			}
+			if s := o.pbx.sends; (c.want == "ok") != (len(s) == 1) || len(s) == 1 && (s[0].Leg != call.LegID(ask.Leg) || s[0].Context != "earshot-outgoing" || s[0].Extension != ask.Number) {
+				t.Errorf("%+v", s)
+			}
+			if c.anew {
+				return
+			}
+			if _, err := o.gate.Dial(t.Context(), who(subject), ask); err != nil || o.audit.count() == before {
+				t.Errorf("a second time: %v, %d entries more", err, o.audit.count()-before)
+			}
+		})
+	}
+}

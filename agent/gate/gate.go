@@ -110,6 +110,7 @@ type Gate struct {
 	stale    map[string]struct{}          // employees to whom something is told or not any more, and whose rows do not show it yet
 	notices  map[string][]mask.Supervised // by employee, what he is told afterwards, oldest first
 	parts    map[call.LegID]*part         // of the legs that are on some row, and of others
+	clicked  map[call.LegID]click         // legs that are rung for their owners to call somebody
 	watchers []*Watcher                   // in the order in which they came
 	scratch  scratch
 	dog      watchdog
@@ -142,7 +143,7 @@ func New(cfg Config) *Gate {
 		acts:    map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, parts: map[call.LegID]*part{},
 		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{},
-		stale: map[string]struct{}{}, notices: noticesOf(cfg.Notices),
+		clicked: map[call.LegID]click{}, stale: map[string]struct{}{}, notices: noticesOf(cfg.Notices),
 	}
 	g.dog = watchdog{cfg: cfg.Watchdog, placed: map[call.LegID]place{}, returned: map[call.LegID]struct{}{}}
 	g.scratch.reach = call.Reach{Phone: g.isPhone, Spy: g.spyMode}

@@ -138,3 +138,10 @@ func (r *recorder) last(t testing.TB, p audit.Phase) audit.Entry {
 	t.Fatalf("nothing %s is on record", p)
 	return audit.Entry{}
 }
+
+// count is how many entries there are.
+func (r *recorder) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.entries)
+}
