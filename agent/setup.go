@@ -63,6 +63,11 @@ func AsteriskConfig(cfg *Config, set *policy.Set, part string) (string, error) {
 	}
 }
 
+// EmergencyNumbers are those that the dialplan's include for this Earshot lets out without asking.
+func EmergencyNumbers(cfg *Config, set *policy.Set) []string {
+	return cfg.include(set).EmergencyNumbers()
+}
+
 // managerConf is Earshot's account in manager.conf. It reads what Asterisk tells of calls, and writes one action, Originate, by which a ringing
 // call is taken; everything else goes by ARI.
 func managerConf(cfg *Config) (string, error) {

@@ -110,7 +110,7 @@ func (i Include) String() string {
 		line("")
 		line("[%s]", DialContext)
 		line("; These go out whatever Earshot says, and when it says nothing.")
-		for _, n := range i.emergency() {
+		for _, n := range i.EmergencyNumbers() {
 			line("exten => %s,1,Goto(%s,${EXTEN},1)", n, i.Outgoing)
 		}
 		line("; About all others it is asked.")
@@ -204,8 +204,8 @@ include => ` + DialContext + `
 ` + rest
 }
 
-// emergency are the numbers that can be an extension, each once.
-func (i Include) emergency() (numbers []string) {
+// EmergencyNumbers are those of Emergency that can be an extension, each once: what the include lets out without asking.
+func (i Include) EmergencyNumbers() (numbers []string) {
 	for _, n := range i.Emergency {
 		if n != "" && strings.Trim(n, "0123456789+*#") == "" && !slices.Contains(numbers, n) {
 			numbers = append(numbers, n)

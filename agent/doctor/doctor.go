@@ -19,6 +19,8 @@ type Own struct {
 	ARI         string // its user in ari.conf
 	Application string // its Stasis application
 	Doctor      string // the doctor's own user in manager.conf
+	// Emergency are the numbers that its include has to let out without asking, with each way to dial them; nil: not known, and not looked at.
+	Emergency []string
 }
 
 // Severity says how much is open.

@@ -12,6 +12,7 @@ var checks = []check{
 	{"the AMI", amiChecks},
 	{"the ARI", ariChecks},
 	{"the dialplan", dialplanChecks},
+	{"Earshot's include", includeChecks},
 	{"pickup and features", featureChecks},
 	{"subscriptions", hintChecks},
 	{"the modules", moduleChecks},
@@ -100,6 +101,10 @@ var kinds = []kind{
 		"name the application"},
 	{"dialplan-elsewhere", Low, "{what} leads to a dialplan that the doctor does not see",
 		"look through it by hand, or run the doctor on the live PBX"},
+	{"include-emergency", High, "the policy has the emergency number {number}, and Earshot's include does not let it out without asking, so that it cannot be dialled while Earshot is away",
+		"print the include anew with earshot setup asterisk, and reload the dialplan"},
+	{"include-unasked", Medium, "Earshot's include lets the number {number} out without asking, as an emergency number, which it is not in the policy",
+		"print the include anew with earshot setup asterisk, and reload the dialplan"},
 	{"parking-lot", Medium, "whoever dials a slot of the parking lot {account} takes the call that is parked there, without asking Earshot",
 		"take parkext out   ; then no extensions are made for the slots"},
 

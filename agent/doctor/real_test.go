@@ -22,7 +22,7 @@ const secret = "doctor-secret"
 // the rig's own configuration has an account for the doctor, from the start.
 const doctorAccount = "[doctor]\nsecret=" + secret + "\nread=config,command,reporting\nwrite=config,command,reporting\n"
 
-var earshots = Own{AMI: "earshot", ARI: "earshot", Application: "earshot", Doctor: "doctor"}
+var earshots = Own{AMI: "earshot", ARI: "earshot", Application: "earshot", Doctor: "doctor", Emergency: []string{"112", "9112"}}
 
 // office is a real Asterisk with the configuration of a folder of testdata, live and as files.
 type office struct {

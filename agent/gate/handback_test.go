@@ -91,10 +91,14 @@ func TestWhoCannotBeHandedBackIsNotHungUp(t *testing.T) {
 // AMI's word that a call was taken moves nobody as long as ARI does not show that the two talk.
 func TestAMIsWordAloneHandsNothingBack(t *testing.T) {
 	for name, scene := range map[string]func(y *yard){
-		"it rings on":                func(y *yard) { y.state("x.0", call.StateUp); y.enter("taken", "p", "x.0") },
-		"he talks to somebody else":  func(y *yard) { y.gone("x.1"); y.talk("z", other, "PJSIP/103"); y.enter("z", "p") },
-		"he talks to him and others": func(y *yard) { y.talk("z", other, "PJSIP/103"); y.gone("x.1"); y.enter("z", "x.0", "p") },
-		"nobody is there":            func(y *yard) { y.gone("x.1") },
+		"it rings on":               func(y *yard) { y.state("x.0", call.StateUp); y.enter("taken", "p", "x.0") },
+		"he talks to somebody else": func(y *yard) { y.gone("x.1"); y.leg("q", "PJSIP/103", call.StateUp, ""); y.enter("w", "q", "p") },
+		"he talks to him and others": func(y *yard) {
+			y.gone("x.1")
+			y.leg("q", "PJSIP/103", call.StateUp, "")
+			y.enter("w", "x.0", "q", "p")
+		},
+		"nobody is there": func(y *yard) { y.gone("x.1") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			y := newYard(t, house, handing)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/agent/doctor"
+	"github.com/earshot-pbx/earshot/policy/policyfile"
 )
 
 type doctorCmd struct {
@@ -34,7 +35,12 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 		if err != nil {
 			return err
 		}
+		f, err := policyfile.Open(cfg.Policy, policyfile.Options{})
+		if err != nil {
+			return err
+		}
 		own.AMI, own.ARI, own.Application = cfg.PBX.AMI.Username, cfg.PBX.ARI.Username, cfg.PBX.ARI.Application
+		own.Emergency = append([]string{}, agent.EmergencyNumbers(cfg, f.Current())...) // none is known, too
 	}
 	ctx, cancel := context.WithTimeout(ctx, examination)
 	defer cancel()
