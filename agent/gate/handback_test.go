@@ -48,8 +48,14 @@ func TestAStolenCallIsHandedBack(t *testing.T) {
 	if back, drop := slices.Index(all, "return"), slices.Index(all, "drop own"); back < 0 || drop < back {
 		t.Errorf("there was %q", all)
 	}
-	if n := y.count("redirect", "reported"); n != 0 {
-		t.Error("what Earshot itself did was reported")
+	// What Earshot did itself is no redirection; what somebody else does after it is one.
+	y.talk("c", other, "PJSIP/104")
+	ch := y.ch("c.0")
+	ch.Exten = "*55"
+	y.ingest(call.Event{Kind: call.BridgeLeft, Bridge: call.Bridge{ID: "c"}, Channel: ch})
+	y.log.until(t, "record witnessed deny unknown_subject")
+	if e := y.became("reported"); e.Action != "redirect" || !slices.Equal(e.Employees, []string{"dora"}) {
+		t.Errorf("the record says %+v", e)
 	}
 }
 
