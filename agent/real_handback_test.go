@@ -53,25 +53,32 @@ func TestAStolenCallIsHandedBackToThePhoneItRangOn(t *testing.T) {
 			}
 		})
 	}
-	o.scene("without the include", func(o *office) {
-		_, err := o.PBX.Command(o.ctx, "dialplan remove context earshot-back")
-		o.must(err)
-		defer func() {
-			_, err := o.PBX.Command(context.Background(), "dialplan reload")
+	for _, s := range []struct{ name, without, again, did string }{
+		{"without the include", "dialplan remove context earshot-back", "dialplan reload", "reported"},
+		{"without the function that looks for it", "module unload func_dialplan.so", "module load func_dialplan.so", "failed"},
+		{"without the function that says where", "module unload func_global.so", "module load func_global.so", "failed"},
+		{"without the application that moves", "module unload app_channelredirect.so", "module load app_channelredirect.so", "failed"},
+	} {
+		o.scene(s.name, func(o *office) {
+			_, err := o.PBX.Command(o.ctx, s.without)
 			o.must(err)
-		}()
-		_, seen := o.caught(0)
-		customer := o.calls(stranger, "101")
-		o.rings("anna")
-		thief := o.dials("nina", pbxtest.PrefixPickup+"101")
-		o.together(customer, thief)
-		o.is(o.witness(seen, "pickup", audit.Witnessed), "reported", "nina", "phone:PJSIP/302", "anna")
-		o.hear(proof, map[*phone.Call][]phone.Tone{customer: {thief.Tone()}, thief: {customer.Tone()}})
-		o.must(thief.Hangup(o.ctx))
-		if e := o.witness(seen, "pickup", audit.Ended); e.Detail != "reported" || e.Seconds < proof.Seconds() {
-			o.Errorf("the record says %+v", e)
-		}
-	})
+			defer func() {
+				_, err := o.PBX.Command(context.Background(), s.again)
+				o.must(err)
+			}()
+			_, seen := o.caught(0)
+			customer := o.calls(stranger, "101")
+			o.rings("anna")
+			thief := o.dials("nina", pbxtest.PrefixPickup+"101")
+			o.together(customer, thief)
+			o.is(o.witness(seen, "pickup", audit.Witnessed), s.did, "nina", "phone:PJSIP/302", "anna")
+			o.hear(proof, map[*phone.Call][]phone.Tone{customer: {thief.Tone()}, thief: {customer.Tone()}})
+			o.must(thief.Hangup(o.ctx))
+			if e := o.witness(seen, "pickup", audit.Ended); e.Detail != s.did || e.Seconds < proof.Seconds() {
+				o.Errorf("the record says %+v", e)
+			}
+		})
+	}
 }
 
 // Where that is configured a stolen call is reported, and goes on.

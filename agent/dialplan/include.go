@@ -172,6 +172,8 @@ func (i Include) String() string {
 	line("[%s]", gate.BackContext)
 	line("exten => %s,1,Set(TIMEOUT(absolute)=%d)", gate.ExtenMove, PatienceSeconds)
 	line(" same => n,Set(SHARED(%[1]s,${%[2]s})=${%[1]s})", gate.EndpointVariable, gate.CallerVariable)
+	// Where one of what is needed is not loaded nobody is moved: who would be, and then rang nowhere, would be hung up.
+	line(" same => n,ExecIf($[\"${SHARED(%s,${%s})}\" = \"\"]?Hangup())", gate.EndpointVariable, gate.CallerVariable)
 	line(" same => n,ChannelRedirect(${%s},%s,%s,1)", gate.CallerVariable, gate.BackContext, gate.ExtenReturned)
 	line(" same => n,ExecIf($[\"${CHANNELREDIRECT_STATUS}\" = \"SUCCESS\"]?Answer():Hangup())")
 	line(" same => n,Wait(%d)", PatienceSeconds)
