@@ -143,16 +143,18 @@
 //
 // # Telling the supervised
 //
-// Under listen, spy, whisper and barge, notify says how the employee is told that he is supervised: panel, while it lasts; after, when it is
-// over; both in a list; or none, which is as if it were not there. With a map the employees on the other side are told too:
+// Under listen, spy, whisper and barge, notify says how the employee is told that he is supervised: panel, while it lasts; tone, by a tone in
+// his ear as long as it lasts; after, when it is over; several in a list; or none, which is as if it were not there. With a map the other side is
+// told too: the employees there by panel and after, and by a tone everybody who is on the call:
 //
 //	roles:
 //	  head:    {listen: {to: department, notify: after}}
 //	  trainee: {listen: {only: [anna], notify: {how: [panel, after], to: both}}}
+//	  quality: {listen: {to: any, notify: [tone, panel]}}
 //	  auditor: {listen: any, unnoticed: department}
 //
 // It binds like a reason: it holds for all that the subject does so, whichever of his rights lets him, and where several rules want different
-// ways, all of them are taken. Whoever has the right unnoticed on an employee supervises him without his being told, whatever notify says. It
+// ways, all of them are taken; the other side hears a tone only where one rule wants it to. Whoever has the right unnoticed on an employee supervises him without his being told, whatever notify says. It
 // lets nobody supervise who may not. [Set.Notice] answers.
 //
 // # Dial

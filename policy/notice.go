@@ -21,14 +21,20 @@ type Notice struct {
 // Panel reports whether he is told while it lasts, by his panel.
 func (n Notice) Panel() bool { return n.has(wayPanel) }
 
+// Tone reports whether he is told while it lasts, by a tone in his ear.
+func (n Notice) Tone() bool { return n.has(wayTone) }
+
+// ToneToBoth reports whether everybody on the call is to hear that tone, whoever the other side is. Where he is not to be told by one, nobody is.
+func (n Notice) ToneToBoth() bool { return n.has(wayToneBoth) }
+
 // After reports whether he is told when it is over.
 func (n Notice) After() bool { return n.has(wayAfter) }
 
-// Both reports whether the other side is to be told too, as far as employees are on it: each by a Notice of his own.
+// Both reports whether the other side is to be told too by panel or after, as far as employees are on it: each by a Notice of his own.
 func (n Notice) Both() bool { return n.has(wayBoth) }
 
 // Any reports whether he is told at all.
-func (n Notice) Any() bool { return n.Panel() || n.After() }
+func (n Notice) Any() bool { return n.Panel() || n.Tone() || n.After() }
 
 func (n Notice) has(w ways) bool { return !n.decided || n.how&w != 0 }
 
@@ -98,21 +104,19 @@ type ways uint8
 
 const (
 	wayPanel ways = 1 << iota
+	wayTone
 	wayAfter
-	wayBoth // the other side too
+	wayBoth     // the other side too, by panel or after
+	wayToneBoth // the other side too, by a tone: a rule that wants both told otherwise does not make a customer hear one
 )
 
-// The words of notify.
-const (
-	wordNone = "none"
-	wordTone = "tone"
-)
+// wordNone is the word of notify for not at all.
+const wordNone = "none"
 
 var (
-	wayWords    = []string{wordNone, "panel", "after"}
-	notifyKeys  = []string{"how", "to"}
-	notifyWhom  = []string{"employee", "both"}
-	toneProblem = "write panel, after or both: a tone is not played by this version"
+	wayWords   = []string{wordNone, "panel", "tone", "after"}
+	notifyKeys = []string{"how", "to"}
+	notifyWhom = []string{"employee", "both"}
 )
 
 // String names the ways, as they are written.
@@ -124,7 +128,7 @@ func (w ways) String() string {
 		}
 	}
 	text := strings.Join(words, " and ")
-	if w&wayBoth != 0 {
+	if w&(wayBoth|wayToneBoth) != 0 {
 		text += ", both sides"
 	}
 	return text
@@ -163,10 +167,13 @@ func (r *reader) notify(e *rightEntry, n *yaml.Node, p place) {
 		}
 	})
 	if !said {
-		r.errorf(at(n), "write how: panel, after, or both in a list", "%s does not say how", outer)
+		r.errorf(at(n), "write how: panel, tone, after, or several in a list", "%s does not say how", outer)
 	}
-	if both && e.how != 0 {
+	if both && e.how&(wayPanel|wayAfter) != 0 {
 		e.how |= wayBoth
+	}
+	if both && e.how&wayTone != 0 {
+		e.how |= wayToneBoth
 	}
 }
 
@@ -201,11 +208,8 @@ func (r *reader) way(n *yaml.Node, p place) (ways, bool) {
 		return 0, true
 	}
 	hint := r.guess(w.text, wayWords)
-	switch {
-	case w.text == wordTone:
-		hint = toneProblem
-	case hint == "":
-		hint = "none, panel or after"
+	if hint == "" {
+		hint = "none, panel, tone or after"
 	}
 	r.errorf(w.at, hint, "%s: unknown way %q", p, w.text)
 	return 0, false
@@ -240,6 +244,6 @@ func notifySchema() schema.Schema {
 	how := schema.Any(word, schema.List(schema.Words(wayWords[1:]...), 1), schema.List(schema.Words(wordNone), 1).And(schema.Schema{"maxItems": 1}))
 	return schema.Any(how, schema.Object(notifyKeys, map[string]schema.Schema{
 		"how": how.About("In which ways."),
-		"to":  schema.Words(notifyWhom...).About("Whom: the employee, which it is when left out, or employees on both sides of the call."),
+		"to":  schema.Words(notifyWhom...).About("Whom: the employee, which it is when left out, or both sides of the call: by panel and after the employees there, by a tone everybody."),
 	}, "how"))
 }

@@ -26,7 +26,7 @@ func toldBy(n policy.Notice) string {
 	for _, w := range []struct {
 		is   bool
 		name string
-	}{{n.Panel(), "panel"}, {n.After(), "after"}, {n.Both(), "both"}} {
+	}{{n.Panel(), "panel"}, {n.Tone(), "tone"}, {n.After(), "after"}, {n.Both(), "both"}, {n.ToneToBoth(), "tone-to-both"}} {
 		if w.is {
 			words = append(words, w.name)
 		}
@@ -46,12 +46,14 @@ employees:
   egor: {listen: {to: any, notify: [none]}}
   fay:  {listen: {to: any, notify: [panel, after]}, unnoticed: [boris]}
   gus:  {listen: true, unnoticed: true}
+  hana: {spy: {to: any, notify: tone}, whisper: {to: any, notify: {how: [tone, panel], to: both}}, barge: {to: any, notify: {how: tone, to: employee}}}
+  ivo:  {spy: {to: any, notify: {how: tone, to: both}}, unnoticed: [boris]}
 roles:
   head:  {listen: {to: any, notify: {how: after, to: both}}}
   gone:  {listen: {to: any, notify: panel}}
   quiet: {unnoticed: {to: any, except: [anna]}}
 assign:
-  - {role: head, to: [carl, egor]}
+  - {role: head, to: [carl, egor, hana]}
   - {role: gone, to: [egor], until: 2020-01-01}
   - {role: quiet, to: [carl]}
 `), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
@@ -64,25 +66,30 @@ assign:
 		{"dora", "spy", "anna", "panel", "policy.yaml:8:30: employees.dora.spy.notify"},
 		{"dora", "spy", "boris", "panel", "policy.yaml:8:30: employees.dora.spy.notify"}, // it is about all that she does so
 		{"dora", "barge", "anna", "", ""},
-		{"egor", "whisper", "anna", "after both", "policy.yaml:13:29: roles.head.listen.notify"},
+		{"egor", "whisper", "anna", "after both", "policy.yaml:15:29: roles.head.listen.notify"},
 		{"fay", "barge", "anna", "panel after", "policy.yaml:10:28: employees.fay.listen.notify"},
 		{"fay", "barge", "boris", "", ""},
 		{"gus", "spy", "anna", "", ""},
 		{"anna", "spy", "gus", "", ""},
+		{"hana", "spy", "anna", "tone after both", "policy.yaml:12:25: employees.hana.spy.notify"}, // that a rule tells both sides otherwise lets no customer hear a tone
+		{"hana", "whisper", "anna", "panel tone after both tone-to-both", "policy.yaml:12:59: employees.hana.whisper.notify"},
+		{"hana", "barge", "anna", "tone after both", "policy.yaml:12:117: employees.hana.barge.notify"},
+		{"ivo", "spy", "anna", "tone tone-to-both", "policy.yaml:13:25: employees.ivo.spy.notify"},
+		{"ivo", "spy", "boris", "", ""},
 		// What makes no sense tells everybody everything.
-		{"carl", "observe", "anna", "panel after both", ""},
-		{"nobody", "spy", "anna", "panel after both", ""},
-		{"carl", "spy", "nobody", "panel after both", ""},
+		{"carl", "observe", "anna", "panel tone after both tone-to-both", ""},
+		{"nobody", "spy", "anna", "panel tone after both tone-to-both", ""},
+		{"carl", "spy", "nobody", "panel tone after both tone-to-both", ""},
 	} {
 		n := notice(t, s, c.subject, c.action, c.target)
 		if got := toldBy(n); got != c.want || s.Rule(n.Rule).String() != c.rule || n.Any() != (c.want != "") {
 			t.Errorf("%s %s %s: %q by %q, want %q by %q", c.subject, c.action, c.target, got, s.Rule(n.Rule), c.want, c.rule)
 		}
 	}
-	if got := toldBy(policy.Notice{}); got != "panel after both" {
+	if got := toldBy(policy.Notice{}); got != "panel tone after both tone-to-both" {
 		t.Errorf("the zero Notice: %q", got)
 	}
-	if got := toldBy((*policy.Set)(nil).Notice(nil)); got != "panel after both" {
+	if got := toldBy((*policy.Set)(nil).Notice(nil)); got != "panel tone after both tone-to-both" {
 		t.Errorf("no policy: %q", got)
 	}
 	carl, _ := s.Employee("carl")
@@ -98,6 +105,10 @@ assign:
 		}
 	}
 	boris, _ := s.Employee("boris")
+	hana, _ := s.Employee("hana")
+	if text := s.Explain(policy.Request{Subject: hana, Action: policy.Whisper, Target: anna}).String(); !strings.Contains(text, "policy.yaml:12:59: employees.hana.whisper.notify: wants anna told: panel and tone, both sides") {
+		t.Errorf("a tone is not explained:\n%s", text)
+	}
 	if r.Target = boris; !strings.Contains(s.Explain(r).String(), "but the subject may do it unnoticed") {
 		t.Errorf("that it is lifted is not explained:\n%s", s.Explain(r))
 	}
@@ -117,7 +128,7 @@ func TestNoticeAgreesWithThePlainestReading(t *testing.T) {
 		entries := rapid.Custom(func(r *rapid.T) entry {
 			return entry{
 				rapid.SampledFrom([]string{"listen", "spy", "whisper", "barge"}).Draw(r, "key"),
-				rapid.SampledFrom([][]string{nil, {"none"}, {"panel"}, {"after"}, {"panel", "after"}}).Draw(r, "ways"),
+				rapid.SampledFrom([][]string{nil, {"none"}, {"panel"}, {"after"}, {"tone"}, {"panel", "after"}, {"tone", "after"}}).Draw(r, "ways"),
 				rapid.Bool().Draw(r, "both"), rapid.SampledFrom([]string{"", "", "true", "false", "[t]", "[u]", "{to: any, except: [t]}"}).Draw(r, "unnoticed"),
 			}
 		})
@@ -146,7 +157,7 @@ func TestNoticeAgreesWithThePlainestReading(t *testing.T) {
 			r.Fatalf("%v\n%s", err, text+assign)
 		}
 		for _, action := range covers["listen"] {
-			panel, after, both, may, not := false, false, false, false, false
+			panel, tone, after, both, all, may, not := false, false, false, false, false, false, false
 			for _, e := range append(roles, own) {
 				switch e.quiet {
 				case "true", "[t]":
@@ -156,21 +167,22 @@ func TestNoticeAgreesWithThePlainestReading(t *testing.T) {
 				}
 				for _, a := range covers[e.key] {
 					for _, w := range e.ways {
-						if a == action && w != "none" {
-							panel, after, both = panel || w == "panel", after || w == "after", both || e.both
+						if a == action {
+							panel, tone, after = panel || w == "panel", tone || w == "tone", after || w == "after"
+							both, all = both || e.both && (w == "panel" || w == "after"), all || e.both && w == "tone"
 						}
 					}
 				}
 			}
 			if may && !not {
-				if panel || after {
+				if panel || tone || after {
 					lifts++
 				}
-				panel, after, both = false, false, false
+				panel, tone, after, both, all = false, false, false, false, false
 			}
 			n := notice(t, s, "s", action, "t")
-			if n.Panel() != panel || n.After() != after || n.Both() != both {
-				r.Fatalf("%s: %q, want panel %v after %v both %v\n%s", action, toldBy(n), panel, after, both, text+assign)
+			if n.Panel() != panel || n.Tone() != tone || n.After() != after || n.Both() != both || n.ToneToBoth() != all {
+				r.Fatalf("%s: %q, want panel %v tone %v after %v both %v, a tone to both %v\n%s", action, toldBy(n), panel, tone, after, both, all, text+assign)
 			}
 			if n.Any() {
 				words++
