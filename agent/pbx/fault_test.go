@@ -20,23 +20,24 @@ import (
 // A fake is an ARI that does what a real one will not do on demand. It knows one channel.
 type fake struct {
 	*httptest.Server
-	mu      sync.Mutex
-	fail    map[string]int // how often a request, "GET /ari/channels", is still refused
-	gone    map[string]int // how often what is asked for is still said not to be there
-	silent  int            // how many attempts to connect get no answer
-	asked   map[string]int
-	bridges string             // what is listed
-	mute    int                // how many markers are not told
-	send    chan string        // what is sent on the last connection
-	connect chan struct{}      // one for each connection
-	ends    context.CancelFunc // of the last connection
+	mu       sync.Mutex
+	fail     map[string]int // how often a request, "GET /ari/channels", is still refused
+	gone     map[string]int // how often what is asked for is still said not to be there
+	silent   int            // how many attempts to connect get no answer
+	asked    map[string]int
+	bridges  string             // what is listed
+	mute     int                // how many markers are not told
+	playback string             // the event that is sent when something is to be played; empty: none
+	send     chan string        // what is sent on the last connection
+	connect  chan struct{}      // one for each connection
+	ends     context.CancelFunc // of the last connection
 }
 
 const oneChannel = `{"id":"1.1","name":"PJSIP/101-00000001","state":"Up","caller":{"name":"","number":"101"},"connected":{"name":"","number":""},` +
 	`"accountcode":"","dialplan":{"context":"phones","exten":"*45","priority":2,"app_name":"Wait","app_data":""},"creationtime":"2026-11-22T01:00:00.000+0000","language":"en"}`
 
 func newFake(t *testing.T) *fake {
-	f := &fake{bridges: "[]", fail: map[string]int{}, gone: map[string]int{}, asked: map[string]int{}, send: make(chan string, 100), connect: make(chan struct{}, 100)}
+	f := &fake{bridges: "[]", playback: ari.TypePlaybackStarted, fail: map[string]int{}, gone: map[string]int{}, asked: map[string]int{}, send: make(chan string, 100), connect: make(chan struct{}, 100)}
 	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
 	t.Cleanup(f.Close)
 	return f
@@ -95,6 +96,16 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		channel := strings.Replace(oneChannel, `"1.1"`, strconv.Quote(b.SnoopID), 1)
 		_, _ = fmt.Fprint(w, channel)
 		f.send <- `{"type":"StasisStart","timestamp":"2026-11-22T01:00:01.000+0000","args":[],"channel":` + channel + `,"application":"earshot"}`
+	case strings.HasSuffix(r.URL.Path, "/play"):
+		var b struct{ PlaybackID string }
+		if err := json.NewDecoder(r.Body).Decode(&b); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"id":%q,"state":"queued"}`, b.PlaybackID)
+		if f.playback != "" {
+			f.send <- fmt.Sprintf(`{"type":%q,"playback":{"id":%q,"media_uri":"tone:","target_uri":"channel:1","state":"playing"},"application":"earshot"}`, f.playback, b.PlaybackID)
+		}
 	case strings.HasSuffix(r.URL.Path, "/variable") && r.Method == http.MethodGet:
 		_, _ = fmt.Fprint(w, `{"value":""}`)
 	case strings.HasPrefix(r.URL.Path, "/ari/applications/"):

@@ -58,6 +58,7 @@ type Config struct {
 	Entered     func(call.LegID)         // told of each own leg that enters the application
 	Asked       func(Request)            // told of each leg that the dialplan sends into the application with a request; nil: they are left alone
 	Pressed     func(call.LegID, string) // told of each key that is pressed on any leg; nil: nobody wants to know
+	Silenced    func(call.LegID)         // told of each tone that Asterisk plays no more, by its leg, which may be there still; nil: nobody wants to know
 	Pulse       time.Duration            // how often Asterisk is asked for a sign of life, and how long that may take; zero means 5 s
 	Registerer  prometheus.Registerer
 	Log         zerolog.Logger
@@ -78,6 +79,7 @@ type Link struct {
 	mu       sync.Mutex // guards what follows
 	ami      *ami.Client
 	entering map[call.LegID]chan struct{} // own legs that somebody waits for, closed when one enters the application
+	playing  map[call.LegID]chan<- bool   // tones that somebody waits for, by their legs: whether Asterisk plays it
 
 	strange    zerolog.Logger // says at most once a second that AMI said what does not fit: somebody may send much of it
 	markerTime time.Duration  // for tests: the constant of that name
@@ -96,7 +98,7 @@ func New(cfg Config) (*Link, error) {
 		cfg.Pulse = defaultPulse
 	}
 	return &Link{
-		cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1), entering: map[call.LegID]chan struct{}{},
+		cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1), entering: map[call.LegID]chan struct{}{}, playing: map[call.LegID]chan<- bool{},
 		strange: cfg.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}), markerTime: markerTime,
 	}, nil
 }
@@ -315,6 +317,9 @@ func (l *Link) take(e *ari.Event, pending *collection) {
 		l.rights.ended(l)
 	case ari.TypeChannelDTMFReceived:
 		l.pressed(e)
+		return
+	case ari.TypePlaybackStarted, ari.TypePlaybackFinished:
+		l.played(e)
 		return
 	}
 	ev, ok := translate(e)
