@@ -196,6 +196,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 		Sink:        a.feed, Entered: func(leg call.LegID) { a.gate.Entered(leg) },
 		Asked:      func(r pbx.Request) { a.desk.Asked(string(r.Leg), r.Endpoint, r.Args) },
 		Pressed:    func(leg call.LegID, key string) { a.desk.Pressed(string(leg), key) },
+		Silenced:   func(leg call.LegID) { a.gate.Silenced(leg) },
 		Registerer: a.reg, Log: a.log.With().Str("part", "pbx").Logger(),
 	})
 	if err != nil {
@@ -216,6 +217,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 		Dialling: gate.Dialling{Context: a.cfg.Dialling.Context, Numbering: a.clients.Numbering()},
 		Estate:   gate.Estate{Acts: open, Resume: a.proofs().Resume}, Notices: notices,
 		Log: a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
+		ToneEvery: a.cfg.Supervision.ToneEvery,
 	})
 	if a.shadow != nil {
 		_ = a.shadow.open() // it has said what is wrong, and Earshot does without

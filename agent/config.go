@@ -96,6 +96,7 @@ type Log struct {
 type Supervision struct {
 	Lease       time.Duration `yaml:"lease"`        // how long one may outlive Earshot; 30s, at least 3s
 	RingTimeout time.Duration `yaml:"ring_timeout"` // how long a supervisor's phone rings, and never longer than the lease; 25s
+	ToneEvery   time.Duration `yaml:"tone_every"`   // how often a tone is heard where the policy wants one; 15s
 	Keys        bool          `yaml:"keys"`         // keys on the supervisor's phone ask for another mode: 4 spy, 5 whisper, 6 barge; false
 }
 
@@ -112,7 +113,7 @@ func defaults() Config {
 		Admin:       Admin{Listen: "127.0.0.1:9090"},
 		PBX:         PBX{AMI: AMI{Address: "127.0.0.1:5038"}, ARI: ARI{URL: "http://127.0.0.1:8088/ari", Application: "earshot"}},
 		Log:         Log{Level: "info", Format: "json"},
-		Supervision: Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second},
+		Supervision: Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second, ToneEvery: 15 * time.Second},
 		Dialling:    Dialling{Context: "from-internal"},
 		Watchdog:    standardWatchdog(),
 		Phone:       Phone{Codes: dialplan.StandardCodes(), Digits: 5},
@@ -217,6 +218,9 @@ func (c *Config) validate(doc *strict.Document) []error {
 	}
 	if c.Supervision.RingTimeout < time.Second || c.Supervision.RingTimeout > 5*time.Minute || c.Supervision.RingTimeout%time.Second != 0 {
 		bad("supervision.ring_timeout", "supervision.ring_timeout must be whole seconds between 1s and 5m")
+	}
+	if c.Supervision.ToneEvery < 2*time.Second || c.Supervision.ToneEvery > time.Minute || c.Supervision.ToneEvery%time.Second != 0 {
+		bad("supervision.tone_every", "supervision.tone_every must be whole seconds between 2s and 1m")
 	}
 	if c.Clients != "" && len(c.Directory.Sources) > 0 {
 		bad("clients", "clients is short for one file; with directory.sources, name the file there")

@@ -21,6 +21,7 @@ import (
 const (
 	bridgeSuffix = "-bridge"
 	snoopSuffix  = "-snoop"
+	toneSuffix   = "-tone-"
 	takeSuffix   = "-take"
 	callSuffix   = "-call"
 )
@@ -120,6 +121,7 @@ type act struct {
 	earshot []call.LegID // the legs on which the ground rested when it was last decided
 
 	told telling // to whom it is told that it runs
+	tone tone    // by which it is told in the call
 
 	compared comparison // with what the second policy says, if there is one
 
@@ -157,7 +159,7 @@ func (g *Gate) newActAs(id string, s auth.Subject, action policy.Action, door st
 		id: id, subject: s, employee: s.Employee(), action: action, door: door,
 		supervision: action.Supervises(),
 		own:         leg, base: leg, snoop: leg + snoopSuffix, bridge: call.BridgeID(pbx.Prefix + id + bridgeSuffix),
-		state: stateRinging, asked: time.Now(), since: time.Now(),
+		state: stateRinging, asked: time.Now(), since: time.Now(), tone: newTone(),
 		entered: make(chan struct{}), taken: make(chan struct{}), done: make(chan struct{}),
 	}
 	a.ctx, a.stop = context.WithCancel(g.ctx)
@@ -175,12 +177,20 @@ func (a *act) finish(e ending) {
 
 // isOwn reports whether a leg is one of the act's own.
 func (a *act) isOwn(id call.LegID) bool {
-	return id == a.own || id == a.snoop || a.nextSnoop != "" && id == a.nextSnoop || a.lastSnoop != "" && id == a.lastSnoop
+	return id == a.own || id == a.snoop || a.nextSnoop != "" && id == a.nextSnoop || a.lastSnoop != "" && id == a.lastSnoop || a.tone.has(id)
 }
 
 // speaks reports whether the supervisor may be heard by somebody.
 func (a *act) speaks() bool {
 	return a.action != policy.Spy || a.next != 0 && a.next != policy.Spy
+}
+
+// spyMode is what one of the act's own legs on somebody's call does there: the tone's hears nobody, and nobody speaks by it.
+func (a *act) spyMode(id call.LegID) call.SpyMode {
+	if a.tone.has(id) {
+		return call.SpyMode{}
+	}
+	return call.SpyMode{Hears: true, Speaks: a.speaks()}
 }
 
 // answered reports whether the subject's phone was.

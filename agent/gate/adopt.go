@@ -44,13 +44,14 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 		e.Phase, e.Outcome, e.Rule, e.Reason = audit.Failed, "", audit.Rule{}, reasonRestarted
 		e.Generation = set.Generation()
 		action, _ := policy.ParseAction(e.Action)
+		var notice *audit.Entry
 		switch own := t.Leg(ownLeg(e.ID, e.Action)); {
 		case !action.Supervises() && action != policy.Intercept:
 			e.Reason = reasonOutcome // a number may have been dialled, or the directory changed
 		case old.Door == DoorPhone && action == policy.Intercept:
 			e.Reason = reasonOutcome // his leg has no name of ours, so nobody can say what became of it
 		case !old.Carried.IsZero():
-			e.Phase = audit.Ended
+			e.Phase, notice = audit.Ended, g.tellLate(set, old)
 		case action == policy.Intercept && own != nil && own.State() == call.StateUp && len(t.Peers(nil, own)) > 0:
 			e.Phase, e.Reason = audit.Done, ""
 		}
@@ -61,6 +62,7 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 			if err := g.record(e); err != nil {
 				g.log.Error().Err(err).Str("id", e.ID).Msg("the end of an act of the Earshot before was not recorded")
 			}
+			g.recordNotice(notice, e.ID)
 		}()
 	}
 	g.cfg.Estate = Estate{}
@@ -117,6 +119,7 @@ func (g *Gate) revive(t *call.Table, set *policy.Set, old *audit.Act) (revived *
 	a.state, a.asked, a.since = stateActive, old.Time, old.Carried
 	a.begun, a.tapped, a.ownSeen, a.snoopSeen = true, true, true, true
 	a.recorded, a.given = old.Employees, old.Given
+	a.told = lately(set, old)
 	a.enteredOnce.Do(func() { close(a.entered) })
 	return a
 }
@@ -183,6 +186,7 @@ func (g *Gate) resume(a *act, decided audit.Entry) {
 		if err := g.record(decided); err != nil {
 			g.finish(a, ending{reason: reasonNotRecorded, err: err})
 		}
+		g.keepTone(a) // that of the Earshot before is hung up as an orphan
 		g.hold(a, 0)
 	}
 	g.leave(a)

@@ -46,6 +46,9 @@ func (g *Gate) ownGone(t *call.Table, a *act) bool {
 			// The PBX ends a snoop with the leg it spies on, and may tell of that one later.
 			a.lost = g.after(a, g.cfg.Grace, func(*call.Table) { a.finish(ending{reason: reasonLegGone}) })
 		}
+		if a.tone.leg != "" && t.Leg(a.tone.leg) == nil {
+			g.toneGone(a)
+		}
 		return false
 	}
 	switch {

@@ -113,7 +113,7 @@ func (g *Gate) company(t *call.Table, set *policy.Set, x *trespass, l *call.Leg,
 			return call.SpyMode{}
 		}
 		if a := g.byLeg[spy.ID()]; a != nil {
-			return call.SpyMode{Hears: true, Speaks: a.speaks()}
+			return a.spyMode(spy.ID())
 		}
 		return call.SpyMode{Hears: true, Speaks: true}
 	}})

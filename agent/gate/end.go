@@ -65,11 +65,7 @@ func (g *Gate) conclude(a *act) {
 		g.log.Error().Err(err).Str("id", a.id).Msg("the end of an act was not recorded")
 	}
 	g.canonical(&e)
-	if notice != nil {
-		if err := g.record(*notice); err != nil {
-			g.log.Error().Err(err).Str("id", a.id).Msg("that the supervised were told was not recorded")
-		}
-	}
+	g.recordNotice(notice, a.id)
 	close(a.done)
 }
 
@@ -82,7 +78,10 @@ func (g *Gate) forgetLocked(a *act) {
 	delete(g.byLeg, a.snoop)
 	delete(g.byLeg, a.nextSnoop)
 	delete(g.byLeg, a.lastSnoop)
-	for _, timer := range [...]*time.Timer{a.leaving, a.lost, a.expiry, a.doubt} {
+	for _, id := range [...]call.LegID{a.tone.leg, a.tone.next, a.tone.last} {
+		delete(g.byLeg, id)
+	}
+	for _, timer := range [...]*time.Timer{a.leaving, a.lost, a.expiry, a.doubt, a.tone.lost} {
 		if timer != nil {
 			timer.Stop()
 		}
@@ -92,7 +91,7 @@ func (g *Gate) forgetLocked(a *act) {
 // remember keeps the legs of an act that is over known for its own until the table has seen them go, which is a moment after they have been hung
 // up: as strangers they would count as somebody who listens, and refuse or end the next supervision of the same call. Caller holds the lock.
 func (g *Gate) remember(t *call.Table, a *act) {
-	for _, id := range [...]call.LegID{a.own, a.snoop, a.lastSnoop} {
+	for _, id := range [...]call.LegID{a.own, a.snoop, a.lastSnoop, a.tone.leg, a.tone.last} {
 		if t.Leg(id) != nil {
 			g.byLeg[id] = a
 		}
@@ -101,7 +100,7 @@ func (g *Gate) remember(t *call.Table, a *act) {
 
 // gone forgets a leg of an act that is over. Caller holds the lock.
 func (g *Gate) gone(id call.LegID) {
-	if a := g.byLeg[id]; a != nil && (g.acts[a.id] != a || a.lastSnoop == id) {
+	if a := g.byLeg[id]; a != nil && (g.acts[a.id] != a || a.lastSnoop == id || a.tone.last == id) {
 		delete(g.byLeg, id)
 	}
 }

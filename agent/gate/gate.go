@@ -26,6 +26,10 @@ type PBX interface {
 	Ring(ctx context.Context, o pbx.Ring) error
 	Tap(ctx context.Context, o pbx.Tap) error
 	Swap(ctx context.Context, o pbx.Swap) error
+	// Tone returns when the PBX plays it; when it fails nothing of it is left. The gate's Silenced is told when it ends.
+	Tone(ctx context.Context, o pbx.Tone) error
+	// KeepTone renews the lease of one; pbx.ErrNotPlayed says that it is played no more.
+	KeepTone(ctx context.Context, o pbx.Tone) error
 	Renew(ctx context.Context, lease time.Duration, legs ...call.LegID) error
 	// Received is how many packets of audio the PBX has had from a leg's phone; an error where that cannot be told.
 	Received(ctx context.Context, leg call.LegID) (packets uint64, err error)
@@ -77,6 +81,7 @@ type Config struct {
 	Lease       time.Duration // how long a supervision may outlive Earshot; 30 s
 	RingTimeout time.Duration // how long a supervisor's phone rings; 25 s
 	Grace       time.Duration // how long a lost other side may stay away before the call counts as over; 250 ms
+	ToneEvery   time.Duration // how often the tone is heard by which the supervised are told; 15 s
 	Listening   time.Duration // how often it is looked whether the other side of a supervised call sends audio; 2 s
 }
 
@@ -129,6 +134,9 @@ func New(cfg Config) *Gate {
 	}
 	if cfg.Listening == 0 {
 		cfg.Listening = 2 * time.Second
+	}
+	if cfg.ToneEvery == 0 {
+		cfg.ToneEvery = 15 * time.Second
 	}
 	if cfg.Holds == nil {
 		cfg.Holds = func(auth.Subject) bool { return true }

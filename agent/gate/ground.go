@@ -130,6 +130,7 @@ func (g *Gate) survey(set *policy.Set, a *act) *company {
 	if a.nextSnoop != "" {
 		heard = append(heard, a.nextSnoop)
 	}
+	heard = a.tone.legs(heard)
 	for _, o := range g.scratch.legs {
 		if !a.isOwn(o.ID()) {
 			heard = append(heard, o.ID())
@@ -179,14 +180,14 @@ func (g *Gate) spyMode(l *call.Leg) call.SpyMode {
 	case o == a:
 		return call.SpyMode{}
 	default:
-		return call.SpyMode{Hears: true, Speaks: o.speaks()}
+		return o.spyMode(l.ID())
 	}
 }
 
 // intruded reports whether somebody else than the supervisor hears what the act lets him hear: his leg has become another phone's, or
-// another leg has come to it, or the snoop has come to another leg. A transfer by the supervisor's own phone does that.
+// another leg has come to it, or the snoop has come to another leg; or that somebody speaks where the tone does. A transfer by the supervisor's own phone does that.
 func (g *Gate) intruded(t *call.Table, a *act) bool {
-	for _, id := range [...]call.LegID{a.snoop, a.nextSnoop} {
+	for _, id := range [...]call.LegID{a.snoop, a.nextSnoop, a.tone.leg, a.tone.next} {
 		s := t.Leg(id)
 		if s == nil {
 			continue
@@ -245,6 +246,7 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 	}
 	if a.supervision {
 		g.note(set, a, d)
+		g.retune(set, a)
 		g.tellSupervised(set, a)
 	}
 	if a.supervision && g.known {

@@ -115,7 +115,10 @@ func (g *Gate) swap(a *act) error {
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, swapTime)
 	defer cancel()
-	err := g.cfg.PBX.Swap(ctx, o)
+	err := g.tune(ctx, a) // before anybody is supervised in the new mode
+	if err == nil {
+		err = g.cfg.PBX.Swap(ctx, o)
+	}
 	if errors.Is(err, pbx.ErrBetweenModes) {
 		g.finish(a, ending{reason: reasonPBX, err: err}) // and what is left of it dies with its lease
 	}
@@ -181,5 +184,5 @@ func (a *act) legs() []call.LegID {
 	if a.nextSnoop != "" {
 		ids = append(ids, a.nextSnoop)
 	}
-	return ids
+	return a.tone.legs(ids)
 }

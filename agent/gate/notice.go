@@ -27,7 +27,7 @@ type telling struct {
 	since time.Time
 	mode  policy.Action // that was told
 	panel []string      // who are told now that it runs
-	was   []string      // who have been told so at any time
+	was   []string      // who have been told so at any time, by a tone too
 	after []string      // who are to be told when it is over
 }
 
@@ -58,6 +58,9 @@ func (g *Gate) tellSupervised(set *policy.Set, a *act) {
 		a.told.was = appendNew(a.told.was, id)
 	}
 	a.told.panel, a.told.mode = panel, a.action
+	for _, id := range a.hearTone() {
+		a.told.was = appendNew(a.told.was, id)
+	}
 }
 
 // toTell works out who is to be told of a supervision, and how: the target, and where the policy wants both sides told, every employee within
@@ -139,6 +142,34 @@ func (g *Gate) tellEnded(set *policy.Set, a *act) *audit.Entry {
 		ID: newID(), Phase: audit.Disclosed, Subject: a.employee, Action: NoticeAction, Mode: v.Mode, Targets: told, Employees: slices.Clone(a.told.after),
 		Generation: set.Generation(), Detail: sinceDetail + v.Since.Truncate(time.Second).Format(time.RFC3339),
 	}
+}
+
+// recordNotice writes down who was told of a supervision; nil: nobody was.
+func (g *Gate) recordNotice(notice *audit.Entry, id string) {
+	if notice == nil {
+		return
+	}
+	if err := g.record(*notice); err != nil {
+		g.log.Error().Err(err).Str("id", id).Msg("that the supervised were told was not recorded")
+	}
+}
+
+// lately is who is still to be told afterwards of a supervision that an Earshot before this one began: it kept that to itself until the end, so
+// it is worked out anew, by the policy in force, for all who the record says were within earshot.
+func lately(set *policy.Set, old *audit.Act) (told telling) {
+	action, _ := policy.ParseAction(old.Action)
+	if !action.Supervises() || len(old.Targets) != 1 {
+		return told
+	}
+	told.since = old.Carried
+	_, told.after = toTell(set, &act{employee: old.Subject, action: action, target: old.Targets[0], with: old.Employees})
+	return told
+}
+
+// tellLate tells those that a supervision is over whose end no Earshot has seen; its time is that of the restart. Caller holds the lock.
+func (g *Gate) tellLate(set *policy.Set, old *audit.Act) *audit.Entry {
+	action, _ := policy.ParseAction(old.Action)
+	return g.tellEnded(set, &act{id: old.ID, employee: old.Subject, action: action, told: lately(set, old)})
 }
 
 func (g *Gate) keepNotice(employee string, v mask.Supervised) {

@@ -25,12 +25,16 @@ type fakePBX struct {
 	takes   []pbx.Take
 	taps    []pbx.Tap
 	swaps   []pbx.Swap
+	tones   []pbx.Tone
 	calls   []pbx.Call
 	seats   []pbx.Seat
 	sends   []pbx.Send
 	returns []pbx.Return
 	renews  int
-	late    bool // a swap is done before its events have come that the old snoop is gone
+	renewed []call.LegID // by the last
+	kept    []pbx.Tone
+	toned   func(call.LegID) // is told of a tone's leg that has appeared, before the order is done
+	late    bool             // a swap is done before its events have come that the old snoop is gone
 
 	packets map[call.LegID]uint64 // of audio, that each leg's phone has sent; none: not to be told
 	rate    map[call.LegID]int    // how many come until it is looked again
@@ -175,6 +179,29 @@ func (p *fakePBX) Tap(ctx context.Context, r pbx.Tap) error {
 	return nil
 }
 
+// Tone lets the tone's leg appear, on nothing but the target's.
+func (p *fakePBX) Tone(ctx context.Context, r pbx.Tone) error {
+	if err := p.order(ctx, "tone"); err != nil {
+		return err
+	}
+	p.office.seen(call.Channel{ID: r.Leg, Name: "Snoop/" + string(r.Target) + "-0003", State: call.StateUp, App: "Stasis"})
+	p.put(r.Leg, "")
+	toned := func(call.LegID) {}
+	p.set(func() {
+		p.tones = append(p.tones, r)
+		if p.toned != nil {
+			toned = p.toned
+		}
+	})
+	toned(r.Leg)
+	return nil
+}
+
+func (p *fakePBX) KeepTone(ctx context.Context, r pbx.Tone) error {
+	p.set(func() { p.kept = append(p.kept, r) })
+	return p.order(ctx, "keep")
+}
+
 func (p *fakePBX) Renew(ctx context.Context, _ time.Duration, _ ...call.LegID) error {
 	p.set(func() { p.renews++ })
 	return p.order(ctx, "renew")
@@ -255,6 +282,8 @@ func (p *fakePBX) Drop(ctx context.Context, bridge call.BridgeID, legs ...call.L
 		switch {
 		case strings.HasSuffix(string(leg), "-snoop"):
 			names = append(names, "snoop")
+		case strings.Contains(string(leg), "-tone-"):
+			names = append(names, "tone")
 		case strings.HasSuffix(string(leg), "-take"):
 			names = append(names, "take")
 		default:

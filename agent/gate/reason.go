@@ -9,6 +9,7 @@ const (
 	reasonTakenByOther = "answered"          // the ringing call was answered elsewhere
 	reasonPBX          = "pbx_failed"        // the PBX did not carry it out
 	reasonLegGone      = "leg_gone"          // the PBX ended the leg (lease, restart)
+	reasonUntold       = "not_told"          // the tone by which the supervised are told was not played, or no more
 	reasonShutdown     = "earshot_stops"     // Earshot is stopping
 	reasonUnknown      = "state_unknown"     // the PBX was out of reach when it was to be decided once more
 	reasonNotRecorded  = "not_recorded"      // the record could not be written
@@ -26,6 +27,7 @@ var reasonTexts = map[string]string{
 	reasonTakenByOther:      "The call was answered before your phone was.",
 	reasonPBX:               "Asterisk did not carry it out; the administrator finds the cause in Earshot's log under this id.",
 	reasonLegGone:           "Asterisk ended it, since Earshot could not renew its lease; ask again.",
+	reasonUntold:            "Asterisk does not play the tone by which the supervised are to be told; the administrator finds the cause in Earshot's log under this id.",
 	reasonShutdown:          "Earshot is being stopped; ask again when it runs.",
 	reasonUnknown:           "Earshot lost its connection to Asterisk before your phone was answered; ask again.",
 	reasonNotRecorded:       "The audit record could not be written; tell the administrator.",

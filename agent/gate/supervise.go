@@ -90,6 +90,10 @@ func (g *Gate) connect(a *act) error {
 	if ended {
 		return nil
 	}
+	if err := g.tune(ctx, a); err != nil {
+		g.finish(a, ending{reason: reasonUntold, err: err})
+		return nil
+	}
 	err := g.cfg.PBX.Tap(ctx, pbx.Tap{
 		Snoop: a.snoop, Target: a.leg, Supervisor: a.own, Bridge: a.bridge, Voice: voice(a.action), Lease: g.cfg.Lease,
 	})
@@ -143,6 +147,9 @@ func (g *Gate) hold(a *act, first time.Duration) {
 		case <-listen.C:
 			g.listen(a, &ear)
 			continue
+		case <-a.tone.wanted:
+			g.keepTone(a)
+			continue
 		case <-timer.C:
 		}
 		asked := time.Now()
@@ -167,7 +174,7 @@ func (g *Gate) renew(a *act) bool {
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, g.cfg.Lease/3)
 	defer cancel()
-	err := g.cfg.PBX.Renew(ctx, g.cfg.Lease, legs...)
+	err := errors.Join(g.cfg.PBX.Renew(ctx, g.cfg.Lease, legs...), g.renewTone(ctx, a))
 	if err != nil && a.ctx.Err() == nil {
 		g.log.Warn().Err(err).Str("id", a.id).Msg("the lease of a supervision was not renewed")
 	}

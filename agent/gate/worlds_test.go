@@ -44,7 +44,7 @@ type world struct {
 }
 
 func newWorld(t testing.TB, s side, change ...func(*gate.Config)) *world {
-	w := &world{office: newOffice(t, strings.Replace(house, "allow: [spy], except: [egor]}", "allow: [spy], except: [egor], notify: {how: [panel, after], to: both}}", 1), append(change, func(c *gate.Config) {
+	w := &world{office: newOffice(t, strings.Replace(house, "allow: [spy], except: [egor]}", "allow: [spy], except: [egor], notify: {how: [panel, tone, after], to: both}}", 1), append(change, func(c *gate.Config) {
 		d := directory{}
 		if s.client {
 			d[s.number] = clients.Client{Number: s.number, Name: "Sidorov & Co", Responsible: "boris"}

@@ -325,6 +325,8 @@ func (f *fakePBX) err() error {
 func (f *fakePBX) Ring(_ context.Context, o pbx.Ring) error             { f.rung <- o; return f.err() }
 func (f *fakePBX) Tap(_ context.Context, o pbx.Tap) error               { f.tapped <- o; return f.err() }
 func (f *fakePBX) Swap(context.Context, pbx.Swap) error                 { return f.err() }
+func (f *fakePBX) Tone(context.Context, pbx.Tone) error                 { return f.err() }
+func (f *fakePBX) KeepTone(context.Context, pbx.Tone) error             { return f.err() }
 func (f *fakePBX) Call(context.Context, pbx.Call) error                 { return f.err() }
 func (f *fakePBX) Seat(context.Context, pbx.Seat) error                 { return f.err() }
 func (f *fakePBX) Send(context.Context, pbx.Send) error                 { return f.err() }

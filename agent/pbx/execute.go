@@ -99,6 +99,7 @@ func (l *Link) Drop(ctx context.Context, bridge call.BridgeID, legs ...call.LegI
 	first := make(chan struct{})
 	do := make([]func() error, 0, len(legs))
 	for i, id := range legs {
+		l.unheeded(id)
 		do = append(do, func() error {
 			if i == 0 {
 				defer close(first)

@@ -79,7 +79,9 @@ type Link struct {
 	mu       sync.Mutex // guards what follows
 	ami      *ami.Client
 	entering map[call.LegID]chan struct{} // own legs that somebody waits for, closed when one enters the application
-	playing  map[call.LegID]chan<- bool   // tones that somebody waits for, by their legs: whether Asterisk plays it
+	tones    map[call.LegID]string        // what is played on the tones' legs, by the id that it has in ARI
+	playing  map[string]chan<- bool       // those of them that somebody waits for: whether Asterisk plays it
+	plays    int                          // how many there have been, for their ids
 
 	strange    zerolog.Logger // says at most once a second that AMI said what does not fit: somebody may send much of it
 	markerTime time.Duration  // for tests: the constant of that name
@@ -98,7 +100,7 @@ func New(cfg Config) (*Link, error) {
 		cfg.Pulse = defaultPulse
 	}
 	return &Link{
-		cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1), entering: map[call.LegID]chan struct{}{}, playing: map[call.LegID]chan<- bool{},
+		cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1), entering: map[call.LegID]chan struct{}{}, tones: map[call.LegID]string{}, playing: map[string]chan<- bool{},
 		strange: cfg.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}), markerTime: markerTime,
 	}, nil
 }

@@ -85,13 +85,24 @@ func TestATonesOrderSaysWhoHearsIt(t *testing.T) {
 				t.Errorf("%s: it is first heard after %v and last after %v", name, first, last)
 			}
 		}
-		r.must(r.link.Drop(r.ctx, "", id))
-		r.until("the tone is over", func() bool { return ended.has(id) })
+		if ended.has(id) {
+			t.Fatalf("%s: the tone is over", name)
+		}
+		if tc.both {
+			r.must(r.link.rest.Hangup(r.ctx, string(id), "normal"))
+			r.until("the tone is over", func() bool { return ended.has(id) })
+		} else {
+			r.must(r.link.Drop(r.ctx, "", id))
+			r.until("the tone is over", func() bool { return !r.left(id) })
+		}
 		for _, c := range tc.hear {
 			_, err := c.WaitHearsOnly(r.ctx, map[bool][]phone.Tone{true: {peer.Tone(), sup.Tone()}, false: {target.Tone()}}[c == target]...)
 			r.must(err)
 			r.must(c.DoesNotHear(r.ctx, toneHeard, map[bool]phone.Tone{true: peer.Tone(), false: target.Tone()}[c == target], every+every/2))
 		}
+	}
+	if ended.has(Prefix + "told-tone-the") {
+		t.Error("the link tells of one that it has ended itself")
 	}
 	// It needs nobody to go on, so it has a lease.
 	begun, short := time.Now(), call.LegID(Prefix+"told-tone-short")
@@ -103,11 +114,61 @@ func TestATonesOrderSaysWhoHearsIt(t *testing.T) {
 	if lived := time.Since(begun); lived < 1900*time.Millisecond || lived > 4*time.Second {
 		t.Errorf("a tone with a lease of two seconds lived for %v", lived)
 	}
+	r.keeps(&ended, leg, target)
 	r.shows("101 talking out with 102", "102 talking in with 101")
 	r.must(r.link.Drop(r.ctx, ring.Bridge, ring.Leg, ring.Leg+"-snoop"))
 	// Nothing is left of one that could not be put up.
 	if err := r.link.Tone(r.ctx, Tone{Leg: Prefix + "nowhere", Target: "1700000000.1", Every: every, Lease: time.Minute}); !errors.Is(err, ari.ErrNotFound) {
 		t.Errorf("on a leg that is not there: %v", err)
+	}
+}
+
+// keeps has a tone outlive its lease by being kept, in time as it was.
+func (r *runner) keeps(ended *silences, leg call.LegID, target *phone.Call) {
+	r.Helper()
+	o := Tone{Leg: Prefix + "told-tone-kept", Target: leg, Every: time.Second, Lease: 2 * time.Second}
+	r.must(r.link.Tone(r.ctx, o))
+	o.Begun = time.Now()
+	tick := time.NewTicker(700 * time.Millisecond) // in the tone, and in the silence between
+	defer tick.Stop()
+	for range 6 {
+		<-tick.C
+		r.must(r.link.KeepTone(r.ctx, o))
+	}
+	if !r.left(o.Leg) || ended.has(o.Leg) {
+		r.Fatal("a tone that was kept has ended")
+	}
+	var at []time.Duration
+	for _, w := range target.HeardBetween(toneHeard, o.Begun, time.Now()) {
+		at = append(at, w.From.Sub(o.Begun))
+		if phase := w.From.Sub(o.Begun) % o.Every; phase > toneTime+150*time.Millisecond && phase < o.Every-150*time.Millisecond {
+			r.Errorf("it is heard after %v, which is no time of its own", w.From.Sub(o.Begun))
+		}
+	}
+	if len(at) < 12 {
+		r.Errorf("it is heard in %d windows only: %v", len(at), at)
+	}
+	r.must(r.link.Drop(r.ctx, "", o.Leg))
+	if err := r.link.KeepTone(r.ctx, o); !errors.Is(err, ErrNotPlayed) {
+		r.Errorf("one that is gone is kept: %v", err)
+	}
+}
+
+// One that is kept goes on where it would have been.
+func TestATonesMediaKeepsTime(t *testing.T) {
+	o := Tone{Every: 15 * time.Second}
+	for since, want := range map[time.Duration]string{
+		0:                        "tone:1400/400,0/14600",
+		15 * time.Second:         "tone:1400/400,0/14600",
+		30100 * time.Millisecond: "tone:!1400/300,!0/14600,1400/400,0/14600",
+		399 * time.Millisecond:   "tone:!1400/1,!0/14600,1400/400,0/14600",
+		400 * time.Millisecond:   "tone:!0/14600,1400/400,0/14600",
+		10 * time.Second:         "tone:!0/5000,1400/400,0/14600",
+		14999 * time.Millisecond: "tone:!0/1,1400/400,0/14600",
+	} {
+		if got := o.media(since); got != want {
+			t.Errorf("after %v: %s, want %s", since, got, want)
+		}
 	}
 }
 
@@ -166,14 +227,42 @@ func TestWhatOthersPlayIsNoToneOfOnesOwn(t *testing.T) {
 	f := newFake(t)
 	r := f.link(t, func(c *Config) { c.Silenced = ended.add })
 	r.known()
+	own := Tone{Leg: Prefix + "c", Target: "1.1", Every: 15 * time.Second, Lease: time.Minute}
+	r.must(r.link.Tone(r.ctx, own))
+	r.must(r.link.KeepTone(r.ctx, own)) // what is played there now is the second
 	event := func(application, id string) {
 		f.send <- `{"type":"PlaybackFinished","playback":{"id":"` + id + `","media_uri":"tone:1400","target_uri":"channel:1","state":"done"},"application":"` + application + `"}`
 	}
-	event("other", Prefix+"a")
+	event("other", Prefix+"c.2")
 	event("earshot", "b")
-	event("earshot", Prefix+"c")
-	r.until("a tone is over", func() bool { return ended.has(Prefix + "c") })
-	if ended.has(Prefix+"a") || ended.has("b") {
+	event("earshot", Prefix)
+	event("earshot", Prefix+"a.1")
+	event("earshot", Prefix+"c.1")
+	r.must(r.link.Tone(r.ctx, Tone{Leg: Prefix + "d", Target: "1.1", Every: 15 * time.Second, Lease: time.Minute})) // and with it what was sent before
+	if len(ended.ids) > 0 {
 		t.Errorf("%q", ended.ids)
 	}
+	event("earshot", Prefix+"c.2")
+	r.until("a tone is over", func() bool { return ended.has(own.Leg) })
+}
+
+// A tone that was not stopped plays on, and can be kept later; one that was and does not go on is none.
+func TestAToneThatIsKeptIsPlayedOrSaidNotToBe(t *testing.T) {
+	f := newFake(t)
+	r := f.link(t)
+	r.known()
+	o := Tone{Leg: Prefix + "c", Target: "1.1", Every: 15 * time.Second, Lease: time.Minute}
+	r.must(r.link.Tone(r.ctx, o))
+	for _, step := range []struct {
+		refuse string
+		played bool // on, after it was refused
+	}{{"DELETE /ari/playbacks/" + Prefix + "c.1", true}, {"POST /ari/channels/" + Prefix + "c/variable", false}, {"POST /ari/channels/" + Prefix + "c/play", false}} {
+		f.mu.Lock()
+		f.fail[step.refuse] = 1
+		f.mu.Unlock()
+		if err := r.link.KeepTone(r.ctx, o); err == nil || errors.Is(err, ErrNotPlayed) == step.played {
+			t.Errorf("%s: %v", step.refuse, err)
+		}
+	}
+	r.must(r.link.KeepTone(r.ctx, o))
 }
