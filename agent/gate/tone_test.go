@@ -372,6 +372,9 @@ func TestATonePlaysOnAfterARestart(t *testing.T) {
 		o.log.until(t, "drop tone") // nobody knows who was to hear that
 		o.log.until(t, "renew")
 		o.sounding(1)
+		if all := o.log.all(); slices.Index(all, "tone") > slices.Index(all, "renew") {
+			t.Errorf("the lease is renewed before the tone is put up: %q", all)
+		}
 		if p := o.played(); len(p) != 1 || p[0].Leg == old.ID || p[0].Target != "x.1" || !p[0].Both {
 			t.Fatalf("%+v", p)
 		}
