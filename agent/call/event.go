@@ -123,6 +123,7 @@ const (
 	TimePassed               // Seen: how late it is; ends moves that have lasted MoveTime
 	RecordingBegan           // Channel: the leg on which MixMonitor began to record (ids). It changes nothing in the table
 	RecordingEnded           // Channel (ids)
+	AppBegan                 // Channel: the leg has gone on to another application of the dialplan, or of itself to another extension. It changes nothing in the table
 )
 
 // The kinds that only a Change has.
@@ -143,6 +144,7 @@ var kindNames = map[Kind]string{
 	BlindTransferred: "blind transferred", AttendedTransferred: "attended transferred", PickedUp: "picked up",
 	SpyBegan: "spy began", SpyEnded: "spy ended", LocalOptimized: "local optimized", Resynced: "resynced",
 	LinkLost: "link lost", TimePassed: "time passed", RecordingBegan: "recording began", RecordingEnded: "recording ended",
+	AppBegan:   "app began",
 	LegCreated: "leg created", LegStateChanged: "leg state changed", LegRenamed: "leg renamed", PartyChanged: "party changed",
 	HoldChanged: "hold changed", MoveEnded: "move ended", TransferDone: "transfer done",
 }

@@ -23,7 +23,7 @@ func (l *Link) keepARI(ctx context.Context) error {
 	lost := 0 // attempts of which it is not known what has become
 	var connected time.Time
 	opts := ari.RunOptions{
-		Listen:   ari.ListenOptions{SubscribeAll: true, Disallow: disallowed, PingInterval: l.cfg.Pulse, PingTimeout: l.cfg.Pulse},
+		Listen:   ari.ListenOptions{SubscribeAll: true, Disallow: l.disallowed(), PingInterval: l.cfg.Pulse, PingTimeout: l.cfg.Pulse},
 		MaxDelay: 5 * time.Second,
 		OnRetry: func(err error, retry time.Duration) {
 			var unanswered *ari.RequestError

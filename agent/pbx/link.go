@@ -31,7 +31,8 @@ const markers = Prefix + "sync-"
 // state is not known.
 const markerTime = 30 * time.Second
 
-// disallowed are the events that Asterisk shall not send: most of all events, and nothing for the table in them.
+// disallowed are the events that Asterisk shall not send: most of all events, and nothing for the table in them. Those of the dialplan come
+// where somebody wants to be told of applications.
 var disallowed = []string{ari.TypeChannelVarset, ari.TypeChannelDialplan}
 
 // ErrReplaced means that another Earshot has taken the Stasis application. There can be one only, so this one has to stop.
@@ -59,6 +60,7 @@ type Config struct {
 	Asked       func(Request)            // told of each leg that the dialplan sends into the application with a request; nil: they are left alone
 	Pressed     func(call.LegID, string) // told of each key that is pressed on any leg; nil: nobody wants to know
 	Silenced    func(call.LegID)         // told of each tone that Asterisk plays no more, by its leg, which may be there still; nil: nobody wants to know
+	Tells       func(app string) bool    // which of the dialplan's applications a leg's beginning and end of is handed on; nil: none
 	Pulse       time.Duration            // how often Asterisk is asked for a sign of life, and how long that may take; zero means 5 s
 	Registerer  prometheus.Registerer
 	Log         zerolog.Logger
@@ -75,6 +77,8 @@ type Link struct {
 	ari    atomic.Bool
 	known  atomic.Bool
 	rights rights
+
+	in map[call.LegID]struct{} // legs that are in an application that is handed on; the session's own
 
 	mu       sync.Mutex // guards what follows
 	ami      *ami.Client
@@ -194,6 +198,7 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 	l.ari.Store(true)
 	l.met.up.WithLabelValues("ari").Set(1)
 	l.log.Info().Msg("ARI connected")
+	clear(l.in)
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer func() {
@@ -325,7 +330,7 @@ func (l *Link) take(e *ari.Event, pending *collection) {
 		return
 	}
 	ev, ok := translate(e)
-	if !ok {
+	if !ok || !l.tells(&ev) {
 		return
 	}
 	if pending != nil {

@@ -29,6 +29,8 @@ func translate(e *ari.Event) (call.Event, bool) {
 		ev.Kind = call.LegHeld
 	case ari.TypeChannelUnhold:
 		ev.Kind = call.LegUnheld
+	case ari.TypeChannelDialplan:
+		ev.Kind = call.AppBegan
 	case ari.TypeDial:
 		return dial(e, ev)
 	case ari.TypeBridgeCreated:
