@@ -197,6 +197,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 		Asked:      func(r pbx.Request) { a.desk.Asked(string(r.Leg), r.Endpoint, r.Args) },
 		Pressed:    func(leg call.LegID, key string) { a.desk.Pressed(string(leg), key) },
 		Silenced:   func(leg call.LegID) { a.gate.Silenced(leg) },
+		Tells:      gate.Tells,
 		Registerer: a.reg, Log: a.log.With().Str("part", "pbx").Logger(),
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -123,7 +124,8 @@ type company struct {
 	*site.Site
 	tokens  map[string]string
 	unknown *phone.Phone
-	admin   *ari.Client // looks at the PBX past Earshot
+	admin   *ari.Client  // looks at the PBX past Earshot
+	sink    net.Listener // where audio is carried to
 }
 
 var theCompany struct {
@@ -153,12 +155,17 @@ func startCompany(ctx context.Context) (*company, error) {
 		pbxtest.Extension{Context: "incoming", Number: "162", Steps: []string{"Dial(Local/101@phones/n,60)"}},
 		pbxtest.Extension{Number: localSpy, Steps: []string{"Dial(Local/*50101@phones/n,60)"}},
 		pbxtest.Extension{Context: outsideRoutes, Number: "_X!", Steps: []string{"Dial(PJSIP/${EXTEN}@trunk,60,TK)"}})
-	waysPast(&plan)
-	s, err := site.Start(ctx, site.Options{Plan: &plan, Policy: houseRules, Clients: directory, Lease: lease.String(), RingTimeout: "10s"})
+	sink, err := listenForAudio()
 	if err != nil {
 		return nil, err
 	}
-	c := &company{Site: s, tokens: map[string]string{}}
+	hunting(&plan)
+	waysPast(&plan, sink.Addr().String())
+	s, err := site.Start(ctx, site.Options{Plan: &plan, Policy: houseRules, Clients: directory, Lease: lease.String(), RingTimeout: "10s"})
+	if err != nil {
+		return nil, errors.Join(err, sink.Close())
+	}
+	c := &company{Site: s, tokens: map[string]string{}, sink: sink}
 	if err := c.install(ctx); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
@@ -190,7 +197,7 @@ func closeCompany() error {
 		return nil
 	}
 	c.admin.Close()
-	return errors.Join(c.unknown.Close(), c.Stop())
+	return errors.Join(c.unknown.Close(), c.Stop(), c.sink.Close())
 }
 
 // binDir is where earshot puts the program, until the tests end.

@@ -7,6 +7,13 @@ import (
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 )
 
+// hunting is a number that rings one phone, and then another at another extension.
+func hunting(plan *pbxtest.Plan) {
+	plan.Extensions = append(plan.Extensions,
+		pbxtest.Extension{Number: "*81", Steps: []string{"Dial(PJSIP/101,1)", "ExecIf($[1]?Goto(*82,1))"}},
+		pbxtest.Extension{Number: "*82", Steps: []string{"Dial(PJSIP/201,30)"}})
+}
+
 // What people do on phones every day is nothing for the watchdog: calls of every kind, transfers of every kind, conferences.
 func TestOrdinaryCallsAreNotCaught(t *testing.T) {
 	o := open(t)
@@ -83,6 +90,12 @@ func TestOrdinaryCallsAreNotCaught(t *testing.T) {
 			nothing(o)
 		})
 	}
+	o.scene("a phone that nobody answers, and the next one", func(o *office) {
+		caller := o.dials("boris", "*81")
+		o.rings("anna")
+		o.together(caller, o.answers("sergei"))
+		nothing(o)
+	})
 	o.scene("a conference room", func(o *office) {
 		a, b, c := o.dials("anna", "800"), o.dials("boris", "800"), o.dials("sergei", "800")
 		o.hear(0, map[*phone.Call][]phone.Tone{a: {b.Tone(), c.Tone()}})

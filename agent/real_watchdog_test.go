@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -19,13 +23,42 @@ import (
 )
 
 // waysPast are numbers of the dialplan that let a phone past Earshot to anna, as a careless dialplan has them.
-func waysPast(plan *pbxtest.Plan) {
-	plan.Modules = append(plan.Modules, "res_rtp_multicast.so", "chan_rtp.so")
+func waysPast(plan *pbxtest.Plan, sink string) {
+	plan.Modules = append(plan.Modules, "res_rtp_multicast.so", "chan_rtp.so", "res_audiosocket.so", "app_audiosocket.so", "chan_audiosocket.so", "res_agi.so")
+	socket := "AudioSocket(" + stream + "," + sink + ")"
 	plan.Extensions = append(plan.Extensions,
 		pbxtest.Extension{Number: "*91", Steps: []string{"Answer()", "ChanSpy(PJSIP/101-,qES)"}},
 		pbxtest.Extension{Number: "*92", Steps: []string{"Answer()", "BridgeAdd(${CHANNELS(PJSIP/101)})"}},
 		pbxtest.Extension{Number: "*93", Steps: []string{"MixMonitor(watchdog.wav)", "Dial(PJSIP/101,60)"}},
+		pbxtest.Extension{Number: "*94", Steps: []string{"Answer()", socket, "Wait(30)"}},
+		pbxtest.Extension{Number: "*95", Steps: []string{"Answer()", "Exec(" + socket + ")"}},
+		pbxtest.Extension{Number: "*96", Steps: []string{"Answer()", "EAGI(/bin/sleep,30)"}},
+		pbxtest.Extension{Number: "*97", Steps: []string{"Answer()", "Record(watchdog-said.wav,0,20)"}},
 	)
+}
+
+// stream is what AudioSocket names a stream by.
+const stream = "40325ec2-5efd-4bd3-805f-53576e581d13"
+
+// listenForAudio takes audio from whoever connects, and throws it away.
+func listenForAudio() (net.Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.Copy(io.Discard, c)
+				_ = c.Close()
+			}()
+		}
+	}()
+	return l, nil
 }
 
 // caught are the watchdog's in the record, from one on.
@@ -179,6 +212,72 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 			}
 			o.witness(seen, "media", audit.Revoked)
 		}},
+		{"an AudioSocket leg that spies is ended", func(o *office, seen int, _, _ *phone.Call) {
+			o.originates("AudioSocket/"+o.sink.Addr().String()+"/"+stream, "ChanSpy", "PJSIP/101-,qES")
+			if e := o.witness(seen, "media", audit.Witnessed); e.Credential != "medium:AudioSocket" || e.Detail != "ended" && e.Detail != "gone" {
+				o.Errorf("the record says %+v", e)
+			}
+			o.witness(seen, "media", audit.Revoked)
+		}},
+		{"external media of another application is ended", func(o *office, seen int, _, _ *phone.Call) {
+			o.listening("other")
+			for medium, query := range o.media() {
+				id := o.external("other", query)
+				e := o.witness(seen, "media", audit.Witnessed)
+				o.is(e, "ended", "", "medium:"+medium)
+				o.must(o.eventually(o.ctx, "it is gone", func() error { return o.empty(o.ctx, id) }))
+				o.witness(seen, "media", audit.Revoked)
+				_, seen = o.caught(0)
+			}
+		}},
+		{"external media of an application that is trusted is left", func(o *office, seen int, _, _ *phone.Call) {
+			o.listening("transcriber")
+			for medium, query := range o.media() {
+				id := o.external("transcriber", query)
+				o.is(o.witness(seen, "media", audit.Witnessed), "left", "", "medium:"+medium)
+				o.must(o.admin.Hangup(o.ctx, id, "normal"))
+				o.witness(seen, "media", audit.Ended)
+				_, seen = o.caught(0)
+			}
+		}},
+		{"the application AudioSocket on a party's leg is reported until it ends", func(o *office, seen int, _, _ *phone.Call) {
+			c := o.dials("boris", "*94")
+			o.is(o.witness(seen, "media", audit.Witnessed), "reported", "", "app:AudioSocket", "boris")
+			o.must(c.Hangup(o.ctx))
+			if e := o.witness(seen, "media", audit.Ended); e.Seconds <= 0 || !slices.Equal(e.Targets, []string{"boris"}) {
+				o.Errorf("the record says %+v", e)
+			}
+		}},
+		{"AudioSocket within Exec is reported", func(o *office, seen int, _, _ *phone.Call) {
+			o.dials("boris", "*95")
+			o.is(o.witness(seen, "media", audit.Witnessed), "reported", "", "app:AudioSocket", "boris")
+		}},
+		{"AudioSocket of a phone that was called for it is reported", func(o *office, seen int, _, _ *phone.Call) {
+			o.Phones["boris"].SetReaction(phone.Reaction{Answer: true})
+			o.originates("PJSIP/102", "AudioSocket", stream+","+o.sink.Addr().String())
+			o.is(o.witness(seen, "media", audit.Witnessed), "reported", "", "app:AudioSocket", "boris")
+		}},
+		{"AudioSocket that somebody has put into a call is ended", func(o *office, seen int, customer, anna *phone.Call) {
+			o.originates("Local/*94@phones/n", "BridgeAdd", o.nameOf("PJSIP/101"))
+			o.until("it is ended", func() error {
+				all, _ := o.caught(seen)
+				for _, e := range all {
+					if e.Action == "media" && e.Phase == audit.Revoked && e.Credential == "app:AudioSocket" {
+						return nil
+					}
+				}
+				return fmt.Errorf("the record says %+v", all)
+			})
+			o.hear(proof, map[*phone.Call][]phone.Tone{customer: {anna.Tone()}, anna: {customer.Tone()}})
+		}},
+		{"EAGI is reported", func(o *office, seen int, _, _ *phone.Call) {
+			o.dials("boris", "*96")
+			o.is(o.witness(seen, "media", audit.Witnessed), "reported", "", "app:EAGI", "boris")
+		}},
+		{"Record is reported", func(o *office, seen int, _, _ *phone.Call) {
+			o.dials("boris", "*97")
+			o.is(o.witness(seen, "record", audit.Witnessed), "reported", "", "app:Record", "boris")
+		}},
 		{"who joins by BridgeAdd is reported", func(o *office, seen int, customer, anna *phone.Call) {
 			c := spies(o, o.Phones["boris"], "*92")
 			o.is(o.witness(seen, "join", audit.Witnessed), "reported", "boris", "phone:PJSIP/102", "anna")
@@ -227,6 +326,58 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 			}
 		})
 	}
+	o.scene("a redirection of a caller whom nobody has answered yet is reported", func(o *office) {
+		_, seen := o.caught(0)
+		customer := o.calls(stranger, "101")
+		o.rings("anna")
+		o.Phones["boris"].SetReaction(phone.Reaction{Answer: true})
+		_, err := o.manager(nil).Do(o.ctx, ami.NewAction("Redirect").Append("Channel", o.legOf("PJSIP/trunk")).Append("Context", "phones").Append("Exten", "102").Append("Priority", "1"))
+		o.must(err)
+		if e := o.witness(seen, "redirect", audit.Witnessed); e.Detail != "reported" || !slices.Equal(e.Targets, []string{"anna"}) || !slices.Contains(e.Employees, "anna") {
+			o.Errorf("the record says %+v", e)
+		}
+		_, err = customer.WaitHears(o.ctx, o.tone("boris"))
+		o.must(err)
+		o.must(customer.Hangup(o.ctx))
+		if e := o.witness(seen, "redirect", audit.Ended); !slices.Contains(e.Employees, "boris") {
+			o.Errorf("the record does not say who has him: %+v", e)
+		}
+	})
+}
+
+// originates has an administrator call a channel and put it into an application.
+func (o *office) originates(channel, app, data string) {
+	o.Helper()
+	_, err := o.manager(nil).Do(o.ctx, ami.NewAction("Originate").Append("Channel", channel).Append("Application", app).Append("Data", data).Append("Async", "true"))
+	o.must(err)
+}
+
+// media are the kinds of external media, by their technologies, with what ARI wants to be told for each.
+func (o *office) media() map[string]url.Values {
+	return map[string]url.Values{
+		"UnicastRTP":  {"external_host": {"127.0.0.1:9"}, "encapsulation": {"rtp"}},
+		"AudioSocket": {"external_host": {o.sink.Addr().String()}, "encapsulation": {"audiosocket"}, "transport": {"tcp"}, "data": {stream}},
+	}
+}
+
+// external makes external media for an application.
+func (o *office) external(app string, query url.Values) (id string) {
+	o.Helper()
+	id = "theirs-" + query.Get("encapsulation")
+	query.Set("app", app)
+	query.Set("format", "slin")
+	query.Set("channelId", id)
+	r, err := http.NewRequestWithContext(o.ctx, http.MethodPost, o.PBX.ARI()+"/channels/externalMedia?"+query.Encode(), http.NoBody)
+	o.must(err)
+	account := o.PBX.Site().Admin
+	r.SetBasicAuth(account.User, account.Password)
+	answer, err := http.DefaultClient.Do(r)
+	o.must(err)
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		o.Fatal(answer.Status)
+	}
+	return id
 }
 
 // Where joining is to be ended, who does it hears anna no longer, and her customer does.

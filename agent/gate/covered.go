@@ -28,7 +28,7 @@ func (g *Gate) assess(t *call.Table, set *policy.Set, x *trespass) {
 		x.verdict, x.reason, x.ground = didEnded, d.Reason.String(), d
 		caller := x.kind == trespassJoin && (x.put || l.Kind() != call.KindPhone || set.Trunk(l.Endpoint()))
 		switch {
-		case g.dog.cfg.response(x.kind) != End || caller:
+		case g.dog.cfg.response(x.kind) != End || caller || x.app != "" && !besides(t, l):
 			x.verdict = didReported
 		case x.kind == trespassPickup && x.stolen != nil && x.stolen.canReturn(set):
 			x.verdict = didHandedBack
@@ -51,7 +51,10 @@ func (g *Gate) side(t *call.Table, x *trespass, l *call.Leg) []*call.Leg {
 // nobody's takes part. A recording and a redirection do not tell who asked for them.
 func (g *Gate) identify(set *policy.Set, x *trespass, l *call.Leg, own []*call.Leg) (who []policy.Ref) {
 	x.subject, x.phone = "", ""
-	if x.kind == trespassRecord || x.kind == trespassRedirect {
+	if x.app != "" {
+		x.phone = "app:" + x.app
+	}
+	if x.app != "" || x.kind == trespassRecord || x.kind == trespassRedirect {
 		return nil
 	}
 	strangers := false
@@ -107,6 +110,7 @@ func (g *Gate) company(t *call.Table, set *policy.Set, x *trespass, l *call.Leg,
 	if about == nil {
 		return c
 	}
+	c.present = append(c.present, owners(set, x.from)...)
 	g.scratch.set, g.scratch.listener = set, nil
 	g.scratch.legs = t.Earshot(g.scratch.legs[:0], about, call.Reach{Phone: g.isPhone, Spy: func(spy *call.Leg) call.SpyMode {
 		if slices.Contains(own, spy) {
@@ -118,7 +122,7 @@ func (g *Gate) company(t *call.Table, set *policy.Set, x *trespass, l *call.Leg,
 		return call.SpyMode{Hears: true, Speaks: true}
 	}})
 	for _, o := range g.scratch.legs {
-		if x.kind == trespassRecord || x.kind == trespassRedirect || !slices.Contains(own, o) {
+		if x.app != "" || x.kind == trespassRecord || x.kind == trespassRedirect || !slices.Contains(own, o) {
 			c.add(set, o, g.supervises(o.ID()))
 		}
 	}
@@ -220,6 +224,9 @@ func (g *Gate) targets(t *call.Table, set *policy.Set, x *trespass, l *call.Leg,
 	if ref, ok := set.Phone(about.Endpoint()); ok {
 		x.target = set.ID(ref)
 		return []policy.Ref{ref}
+	}
+	if from := owners(set, x.from); len(from) > 0 {
+		x.target = set.ID(from[0])
 	}
 	return slices.Clone(c.present)
 }

@@ -153,7 +153,9 @@ func New(cfg Config) *Gate {
 		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{},
 		clicked: map[call.LegID]click{}, stale: map[string]struct{}{}, notices: noticesOf(cfg.Notices),
 	}
-	g.dog = watchdog{cfg: cfg.Watchdog, placed: map[call.LegID]place{}, returned: map[call.LegID]struct{}{}}
+	g.dog = watchdog{
+		cfg: cfg.Watchdog, placed: map[call.LegID]place{}, returned: map[call.LegID]struct{}{}, steps: map[call.LegID]step{}, rings: map[call.LegID][]string{},
+	}
 	g.scratch.reach = call.Reach{Phone: g.isPhone, Spy: g.spyMode}
 	g.policy.Store(cfg.Policy)
 	g.rebuild(nil)

@@ -41,6 +41,8 @@ type trespass struct {
 	put     bool          // by somebody else: it may be whoever calls
 	at      time.Time     // when it was seen; of one that was covered, when it was so no longer
 	began   time.Time
+	app     string   // of the dialplan, that carries away or records what is said on the leg
+	from    []string // of a redirection: the endpoints of phones that it was taken from
 	confirm []string // the applications one of which ARI has to say the leg is in, or nothing is ended
 
 	phone   string // the audit's word for who, where no employee is known
@@ -91,12 +93,12 @@ func (g *Gate) tend(x *trespass) {
 	if x.verdict == didHandedBack {
 		back = x.handing()
 	}
-	verdict, leg, confirm, trusted := x.verdict, x.leg, x.confirm, x.kind == trespassSpy || x.kind == trespassMedia
+	verdict, leg, app, confirm, trusted := x.verdict, x.leg, x.app, x.confirm, x.app == "" && (x.kind == trespassSpy || x.kind == trespassMedia)
 	g.running.Add(1)
 	go func() {
 		defer g.running.Done()
 		did, err := verdict, error(nil)
-		if trusted && verdict != didLeft && len(g.dog.cfg.Applications) > 0 && len(confirm) == 0 && g.applies(leg) {
+		if verdict != didLeft && (trusted && len(g.dog.cfg.Applications) > 0 && len(confirm) == 0 && g.applies(leg) || g.trustsApp(leg, app)) {
 			did, e.Outcome, e.Reason = didLeft, audit.Allow, reasonTrusted
 		}
 		switch did {

@@ -22,13 +22,16 @@ const (
 
 // Watchdog says what is done about whatever on the PBX lets somebody hear or take a call without having asked the gate.
 type Watchdog struct {
-	Spy      Response // ChanSpy, ExtenSpy, and the snoops of other ARI applications
-	Media    Response // legs that carry audio away from the PBX to an address: UnicastRTP, AudioSocket, WebSocket, MulticastRTP
+	Spy Response // ChanSpy, ExtenSpy, and the snoops of other ARI applications
+	// Media are legs that carry audio away from the PBX to an address (UnicastRTP, AudioSocket, WebSocket, MulticastRTP), and the applications
+	// AudioSocket, EAGI and JACK of the dialplan. Of these End counts as Report where the leg is a party's.
+	Media    Response
 	Join     Response // BridgeAdd, Bridge; End counts as Report where the leg may be a caller's
 	Pickup   Response // End hands who called back to the phone at which he rang, and counts as Report where that cannot be: he is never hung up
-	Record   Response // MixMonitor; End counts as Report, as its leg is a party's
-	Redirect Response // a leg taken out of a call without a transfer; End counts as Report
-	// Trusted is other software that is left alone: endpoints ("PJSIP/recorder"), and beginnings of channels' names that end with "/" or "*".
+	Record   Response // MixMonitor, Record, Monitor, Dictate; End counts as Report, as its leg is a party's
+	Redirect Response // a leg taken out of a call, or from phones that it rings, without a transfer; End counts as Report
+	// Trusted is other software that is left alone: endpoints ("PJSIP/recorder"), and beginnings of channels' names that end with "/" or "*". The
+	// application AudioSocket counts as a channel to its address, any other as one to its first argument ("EAGI/transcribe").
 	Trusted []string
 	// Applications are the ARI applications whose snoops and media are left alone.
 	Applications []string
@@ -69,11 +72,14 @@ func (w *Watchdog) response(k trespassKind) Response {
 
 // trusts reports whether a leg belongs to software that is left alone.
 func (w *Watchdog) trusts(l *call.Leg) bool {
+	return slices.Contains(w.Trusted, l.Endpoint()) || w.trustsName(l.Name())
+}
+
+// trustsName reports whether a name begins as that of software that is left alone does.
+func (w *Watchdog) trustsName(name string) bool {
 	return slices.ContainsFunc(w.Trusted, func(s string) bool {
-		if begin, ok := strings.CutSuffix(s, "*"); ok || strings.HasSuffix(s, "/") {
-			return strings.HasPrefix(l.Name(), begin)
-		}
-		return l.Endpoint() == s
+		begin, ok := strings.CutSuffix(s, "*")
+		return (ok || strings.HasSuffix(s, "/")) && strings.HasPrefix(name, begin)
 	})
 }
 
@@ -98,9 +104,11 @@ var (
 type watchdog struct {
 	cfg    *Watchdog // nil: nobody looks
 	open   []*trespass
-	rang   []rang               // legs that rang and are gone, of a moment ago, oldest first
-	placed map[call.LegID]place // of the legs that are in a bridge
-	handed []call.BridgeID      // bridges from which somebody was transferred of late, oldest first
+	rang   []rang                  // legs that rang and are gone, of a moment ago, oldest first
+	placed map[call.LegID]place    // of the legs that are in a bridge
+	handed []call.BridgeID         // bridges from which somebody was transferred of late, oldest first
+	steps  map[call.LegID]step     // of the legs that were told to be in an application
+	rings  map[call.LegID][]string // whose phones, by their endpoints, a leg rings or has rung that has been in no bridge since
 
 	returned map[call.LegID]struct{} // legs that Earshot itself has sent out of a call
 }
@@ -124,7 +132,12 @@ func (g *Gate) guard(t *call.Table, ev *call.Event, changes []call.Change) {
 	case call.RecordingEnded:
 		g.over(at, func(x *trespass) bool { return x.kind == trespassRecord && x.leg == ev.Channel.ID })
 	case call.BridgeEntered:
+		delete(g.dog.rings, ev.Channel.ID)
 		g.entered(t, ev, at)
+	case call.AppBegan:
+		g.appBegan(t, ev, at)
+	case call.DialBegan, call.DialEnded:
+		g.rings(ev)
 	}
 	g.departures(t, ev)
 	for i := range changes {
@@ -136,6 +149,8 @@ func (g *Gate) guard(t *call.Table, ev *call.Event, changes []call.Change) {
 		case call.BridgeLeft:
 			g.over(at, func(x *trespass) bool { return x.kind == trespassJoin && x.leg == c.Leg && x.bridge == c.Bridge })
 		case call.LegGone:
+			delete(g.dog.steps, c.Leg)
+			delete(g.dog.rings, c.Leg)
 			g.rangOut(c.Leg)
 			g.over(at, func(x *trespass) bool { return x.leg == c.Leg })
 		}
@@ -232,9 +247,11 @@ func (g *Gate) patrol(t *call.Table) {
 	at := time.Now()
 	g.dog.rang, g.dog.handed = nil, nil
 	clear(g.dog.placed)
+	clear(g.dog.steps)
+	clear(g.dog.rings)
 	g.over(at, func(x *trespass) bool {
 		l := t.Leg(x.leg)
-		return l == nil || x.kind == trespassJoin && l.Bridge() != x.bridge
+		return l == nil || x.kind == trespassJoin && l.Bridge() != x.bridge || x.app != "" && x.app != lasting && l.App() != x.app
 	})
 	for _, l := range t.All(nil) {
 		if own(l.ID()) {
@@ -255,6 +272,8 @@ func (g *Gate) patrol(t *call.Table) {
 			g.trespasses(t, x)
 		case slices.Contains(joining, l.App()) && l.Bridge() != "":
 			g.joined(t, l, false, at)
+		case carrying[l.App()] != "":
+			g.carries(t, l, l.App(), at)
 		}
 	}
 	g.reguard(t, nil)

@@ -26,6 +26,8 @@ type yard struct {
 	mu   sync.Mutex
 	apps map[call.LegID]string // what ARI says that a leg is in: "ChanSpy", "Stasis other,x"
 	err  error
+
+	asked func() // told of each question, when it is set
 }
 
 func newYard(t testing.TB, text string, change ...func(*gate.Watchdog)) *yard {
@@ -42,6 +44,9 @@ func newYard(t testing.TB, text string, change ...func(*gate.Watchdog)) *yard {
 func (y *yard) look(_ context.Context, leg call.LegID) (app, arguments string, err error) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
+	if y.asked != nil {
+		y.asked()
+	}
 	if y.err != nil {
 		return "", "", y.err
 	}
