@@ -38,6 +38,7 @@ type Config struct {
 	Dialling    Dialling       `yaml:"dialling"`
 	Watchdog    Watchdog       `yaml:"watchdog"`
 	Phone       Phone          `yaml:"phone"`
+	Doctor      Doctor         `yaml:"doctor"`
 }
 
 // Shadow is a second policy that is decided beside the one in force and changes nothing: where the two differ is counted and written down.
@@ -117,6 +118,7 @@ func defaults() Config {
 		Dialling:    Dialling{Context: "from-internal"},
 		Watchdog:    standardWatchdog(),
 		Phone:       Phone{Codes: dialplan.StandardCodes(), Digits: 5},
+		Doctor:      Doctor{Accept: []Acceptance{}},
 	}
 }
 
@@ -194,6 +196,7 @@ func (c *Config) validate(doc *strict.Document) []error {
 	c.HTTP.validate(bad)
 	c.Auth.JWT.validate(bad)
 	c.Watchdog.validate(bad)
+	c.Doctor.validate(bad)
 	c.Auth.Sessions.validate(&c.Cache, bad)
 	c.Cache.validate(bad)
 	if host, port, _ := net.SplitHostPort(c.PBX.AMI.Address); !isAddress(c.PBX.AMI.Address) || host == "" || port == "0" {

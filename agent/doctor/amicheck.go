@@ -126,6 +126,7 @@ func amiChecks(e *exam) error {
 	if open {
 		e.find("ami-open", where{place(bind, cfg), "general", "bindaddr"})
 	}
+	open = e.oldTLS("AMI", cfg, bind) || open
 	if on, _ := cfg.option("general", "webenabled"); isTrue(on.Value) {
 		if served, _ := web.option("general", "enabled"); isTrue(served.Value) {
 			e.find("ami-http", where{place(on, cfg), "general", "webenabled"})
@@ -144,6 +145,31 @@ func amiChecks(e *exam) error {
 		}
 	}
 	return nil
+}
+
+// oldTLS looks at a listener with TLS, which is where the plain one is if nothing else is said, and reports whether it listens beyond loopback.
+// Asterisk offers every version of TLS that is not switched off (main/tcptls.c).
+func (e *exam) oldTLS(what string, cfg *Config, bind Setting) (open bool) {
+	on, _ := cfg.option("general", "tlsenable")
+	if !isTrue(on.Value) {
+		return false
+	}
+	if v, ok := cfg.option("general", "tlsbindaddr"); ok {
+		bind = v
+	}
+	if isLoopback(bind.Value) {
+		return false
+	}
+	var offered []string
+	for _, v := range []struct{ key, name string }{{"tlsdisablev1", "TLS 1.0"}, {"tlsdisablev11", "TLS 1.1"}} {
+		if off, _ := cfg.option("general", v.key); !isTrue(off.Value) {
+			offered = append(offered, v.name)
+		}
+	}
+	if len(offered) > 0 {
+		e.find("tls-old", where{place(on, cfg), "general", "tlsenable of " + cfg.Name}, "what", what, "versions", strings.Join(offered, " and "))
+	}
+	return true
 }
 
 // account looks at the classes of one account.

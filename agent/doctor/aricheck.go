@@ -18,8 +18,12 @@ func ariChecks(e *exam) error {
 	on, _ := web.option("general", "enabled")
 	served := isTrue(on.Value)
 	// Left out, the server does not listen.
-	if bind, ok := web.option("general", "bindaddr"); ok && served && !isLoopback(bind.Value) {
+	bind, ok := web.option("general", "bindaddr")
+	if ok && served && !isLoopback(bind.Value) {
 		e.find("ari-open", where{place(bind, web), "general", "bindaddr"})
+	}
+	if served {
+		e.oldTLS("ARI", web, bind)
 	}
 	for _, s := range cfg.Sections {
 		at := where{nameless(s.Place, cfg), s.Name, ""}

@@ -66,11 +66,14 @@ type Finding struct {
 
 // Report is what came of an examination.
 type Report struct {
-	Sources  []string  `json:"sources"` // what was read: live, files
-	Findings []Finding `json:"findings"`
+	Sources  []string  `json:"sources"`  // what was read: live, files
+	Findings []Finding `json:"findings"` // what is open
+	// Accepted are findings that are open no less, and of which somebody has said that they may be; Stale is who said so of nothing.
+	Accepted []Accepted `json:"accepted"`
+	Stale    []Stale    `json:"stale"`
 }
 
-// Open reports whether anything is.
+// Open reports whether anything is that nobody has accepted.
 func (r *Report) Open() bool { return len(r.Findings) > 0 }
 
 // exam is one PBX being looked at. The context is here because an exam is one call.
@@ -84,7 +87,7 @@ type exam struct {
 // Examine looks at a PBX from each of its sides, and joins what they show: a live one knows what runs, its files know the lines. Where both
 // know a line, the later side's is told: files belong last, since a running Asterisk tells an included file without its folder.
 func Examine(ctx context.Context, own Own, sides ...PBX) (*Report, error) {
-	r := &Report{Sources: []string{}, Findings: []Finding{}}
+	r := &Report{Sources: []string{}, Findings: []Finding{}, Accepted: []Accepted{}, Stale: []Stale{}}
 	for _, side := range sides {
 		e := &exam{ctx: ctx, pbx: side, own: own}
 		for _, c := range checks {

@@ -11,6 +11,8 @@ type endpoint struct {
 	name       string
 	pickup     Setting // the groups that it may pick up, of the last such key
 	record     Setting // one_touch_recording
+	transfers  Setting // allow_transfer; left out, it has the endpoint's place alone, and is yes
+	pjsip      bool
 	subscribes bool
 	context    string // where it may subscribe to hints
 }
@@ -49,8 +51,14 @@ func (e *exam) endpoints() ([]endpoint, error) {
 			if v, ok := key("one_touch_recording"); ok && isTrue(v.Value) {
 				p.record = v
 			}
+			if p.pjsip = file.name != "sip.conf"; p.pjsip {
+				p.transfers = Setting{Place: nameless(s.Place, cfg)}
+				if v, ok := key("allow_transfer"); ok {
+					p.transfers = v
+				}
+			}
 			allow, _ := key("allow_subscribe")
-			p.subscribes = file.name != "sip.conf" && !isFalse(allow.Value)
+			p.subscribes = p.pjsip && !isFalse(allow.Value)
 			context, ok := key("context")
 			if !ok {
 				context.Value = "default"

@@ -23,6 +23,7 @@ var risks = []risk{
 	{"chan_audiosocket.so", Medium, "whoever may originate can send audio to another machine, without a phone", false},
 	{"chan_rtp.so", Medium, "whoever may originate can send audio to any address (UnicastRTP), without a phone", false},
 	{"chan_websocket.so", Medium, "whoever may originate can send audio to any address, without a phone", false},
+	{"res_speech_aeap.so", Medium, "speech recognition of the dialplan sends the audio of a call to another machine", false},
 	{"app_dictate.so", Low, "it records what a call says", false},
 	{"app_mp3.so", Low, "it plays any file or address", false},
 	{"app_meetme.so", Low, "its rooms have no events that Earshot counts parties by", false},
@@ -53,7 +54,7 @@ var risks = []risk{
 
 // known are the modules of the table.
 func known() []string {
-	names := append([]string{}, telltales...)
+	names := append([]string{referrer}, telltales...)
 	for _, r := range risks {
 		names = append(names, r.name)
 	}

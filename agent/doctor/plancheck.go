@@ -15,7 +15,8 @@ var applications = map[string]string{
 	"confbridge": "dialplan-conference", "meetme": "dialplan-conference", "meetmechanneladmin": "dialplan-conference", "meetmeadmin": "dialplan-conference",
 	"mixmonitor": "dialplan-record", "monitor": "dialplan-record", "record": "dialplan-record", "dictate": "dialplan-record",
 	"audiosocket": "dialplan-audio", "jack": "dialplan-audio", "eagi": "dialplan-audio",
-	"agi": "dialplan-program", "deadagi": "dialplan-program", "system": "dialplan-program", "trysystem": "dialplan-program", "externalivr": "dialplan-program",
+	"speechbackground": "dialplan-audio",
+	"agi":              "dialplan-program", "deadagi": "dialplan-program", "system": "dialplan-program", "trysystem": "dialplan-program", "externalivr": "dialplan-program",
 	"originate": "dialplan-originate",
 	"$":         "dialplan-computed",
 }

@@ -121,11 +121,11 @@ func (o *office) marked() []string {
 	return want
 }
 
-// placed are findings as marked gives them, without those of modules.
+// placed are findings as marked gives them, without those of modules.conf, which is the rig's.
 func placed(r *Report) []string {
 	var got []string
 	for _, f := range r.Findings {
-		if f.Code != "module" {
+		if f.File != "modules.conf" {
 			got = append(got, fmt.Sprintf("%s:%d %s", f.File, f.Line, f.Code))
 		}
 	}
@@ -195,6 +195,7 @@ func TestAFaultyPBXIsFoundOutByItsFilesAndLive(t *testing.T) {
 	}
 
 	t.Run("modules", func(t *testing.T) { o.modules(t, files) })
+	t.Run("replaces", func(t *testing.T) { o.replaces(t, files) })
 	t.Run("secrets", func(t *testing.T) { o.secretless(t, joined) })
 	t.Run("applications", o.applications)
 	t.Run("without an account of ours", func(t *testing.T) {
@@ -267,6 +268,22 @@ func (o *office) secretless(t *testing.T, r *Report) {
 	}
 }
 
+// replaces looks for the finding about who takes calls by their dialogs, which is about a line of the rig's own modules.conf.
+func (o *office) replaces(t *testing.T, r *Report) {
+	var found []string
+	for _, f := range r.Findings {
+		if f.Code == "sip-replaces" {
+			found = append(found, f.Subject)
+			if f.Line == 0 {
+				t.Error("it has no line")
+			}
+		}
+	}
+	if !slices.Equal(found, []string{referrer}) {
+		t.Errorf("found %q", found)
+	}
+}
+
 // applications connects two by ARI, one of which gets all events.
 func (o *office) applications(t *testing.T) {
 	s := o.pbx.Site()
@@ -293,7 +310,7 @@ func (o *office) applications(t *testing.T) {
 }
 
 func TestACleanPBXHasNothingOpen(t *testing.T) {
-	var risky []string
+	risky := []string{referrer}
 	for _, r := range risks {
 		if !r.ari { // without anybody beside Earshot who has ARI, these open nothing, and the rig asks them whether Asterisk is up
 			risky = append(risky, r.name)

@@ -4,29 +4,47 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
+	"time"
 )
 
-// WriteText writes the report for people: two lines for each finding, the worst first, and a summary.
+// WriteText writes the report for people: two lines for each finding, the worst first, what is accepted, and a summary.
 func (r *Report) WriteText(to io.Writer) error {
 	w := bufio.NewWriter(to)
 	count := map[Severity]int{}
 	for _, f := range r.Findings {
 		count[f.Severity]++
-		_, _ = fmt.Fprintf(w, "%-6s  %s  %s", f.Severity, f.place(), f.Code)
-		if len(f.Seen) < len(r.Sources) {
-			_, _ = fmt.Fprintf(w, "  (%s alone)", strings.Join(f.Seen, ", "))
-		}
-		_, _ = fmt.Fprintf(w, "\n        %s\n        change: %s\n\n", f.Meaning, f.Change)
+		_, _ = fmt.Fprintf(w, "%-6s  %s\n        %s\n        change: %s\n\n", f.Severity, f.head(r), f.Meaning, f.Change)
 	}
-	from := strings.Join(r.Sources, " and ")
+	for _, a := range r.Accepted {
+		until := ""
+		if a.Until != nil {
+			until = " (until the end of " + a.Until.Add(-time.Nanosecond).Format(time.DateOnly) + ")"
+		}
+		_, _ = fmt.Fprintf(w, "accepted: %-6s  %s\n        %s%s\n\n", a.Severity, a.head(r), a.Why, until)
+	}
+	for _, s := range r.Stale {
+		_, _ = fmt.Fprintf(w, "accepts nothing: %s at %s\n        %s: take it out, or look again\n\n", s.Code, s.Where, s.Reason)
+	}
+	accepted, from := "", strings.Join(r.Sources, " and ")
+	if n := len(r.Accepted); n > 0 {
+		accepted = fmt.Sprintf(", %d accepted", n)
+	}
 	if len(r.Findings) == 0 {
-		_, _ = fmt.Fprintf(w, "nothing is open (%s)\n", from)
+		_, _ = fmt.Fprintf(w, "nothing is open%s (%s)\n", accepted, from)
 	} else {
-		_, _ = fmt.Fprintf(w, "%d open: %d high, %d medium, %d low (%s)\n", len(r.Findings), count[High], count[Medium], count[Low], from)
+		_, _ = fmt.Fprintf(w, "%d open: %d high, %d medium, %d low%s (%s)\n", len(r.Findings), count[High], count[Medium], count[Low], accepted, from)
 	}
 	return w.Flush()
+}
+
+// head is where a finding stands and what it is.
+func (f *Finding) head(r *Report) string {
+	head := f.place() + "  " + f.Code
+	if len(f.Seen) < len(r.Sources) {
+		head += "  (" + strings.Join(f.Seen, ", ") + " alone)"
+	}
+	return head
 }
 
 // place is where a finding stands, as far as it is known.
@@ -35,12 +53,16 @@ func (f *Finding) place() string {
 	if f.Line > 0 {
 		at = fmt.Sprintf("%s:%d", at, f.Line)
 	}
-	parts := []string{at}
+	return strings.TrimPrefix(strings.Join(append([]string{at}, f.within()...), " "), " ")
+}
+
+// within is the place of a finding in its file.
+func (f *Finding) within() (parts []string) {
 	if f.Section != "" {
 		parts = append(parts, "["+f.Section+"]")
 	}
 	if f.Subject != "" && f.Subject != f.File {
 		parts = append(parts, f.Subject)
 	}
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
+	return parts
 }

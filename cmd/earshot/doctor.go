@@ -17,19 +17,19 @@ type doctorCmd struct {
 	User       string `and:"live" help:"The doctor's own account there, with read and write = config,command,reporting. The answers hold the PBX's passwords in the clear: run it on the PBX, or through a tunnel." placeholder:"NAME"`
 	SecretFile string `and:"live" type:"path" help:"A file with the secret of that account, alone." placeholder:"FILE"`
 	Etc        string `type:"path" help:"The folder of Asterisk's configuration, such as /etc/asterisk, or a copy of it. With --ami too, findings have the lines of its files." placeholder:"DIR"`
-	Config     string `type:"path" help:"Earshot's configuration file, which says which accounts are Earshot's. Left out, none is." placeholder:"FILE"`
+	Config     string `type:"path" help:"Earshot's configuration file, which says which accounts are Earshot's, and which findings are accepted. Left out, none is." placeholder:"FILE"`
 	Format     string `enum:"text,json" default:"text" help:"How to print: text or json."`
 }
 
 // examination is how long a PBX may take for all of it.
 const examination = time.Minute
 
-// Run prints what is open.
+// Run prints what is open. What is accepted is printed too, and does not count.
 func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 	if c.AMI == "" && c.Etc == "" {
 		return errors.New("which PBX? give --ami HOST:PORT --user NAME --secret-file FILE for a running one, --etc DIR for its files, or both")
 	}
-	own := doctor.Own{Doctor: c.User}
+	own, accepted := doctor.Own{Doctor: c.User}, []doctor.Acceptance(nil)
 	if c.Config != "" {
 		cfg, err := agent.LoadConfig(c.Config)
 		if err != nil {
@@ -41,6 +41,9 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 		}
 		own.AMI, own.ARI, own.Application = cfg.PBX.AMI.Username, cfg.PBX.ARI.Username, cfg.PBX.ARI.Application
 		own.Emergency = append([]string{}, agent.EmergencyNumbers(cfg, f.Current())...) // none is known, too
+		for _, a := range cfg.Doctor.Accept {
+			accepted = append(accepted, doctor.Acceptance{Code: a.Finding, Where: a.Where, Why: a.Why, Until: a.Ends()})
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, examination)
 	defer cancel()
@@ -48,6 +51,7 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	report.Accept(accepted, time.Now())
 	if c.Format == "json" {
 		e := json.NewEncoder(s.out)
 		e.SetEscapeHTML(false)
