@@ -343,6 +343,18 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 			o.Errorf("the record does not say who has him: %+v", e)
 		}
 	})
+	o.scene("a call that is taken by INVITE with Replaces is reported", func(o *office) {
+		_, seen := o.caught(0)
+		customer, anna := o.talk(stranger, "anna")
+		thief := o.dialsAs("nina", "101", phone.WithHeader("Replaces", anna.Replaces()))
+		o.must(anna.WaitEnded(o.ctx))
+		o.together(customer, thief)
+		e := o.witness(seen, "join", audit.Witnessed)
+		o.is(e, "reported", "nina", "phone:PJSIP/302", "anna")
+		if !slices.Equal(e.Targets, []string{"anna"}) {
+			o.Errorf("it is about %q", e.Targets)
+		}
+	})
 }
 
 // originates has an administrator call a channel and put it into an application.

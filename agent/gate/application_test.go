@@ -111,6 +111,13 @@ func TestWhatIsCarriedAwayEndsWithItsApplication(t *testing.T) {
 	y.begins("p", "Monitor", "wav")
 	y.log.until(t, "record witnessed", 2)
 	y.begins("p", "Wait", "9")
+	y.talk("x", ivanov, "PJSIP/101")
+	y.snoop("control", "x.1") // is over after whatever the step has ended
+	y.log.until(t, "drop own")
+	y.log.until(t, "record revoked")
+	if n := len(slices.DeleteFunc(y.log.all(), func(s string) bool { return s != "record ended" })); n != 1 {
+		t.Errorf("%d have ended", n)
+	}
 	y.gone("p")
 	y.log.until(t, "record ended", 2)
 	if n := y.count("record", "reported"); n != 2 {

@@ -42,7 +42,7 @@ type trespass struct {
 	at      time.Time     // when it was seen; of one that was covered, when it was so no longer
 	began   time.Time
 	app     string   // of the dialplan, that carries away or records what is said on the leg
-	from    []string // of a redirection: the endpoints of phones that it was taken from
+	from    []string // the endpoints of phones that a call was taken from
 	confirm []string // the applications one of which ARI has to say the leg is in, or nothing is ended
 
 	phone   string // the audit's word for who, where no employee is known

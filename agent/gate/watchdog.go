@@ -233,10 +233,21 @@ func (g *Gate) entered(t *call.Table, ev *call.Event, at time.Time) {
 func (g *Gate) joined(t *call.Table, l *call.Leg, put bool, at time.Time) {
 	for _, o := range t.BridgeLegs(nil, l.Bridge()) {
 		if o != l && o.Kind() != call.KindInternal {
-			g.trespasses(t, &trespass{kind: trespassJoin, leg: l.ID(), on: o.ID(), bridge: l.Bridge(), put: put, at: at})
+			g.trespasses(t, &trespass{kind: trespassJoin, leg: l.ID(), on: o.ID(), bridge: l.Bridge(), put: put, from: g.replaced(t, l), at: at})
 			return
 		}
 	}
+}
+
+// replaced are the phones of those who have just left the bridge that a leg has come into: whose place it takes. That is how an INVITE with
+// Replaces takes a call (RFC 3891). Caller holds the lock.
+func (g *Gate) replaced(t *call.Table, l *call.Leg) (endpoints []string) {
+	for id, was := range g.dog.placed {
+		if o := t.Leg(id); o != nil && o != l && was.bridge == l.Bridge() && o.Bridge() != was.bridge {
+			endpoints = append(endpoints, o.Endpoint())
+		}
+	}
+	return endpoints
 }
 
 // patrol looks at a table that has been built anew: what went past the gate while nobody looked, and what is over meanwhile.

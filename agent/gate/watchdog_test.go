@@ -201,6 +201,16 @@ func TestWhoGoesPastTheGateIsEndedOrReportedAndWhoMayIsLeft(t *testing.T) {
 			ch.App = "Dial"
 			y.ingest(call.Event{Kind: call.BridgeEntered, Bridge: call.Bridge{ID: "new", Type: "mixing"}, Channel: ch})
 		}, "boris", "phone:PJSIP/102", nil, "unknown_target", house},
+		{"who takes somebody's place", "join", "reported", func(y *yard) {
+			call1(y)
+			y.talk("z", other, "PJSIP/104")
+			y.leave("z", "z.1") // whom it is not about
+			y.leave("x", "x.1")
+			y.strange("j", "PJSIP/102", call.StateUp)
+			ch := y.ch("j")
+			ch.App = ""
+			y.ingest(call.Event{Kind: call.BridgeEntered, Bridge: call.Bridge{ID: "x", Type: "mixing"}, Channel: ch})
+		}, "boris", "phone:PJSIP/102", []string{"anna"}, "no_right", house},
 		{"a pickup by who may not", "pickup", "reported", pickup("PJSIP/102"), "boris", "phone:PJSIP/102", []string{"anna"}, "no_right", house},
 		{"a pickup by a phone of nobody's", "pickup", "reported", pickup("PJSIP/999"), "", "phone:PJSIP/999", []string{"anna"}, "unknown_subject", house},
 		{"a pickup by who may take any call", "pickup", "left", pickup("PJSIP/106"), "fay", "phone:PJSIP/106", []string{"anna"}, "allowed", house},

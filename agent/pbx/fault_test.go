@@ -23,7 +23,7 @@ type fake struct {
 	mu       sync.Mutex
 	fail     map[string]int // how often a request, "GET /ari/channels", is still refused
 	gone     map[string]int // how often what is asked for is still said not to be there
-	silent   int            // how many attempts to connect get no answer
+	silent   int            // how many attempts to connect get no answer; the connection they came by ends
 	asked    map[string]int
 	bridges  string             // what is listed
 	mute     int                // how many markers are not told
@@ -64,7 +64,7 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	case gone:
 		http.Error(w, `{"message":"Application not found"}`, http.StatusNotFound)
 	case silent:
-		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
 	case r.URL.Path == "/ari/events":
 		f.events(w, r)
 	case op == "GET /ari/channels":

@@ -29,13 +29,19 @@ func (c *Call) Transfer(ctx context.Context, number string) error {
 func (c *Call) TransferTo(ctx context.Context, consultation *Call) error {
 	consultation.mu.Lock()
 	target := *consultation.target.Clone()
-	replaces := consultation.id + ";to-tag=" + consultation.peer.tag + ";from-tag=" + consultation.local.tag
 	consultation.mu.Unlock()
 	target.UriParams = nil
 	if target.User == "" {
 		target.User = escapeUser(consultation.Remote().Number)
 	}
-	return c.refer(ctx, target.String()+"?Replaces="+url.QueryEscape(replaces))
+	return c.refer(ctx, target.String()+"?Replaces="+url.QueryEscape(consultation.Replaces()))
+}
+
+// Replaces is the header by which another call takes the place of this one at the server (RFC 3891).
+func (c *Call) Replaces() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.id + ";to-tag=" + c.peer.tag + ";from-tag=" + c.local.tag
 }
 
 func (c *Call) refer(ctx context.Context, target string) error {
