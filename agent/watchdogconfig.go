@@ -10,10 +10,10 @@ import (
 // Watchdog is what is done about whoever goes past Earshot on the PBX, by kind: end, report or off.
 type Watchdog struct {
 	Spy          string   `yaml:"spy"`          // ChanSpy, ExtenSpy, snoops of other ARI applications; end
-	Media        string   `yaml:"media"`        // legs that carry audio away: UnicastRTP, AudioSocket, WebSocket, MulticastRTP; end
-	Join         string   `yaml:"join"`         // BridgeAdd, Bridge; report
+	Media        string   `yaml:"media"`        // legs and applications that carry audio away: UnicastRTP, AudioSocket, EAGI, …; end
+	Join         string   `yaml:"join"`         // BridgeAdd, Bridge, INVITE with Replaces; report
 	Pickup       string   `yaml:"pickup"`       // hand_back, report or off; hand_back
-	Record       string   `yaml:"record"`       // MixMonitor, report or off; report
+	Record       string   `yaml:"record"`       // MixMonitor, Record, report or off; report
 	Redirect     string   `yaml:"redirect"`     // report or off; report
 	Trusted      []string `yaml:"trusted"`      // endpoints, and beginnings of channels' names that end with / or *; none
 	Applications []string `yaml:"applications"` // ARI applications whose snoops and media are left alone; none
