@@ -31,6 +31,7 @@ type fake struct {
 	send     chan string        // what is sent on the last connection
 	connect  chan struct{}      // one for each connection
 	ends     context.CancelFunc // of the last connection
+	over     chan struct{}      // closed when nothing is sent on it any more
 }
 
 const oneChannel = `{"id":"1.1","name":"PJSIP/101-00000001","state":"Up","caller":{"name":"","number":"101"},"connected":{"name":"","number":""},` +
@@ -123,9 +124,16 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 	defer func() { _ = c.CloseNow() }()
 	ctx, cancel := context.WithCancel(c.CloseRead(r.Context()))
 	defer cancel()
+	over := make(chan struct{})
+	defer close(over)
 	f.mu.Lock()
-	f.ends = cancel
+	ends, before := f.ends, f.over
+	f.ends, f.over = cancel, over
 	f.mu.Unlock()
+	if ends != nil { // or the one before, whose end it may not have noticed yet, takes what is sent on this one
+		ends()
+		<-before
+	}
 	f.connect <- struct{}{}
 	for {
 		select {
