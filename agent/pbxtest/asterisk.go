@@ -8,19 +8,26 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/earshot-pbx/earshot/agent/pbxtest/debian"
 )
 
-// oldest is the oldest major version that Find accepts.
+// release is an Asterisk that Debian packages.
+type release struct {
+	major int
+	suite string // of Debian, that packages it
+}
+
+// releases are those that can be asked for; the first is taken when none is.
+var releases = []release{{22, "forky"}, {16, "bullseye"}}
+
+// oldest is the oldest major version that serves where none is asked for.
 const oldest = 20
 
-// suite is where Debian packages an Asterisk 22.
-const suite = "forky"
-
-// EnvAsterisk names an asterisk program to use instead of Debian's.
+// EnvAsterisk names another Asterisk than Debian's 22: "16" is Debian's 16, the path of an asterisk program is that one, of 16 or newer.
 const EnvAsterisk = "EARSHOT_ASTERISK"
 
 // Asterisk is an installation that instances can be started from. Safe for concurrent use.
@@ -34,31 +41,39 @@ type Asterisk struct {
 	path string
 }
 
-// Find gets an Asterisk of version 20 or newer: the program that EARSHOT_ASTERISK names; else Debian's, from the cache or, the
-// first time, downloaded (10 to 60 s); else, where the Debian archive cannot be used, the one on the PATH. progress is
-// told what takes long; nil prints to standard error.
+// Find gets an Asterisk: the program that EARSHOT_ASTERISK names; else Debian's 22, or the release that EARSHOT_ASTERISK asks for, from the
+// cache or, the first time, downloaded (10 to 60 s); else, where the Debian archive cannot be used, the one on the PATH: of 20 or newer, or of
+// the release asked for. progress is told what takes long; nil prints to standard error.
 func Find(ctx context.Context, progress func(string)) (*Asterisk, error) {
-	if path := os.Getenv(EnvAsterisk); path != "" {
-		return installed(ctx, path)
+	wanted, serves := releases[0], since(oldest)
+	switch env := os.Getenv(EnvAsterisk); {
+	case strings.Contains(env, "/"):
+		return installed(ctx, env, since(releases[len(releases)-1].major))
+	case env != "":
+		i := slices.IndexFunc(releases, func(r release) bool { return strconv.Itoa(r.major) == env })
+		if i < 0 {
+			return nil, fmt.Errorf("%s is %q, which is neither 22 nor 16 nor the path of a program", EnvAsterisk, env)
+		}
+		wanted, serves = releases[i], exactly(releases[i].major)
 	}
 	root, err := debian.Fetch(ctx, debian.Bundle{
 		Name:  "asterisk",
-		Suite: suite,
+		Suite: wanted.suite,
 		// No prompts, no DTMF transfer: the feature plays one and gives up without it.
 		Packages: []string{"asterisk", "asterisk-core-sounds-en-gsm"},
 		Progress: progress,
 	})
 	if err == nil {
-		return unpacked(ctx, root)
+		return unpacked(ctx, root, serves)
 	}
 	if !errors.Is(err, debian.ErrUnavailable) {
 		return nil, fmt.Errorf("get an Asterisk: %w", err)
 	}
 	path, lookErr := exec.LookPath("asterisk")
 	if lookErr != nil {
-		return nil, fmt.Errorf("no Asterisk: %w; and there is no asterisk on the PATH (install Asterisk %d or newer, or name one by %s)", err, oldest, EnvAsterisk)
+		return nil, fmt.Errorf("no Asterisk: %w; and there is no asterisk on the PATH (install Asterisk %s, or name one by %s)", err, serves.words, EnvAsterisk)
 	}
-	return installed(ctx, path)
+	return installed(ctx, path, serves)
 }
 
 // Close gives the installation back; no instance of it may run any more.
@@ -77,31 +92,25 @@ func (a *Asterisk) Command(ctx context.Context, args ...string) (*exec.Cmd, erro
 	return a.root.Command(ctx, a.path, args...)
 }
 
-func unpacked(ctx context.Context, root *debian.Root) (*Asterisk, error) {
+func unpacked(ctx context.Context, root *debian.Root, serves versions) (*Asterisk, error) {
 	a := &Asterisk{root: root, path: "usr/sbin/asterisk"}
-	modules, err := filepath.Glob(root.Path("usr/lib/*/asterisk/modules"))
-	if err != nil || len(modules) == 0 {
-		return nil, errors.Join(fmt.Errorf("no Asterisk modules in %s", root.Dir), err, root.Close())
+	// The second is the place of a 16.
+	if a.Modules = first(root.Path("usr/lib/*/asterisk/modules"), root.Path("usr/lib/asterisk/modules")); a.Modules == "" {
+		return nil, errors.Join(fmt.Errorf("no Asterisk modules in %s", root.Dir), root.Close())
 	}
-	a.Modules = modules[0]
 	a.Documentation = root.Path("usr/share/asterisk/documentation")
 	// The package's maintainer script, which has not run, would have made the link sounds/en to one of these.
-	for _, pattern := range []string{"usr/share/asterisk/sounds/en", "usr/share/asterisk/sounds/en_US*"} {
-		if found, _ := filepath.Glob(root.Path(pattern)); len(found) > 0 {
-			a.Sounds = found[0]
-			break
-		}
-	}
-	if err := a.ask(ctx); err != nil {
+	a.Sounds = first(root.Path("usr/share/asterisk/sounds/en"), root.Path("usr/share/asterisk/sounds/en_US*"))
+	if err := a.ask(ctx, serves); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	return a, nil
 }
 
 // installed describes an Asterisk that was installed on the machine by other means.
-func installed(ctx context.Context, path string) (*Asterisk, error) {
+func installed(ctx context.Context, path string, serves versions) (*Asterisk, error) {
 	a := &Asterisk{path: path}
-	if err := a.ask(ctx); err != nil {
+	if err := a.ask(ctx, serves); err != nil {
 		return nil, err
 	}
 	prefix := filepath.Dir(filepath.Dir(path))
@@ -129,8 +138,8 @@ func first(patterns ...string) string {
 
 var versionLine = regexp.MustCompile(`(?m)^Asterisk (\S+)`)
 
-// ask runs asterisk -V and refuses what is too old.
-func (a *Asterisk) ask(ctx context.Context) error {
+// ask runs asterisk -V and refuses what does not serve.
+func (a *Asterisk) ask(ctx context.Context, serves versions) error {
 	cmd, err := a.Command(ctx, "-V")
 	if err != nil {
 		return err
@@ -139,18 +148,32 @@ func (a *Asterisk) ask(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s -V: %w: %s", cmd.Path, err, strings.TrimSpace(string(out)))
 	}
-	a.Version, err = parseVersion(string(out))
+	a.Version, err = parseVersion(string(out), serves)
 	return err
 }
 
-func parseVersion(out string) (string, error) {
+// versions says which major versions serve.
+type versions struct {
+	serve func(major int) bool
+	words string
+}
+
+func since(least int) versions {
+	return versions{func(major int) bool { return major >= least }, strconv.Itoa(least) + " or newer"}
+}
+
+func exactly(wanted int) versions {
+	return versions{func(major int) bool { return major == wanted }, strconv.Itoa(wanted)}
+}
+
+func parseVersion(out string, serves versions) (string, error) {
 	m := versionLine.FindStringSubmatch(out)
 	if m == nil {
 		return "", fmt.Errorf("this is no Asterisk; asked for its version it said %q", out)
 	}
 	digits, _, _ := strings.Cut(m[1], ".")
-	if major, err := strconv.Atoi(digits); err != nil || major < oldest {
-		return "", fmt.Errorf("version %s of Asterisk is not supported: %d or newer is needed", m[1], oldest)
+	if major, err := strconv.Atoi(digits); err != nil || !serves.serve(major) {
+		return "", fmt.Errorf("version %s of Asterisk does not serve: %s is needed", m[1], serves.words)
 	}
 	return m[1], nil
 }

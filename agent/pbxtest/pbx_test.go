@@ -295,18 +295,36 @@ func TestWithoutAnyAsteriskTheErrorSaysWhatIsMissing(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
-	for out, want := range map[string]string{
-		"Asterisk 22.10.1~dfsg+~cs6\n":         "22.10.1~dfsg+~cs6",
-		"Asterisk 20.0.0\n":                    "20.0.0",
-		"Asterisk certified/18.9\n":            "",
-		"Asterisk 16.28.0~dfsg-0+deb11u4\n":    "",
-		"zsh: command not found: asterisk\n":   "",
-		"warning first\nAsterisk 23.1.0-rc1\n": "23.1.0-rc1",
+	for out, want := range map[string]struct {
+		version    string
+		by20, by16 bool
+	}{
+		"Asterisk 22.10.1~dfsg+~cs6\n":         {"22.10.1~dfsg+~cs6", true, false},
+		"Asterisk 20.0.0\n":                    {"20.0.0", true, false},
+		"Asterisk 16.28.0~dfsg-0+deb11u4\n":    {"16.28.0~dfsg-0+deb11u4", false, true},
+		"warning first\nAsterisk 23.1.0-rc1\n": {"23.1.0-rc1", true, false},
+		"Asterisk certified/18.9\n":            {},
+		"zsh: command not found: asterisk\n":   {},
 	} {
-		got, err := parseVersion(out)
-		if got != want || (err == nil) != (want != "") {
-			t.Errorf("%q: %q, %v", out, got, err)
+		for _, c := range []struct {
+			versions
+			ok bool
+		}{{since(oldest), want.by20}, {exactly(16), want.by16}} {
+			got, err := parseVersion(out, c.versions)
+			if (err == nil) != c.ok || c.ok && got != want.version {
+				t.Errorf("%q where %s is needed: %q, %v", out, c.words, got, err)
+			}
+			if err != nil && want.version != "" && !strings.Contains(err.Error(), c.words+" is needed") {
+				t.Errorf("%q does not say what is needed", err)
+			}
 		}
+	}
+}
+
+func TestAReleaseThatNobodyPackagesIsRefused(t *testing.T) {
+	t.Setenv(EnvAsterisk, "18")
+	if _, err := Find(t.Context(), func(string) {}); err == nil || !strings.Contains(err.Error(), "neither 22 nor 16") {
+		t.Errorf("18 was asked for, and the answer is %v", err)
 	}
 }
 
