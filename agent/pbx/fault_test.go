@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -25,6 +26,9 @@ type fake struct {
 	gone     map[string]int // how often what is asked for is still said not to be there
 	silent   int            // how many attempts to connect get no answer; the connection they came by ends
 	asked    map[string]int
+	version  string             // of Asterisk
+	stale    time.Duration      // for so long after it has connected nobody is told of the channel
+	since    time.Time          // when it has
 	bridges  string             // what is listed
 	mute     int                // how many markers are not told
 	playback string             // the event that is sent when something is to be played; empty: none
@@ -38,7 +42,7 @@ const oneChannel = `{"id":"1.1","name":"PJSIP/101-00000001","state":"Up","caller
 	`"accountcode":"","dialplan":{"context":"phones","exten":"*45","priority":2,"app_name":"Wait","app_data":""},"creationtime":"2026-11-22T01:00:00.000+0000","language":"en"}`
 
 func newFake(t *testing.T) *fake {
-	f := &fake{bridges: "[]", playback: ari.TypePlaybackStarted, fail: map[string]int{}, gone: map[string]int{}, asked: map[string]int{}, send: make(chan string, 100), connect: make(chan struct{}, 100)}
+	f := &fake{version: "22.10.1", bridges: "[]", playback: ari.TypePlaybackStarted, fail: map[string]int{}, gone: map[string]int{}, asked: map[string]int{}, send: make(chan string, 100), connect: make(chan struct{}, 100)}
 	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
 	t.Cleanup(f.Close)
 	return f
@@ -68,8 +72,16 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	case r.URL.Path == "/ari/events":
 		f.events(w, r)
+	case op == "GET /ari/asterisk/info":
+		_, _ = fmt.Fprintf(w, `{"system":{"version":%q}}`, f.version)
 	case op == "GET /ari/channels":
-		_, _ = fmt.Fprint(w, "["+oneChannel+"]")
+		list := "[" + oneChannel + "]"
+		f.mu.Lock()
+		if time.Since(f.since) < f.stale {
+			list = "[]"
+		}
+		f.mu.Unlock()
+		_, _ = fmt.Fprint(w, list)
 	case op == "GET /ari/bridges":
 		_, _ = fmt.Fprint(w, f.bridges)
 	case op == "POST /ari/bridges":
@@ -128,7 +140,7 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 	defer close(over)
 	f.mu.Lock()
 	ends, before := f.ends, f.over
-	f.ends, f.over = cancel, over
+	f.ends, f.over, f.since = cancel, over, time.Now()
 	f.mu.Unlock()
 	if ends != nil { // or the one before, whose end it may not have noticed yet, takes what is sent on this one
 		ends()
@@ -169,6 +181,7 @@ func (r *runner) known() {
 func TestASnapshotThatFailsIsTakenAgainWithANewConnection(t *testing.T) {
 	for op, times := range map[string]int{
 		"GET /ari/channels": 2, "GET /ari/bridges": 2, "POST /ari/bridges": 2, "DELETE /ari/applications/earshot/subscription": 2,
+		"GET /ari/asterisk/info":         2,
 		"GET /ari/channels/1.1/variable": 4, // a snapshot asks for two
 	} {
 		t.Run(op, func(t *testing.T) {
@@ -233,6 +246,24 @@ func TestWhatComesBeforeTheSnapshotIsHandedOnWithIt(t *testing.T) {
 	})
 	if !slices.Equal(ids, []call.LegID{"1.2"}) {
 		t.Errorf("the table has %v", ids)
+	}
+}
+
+// What an old Asterisk, or one that does not tell how old it is, answers is believed only when it has caught up with its events.
+func TestAnAsteriskWhoseAnswersAreBehindIsWaitedFor(t *testing.T) {
+	for version, want := range map[string][]string{
+		"16.28.0~dfsg-0+deb11u4": {"101 talking out"}, "18.26.4": {"101 talking out"}, "certified/18.9-cert16": {"101 talking out"}, "GIT-master-a1b2c3": {"101 talking out"},
+		"20.0.0": nil, "22.10.1~dfsg+~cs6": nil,
+	} {
+		t.Run(version, func(t *testing.T) {
+			f := newFake(t)
+			if f.version, f.stale = version, behindTime-50*time.Millisecond; want == nil {
+				f.stale = time.Hour
+			}
+			r := f.link(t)
+			r.until("the state is known", func() bool { return slices.Equal(r.link.Down(), []string{"ami"}) })
+			r.shows(want...)
+		})
 	}
 }
 

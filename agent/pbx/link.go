@@ -76,6 +76,7 @@ type Link struct {
 	marker atomic.Uint64
 	ari    atomic.Bool
 	known  atomic.Bool
+	behind atomic.Bool // its answers may be older than its events: see behindTime
 	rights rights
 
 	in map[call.LegID]struct{} // legs that are in an application that is handed on; the session's own
@@ -210,6 +211,9 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 		l.cfg.Sink.LinkLost()
 	}()
 	if err := l.spareDevices(ctx); err != nil {
+		return err
+	}
+	if err := l.askVersion(ctx); err != nil {
 		return err
 	}
 	// events passes from the reading goroutine to this one, the only one that hands on. It is unbuffered: the socket is the queue.

@@ -44,7 +44,7 @@ func record(t *testing.T, o *office) *recorder {
 	t.Helper()
 	r := &recorder{
 		office: o, linked: map[string]string{}, markers: map[string]chan struct{}{}, entered: map[call.LegID]bool{}, changed: make(chan struct{}),
-		keep: &keeper{RoundTripper: o.http},
+		keep: &keeper{RoundTripper: o.http, kept: map[string]jsonText{}},
 	}
 	r.feed = feed.New(feed.Config{OnApply: func(*call.Table, *call.Event, []call.Change) { r.happened() }})
 	cfg := Config{ARI: o.ari(o.pbx.Site().Earshot), Application: "earshot", Sink: r.feed, Log: zerolog.Nop()}
@@ -64,7 +64,7 @@ func record(t *testing.T, o *office) *recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.link.spareDevices(ctx); err != nil {
+	if err := errors.Join(r.link.spareDevices(ctx), r.link.askVersion(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
