@@ -193,3 +193,14 @@ func TestAModuleThatDoesNotRunIsNotLoaded(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+func TestConnectedApplicationsAreListedByTheirNames(t *testing.T) {
+	for version, out := range map[string][]string{
+		"16": {"Application Name         ", "=========================", "earshot                  ", "two words                ", `a"b                      `},
+		"22": {"Application Name         ", "=========================", "earshot", "two words", `a"b`, ""},
+	} {
+		if got, want := connected(out), []string{"earshot", "two words"}; !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", version, got, want)
+		}
+	}
+}

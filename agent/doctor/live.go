@@ -144,10 +144,7 @@ func (l *Live) Applications(ctx context.Context) ([]Application, error) {
 		return nil, err
 	}
 	var apps []Application
-	for i, name := range out {
-		if i < 2 || name == "" || strings.ContainsAny(name, "\"\\") {
-			continue // the heading; and a name that the command line would take apart
-		}
+	for _, name := range connected(out) {
 		about, err := l.command(ctx, `ari show app "`+name+`"`)
 		if errors.As(err, &refused) && refused.Message == failed {
 			continue
@@ -158,6 +155,20 @@ func (l *Live) Applications(ctx context.Context) ([]Application, error) {
 		apps = append(apps, Application{name, slices.ContainsFunc(about, func(s string) bool { return strings.Contains(s, "Global Resource Subscription") })})
 	}
 	return apps, nil
+}
+
+// connected are the names in what `ari show apps` prints. Asterisk 16 fills them with spaces to 25 characters, and cuts longer ones off, which
+// are not found again by what is left of them.
+func connected(out []string) []string {
+	var names []string
+	for i, name := range out {
+		name = strings.TrimRight(name, " ")
+		if i < 2 || name == "" || strings.ContainsAny(name, "\"\\") {
+			continue // the heading; and a name that the command line would take apart
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // Dialplan is the one that runs.

@@ -18,13 +18,13 @@ func (p *Plan) modules() string {
 }
 
 // newer are modules that not every Asterisk that is accepted has; those that have them need them.
-var newer = []string{"res_websocket_client.so"}
+var newer = []string{"res_websocket_client.so", "func_export.so"}
 
 // onlyPresent leaves out of modules.conf those of the newer modules that this installation does not have.
 func onlyPresent(conf, dir string) string {
 	for _, m := range newer {
 		if _, err := os.Stat(filepath.Join(dir, m)); err != nil {
-			conf = strings.ReplaceAll(conf, "load="+m+"\n", "")
+			conf = strings.ReplaceAll(conf, "\nload="+m+"\n", "\n") // not the end of a noload
 		}
 	}
 	return conf
