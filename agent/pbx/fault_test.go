@@ -29,6 +29,7 @@ type fake struct {
 	version  string             // of Asterisk
 	stale    time.Duration      // for so long after it has connected nobody is told of the channel
 	since    time.Time          // when it has
+	devices  string             // of which the application hears
 	bridges  string             // what is listed
 	mute     int                // how many markers are not told
 	playback string             // the event that is sent when something is to be played; empty: none
@@ -122,7 +123,13 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(r.URL.Path, "/variable") && r.Method == http.MethodGet:
 		_, _ = fmt.Fprint(w, `{"value":""}`)
 	case strings.HasPrefix(r.URL.Path, "/ari/applications/"):
-		_, _ = fmt.Fprint(w, `{"name":"earshot"}`)
+		source := r.URL.Query().Get("eventSource")
+		f.mu.Lock()
+		if r.Method == http.MethodDelete && (source == "deviceState:ALL" || source == "deviceState:" && !strings.HasPrefix(f.version, "16.")) {
+			f.devices = ""
+		}
+		_, _ = fmt.Fprintf(w, `{"name":"earshot","device_names":[%s]}`, f.devices)
+		f.mu.Unlock()
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
@@ -264,6 +271,27 @@ func TestAnAsteriskWhoseAnswersAreBehindIsWaitedFor(t *testing.T) {
 			r.until("the state is known", func() bool { return slices.Equal(r.link.Down(), []string{"ami"}) })
 			r.shows(want...)
 		})
+	}
+}
+
+// An Asterisk 16 answers the first request as a 22 does, and goes on sending.
+func TestTheEventsOfDevicesAreGivenUp(t *testing.T) {
+	for _, version := range []string{"16.28.0", "22.10.1"} {
+		f := newFake(t)
+		f.version, f.devices = version, `"ALL"`
+		f.link(t).known()
+		f.mu.Lock()
+		if f.devices != "" {
+			t.Errorf("%s sends those of %s", version, f.devices)
+		}
+		f.mu.Unlock()
+	}
+	r := run(t, openOffice(t), nil, nil)
+	r.up()
+	app, err := r.link.rest.GetApplication(r.ctx, "earshot")
+	r.must(err)
+	if len(app.DeviceNames) > 0 || len(app.ChannelIDs) == 0 {
+		t.Errorf("a real one sends those of %q, and of the channels %q", app.DeviceNames, app.ChannelIDs)
 	}
 }
 

@@ -308,7 +308,15 @@ func (l *Link) taken(c *collection) {
 // a connection ends while one is on its way: it holds the connection's lock while it waits for the subscription to end, and the event, for
 // which the subscription waits, needs that lock. From then on no application can connect until Asterisk is restarted.
 func (l *Link) spareDevices(ctx context.Context) error {
-	_, err := l.rest.Unsubscribe(ctx, l.cfg.Application, "deviceState:")
+	app, err := l.rest.Unsubscribe(ctx, l.cfg.Application, "deviceState:")
+	if err == nil && len(app.DeviceNames) > 0 {
+		// An Asterisk 16 says yes to that and goes on sending: it wants the name that it has for all devices.
+		var named []string
+		for _, name := range app.DeviceNames {
+			named = append(named, "deviceState:"+name)
+		}
+		_, err = l.rest.Unsubscribe(ctx, l.cfg.Application, named...)
+	}
 	if errors.Is(err, ari.ErrUnprocessable) {
 		return nil // not subscribed
 	}
