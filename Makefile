@@ -1,6 +1,7 @@
 # make demo          a company on a real Asterisk, with Earshot beside it, to try
 # make demo TOUR=1   the same, walking through what Earshot is for by itself; fails if anything is not as it should be
 # make test          all tests; the first time they fetch an Asterisk from Debian
+# make test-16       the tests on a real PBX once more, on Asterisk 16; the first time they fetch it from Debian
 # make check         format, vet, linters, the layout of the packages, go.mod
 # make bench         the benchmarks of the hot paths, each beside its floor; fails when one allocates more than it may
 # make bench STRICT=1  the same; fails when one takes longer than it may, too. For a machine with nothing else to do
@@ -17,7 +18,7 @@ FUZZTIME ?= 10s
 CAMPAIGN ?= 20
 LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
-.PHONY: build demo test check bench campaign-earshot campaign-revoke fuzz cover clean
+.PHONY: build demo test test-16 check bench campaign-earshot campaign-revoke fuzz cover clean
 build:
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/earshot ./cmd/earshot
@@ -32,6 +33,12 @@ test:
 	@$(GO) run ./cmd/demo -fetch
 	CGO_ENABLED=1 $(GO) test -race -timeout 9m ./...
 	CGO_ENABLED=1 $(GO) -C .ci/benchtable test -race ./...
+
+# One package after the other: sound is measured. What cannot be fetched, and an Asterisk that is no 16, fails.
+test-16: export EARSHOT_ASTERISK := 16
+test-16:
+	@$(GO) run ./cmd/demo -fetch
+	$(GO) test -count=1 -p 1 -timeout 15m ./agent/pbxtest/... ./agent/pbx ./agent/doctor ./agent ./cmd/earshot
 
 # The test of the layout is named, so that it cannot go missing: a run that finds no test passes.
 check:

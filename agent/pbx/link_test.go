@@ -164,6 +164,7 @@ func (r *runner) shows(want ...string) {
 // same compares the table with a fresh snapshot.
 func (r *runner) same() {
 	r.Helper()
+	r.must(r.link.catchUp(r.ctx))
 	s, err := r.link.snapshot(r.ctx)
 	r.must(err)
 	r.feed.Read(func(t *call.Table) {

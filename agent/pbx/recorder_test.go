@@ -206,6 +206,9 @@ func (r *recorder) still(ctx context.Context, note func(map[string]jsonText)) er
 		r.keep.mu.Lock()
 		r.keep.kept = map[string]jsonText{}
 		r.keep.mu.Unlock()
+		if err := r.link.catchUp(ctx); err != nil {
+			return err
+		}
 		if _, err := r.link.snapshot(ctx); err != nil {
 			return err
 		}

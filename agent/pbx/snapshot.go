@@ -31,7 +31,7 @@ type collection struct {
 // behindTime is how much older than the events that it has sent what an old Asterisk answers may be. A 16 answers from a cache of bridges and
 // channels that goes after its events, up to 3 ms after them on a machine that had other work to do; a 22 never did. What is told in this time
 // before the first request is among the events of the snapshot.
-const behindTime = 200 * time.Millisecond
+const behindTime = 100 * time.Millisecond
 
 // upToDate is the first major version whose answers are not known to be behind: those between 16 and 20 have not been looked at.
 const upToDate = 20
@@ -74,7 +74,11 @@ func (l *Link) collect(ctx context.Context, wg *sync.WaitGroup) *collection {
 	wg.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 		defer cancel()
-		s, err := l.snapshot(ctx)
+		err := l.catchUp(ctx)
+		var s *call.Snapshot
+		if err == nil {
+			s, err = l.snapshot(ctx)
+		}
 		if err == nil {
 			_, err = l.rest.CreateBridge(ctx, ari.BridgeRequest{ID: c.marker})
 		}
@@ -92,9 +96,6 @@ func (l *Link) collect(ctx context.Context, wg *sync.WaitGroup) *collection {
 
 // snapshot asks for everything there is.
 func (l *Link) snapshot(ctx context.Context) (*call.Snapshot, error) {
-	if err := l.catchUp(ctx); err != nil {
-		return nil, err
-	}
 	channels, err := l.rest.ListChannels(ctx)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ var keyrings = []string{
 // apt is the machine's apt-get, working in directories of ours.
 type apt struct {
 	home string
+	from string // the archive and the suite, in words
 	conf string // apt configuration file, given by -c so that it is read after the machine's own
 }
 
@@ -74,6 +75,7 @@ func (a *apt) prepare(ctx context.Context, suite string) error {
 			return fmt.Errorf("%w: apt's configuration does not tell which suite this machine runs", ErrUnavailable)
 		}
 	}
+	a.from = "Debian's " + suite + " at " + uri
 	keyring := ""
 	for _, k := range keyrings {
 		if _, err := os.Stat(k); err == nil {
@@ -135,7 +137,7 @@ func (a *apt) path(name string) string { return filepath.Join(a.home, name) }
 func (a *apt) run(ctx context.Context, args ...string) (string, error) {
 	out, err := output(ctx, "apt-get", append([]string{"-q", "-c", a.conf}, args...)...)
 	if err != nil {
-		return "", fmt.Errorf("%w (is the archive in %s reachable?)", err, a.path("sources.list"))
+		return "", fmt.Errorf("%w (can %s be reached, and is it there? %s names another archive)", err, a.from, EnvMirror)
 	}
 	return out, nil
 }
