@@ -146,8 +146,13 @@ func TestAFetchThatFailsLeavesNothingThatLooksComplete(t *testing.T) {
 	b := tool(quiet)
 	b.Packages = append(b.Packages, "fail")
 	_, err := Fetch(t.Context(), b)
-	if err == nil || !strings.Contains(err.Error(), "Unable to locate package") {
-		t.Fatalf("%v", err)
+	if err == nil {
+		t.Fatal("it did not fail")
+	}
+	for _, want := range []string{"Unable to locate package", "Debian's forky at http://mirror.example/debian/", EnvMirror} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
 	}
 	if errors.Is(err, ErrUnavailable) {
 		t.Error("a package that is not there is no reason to look elsewhere in silence")
