@@ -27,8 +27,8 @@ type fake struct {
 	silent   int            // how many attempts to connect get no answer; the connection they came by ends
 	asked    map[string]int
 	version  string             // of Asterisk
-	stale    time.Duration      // for so long after it has connected nobody is told of the channel
-	since    time.Time          // when it has
+	stale    time.Duration      // for so long after its version was asked for nobody is told of the channel
+	since    time.Time          // when it was
 	devices  string             // of which the application hears
 	bridges  string             // what is listed
 	mute     int                // how many markers are not told
@@ -74,6 +74,9 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/ari/events":
 		f.events(w, r)
 	case op == "GET /ari/asterisk/info":
+		f.mu.Lock()
+		f.since = time.Now()
+		f.mu.Unlock()
 		_, _ = fmt.Fprintf(w, `{"system":{"version":%q}}`, f.version)
 	case op == "GET /ari/channels":
 		list := "[" + oneChannel + "]"
@@ -147,7 +150,7 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 	defer close(over)
 	f.mu.Lock()
 	ends, before := f.ends, f.over
-	f.ends, f.over, f.since = cancel, over, time.Now()
+	f.ends, f.over = cancel, over
 	f.mu.Unlock()
 	if ends != nil { // or the one before, whose end it may not have noticed yet, takes what is sent on this one
 		ends()
