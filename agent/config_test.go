@@ -58,7 +58,7 @@ func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 		},
 		Audit:       agent.Audit{File: filepath.Dir(dir) + "/log/audit.jsonl"},
 		Log:         agent.Log{Level: "info", Format: "json"},
-		Supervision: agent.Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second},
+		Supervision: agent.Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second, ToneEvery: 15 * time.Second},
 		Dialling:    agent.Dialling{Context: "from-internal"},
 		Watchdog: agent.Watchdog{
 			Spy: "end", Media: "end", Join: "report", Pickup: "hand_back", Record: "report", Redirect: "report", Trusted: []string{}, Applications: []string{},

@@ -63,6 +63,7 @@ func TestWhatIsAcceptedDoesNotCount(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	write("p", "version: 1\nemployees: {anna: {name: Anna, phones: [PJSIP/101]}}\n")
 	write("modules.conf", "[modules]\nautoload = no\n")
 	write("extensions.conf", "[phones]\nexten => 9,1,ChanSpy(PJSIP/101-,E)\n")
 	for until, want := range map[string]int{"": exitNo, "2999-12-31": exitOK, "2026-01-31": exitNo} {
