@@ -65,6 +65,17 @@ func TestAStolenCallIsHandedBack(t *testing.T) {
 	}
 }
 
+// AMI and ARI are two connections, and either may be the last to tell.
+func TestACallIsHandedBackThoughAMIWasLast(t *testing.T) {
+	y := newYard(t, house, handing)
+	y.rings("x", ivanov, "PJSIP/101")
+	y.strange("p", "PJSIP/102", call.StateUp)
+	ringing := y.ch("x.1")
+	y.talks()
+	y.ingest(call.Event{Kind: call.PickedUp, Channel: y.ch("p"), Peer: ringing})
+	y.became("handed_back")
+}
+
 // Whoever cannot be handed back stays where he is, with whom he is.
 func TestWhoCannotBeHandedBackIsNotHungUp(t *testing.T) {
 	for name, c := range map[string]struct {

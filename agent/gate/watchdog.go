@@ -155,10 +155,13 @@ func (g *Gate) guard(t *call.Table, ev *call.Event, changes []call.Change) {
 			g.over(at, func(x *trespass) bool { return x.leg == c.Leg })
 		}
 	}
-	if len(changes) > 0 && len(g.dog.open) > 0 {
-		g.reguard(t, changes)
-		g.caughtUp(t)
+	if len(g.dog.open) == 0 {
+		return
 	}
+	if len(changes) > 0 {
+		g.reguard(t, changes)
+	}
+	g.caughtUp(t) // AMI may be the last to tell, and what it tells changes nothing in the table
 }
 
 // appeared looks at a new leg: a snoop or a medium is seen by ARI itself.
