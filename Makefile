@@ -31,7 +31,7 @@ demo: build
 test:
 	@.ci/compiler
 	@$(GO) run ./cmd/demo -fetch
-	CGO_ENABLED=1 $(GO) test -race -timeout 9m ./...
+	@GO=$(GO) .ci/test
 	CGO_ENABLED=1 $(GO) -C .ci/benchtable test -race ./...
 
 # One package after the other: sound is measured. What cannot be fetched, and an Asterisk that is no 16, fails.
