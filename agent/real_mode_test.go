@@ -109,7 +109,7 @@ func TestASilentPeerIsToldAndHearsNoMoreThanTheModeAllows(t *testing.T) {
 		o.silence(w, s.ID, true)
 		o.hear(proof, map[*phone.Call][]phone.Tone{sup: {target.Tone()}, peer: {target.Tone()}})
 		least := fewest{}
-		for try := 0; try < 3 || try < tries && !least.within(1); try++ {
+		for try := 0; try < 3 || try < 2*tries && (!least.within(1) || try%2 == 0); try++ { // and the last is a whisper
 			mode := []string{"whisper", "barge"}[try%2]
 			asked := time.Now()
 			v, err := o.as("irina").Change(o.ctx, s.ID, mode)

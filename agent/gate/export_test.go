@@ -98,7 +98,7 @@ func (g *Gate) plainly(t *call.Table, set *policy.Set, owner policy.Ref, l *call
 	}
 	var outside call.Number
 	if o := g.foremost(t.Peers(nil, l)); o != nil {
-		f.facts.Peer, outside = g.introduce(set, o)
+		f.facts.Peer, outside, _ = g.introduce(set, o)
 		f.facts.Kind = kind(set, o, legs)
 	}
 	if l.Phase() == call.PhaseRinging {

@@ -126,15 +126,18 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *
 	f.locked, f.facts.Locked = g.isLocked(g.scratch.legs), g.hasLocked(set.ID(e.ref), l.ID())
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 	var outside call.Number
+	responsible := ""
 	if o := g.foremost(g.scratch.peers); o != nil {
-		f.facts.Peer, outside = g.part(set, o).meet(g, set, o)
+		p := g.part(set, o)
+		f.facts.Peer, outside = p.meet(g, set, o)
+		responsible = p.responsible
 		f.facts.Kind = kind(set, o, g.scratch.legs)
 		f.other = o.ID()
 	}
 	if phase == call.PhaseRinging {
 		f.rung = g.rung(f.rung, set, g.scratch.legs)
 		if outside != "" {
-			f.responsible = g.responsible(set, outside)
+			f.responsible, _ = set.Employee(responsible)
 		}
 	}
 	if g.cfg.Shadow != nil {
@@ -172,20 +175,22 @@ func (g *Gate) foremost(peers []*call.Leg) (other *call.Leg) {
 	return other
 }
 
-// introduce tells who is on a leg, and his claimed number if he calls from outside: with that only the directory is asked whose client he is.
-func (g *Gate) introduce(set *policy.Set, other *call.Leg) (p *mask.Party, outside call.Number) {
+// introduce tells who is on a leg, and, if he calls from outside, his claimed number: with that only the directory is asked whose client he is.
+// Responsible is the employee's id of whom the same answer of the directory says so; what it calls him and whose he is change together.
+func (g *Gate) introduce(set *policy.Set, other *call.Leg) (p *mask.Party, outside call.Number, responsible string) {
 	if ref, ok := set.Phone(other.Endpoint()); ok {
-		return &mask.Party{Employee: set.ID(ref), Name: set.Name(ref), Number: set.Number(ref)}, ""
+		return &mask.Party{Employee: set.ID(ref), Name: set.Name(ref), Number: set.Number(ref)}, "", ""
 	}
 	number := other.Caller().Number
 	if number == "" && other.Direction() == call.In {
 		number = other.Dialled() // of one who calls it would be whom he called, not who he is
 	}
 	p = &mask.Party{Number: number.Digits(), Name: other.Caller().Name}
-	if c, answer := g.cfg.Clients.Find(number.Digits()); answer == clients.Found {
-		p.Name = c.Name
+	c, answer := g.cfg.Clients.Find(number.Digits())
+	if answer == clients.Found {
+		p.Name, responsible = c.Name, c.Responsible
 	}
-	return p, g.outside(set, other)
+	return p, g.outside(set, other), responsible
 }
 
 // outside is the number that somebody claims who calls from outside; empty of anybody else. Of who has a phone in the policy in force it is

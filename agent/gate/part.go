@@ -20,6 +20,8 @@ type part struct {
 	met     bool        // somebody is shown it as the other side, so that what follows has been made
 	party   *mask.Party // as he is shown it
 	outside call.Number // its number, if it calls from outside
+
+	responsible string // who is responsible for the client that the directory takes it for
 }
 
 // likeness is all of a leg that company.add and introduce look at.
@@ -66,7 +68,7 @@ func (g *Gate) part(set *policy.Set, l *call.Leg) *part {
 // meet is who is on a leg, as it has just been looked at, and his number if he calls from outside.
 func (p *part) meet(g *Gate, set *policy.Set, l *call.Leg) (*mask.Party, call.Number) {
 	if !p.met {
-		p.party, p.outside = g.introduce(set, l)
+		p.party, p.outside, p.responsible = g.introduce(set, l)
 		p.met = true
 	}
 	return p.party, p.outside
