@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -219,5 +220,76 @@ func TestWhatIsNotToldIsAskedForOnce(t *testing.T) {
 				t.Errorf("%g were counted", n)
 			}
 		})
+	}
+}
+
+// Nothing but ARI's word tells of Broadcast: who begins it by the dialplan, within another application, or is called for it, is a spy.
+func TestWhoBroadcastsIsASpy(t *testing.T) {
+	begins := func(who string) func(*yard, string) {
+		return func(y *yard, to string) { y.strange("s", who, call.StateUp); y.begins("s", "Broadcast", to) }
+	}
+	for name, c := range map[string]struct {
+		scene             func(y *yard, to string)
+		to                string
+		did, subject, why string
+		whom              []string
+	}{
+		"by a phone that may":      {begins("PJSIP/103"), "s,%s", "left", "carl", "allowed", []string{"anna"}},
+		"by its unique id":         {begins("PJSIP/103"), "s,x.1", "left", "carl", "allowed", []string{"anna"}},
+		"by a phone that may not":  {begins("PJSIP/102"), "s,%s", "ended", "boris", "no_right", []string{"anna"}},
+		"of several":               {begins("PJSIP/103"), "s,%s,PJSIP/105-1", "ended", "carl", "unknown_target", nil},
+		"of one that there is not": {begins("PJSIP/103"), "s,PJSIP/101", "ended", "carl", "unknown_target", nil},
+		"by a phone that was called": {func(y *yard, to string) {
+			y.strange("s", "PJSIP/102", call.StateUp)
+			y.says("s", "Broadcast "+to)
+			y.ingest(call.Event{Kind: call.DialEnded, Peer: y.ch("s"), Answered: true})
+		}, "s,%s", "ended", "boris", "no_right", []string{"anna"}},
+		"within another application": {func(y *yard, to string) {
+			y.strange("s", "PJSIP/102", call.StateUp)
+			y.begins("s", "ExecIfTime", "*,*,*,*?Broadcast("+to+")")
+			y.says("s", "Broadcast "+to)
+		}, "s,%s", "ended", "boris", "no_right", []string{"anna"}},
+		"when Earshot comes": {func(y *yard, to string) {
+			y.ingest(call.Event{Kind: call.LinkLost})
+			y.pbx.put("s", "")
+			y.says("s", "Broadcast "+to)
+			y.ingest(call.Event{Kind: call.Resynced, Snapshot: &call.Snapshot{Channels: []call.Channel{
+				y.ch("x.0"), y.ch("x.1"), {ID: "s", Name: "PJSIP/103-0009", State: call.StateUp, App: "Broadcast", Created: start},
+			}}})
+		}, "s,%s", "left", "carl", "allowed", []string{"anna"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			y := newYard(t, house)
+			y.talk("x", ivanov, "PJSIP/101")
+			c.scene(y, strings.Replace(c.to, "%s", y.ch("x.1").Name, 1))
+			e := y.became(c.did)
+			if e.Action != "spy" || e.Subject != c.subject || e.Reason != c.why || !slices.Equal(e.Employees, c.whom) {
+				t.Errorf("the record says %+v", e)
+			}
+			if y.hungUp() != (c.did == "ended") {
+				t.Errorf("there was %q", y.log.all())
+			}
+		})
+	}
+}
+
+// It is over with the next step of the dialplan; what ARI contradicts is nothing, and what ARI cannot be asked about ends nobody.
+func TestABroadcastEndsWithItsApplication(t *testing.T) {
+	y := newYard(t, house, func(w *gate.Watchdog) { w.Spy = gate.Report })
+	y.talk("x", ivanov, "PJSIP/101")
+	y.strange("s", "PJSIP/102", call.StateUp)
+	y.begins("s", "Broadcast", "s,"+y.ch("x.1").Name)
+	y.became("reported")
+	y.begins("s", "Wait", "9")
+	y.log.until(t, "record ended")
+
+	y = newYard(t, house)
+	y.talk("x", ivanov, "PJSIP/101")
+	y.strange("s", "PJSIP/102", call.StateUp)
+	y.err = errors.New("no answer")
+	y.begins("s", "Broadcast", "s,"+y.ch("x.1").Name)
+	y.became("failed")
+	if y.hungUp() {
+		t.Errorf("there was %q", y.log.all())
 	}
 }

@@ -42,6 +42,7 @@ type trespass struct {
 	at      time.Time     // when it was seen; of one that was covered, when it was so no longer
 	began   time.Time
 	app     string   // of the dialplan, that carries away or records what is said on the leg
+	within  string   // the application of the dialplan with which it is over; empty: with something else
 	from    []string // the endpoints of phones that a call was taken from
 	confirm []string // the applications one of which ARI has to say the leg is in, or nothing is ended
 

@@ -22,9 +22,9 @@ const (
 
 // Watchdog says what is done about whatever on the PBX lets somebody hear or take a call without having asked the gate.
 type Watchdog struct {
-	Spy Response // ChanSpy, ExtenSpy, and the snoops of other ARI applications
+	Spy Response // ChanSpy, ExtenSpy, Broadcast, and the snoops of other ARI applications
 	// Media are legs that carry audio away from the PBX to an address (UnicastRTP, AudioSocket, WebSocket, MulticastRTP), and the applications
-	// AudioSocket, EAGI and JACK of the dialplan. Of these End counts as Report where the leg is a party's.
+	// AudioSocket, EAGI, JACK and ICES of the dialplan. Of these End counts as Report where the leg is a party's.
 	Media    Response
 	Join     Response // BridgeAdd, Bridge; End counts as Report where the leg may be a caller's
 	Pickup   Response // End hands who called back to the phone at which he rang, and counts as Report where that cannot be: he is never hung up
@@ -265,7 +265,7 @@ func (g *Gate) patrol(t *call.Table) {
 	clear(g.dog.rings)
 	g.over(at, func(x *trespass) bool {
 		l := t.Leg(x.leg)
-		return l == nil || x.kind == trespassJoin && l.Bridge() != x.bridge || x.app != "" && x.app != lasting && l.App() != x.app
+		return l == nil || x.kind == trespassJoin && l.Bridge() != x.bridge || x.within != "" && l.App() != x.within
 	})
 	for _, l := range t.All(nil) {
 		if own(l.ID()) {
@@ -277,6 +277,8 @@ func (g *Gate) patrol(t *call.Table) {
 		switch on := l.Spied(); {
 		case l.Kind() == call.KindSnoop, medium(l) != "":
 			g.appeared(t, l.ID(), at)
+		case l.App() == broadcasting:
+			g.lookFor(l.ID(), broadcasting)
 		case slices.Contains(spying, l.App()) || on != nil:
 			// On whom it spies a snapshot does not say; as long as that is not known it is somebody whom it may not.
 			x := &trespass{kind: trespassSpy, leg: l.ID(), at: at, confirm: spying}
