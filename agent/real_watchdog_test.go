@@ -24,7 +24,7 @@ import (
 
 // waysPast are numbers of the dialplan that let a phone past Earshot to anna, as a careless dialplan has them.
 func waysPast(plan *pbxtest.Plan, sink string) {
-	plan.Modules = append(plan.Modules, "res_rtp_multicast.so", "chan_rtp.so", "res_audiosocket.so", "app_audiosocket.so", "chan_audiosocket.so", "res_agi.so")
+	plan.Modules = append(plan.Modules, "res_rtp_multicast.so", "chan_rtp.so", "res_audiosocket.so", "app_audiosocket.so", "chan_audiosocket.so", "res_agi.so", "app_broadcast.so")
 	socket := "AudioSocket(" + stream + "," + sink + ")"
 	plan.Extensions = append(plan.Extensions,
 		pbxtest.Extension{Number: "*91", Steps: []string{"Answer()", "ChanSpy(PJSIP/101-,qES)"}},
@@ -34,6 +34,8 @@ func waysPast(plan *pbxtest.Plan, sink string) {
 		pbxtest.Extension{Number: "*95", Steps: []string{"Answer()", "Exec(" + socket + ")"}},
 		pbxtest.Extension{Number: "*96", Steps: []string{"Answer()", "EAGI(/bin/sleep,30)"}},
 		pbxtest.Extension{Number: "*97", Steps: []string{"Answer()", "Record(watchdog-said.wav,0,20)"}},
+		pbxtest.Extension{Number: "*98", Steps: []string{"Answer()", "Broadcast(s,${CHANNELS(^PJSIP/101-)})"}},
+		pbxtest.Extension{Number: "*99", Steps: []string{"Answer()", "ExecIfTime(*,*,*,*?Broadcast(sb,${CHANNELS(^PJSIP/101-)}))"}},
 	)
 }
 
@@ -354,6 +356,48 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 		if !slices.Equal(e.Targets, []string{"anna"}) {
 			o.Errorf("it is about %q", e.Targets)
 		}
+	})
+}
+
+// Broadcast hears a call, and nothing tells of it but ARI: who may not is ended, whichever way he came to it. Asterisk has it from 18.17 and 20.2 on.
+func TestWhoBroadcastsPastEarshotIsEnded(t *testing.T) {
+	o := open(t)
+	out, err := o.PBX.Command(o.ctx, "module show like app_broadcast")
+	o.must(err)
+	if !strings.Contains(out, "app_broadcast.so") {
+		if !strings.HasPrefix(o.PBX.Version(), "16.") {
+			t.Fatal("this Asterisk has it not: ", out)
+		}
+		return
+	}
+	for name, run := range map[string]func(o *office){
+		"by the dialplan":            func(o *office) { o.dials("boris", "*98") },
+		"within another application": func(o *office) { o.dials("boris", "*99") },
+		"by a phone that was called for it": func(o *office) {
+			o.Phones["boris"].SetReaction(phone.Reaction{Answer: true})
+			o.originates("PJSIP/102", "Broadcast", "s,"+o.nameOf("PJSIP/101"))
+		},
+	} {
+		o.scene(name, func(o *office) {
+			_, seen := o.caught(0)
+			customer, anna := o.talk(stranger, "anna")
+			run(o)
+			o.is(o.witness(seen, "spy", audit.Witnessed), "ended", "boris", "phone:PJSIP/102", "anna")
+			if e := o.witness(seen, "spy", audit.Revoked); e.Seconds > 5 {
+				o.Errorf("it lasted %g s", e.Seconds)
+			}
+			o.hear(proof, map[*phone.Call][]phone.Tone{customer: {anna.Tone()}, anna: {customer.Tone()}})
+		})
+	}
+	o.scene("by who may all it is left until he hangs up", func(o *office) {
+		_, seen := o.caught(0)
+		_, anna := o.talk(stranger, "anna")
+		spy := o.dials("irina", "*98")
+		_, err := spy.WaitHears(o.ctx, anna.Tone())
+		o.must(err)
+		o.is(o.witness(seen, "spy", audit.Witnessed), "left", "irina", "phone:PJSIP/103", "anna")
+		o.must(spy.Hangup(o.ctx))
+		o.witness(seen, "spy", audit.Ended)
 	})
 }
 

@@ -18,7 +18,7 @@ func (p *Plan) modules() string {
 }
 
 // newer are modules that not every Asterisk that is accepted has; those that have them need them.
-var newer = []string{"res_websocket_client.so", "func_export.so"}
+var newer = []string{"res_websocket_client.so", "func_export.so", "app_broadcast.so"}
 
 // onlyPresent leaves out of modules.conf those of the newer modules that this installation does not have.
 func onlyPresent(conf, dir string) string {
