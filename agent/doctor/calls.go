@@ -5,7 +5,7 @@ import "strings"
 // call is an application with its arguments.
 type call struct{ app, data string }
 
-// calls are the applications that a step runs: its own, and those that it names for Exec, TryExec, ExecIf and Originate to run. An application
+// calls are the applications that a step runs: its own, and those that it names for Exec, TryExec, ExecIf, ExecIfTime and Originate to run. An application
 // whose name is only known when a call is there has the name "$".
 func (s *Step) calls() []call { return within(call{s.App, s.Data}, 0) }
 
@@ -40,6 +40,10 @@ func within(c call, depth int) []call {
 			for _, branch := range split(strings.Join(parts[1:], "?"), ':') {
 				inner(branch)
 			}
+		}
+	case "execiftime":
+		if _, what, ok := strings.Cut(c.data, "?"); ok {
+			inner(what)
 		}
 	case "originate":
 		// Originate(tech/data,app,application,arguments,timeout,options)

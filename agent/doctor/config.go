@@ -15,6 +15,7 @@ type Place struct {
 type Setting struct {
 	Key, Value string // the value is "" when it is a secret: see [Config]
 	Place      Place
+	Secret     bool // it has a value, which is forgotten
 }
 
 // Section is a category of a configuration file, as Asterisk sees it: what its templates say comes first, what (+) adds comes last. A template
@@ -33,18 +34,24 @@ type Config struct {
 	Broken   string // why Asterisk takes nothing of it; empty when it does
 	Stopped  Place  // where it gave up, when it is broken
 	// Unread are lines that bring in what is not seen here: the output of a program, an included file that cannot be read.
-	Unread []Place
+	Unread []Unread
+}
+
+// Unread is a line that brings in what is not seen here.
+type Unread struct {
+	Directive string // "#include", "#tryinclude", "#exec"
+	Place     Place
 }
 
 // secrets are keys whose values nobody has to see.
-var secrets = []string{"secret", "password", "md5secret", "md5_cred", "remotesecret", "oauth_secret", "refresh_token", "password_digest", "inbound_auth/password", "outbound_auth/password"}
+var secrets = []string{"secret", "password", "md5secret", "md5_cred", "remotesecret", "pin", "oauth_secret", "refresh_token", "password_digest", "inbound_auth/password", "outbound_auth/password"}
 
 // setting makes a Setting, and forgets a secret.
 func setting(key, value string, at Place) Setting {
 	if slices.Contains(secrets, strings.ToLower(key)) {
-		value = ""
+		return Setting{Key: key, Place: at, Secret: value != ""}
 	}
-	return Setting{key, value, at}
+	return Setting{Key: key, Value: value, Place: at}
 }
 
 // named are the sections of a name. Asterisk compares the names of sections in any case where it looks one up.

@@ -19,6 +19,8 @@ type Own struct {
 	ARI         string // its user in ari.conf
 	Application string // its Stasis application
 	Doctor      string // the doctor's own user in manager.conf
+	// Trusted is software that the watchdog leaves alone, by the names that its configuration takes: "AudioSocket/192.0.2.9:*", "EAGI/transcribe*".
+	Trusted []string
 	// Emergency are the numbers that its include has to let out without asking, with each way to dial them; nil: not known, and not looked at.
 	Emergency []string
 }
@@ -112,6 +114,9 @@ func (r *Report) add(f Finding, source string) {
 	for i := range r.Findings {
 		if old := &r.Findings[i]; old.Code == f.Code && old.Section == f.Section && old.Subject == f.Subject {
 			if slices.Contains(old.Seen, source) {
+				if f.Code == "unread" && f.Line > 0 && (f.Line != old.Line || f.File != old.File) {
+					continue // each line brings in something else
+				}
 				return // twice at one place, or at several of which the first is told
 			}
 			old.Seen = append(old.Seen, source)

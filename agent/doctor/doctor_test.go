@@ -117,6 +117,7 @@ func TestApplicationsWithinApplicationsAreSeen(t *testing.T) {
 	for text, want := range map[string]string{
 		"Exec|ChanSpy(all,q)":                            "Exec ChanSpy:all,q",
 		"ExecIf|$[\"${A}\"=\"?\"]?Pickup(1):Bridge(x:y)": "ExecIf Pickup:1 Bridge:x:y",
+		"ExecIfTime|*,*,*,*?ChanSpy(a?b:c)":              "ExecIfTime ChanSpy:a?b:c",
 		"ExecIf|1?:Bridge(x)":                            "ExecIf Bridge:x",
 		"TryExec|Exec(BridgeAdd(${X}))":                  "TryExec Exec:BridgeAdd(${X}) BridgeAdd:${X}",
 		"Exec|${APP}":                                    "Exec $:",

@@ -84,6 +84,11 @@ func featureChecks(e *exam) error {
 		return err
 	}
 	groups := e.groups(all)
+	if err := e.variables(); err != nil {
+		return err
+	}
+	// What the dialplan writes has been looked at before.
+	groups = groups || slices.ContainsFunc(e.found, func(f Finding) bool { return f.Code == "pickup-set" })
 	code, isSet := cfg.option("general", "pickupexten")
 	switch at := (where{place(code, cfg), "general", "pickupexten"}); {
 	case isSet && code.Value == "":
@@ -105,6 +110,25 @@ func featureChecks(e *exam) error {
 	for _, s := range cfg.named("applicationmap") {
 		for _, v := range s.Settings {
 			e.keys(v, cfg)
+		}
+	}
+	return nil
+}
+
+// variables finds what endpoints set on each of their channels.
+func (e *exam) variables() error {
+	for _, file := range []string{"pjsip.conf", "pjsip_wizard.conf", "sip.conf"} {
+		cfg, err := e.config(file)
+		if err != nil {
+			return err
+		}
+		for _, s := range cfg.Sections {
+			for _, v := range s.Settings {
+				switch strings.ToLower(v.Key) {
+				case "set_var", "endpoint/set_var", "setvar":
+					e.assigned(v.Value, where{place(v, cfg), s.Name, v.Key})
+				}
+			}
 		}
 	}
 	return nil
@@ -140,7 +164,10 @@ func (e *exam) keys(v Setting, cfg *Config) {
 	}
 	for _, c := range within(call{app, unquote(data)}, 0) {
 		if _, ok := applications[strings.ToLower(c.app)]; ok {
-			e.find("feature-app", where{place(v, cfg), "applicationmap", v.Key + "," + c.app}, "account", v.Key, "app", c.app)
+			e.find("feature-app", where{place(v, cfg), "applicationmap", v.Key + "," + c.app}, "account", v.Key, "app", c.app, "of", "applicationmap")
+		}
+		for _, text := range assignments(c) {
+			e.assigned(text, where{place(v, cfg), "applicationmap", v.Key + "," + c.app})
 		}
 	}
 }

@@ -41,8 +41,11 @@ func OpenFiles(dir string) (*Files, error) {
 	return f, nil
 }
 
+// sourceFiles is what files are called as a source.
+const sourceFiles = "files"
+
 // Source is "files".
-func (f *Files) Source() string { return "files" }
+func (f *Files) Source() string { return sourceFiles }
 
 // Config reads a file with what it includes. Nothing is executed.
 func (f *Files) Config(_ context.Context, name string) (*Config, error) {
@@ -78,9 +81,9 @@ func (f *Files) find(name string) []string {
 	if !strings.ContainsAny(name, "*?[{") {
 		return []string{filepath.Clean(name)}
 	}
-	found, err := filepath.Glob(f.path(name))
-	if err != nil {
-		return nil
+	var found []string
+	for _, one := range braces([]string{name}) { // one of them may name another folder than the others
+		found = append(found, glob(f.path(one))...)
 	}
 	for i, path := range found {
 		if rest, ok := strings.CutPrefix(path, filepath.Clean(f.dir)+"/"); ok {

@@ -14,6 +14,7 @@ var checks = []check{
 	{"the dialplan", dialplanChecks},
 	{"Earshot's include", includeChecks},
 	{"pickup and features", featureChecks},
+	{"conferences and queues", recordChecks},
 	{"transfers", transferChecks},
 	{"subscriptions", hintChecks},
 	{"the modules", moduleChecks},
@@ -26,6 +27,15 @@ type kind struct {
 	severity Severity
 	means    string
 	change   string
+}
+
+// Kinds are the names of all kinds of findings, in the order of the report. The slice is the caller's.
+func Kinds() []string {
+	all := make([]string, 0, len(kinds))
+	for _, k := range kinds {
+		all = append(all, k.code)
+	}
+	return all
 }
 
 // kinds is every kind of finding, in the order of the report.
@@ -79,31 +89,33 @@ var kinds = []kind{
 	{"spy-stays", Medium, "{app} has neither the option E nor S, and waits for the target's next call when this one ends",
 		"add the option E"},
 	{"spy-enforced", Medium, "{app} has the option e(), which ExtenSpy ignores, and which ChanSpy compares with names cut at their first hyphen",
-		"do not rely on e(); let Earshot decide"},
+		"take the option e out, and let Earshot decide"},
 	{"dialplan-pickup", High, "{app} in the dialplan lets whoever reaches it take ringing calls without asking Earshot",
 		"replace it by the feature code of Earshot's include, or take the extension out"},
 	{"dialplan-bridge", High, "{app} in the dialplan joins or moves calls of others; it matches the beginning of a name, and raises no ChanSpyStart",
 		"take the extension out"},
+	{"dialplan-line", High, "{app} in the dialplan puts whoever reaches it into the call of a shared line, without asking Earshot",
+		"take the extension out, or set barge = no in sla.conf and accept the finding in doctor.accept of Earshot's configuration"},
 	{"dialplan-disa", High, "{app} in the dialplan gives a caller another's dial tone, or the rights of an internal phone",
 		"take the extension out"},
 	{"dialplan-parked", Medium, "{app} in the dialplan lets whoever reaches it take a parked call without asking Earshot",
-		"take the extension out, or let Earshot decide before it"},
+		"take the extension out, or let Earshot decide before it and accept the finding in doctor.accept of Earshot's configuration"},
 	{"dialplan-conference", Medium, "{app} in the dialplan lets whoever reaches it into a conference, where he hears everybody who is transferred there",
-		"let Earshot decide before it, or give the room a PIN"},
+		"take the extension out, or let Earshot decide before it and {clear}"},
 	{"dialplan-record", Medium, "{app} in the dialplan records calls into files that Earshot does not guard",
-		"name the recorder in Earshot's configuration, or take the extension out"},
+		"take the extension out, or {clear}"},
 	{"dialplan-audio", Medium, "{app} in the dialplan sends the audio of a call to a program or another machine",
-		"take it out, or name the program in Earshot's configuration"},
+		"take it out, or {clear}"},
 	{"dialplan-program", Medium, "{app} in the dialplan runs a program, which can do everything with the call and the machine",
-		"make sure of what the program does, or take it out"},
+		"take it out, or make sure of what the program does and accept the finding in doctor.accept of Earshot's configuration"},
 	{"dialplan-originate", Medium, "{app} in the dialplan makes calls that Earshot does not decide",
-		"take it out, or let the call go through Earshot's include"},
-	{"dialplan-voicemail", Medium, "{app} has the option s: it opens a mailbox without asking for its password",
-		"take the option s out, or give a mailbox that is the caller's own"},
+		"take it out, or accept the finding in doctor.accept of Earshot's configuration"},
+	{"dialplan-voicemail", Medium, "{app}{how} opens a mailbox without asking for its password",
+		"take {what} out, or make sure that the mailbox is the caller's own and accept the finding in doctor.accept of Earshot's configuration"},
 	{"dialplan-computed", Medium, "the application is computed while the call runs, so that what it does cannot be seen, and whoever chooses the variable chooses it",
 		"name the application"},
 	{"dialplan-elsewhere", Low, "{what} leads to a dialplan that the doctor does not see",
-		"look through it by hand, or run the doctor on the live PBX"},
+		"look through it by hand, or run the doctor on the live PBX, and accept the finding in doctor.accept of Earshot's configuration"},
 	{"include-emergency", High, "the policy has the emergency number {number}, and Earshot's include does not let it out without asking, so that it cannot be dialled while Earshot is away",
 		"print the include anew with earshot setup asterisk, and reload the dialplan"},
 	{"include-unasked", Medium, "Earshot's include lets the number {number} out without asking, as an emergency number, which it is not in the policy",
@@ -115,14 +127,18 @@ var kinds = []kind{
 		"pickupexten ="},
 	{"pickup-groups", Medium, "endpoints ({count}) may take ringing calls of the pickup groups {groups}, by the PBX's own code or application",
 		"take {key} out"},
+	{"pickup-set", Medium, "{key} is written while a call runs, so that its channel takes ringing calls of others, by the PBX's own code or application",
+		"take {key} out"},
 	{"sip-replaces", Medium, "whoever may call takes any call whose Call-ID and tags he knows, by an INVITE with Replaces: Asterisk asks no more than that there is such a call, whatever allow_transfer says",
 		"drop the header Replaces of INVITEs before they come to Asterisk, and use SIP over TLS   ; or noload = res_pjsip_refer.so, and no phone transfers by SIP"},
 	{"sip-transfer", Low, "endpoints ({count}) may transfer by SIP: with Replaces in the Refer-To a call goes into any other whose Call-ID and tags are known",
 		"allow_transfer = no   ; for endpoints that need not transfer, or transfer by Asterisk's own keys"},
 	{"one-touch", Medium, "{key} lets a party record a call by keys, into files that Earshot does not guard",
 		"{key} ="},
+	{"setting-record", Medium, "{key} records conversations into files that Earshot does not guard",
+		"take {key} out"},
 	{"feature-app", Medium, "by keys within a call {account} runs {app}",
-		"take {account} out of [applicationmap]"},
+		"take {account} out of [{of}]"},
 	{"hint-peer", Medium, "endpoints ({count}) may subscribe to the hints of the context {context}, and are told the number and name of whoever calls a colleague, past what Earshot masks",
 		"noload = res_pjsip_dialog_info_body_generator.so   ; in modules.conf, or allow_subscribe = no, or a subscribe_context of their own without colleagues"},
 
@@ -135,5 +151,5 @@ var kinds = []kind{
 	{"broken", Medium, "Asterisk takes nothing of {account}: {why}",
 		"mend it"},
 	{"unread", Low, "{what}, which the doctor does not see",
-		"look through it by hand, or run the doctor on the live PBX"},
+		"look through it by hand, or run the doctor on the live PBX, and accept the finding in doctor.accept of Earshot's configuration"},
 }

@@ -12,6 +12,9 @@ type risk struct {
 
 var risks = []risk{
 	{"app_chanspy.so", Low, "it gives the dialplan and every originating account ChanSpy and ExtenSpy; Earshot does not need it, but MixMonitor does not load without it", false},
+	{"app_broadcast.so", Medium, "it gives the dialplan and every originating account Broadcast, which listens to channels, or speaks into them, and raises no event", false},
+	{"app_sla.so", Low, "SLAStation puts phones into the call of a shared line", false},
+	{"app_ices.so", Medium, "the audio of a call can be sent to a streaming server", false},
 	{"app_bridgeaddchan.so", Medium, "BridgeAdd joins the call of whoever's channel begins so, without an event that says so", false},
 	{"app_disa.so", Medium, "DISA gives callers the rights of an internal phone", false},
 	{"app_originate.so", Low, "the dialplan can make calls of its own", false},

@@ -7,14 +7,15 @@ import (
 
 // applications says, by an application's name in small letters, what is found where the dialplan runs it.
 var applications = map[string]string{
-	"chanspy": "dialplan-spy", "extenspy": "dialplan-spy", "dahdiscan": "dialplan-spy",
-	"pickup": "dialplan-pickup", "pickupchan": "dialplan-pickup",
+	"chanspy": "dialplan-spy", "extenspy": "dialplan-spy", "dahdiscan": "dialplan-spy", "dahdibarge": "dialplan-spy", "broadcast": "dialplan-spy",
+	"slastation": "dialplan-line",
+	"pickup":     "dialplan-pickup", "pickupchan": "dialplan-pickup",
 	"bridge": "dialplan-bridge", "bridgeadd": "dialplan-bridge", "channelredirect": "dialplan-bridge",
 	"disa":       "dialplan-disa",
 	"parkedcall": "dialplan-parked",
 	"confbridge": "dialplan-conference", "meetme": "dialplan-conference", "meetmechanneladmin": "dialplan-conference", "meetmeadmin": "dialplan-conference",
 	"mixmonitor": "dialplan-record", "monitor": "dialplan-record", "record": "dialplan-record", "dictate": "dialplan-record",
-	"audiosocket": "dialplan-audio", "jack": "dialplan-audio", "eagi": "dialplan-audio",
+	"audiosocket": "dialplan-audio", "jack": "dialplan-audio", "eagi": "dialplan-audio", "ices": "dialplan-audio",
 	"speechbackground": "dialplan-audio",
 	"agi":              "dialplan-program", "deadagi": "dialplan-program", "system": "dialplan-program", "trysystem": "dialplan-program", "externalivr": "dialplan-program",
 	"originate": "dialplan-originate",
@@ -43,7 +44,9 @@ func dialplanChecks(e *exam) error {
 			if at.File == "" {
 				at.File = "extensions.conf"
 			}
-			e.application(c, at)
+			if err := e.application(c, at); err != nil {
+				return err
+			}
 		}
 	}
 	for _, other := range plan.Elsewhere {
@@ -54,21 +57,74 @@ func dialplanChecks(e *exam) error {
 	return e.parking()
 }
 
+// trustable are the applications of which the watchdog leaves alone what its configuration names in `trusted`.
+var trustable = []string{"audiosocket", "eagi", "jack", "ices", "record", "dictate", "monitor"}
+
+// Ways to clear a finding whose cause stays.
+const (
+	trusting  = "name what it leads to in watchdog.trusted of Earshot's configuration"
+	accepting = "accept the finding in doctor.accept of Earshot's configuration"
+)
+
 // application finds what one application means.
-func (e *exam) application(c call, at where) {
+func (e *exam) application(c call, at where) error {
 	name := strings.ToLower(c.app)
-	if code, ok := applications[name]; ok {
-		e.find(code, at, "app", c.app)
-	}
 	args := split(c.data, ',')
+	instead := accepting
+	switch {
+	case slices.Contains(trustable, name):
+		if e.own.trusts(called(c.app, args)) {
+			return nil
+		}
+		instead = trusting
+	case name == "confbridge":
+		if guarded, err := e.guarded(args); err != nil || guarded {
+			return err
+		}
+		instead = "give its user profile a pin in confbridge.conf, or " + accepting
+	}
+	if code, ok := applications[name]; ok {
+		e.find(code, at, "app", c.app, "clear", instead)
+	}
+	for _, text := range assignments(c) {
+		e.assigned(text, at)
+	}
 	switch name {
+	case "queue": // Queue(queue,options,URL,announcement,timeout,AGI,…)
+		if len(args) > 5 && unquote(args[5]) != "" {
+			e.find("dialplan-program", at, "app", c.app)
+		}
+	case "page":
+		if len(args) > 1 && optionsOf(args[1]).has('r') {
+			e.find("dialplan-record", at, "app", c.app, "clear", accepting)
+		}
+	case "voicemailplaymsg":
+		e.find("dialplan-voicemail", at, "app", c.app, "how", "", "what", "it")
 	case "chanspy", "extenspy":
 		e.spy(c.app, unquote(args[0]), strings.Join(args[1:], ","), at)
 	case "voicemailmain":
 		if len(args) > 1 && optionsOf(args[1]).has('s') {
-			e.find("dialplan-voicemail", at, "app", c.app)
+			e.find("dialplan-voicemail", at, "app", c.app, "how", " with the option s", "what", "the option s")
 		}
 	}
+	return nil
+}
+
+// called is the name by which the watchdog trusts what an application leads to: AudioSocket/host:port of AudioSocket(uuid,service), or the
+// application and its first argument.
+func called(app string, args []string) string {
+	if strings.EqualFold(app, "AudioSocket") && len(args) > 1 {
+		return "AudioSocket/" + unquote(args[1])
+	}
+	return app + "/" + unquote(args[0])
+}
+
+// trusts reports whether a name begins as one that is trusted; of one that a call computes that cannot be said.
+func (o *Own) trusts(name string) bool {
+	return !strings.Contains(name, "$") && slices.ContainsFunc(o.Trusted, func(s string) bool {
+		begin, ok := strings.CutSuffix(s, "*")
+		return (ok || strings.HasSuffix(s, "/")) && strings.HasPrefix(name, begin)
+	})
 }
 
 // spy looks at the arguments of ChanSpy and ExtenSpy.

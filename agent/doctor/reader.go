@@ -23,7 +23,7 @@ var errTooMuch = errors.New("the configuration is too large to be read")
 
 // source gives the text of files by the name that stands in an #include, glob patterns too.
 type source interface {
-	// find lists the files that a name or pattern means, as names for read.
+	// find lists the files that a name or pattern means, in Asterisk's order, as names for read.
 	find(name string) []string
 	// read is the file's text; fs.ErrNotExist when there is none.
 	read(name string) ([]byte, error)
@@ -235,6 +235,11 @@ func (s *Section) has(keys, values *regexp.Regexp) bool {
 	return false
 }
 
+// unread takes note of a directive that brings in what is not seen here.
+func (r *reader) unread(word string, at Place) {
+	r.cfg.Unread = append(r.cfg.Unread, Unread{"#" + strings.ToLower(word), at})
+}
+
 // directive carries out #include and #tryinclude, and takes note of an #exec, which the doctor never runs.
 func (r *reader) directive(s string, at Place) (broken string, err error) {
 	word, rest := s, ""
@@ -244,7 +249,7 @@ func (r *reader) directive(s string, at Place) (broken string, err error) {
 	include, try := strings.EqualFold(word, "include"), strings.EqualFold(word, "tryinclude")
 	if rest == "" || !include && !try {
 		if rest != "" && strings.EqualFold(word, "exec") {
-			r.cfg.Unread = append(r.cfg.Unread, at)
+			r.unread(word, at)
 		}
 		return "", nil
 	}
@@ -261,14 +266,14 @@ func (r *reader) directive(s string, at Place) (broken string, err error) {
 		case errors.Is(err, errTooMuch):
 			return "", err
 		case !errors.Is(err, fs.ErrNotExist):
-			r.cfg.Unread = append(r.cfg.Unread, at)
+			r.unread(word, at)
 			some = true
 		}
 	}
 	switch {
 	case some || try:
 	case r.from.foreign(rest):
-		r.cfg.Unread = append(r.cfg.Unread, at)
+		r.unread(word, at)
 	default:
 		r.cfg.Stopped = at
 		return "it includes a file that does not exist", nil

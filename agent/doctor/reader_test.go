@@ -218,6 +218,7 @@ func TestACopyOfTheFolderIsReadInItsOwnPlace(t *testing.T) {
 		"extensions.conf": "#include /opt/pbx/etc/more.d/*.conf\n#include \"/opt/pbx/etc/one.conf\"\n",
 		"more.d/x.conf":   "[x]\nexten => 1,1,ChanSpy(all,E)\n",
 		"one.conf":        "[y]\nexten => 1,1,ChanSpy(all,E)\n",
+		"manager.conf":    "",
 		"extensions.lua":  "-- a dialplan\n",
 		"extensions.ael":  "context x {}\n",
 		"modules.conf":    "[modules]\nload = pbx_lua\nnoload = pbx_ael.so\n",

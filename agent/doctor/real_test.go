@@ -22,7 +22,7 @@ const secret = "doctor-secret"
 // the rig's own configuration has an account for the doctor, from the start.
 const doctorAccount = "[doctor]\nsecret=" + secret + "\nread=config,command,reporting\nwrite=config,command,reporting\n"
 
-var earshots = Own{AMI: "earshot", ARI: "earshot", Application: "earshot", Doctor: "doctor", Emergency: []string{"112", "9112"}}
+var earshots = Own{AMI: "earshot", ARI: "earshot", Application: "earshot", Doctor: "doctor", Emergency: []string{"112", "9112"}, Trusted: []string{"AudioSocket/192.0.2.9:*", "EAGI/transcribe*"}}
 
 // office is a real Asterisk with the configuration of a folder of testdata, live and as files.
 type office struct {
@@ -256,7 +256,7 @@ func (o *office) secretless(t *testing.T, r *Report) {
 	if !strings.Contains(held, "named_pickup_group") {
 		t.Fatal("nothing was read")
 	}
-	for _, secret := range []string{"earshot-secret", "doctor-secret", "secret-101"} {
+	for _, secret := range []string{"earshot-secret", "doctor-secret", "secret-101", "secret-room"} {
 		for what, text := range map[string]string{"the JSON": string(raw), "the text": out.String(), "the memory": held} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s holds the secret %s", what, secret)

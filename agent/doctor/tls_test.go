@@ -23,7 +23,7 @@ func TestTLSIsLookedAtWhereItListensBeyondLoopback(t *testing.T) {
 		"where it is not switched on": {"bindaddr = 127.0.0.1\ntlsbindaddr = 0.0.0.0", nil},
 	} {
 		etc := t.TempDir()
-		for file, text := range map[string]string{"modules.conf": "[modules]\nautoload = no\n", "manager.conf": "[general]\nenabled = yes\n" + c.general + "\n" + account} {
+		for file, text := range map[string]string{"extensions.conf": "", "modules.conf": "[modules]\nautoload = no\n", "manager.conf": "[general]\nenabled = yes\n" + c.general + "\n" + account} {
 			if err := os.WriteFile(filepath.Join(etc, file), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}

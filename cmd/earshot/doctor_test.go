@@ -65,6 +65,7 @@ func TestWhatIsAcceptedDoesNotCount(t *testing.T) {
 	}
 	write("p", "version: 1\nemployees: {anna: {name: Anna, phones: [PJSIP/101]}}\n")
 	write("modules.conf", "[modules]\nautoload = no\n")
+	write("manager.conf", "[general]\nenabled = no\n")
 	write("extensions.conf", "[phones]\nexten => 9,1,ChanSpy(PJSIP/101-,E)\n")
 	for until, want := range map[string]int{"": exitNo, "2999-12-31": exitOK, "2026-01-31": exitNo} {
 		config := "policy: p\ntokens: t\naudit: {file: a}\npbx: {ami: {username: earshot, secret_file: s}, ari: {username: earshot, password_file: s}}\n"
