@@ -82,7 +82,7 @@ func (c *explainCmd) fits(action policy.Action) error {
 		{"--reason", c.Reason, policy.FactReason},
 	} {
 		if f.given && !takes.Has(f.fact) {
-			return fmt.Errorf("%s says nothing about %s", f.name, action)
+			return fmt.Errorf("%s says nothing about %s: leave it out", f.name, action)
 		}
 	}
 	line := takes.Has(policy.FactLine)
@@ -177,13 +177,17 @@ func actionNamed(name string) (policy.Action, error) {
 	case hint != "":
 		return a, fmt.Errorf("%s gives several actions: %s", name, hint)
 	}
+	if hint := policy.DidYouMean(name, actionNames()); hint != "" {
+		return a, fmt.Errorf("unknown action %q; %s", name, hint)
+	}
 	return a, fmt.Errorf("unknown action %q; the actions are %s", name, actions())
 }
 
-func actions() string {
-	var names []string
+func actions() string { return strings.Join(actionNames(), ", ") }
+
+func actionNames() (names []string) {
 	for _, a := range policy.Actions() {
 		names = append(names, a.String())
 	}
-	return strings.Join(names, ", ")
+	return names
 }
