@@ -18,12 +18,14 @@ import (
 
 // Check checks a configuration and every file that it names. It opens no connection and changes nothing. The error joins all faults, a line
 // each, at the place in the file where they stand; a file that cannot be read is a fault of the key that names it. The warnings are about
-// what is legal and surely not meant.
-func Check(path string) (warnings []string, err error) {
+// what is legal and surely not meant. findings are the kinds of what the doctor finds, which this package does not know: one that is accepted has
+// to be of them; with none they are not looked at.
+func Check(path string, findings ...string) (warnings []string, err error) {
 	cfg, doc, errs := readConfig(path)
 	if cfg == nil {
 		return nil, errors.Join(errs...)
 	}
+	errs = append(errs, cfg.Doctor.unknown(findings, doc)...)
 	var inside []error // what is wrong in the other files
 	note := func(key string, err error) {
 		switch {

@@ -2,7 +2,11 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/earshot-pbx/earshot/agent/strict"
+	"github.com/earshot-pbx/earshot/policy"
 )
 
 // Doctor is what `earshot doctor` is to know of this PBX.
@@ -25,6 +29,22 @@ func (a *Acceptance) Ends() time.Time {
 		return time.Time{}
 	}
 	return day.AddDate(0, 0, 1)
+}
+
+// unknown are the faults of acceptances that are of no kind of finding.
+func (d *Doctor) unknown(kinds []string, doc *strict.Document) (errs []error) {
+	for i, a := range d.Accept {
+		if a.Finding == "" || len(kinds) == 0 || slices.Contains(kinds, a.Finding) {
+			continue
+		}
+		hint := ""
+		if guess := policy.DidYouMean(a.Finding, kinds); guess != "" {
+			hint = "; " + guess
+		}
+		key := fmt.Sprintf("doctor.accept[%d].finding", i)
+		errs = append(errs, doc.Errorf(key, "%s: %q is no kind of finding%s", key, a.Finding, hint))
+	}
+	return errs
 }
 
 func (d *Doctor) validate(bad func(key, format string, args ...any)) {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/earshot-pbx/earshot/agent"
+	"github.com/earshot-pbx/earshot/agent/doctor"
 	"github.com/rs/zerolog"
 )
 
@@ -76,7 +77,7 @@ func (c *checkCmd) Run(ctx context.Context, s streams) error {
 	}
 	paths, check := c.Policy, agent.CheckPolicy
 	if c.Config != "" {
-		paths, check = []string{c.Config}, func(paths ...string) ([]string, error) { return agent.Check(paths[0]) }
+		paths, check = []string{c.Config}, func(paths ...string) ([]string, error) { return agent.Check(paths[0], doctor.Kinds()...) }
 	}
 	warnings, err := check(paths...)
 	if gone := (*fs.PathError)(nil); errors.As(err, &gone) && slices.Contains(paths, gone.Path) {
