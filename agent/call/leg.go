@@ -130,6 +130,7 @@ type Leg struct {
 	heldIn                   *bridge // where it was when it was held; nil for in none
 	held                     bool
 	hungUp                   bool // its phone is gone; the channel is not yet
+	bridged                  bool // it has been in a bridge
 
 	bridge *bridge   // where it is
 	left   *bridge   // where it was until a moment ago and still counts as being: it is on its way
@@ -206,6 +207,9 @@ func (l *Leg) Bridge() BridgeID {
 	}
 	return l.bridge.id
 }
+
+// Bridged reports whether the leg is in a bridge or has been in one, as far as the table has seen it.
+func (l *Leg) Bridged() bool { return l.bridged }
 
 // Moving reports whether the leg has left a bridge a moment ago and still counts as tied to who was in it: see [MoveTime].
 func (l *Leg) Moving() bool { return l.left != nil }

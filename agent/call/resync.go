@@ -104,7 +104,7 @@ func (t *Table) resyncBridges(s *Snapshot) {
 			if l.bridge != nil {
 				l.bridge.legs = drop(l.bridge.legs, l)
 			}
-			l.bridge = br
+			l.bridge, l.bridged = br, true
 			br.legs = append(br.legs, l)
 			if l.held && l.heldIn != br {
 				l.held, l.heldSince, l.heldIn = false, time.Time{}, nil

@@ -336,7 +336,7 @@ func (t *Table) enter(l *Leg, br *bridge, ev *Event) {
 	for len(br.left) > 0 {
 		t.moved(br.left[0], ev)
 	}
-	l.bridge = br
+	l.bridge, l.bridged = br, true
 	br.legs = append(br.legs, l)
 	t.change(Change{Kind: BridgeEntered, Leg: l.id, Bridge: br.id})
 	if l.held && l.heldIn != br {
