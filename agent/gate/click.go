@@ -18,6 +18,7 @@ type click struct {
 	number string // that was decided
 	set    *policy.Set
 	until  time.Time // when the phone has been answered or rings no more
+	asked  bool      // it has gone out
 }
 
 // clickTime is how long the dialplan may take from the answering of the phone to the phone door.
@@ -32,8 +33,14 @@ func (g *Gate) clicks(a *act, set *policy.Set, number string) {
 				delete(g.clicked, leg)
 			}
 		}
-		g.clicked[a.own] = click{a, number, set, now.Add(g.cfg.RingTimeout + clickTime)}
+		g.clicked[a.own] = click{act: a, number: number, set: set, until: now.Add(g.cfg.RingTimeout + clickTime)}
 	})
+}
+
+// rungToCall reports whether a leg has just been rung for its owner to call somebody, and is answered for that. Caller holds the lock.
+func (g *Gate) rungToCall(leg call.LegID) bool {
+	c, ok := g.clicked[leg]
+	return ok && time.Now().Before(c.until)
 }
 
 // goesOut lets a leg go out of which it was decided when its phone was rung. It does nothing and returns false where anything is another than it was
@@ -44,13 +51,13 @@ func (g *Gate) goesOut(ctx context.Context, s auth.Subject, ask DialAsk) (v mask
 	g.locked(func(t *call.Table) {
 		id := call.LegID(ask.Leg)
 		c, ok := g.clicked[id]
-		delete(g.clicked, id)
 		l := t.Leg(id)
-		if !ok || !g.known || g.closed || time.Now().After(c.until) || c.set != g.policy.Load() || c.number != ask.Number || c.act.employee != s.Employee() ||
+		if !ok || c.asked || !g.known || g.closed || time.Now().After(c.until) || c.set != g.policy.Load() || c.number != ask.Number || c.act.employee != s.Employee() ||
 			!g.cfg.Holds(c.act.subject) || l == nil || l.Bridge() != "" || !samePhone(l.Endpoint(), c.act.phone) || !samePhone(ask.Phone, c.act.phone) {
 			return
 		}
-		a = c.act
+		a, c.asked = c.act, true
+		g.clicked[id] = c
 		g.running.Add(1)
 	})
 	if a == nil {

@@ -44,6 +44,9 @@ const (
 const directoryTime = 3 * time.Second
 
 // Dial rings the subject's own phone which, once answered, calls the number, if he may call it. It returns when the phone is being rung.
+//
+// A call to an emergency number waits for no record: that is written beside it. One by a leg that waits goes out whosever phone that is, also nobody's,
+// for which s is the zero Subject.
 func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dialled, error) {
 	if ask.Leg != "" {
 		if v, done, err := g.goesOut(ctx, s, ask); done {
@@ -60,7 +63,7 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 	for begun := false; !begun; {
 		set = g.policy.Load()
 		number, p := "", (*Problem)(nil)
-		if subject, number, p = g.whom(set, a, ask); p != nil {
+		if subject, number, p = g.whom(set, a, ask); p != nil && (ask.Leg == "" || !g.Emergency(number)) {
 			return mask.Dialled{}, p
 		}
 		to, d = g.DecideDial(ctx, set, subject, number)
@@ -70,19 +73,21 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 				return
 			case g.closed:
 				p = stateUnknown()
+			case d.Reason == policy.ReasonEmergency && ask.Leg != "":
+				a.phone, p = ask.Phone, g.sitToDial(t, a, ask.Leg, d)
 			case !g.cfg.Holds(s):
 				p = credentialEnded()
 			default:
 				p = g.ownPhone(set, subject, a, ask.Phone)
-				if d.Reason == policy.ReasonEmergency && p != nil && p.Code == alreadySupervising().Code {
-					p = nil // his phone rings beside what it hears
+				if (d.Reason == policy.ReasonEmergency || ask.Leg != "") && p != nil && p.Code == alreadySupervising().Code {
+					p = nil // his phone rings beside what it hears, or he has taken another line of it
 				}
 				if p == nil && ask.Leg != "" {
 					p = g.sitToDial(t, a, ask.Leg, d)
 				}
-				if p == nil {
-					g.running.Add(1)
-				}
+			}
+			if p == nil {
+				g.running.Add(1)
 			}
 			begun = true
 		})
@@ -91,9 +96,13 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 		}
 	}
 	defer g.running.Done()
-	g.secondDial(set, a, ask, to, d)
+	if !subject.IsZero() {
+		g.secondDial(set, a, ask, to, d)
+	}
 	e := a.entry(audit.Decided, set, d)
-	e.Detail = to.kind(d)
+	if e.Detail = to.kind(d); subject.IsZero() {
+		e.Credential = phoneCode(ask.Phone)
+	}
 	if !to.Employee.IsZero() {
 		e.Targets = []string{set.ID(to.Employee)}
 	}
@@ -102,11 +111,11 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 	}
 	g.met.decision(a.action, string(e.Outcome), e.Reason)
 	g.canonical(&e)
-	if err := g.record(e); err != nil {
-		if d.Reason != policy.ReasonEmergency {
-			return mask.Dialled{}, notRecorded(err)
-		}
-		g.log.Error().Err(err).Str("id", a.id).Msg("a call to an emergency number goes out unrecorded")
+	noted := g.recordCame
+	if d.Reason == policy.ReasonEmergency {
+		noted = g.recordBeside(e)
+	} else if err := g.record(e); err != nil {
+		return mask.Dialled{}, notRecorded(err)
 	}
 	err := g.carry(ctx, set, subject, a, to)
 	e.Phase, e.Outcome, e.Reason, e.Rule = audit.Done, "", "", audit.Rule{}
@@ -117,9 +126,7 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 		}
 		g.log.Error().Err(err).Str("id", a.id).Msg("what was decided was not carried out")
 	}
-	if rec := g.record(e); rec != nil {
-		g.log.Error().Err(rec).Str("id", a.id).Msg("what came of a decision was not recorded")
-	}
+	noted(e)
 	switch {
 	case e.Reason == reasonUnreachable:
 		return mask.Dialled{}, phoneUnreachable(a.id, err)
@@ -129,11 +136,33 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 	return mask.Dialled{ID: a.id, Phone: a.phone}, nil
 }
 
+// recordBeside writes a decision down that is carried out meanwhile, and what came of it once that is told: a disk that fails or hangs keeps nobody.
+// Caller holds running.
+func (g *Gate) recordBeside(decided audit.Entry) (noted func(audit.Entry)) {
+	came := make(chan audit.Entry, 1)
+	g.running.Add(1)
+	go func() {
+		defer g.running.Done()
+		if err := g.record(decided); err != nil {
+			g.log.Error().Err(err).Str("id", decided.ID).Msg("a call to an emergency number goes out unrecorded")
+		}
+		g.recordCame(<-came)
+	}()
+	return func(e audit.Entry) { came <- e }
+}
+
+// recordCame writes down what came of a decision.
+func (g *Gate) recordCame(e audit.Entry) {
+	if err := g.record(e); err != nil {
+		g.log.Error().Err(err).Str("id", e.ID).Msg("what came of a decision was not recorded")
+	}
+}
+
 // whom tells who asks, and what number he wants dialled.
 func (g *Gate) whom(set *policy.Set, a *act, ask DialAsk) (subject policy.Ref, number string, p *Problem) {
 	subject, ok := set.Employee(a.employee)
 	if !ok {
-		return subject, "", refusedSubject()
+		return subject, ask.Number, refusedSubject()
 	}
 	if ask.Employee == "" {
 		return subject, ask.Number, nil

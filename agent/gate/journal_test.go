@@ -139,6 +139,26 @@ func (r *recorder) last(t testing.TB, p audit.Phase) audit.Entry {
 	return audit.Entry{}
 }
 
+// waits is the entry of an act's phase, once it is there.
+func (r *recorder) waits(t testing.TB, id string, p audit.Phase) audit.Entry {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; r.log.wait(5 * time.Millisecond) {
+		r.mu.Lock()
+		i := slices.IndexFunc(r.entries, func(e audit.Entry) bool { return e.Phase == p && (id == "" || e.ID == id) })
+		e := audit.Entry{}
+		if i >= 0 {
+			e = r.entries[i]
+		}
+		r.mu.Unlock()
+		if i >= 0 {
+			return e
+		}
+		if time.Now().After(end) {
+			t.Fatalf("nothing %s of it is on record; there was %q", p, r.log.all())
+		}
+	}
+}
+
 // count is how many entries there are.
 func (r *recorder) count() int {
 	r.mu.Lock()

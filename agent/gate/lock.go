@@ -38,12 +38,13 @@ type lock struct {
 type LockAsk struct {
 	Call string // its handle on one's own row; empty: the only one that one talks on or dials, or, when there is none, the only one that one holds
 	Door string
+	leg  string // by which one of his phones has to be calling; empty: it is asked in no call
 }
 
 // SwitchLock is what a phone asks for by one code: it locks the subject's call, or, where a lock of his lies on it, takes that off. The
 // leg that waits in the Stasis application is told which of the two was done, and hung up. Who has lost the right to lock has no lock left.
 func (g *Gate) SwitchLock(ctx context.Context, s auth.Subject, leg string) error {
-	ask, id := LockAsk{Door: DoorPhone}, ""
+	ask, id := LockAsk{Door: DoorPhone, leg: leg}, ""
 	g.locked(func(t *call.Table) {
 		var d policy.Decision
 		k := &lock{act: g.newAct(s, policy.Lock, ask.Door)}
@@ -143,6 +144,9 @@ func (g *Gate) admitLock(t *call.Table, set *policy.Set, k *lock, ask LockAsk, d
 	k.target = k.employee
 	if *d = mayLock(set, subject); !d.Allowed {
 		return nil, g.refusal(set, *d, k.id)
+	}
+	if ask.leg != "" && !slices.ContainsFunc(set.Phones(subject), func(phone string) bool { return g.callsIn(t, ask.leg, phone) }) {
+		return nil, notYourPhone()
 	}
 	f, p := g.pickOwn(set, subject, g.board[subject], ask.Call)
 	if p != nil {

@@ -45,8 +45,8 @@ func TestALockEndsTheSupervisionOfTheCallAndBarsTheNext(t *testing.T) {
 	if reason := carl.act(id, "ended"); reason != "not_for_this_call" {
 		t.Fatalf("carl is told %q", reason)
 	}
-	e := o.audit.last(t, audit.Revoked)
-	if e.Reason != "locked" || e.ID != id {
+	e := o.audit.waits(t, id, audit.Revoked)
+	if e.Reason != "locked" {
 		t.Fatalf("%+v", e)
 	}
 	for _, mode := range []string{"spy", "whisper", "barge"} {

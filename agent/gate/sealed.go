@@ -123,15 +123,19 @@ func (g *Gate) findLocks(t *call.Table) {
 // yet, and the board is to be made anew.
 func (g *Gate) recheckLocks(set *policy.Set) {
 	for _, k := range g.locks {
-		subject, ok := set.Employee(k.employee)
-		d := policy.Decision{Reason: policy.ReasonUnknownSubject}
-		if ok {
-			d = mayLock(set, subject)
-		}
-		if !d.Allowed {
+		if d := k.holds(set); !d.Allowed {
 			g.endLock(k, set, audit.Revoked, d)
 		}
 	}
+}
+
+// holds decides whether who has locked may still, by a policy that may not know him any more.
+func (k *lock) holds(set *policy.Set) policy.Decision {
+	subject, ok := set.Employee(k.employee)
+	if !ok {
+		return policy.Decision{Reason: policy.ReasonUnknownSubject}
+	}
+	return mayLock(set, subject)
 }
 
 // inheritLock lays a lock of the Earshot before this one on the call as far as the record tells where that is. Caller holds the lock.
@@ -156,11 +160,7 @@ func (g *Gate) inheritLock(t *call.Table, set *policy.Set, old *audit.Act) {
 		g.endLock(k, set, audit.Ended, policy.Decision{})
 		return
 	}
-	subject, ok := set.Employee(k.employee)
-	d := policy.Decision{Reason: policy.ReasonUnknownSubject}
-	if ok {
-		d = mayLock(set, subject)
-	}
+	d := k.holds(set)
 	if !d.Allowed {
 		g.endLock(k, set, audit.Revoked, d)
 		return

@@ -60,28 +60,38 @@ func whose(set *policy.Set, ask *Ask) (policy.Ref, bool) {
 	return found, !found.IsZero()
 }
 
-// sit makes the leg that asks the act's own, if it is one of the subject's phone with nobody on its other side. Caller holds the lock.
+// callsIn reports whether a leg is one by which that phone itself calls. It has not been answered, since the include asks before anything is: one
+// that has been was put where it is by somebody else, who transferred it (REFER), and proves no more than whose phone that is.
+func (g *Gate) callsIn(t *call.Table, leg, phone string) bool {
+	l := t.Leg(call.LegID(leg))
+	if l == nil || g.byLeg[l.ID()] != nil || l.Kind() != call.KindPhone || l.Bridged() || !samePhone(l.Endpoint(), phone) {
+		return false
+	}
+	return l.State() != call.StateUp || g.rungToCall(l.ID())
+}
+
+// sit makes the leg that asks the act's own, if by that the subject's phone calls. Caller holds the lock.
 func (g *Gate) sit(t *call.Table, a *act, leg string) *Problem {
 	if leg == "" {
 		return nil
 	}
-	l := t.Leg(call.LegID(leg))
-	if l == nil || g.byLeg[l.ID()] != nil || l.Kind() != call.KindPhone || l.Bridge() != "" || !samePhone(l.Endpoint(), a.phone) {
+	if !g.callsIn(t, leg, a.phone) {
 		return notYourPhone()
 	}
-	a.own, a.seated, a.ownSeen = l.ID(), true, true
+	a.own, a.seated, a.ownSeen = call.LegID(leg), true, true
 	a.enteredOnce.Do(func() { close(a.entered) })
 	return nil
 }
 
-// sitToDial is sit for a leg that wants to go out. A call to an emergency number does not wait until the PBX is known again. Caller holds the lock.
+// sitToDial is sit for a leg that wants to go out. A call to an emergency number asks nothing of the leg, nor whether the PBX is known. Caller holds
+// the lock.
 func (g *Gate) sitToDial(t *call.Table, a *act, leg string, d policy.Decision) *Problem {
 	switch {
-	case g.known:
-		return g.sit(t, a, leg)
 	case d.Reason == policy.ReasonEmergency:
 		a.own, a.seated = call.LegID(leg), true
 		return nil
+	case g.known:
+		return g.sit(t, a, leg)
 	default:
 		return stateUnknown()
 	}
@@ -105,7 +115,7 @@ func (a *act) farewell() string {
 		return ""
 	}
 	switch a.end.reason {
-	case reasonPBX, reasonNotRecorded, reasonUnknown, reasonShutdown, reasonUnreachable:
+	case reasonPBX, reasonNotRecorded, reasonUnknown, reasonShutdown, reasonUnreachable, reasonUntold:
 		return ExtenAway
 	}
 	if a.end.revoked {
@@ -173,13 +183,20 @@ func (g *Gate) InterceptOldest(ctx context.Context, s auth.Subject, ask Ask) (ma
 	var e *audit.Entry
 	a := g.newAct(s, policy.Intercept, ask.Door)
 	defer a.stop()
+	known := false
 	g.locked(func(t *call.Table) {
+		if known = g.known && !g.closed; !known {
+			return // whether anything rings is not to be said
+		}
 		set := g.policy.Load()
 		if ask.Target, ask.Call = g.oldest(t, set, s, ask); ask.Target == "" {
 			none := a.entry(audit.Decided, set, policy.Decision{})
 			e = &none
 		}
 	})
+	if !known {
+		return mask.Intercept{}, stateUnknown()
+	}
 	if e != nil {
 		return mask.Intercept{}, g.refuse(a, notRinging(), policy.Decision{}, *e)
 	}
@@ -189,7 +206,7 @@ func (g *Gate) InterceptOldest(ctx context.Context, s auth.Subject, ask Ask) (ma
 // oldest finds the oldest ringing call that the subject may take, or else the oldest that he may not. Caller holds the lock.
 func (g *Gate) oldest(t *call.Table, set *policy.Set, s auth.Subject, ask Ask) (target, handle string) {
 	subject, ok := set.Employee(s.Employee())
-	if !ok || !g.known {
+	if !ok {
 		return "", ""
 	}
 	type ringing struct {

@@ -198,11 +198,12 @@ func TestANumberIsExactlyOneEmployees(t *testing.T) {
 func TestWhoHasCalledInTakesACallThatRings(t *testing.T) {
 	o := newOffice(t, house)
 	o.rings("x", other, "PJSIP/101")
+	w := o.watch("fay")
 	v, err := o.gate.Intercept(t.Context(), who("fay"), o.desk("f", "PJSIP/106", "101", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.log.until(t, "record done")
+	w.act(v.ID, "taken") // which is told when it is on record
 	if s := o.pbx.sends; len(s) != 1 || s[0].Leg != "f" || s[0].Context != "earshot" || s[0].Extension != "pickup" || s[0].Ringing != "x.1" || len(o.pbx.takes) != 0 {
 		t.Fatalf("%+v", s)
 	}
@@ -287,14 +288,18 @@ func TestWhoHasCalledInDialsAsHeMay(t *testing.T) {
 		{"cli", "PJSIP/102", "88121234567", "not_client"},
 	} {
 		before := len(o.pbx.sends)
-		_, err := o.gate.Dial(t.Context(), who(c.subject), gate.DialAsk{Number: c.number, Phone: c.phone, Leg: o.waits("l"+string(rune('0'+i)), c.phone), Door: gate.DoorPhone})
+		v, err := o.gate.Dial(t.Context(), who(c.subject), gate.DialAsk{Number: c.number, Phone: c.phone, Leg: o.waits("l"+string(rune('0'+i)), c.phone), Door: gate.DoorPhone})
 		if code(err) != c.want {
 			t.Fatalf("%+v: %v", c, err)
 		}
 		if s := o.pbx.sends[before:]; (c.want == "ok") != (len(s) == 1) || len(s) == 1 && (s[0].Context != "earshot-outgoing" || s[0].Extension != c.number || s[0].Ringing != "") {
 			t.Errorf("%+v: %+v", c, s)
 		}
-		if e := o.audit.last(t, audit.Decided); e.Door != "phone" || e.Action != "dial" || e.Subject != c.subject {
+		id := v.ID
+		if err != nil {
+			id = gate.AsProblem(err).ID
+		}
+		if e := o.audit.waits(t, id, audit.Decided); e.Door != "phone" || e.Action != "dial" || e.Subject != c.subject {
 			t.Errorf("%+v: %+v", c, e)
 		}
 	}
