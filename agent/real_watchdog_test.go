@@ -225,8 +225,9 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 			o.listening("other")
 			for medium, query := range o.media() {
 				id := o.external("other", query)
+				o.intoCall(id)
 				e := o.witness(seen, "media", audit.Witnessed)
-				o.is(e, "ended", "", "medium:"+medium)
+				o.is(e, "ended", "", "medium:"+medium, "anna")
 				o.must(o.eventually(o.ctx, "it is gone", func() error { return o.empty(o.ctx, id) }))
 				o.witness(seen, "media", audit.Revoked)
 				_, seen = o.caught(0)
@@ -236,7 +237,8 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 			o.listening("transcriber")
 			for medium, query := range o.media() {
 				id := o.external("transcriber", query)
-				o.is(o.witness(seen, "media", audit.Witnessed), "left", "", "medium:"+medium)
+				o.intoCall(id)
+				o.is(o.witness(seen, "media", audit.Witnessed), "left", "", "medium:"+medium, "anna")
 				o.must(o.admin.Hangup(o.ctx, id, "normal"))
 				o.witness(seen, "media", audit.Ended)
 				_, seen = o.caught(0)
@@ -414,6 +416,12 @@ func (o *office) media() map[string]url.Values {
 		"UnicastRTP":  {"external_host": {"127.0.0.1:9"}, "encapsulation": {"rtp"}},
 		"AudioSocket": {"external_host": {o.sink.Addr().String()}, "encapsulation": {"audiosocket"}, "transport": {"tcp"}, "data": {stream}},
 	}
+}
+
+// intoCall has a leg of another application join anna's call.
+func (o *office) intoCall(id string) {
+	o.Helper()
+	o.must(o.admin.Continue(o.ctx, id, ari.ContinueRequest{Context: "phones", Extension: "*92", Priority: 1}))
 }
 
 // external makes external media for an application.

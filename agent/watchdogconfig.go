@@ -7,7 +7,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/gate"
 )
 
-// Watchdog is what is done about whoever goes past Earshot on the PBX, by kind: end, report or off.
+// Watchdog is what is done about whoever goes past Earshot on the PBX, by kind: end, for a pickup hand_back, report or off.
 type Watchdog struct {
 	Spy          string   `yaml:"spy"`          // ChanSpy, ExtenSpy, snoops of other ARI applications; end
 	Media        string   `yaml:"media"`        // legs and applications that carry audio away: UnicastRTP, AudioSocket, EAGI, …; end

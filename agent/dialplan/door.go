@@ -87,7 +87,12 @@ func New(cfg Config) *Door {
 // Asked takes a leg that the dialplan has sent into the application: its unique id, the endpoint that it belongs to and Stasis's arguments. It
 // returns at once.
 func (d *Door) Asked(leg, endpoint string, args []string) {
-	d.start(func(ctx context.Context) { d.answer(ctx, leg, endpoint, args) })
+	d.start(d.emergency(args), func(ctx context.Context) { d.answer(ctx, leg, endpoint, args) })
+}
+
+// emergency reports whether a request is for a call to an emergency number: it waits for no turn, and whose phone it is makes no difference.
+func (d *Door) emergency(args []string) bool {
+	return len(args) == 2 && args[0] == requestDial && isNumber(args[1], requestDial) && d.cfg.Gate.Emergency(args[1])
 }
 
 // Pressed takes a key that was pressed on a leg. It returns at once.
@@ -96,7 +101,7 @@ func (d *Door) Pressed(leg, key string) {
 	if !d.cfg.Keys || mode == "" {
 		return
 	}
-	d.start(func(ctx context.Context) {
+	d.start(false, func(ctx context.Context) {
 		switch err := d.cfg.Gate.ChangeModeOn(ctx, leg, mode, d.counted); {
 		case err == nil:
 			d.asked.WithLabelValues("key", "ok").Inc()
@@ -106,9 +111,9 @@ func (d *Door) Pressed(leg, key string) {
 	})
 }
 
-// start does something in a goroutine of its own, when its turn has come. What has not had it in the dialplan's patience is not done: the leg
+// start does something in a goroutine of its own, when its turn has come, or at once. What has not had it in the dialplan's patience is not done: the leg
 // has been told that Earshot does not answer.
-func (d *Door) start(do func(context.Context)) {
+func (d *Door) start(atOnce bool, do func(context.Context)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -119,6 +124,10 @@ func (d *Door) start(do func(context.Context)) {
 		defer d.running.Done()
 		ctx, cancel := context.WithTimeout(d.ctx, PatienceSeconds*time.Second)
 		defer cancel()
+		if atOnce {
+			do(ctx)
+			return
+		}
 		select {
 		case d.slots <- struct{}{}:
 			defer func() { <-d.slots }()
@@ -135,6 +144,10 @@ func unknownPhone() *gate.Problem {
 
 func badRequest() *gate.Problem {
 	return &gate.Problem{Kind: gate.Invalid, Code: "bad_request", Text: "The dialplan has sent what is no request; install the include that belongs to this Earshot."}
+}
+
+func noRequest() *gate.Problem {
+	return &gate.Problem{Kind: gate.Unavailable, Code: "no_request", Text: "The dialplan has not said what is asked; install the include that belongs to this Earshot."}
 }
 
 func tooManyRequests() *gate.Problem {
@@ -154,6 +167,8 @@ func (d *Door) answer(ctx context.Context, leg, endpoint string, args []string) 
 	request, err := "none", error(nil)
 	s, denied := d.cfg.Auth.Authenticate(ctx, auth.Credential{Phone: endpoint})
 	switch {
+	case denied != nil && d.emergency(args):
+		request, err = d.ask(ctx, auth.Subject{}, leg, endpoint, args)
 	case denied != nil:
 		err = unknownPhone()
 		d.cfg.Log.Warn().Msg("a phone that the policy gives to nobody has dialled one of Earshot's codes, and was refused")
@@ -174,6 +189,9 @@ func (d *Door) answer(ctx context.Context, leg, endpoint string, args []string) 
 
 // ask asks the gate, and says by what name the request is counted.
 func (d *Door) ask(ctx context.Context, s auth.Subject, leg, endpoint string, args []string) (request string, err error) {
+	if len(args) == 0 {
+		return "none", noRequest()
+	}
 	request, number := args[0], ""
 	if len(args) == 2 {
 		number = args[1]
@@ -185,8 +203,10 @@ func (d *Door) ask(ctx context.Context, s auth.Subject, leg, endpoint string, ar
 	case !isNumber(number, request):
 		return "none", badRequest()
 	}
-	if err := d.counted(s); err != nil && (request != requestDial || !d.cfg.Gate.Emergency(number)) {
-		return request, err
+	if s.Known() { // nobody dials an emergency number
+		if err := d.counted(s); err != nil && !d.emergency(args) {
+			return request, err
+		}
 	}
 	switch request {
 	case requestSpy, requestWhisper, requestBarge:

@@ -153,6 +153,38 @@ func TestWhoeverIsNotKnownIsTurnedAway(t *testing.T) {
 	}
 }
 
+// An emergency call waits for no turn and is asked of the gate whosever phone it is.
+func TestAnEmergencyCallWaitsForNoTurnAndHasNoOwner(t *testing.T) {
+	d, g := open(t, false)
+	g.hold = make(chan struct{})
+	for i := range 64 {
+		d.Asked(fmt.Sprint(i), "PJSIP/101", []string{"spy", "102"})
+	}
+	for range 64 {
+		g.next(t)
+	}
+	d.Asked("1.1", "PJSIP/999", []string{"dial", "112"})
+	d.Asked("1.2", "PJSIP/999", []string{"dial", "113"}) // has to wait
+	if got := g.next(t); got != "dial : 112 on 1.1, PJSIP/999, \"\"" {
+		t.Error(got)
+	}
+	close(g.hold)
+	if got := g.next(t); got != "turn away 1.2: unknown_phone" {
+		t.Error(got)
+	}
+}
+
+// A dialplan that enters the application without saying why is told that it does not work.
+func TestALegThatAsksNothingIsTurnedAway(t *testing.T) {
+	d, g := open(t, false)
+	for _, args := range [][]string{nil, {}} {
+		d.Asked("1.1", "PJSIP/101", args)
+		if got := g.next(t); got != "turn away 1.1: no_request" {
+			t.Error(got)
+		}
+	}
+}
+
 func TestWhatTheGateRefusesIsTurnedAwayWithItsProblem(t *testing.T) {
 	for _, c := range []struct {
 		err  error

@@ -26,7 +26,8 @@ const (
 	callSuffix   = "-call"
 )
 
-// own reports whether a leg is one that an act answers for. One that was rung for its owner to call somebody is his own from the beginning, and
+// own reports whether a leg has a unique id as those have that an act answers for. It proves nothing: who originates a call or snoops may choose the id,
+// and owns knows whose it is. One that was rung for its owner to call somebody is his own from the beginning, and
 // the two that hand a caller back end by themselves.
 func own(id call.LegID) bool {
 	return strings.HasPrefix(string(id), pbx.Prefix) && !strings.HasSuffix(string(id), callSuffix) && !moves(id)
@@ -43,7 +44,37 @@ func (g *Gate) supervises(id call.LegID) bool {
 	if a := g.byLeg[id]; a != nil {
 		return a.supervision
 	}
-	return own(id) && !strings.HasSuffix(string(id), takeSuffix)
+	return !strings.HasSuffix(string(id), takeSuffix) && g.owns(id)
+}
+
+// owns reports whether a leg is one that was made for an act: of those that there are, of one that is over, whose order may have come through all the
+// same, or of the Earshot before. Caller holds the lock.
+func (g *Gate) owns(id call.LegID) bool {
+	if !own(id) {
+		return false
+	}
+	return g.byLeg[id] != nil || slices.Contains(g.past, id) || slices.ContainsFunc(g.estate, func(base call.LegID) bool {
+		rest, ok := strings.CutPrefix(string(id), string(base))
+		return ok && (rest == "" || rest[0] == '-')
+	})
+}
+
+// maxPast is how many legs of acts that are over are known for Earshot's own though the table has not seen them: some seconds' worth.
+const maxPast = 1024
+
+// disown takes an act's leg out of those that it answers for. One that has taken a call is that call's.
+func (g *Gate) disown(a *act, id call.LegID) {
+	if g.byLeg[id] != a {
+		return
+	}
+	delete(g.byLeg, id)
+	if !own(id) || id == a.own && a.isTaken() {
+		return
+	}
+	if len(g.past) == maxPast {
+		g.past = slices.Delete(g.past, 0, 1)
+	}
+	g.past = append(g.past, id)
 }
 
 // States of an act.
@@ -88,8 +119,9 @@ type act struct {
 	// While a change of mode is under way: the mode to come, and the snoop that will carry it. The ground has to hold for both.
 	next        policy.Action
 	nextSnoop   call.LegID
-	givenBefore string // the reason that stands if the change does not come about
-	changes     int    // how many there have been, for the snoops' ids
+	givenBefore string         // the reason that stands if the change does not come about
+	changes     int            // how many there have been, for the snoops' ids
+	swapping    sync.WaitGroup // before what the PBX changes is settled it is not told that the act is over; added to under the lock unless it has ended
 	// A snoop that is not needed any more, which the table may show for a moment though the PBX has hung it up: no stranger.
 	lastSnoop call.LegID
 

@@ -50,7 +50,7 @@ type step struct {
 // appBegan looks at a leg that begins another application. Caller holds the lock.
 func (g *Gate) appBegan(t *call.Table, ev *call.Event, at time.Time) {
 	l := t.Leg(ev.Channel.ID)
-	if l == nil || own(l.ID()) {
+	if l == nil || g.owns(l.ID()) {
 		return
 	}
 	was := g.dog.steps[l.ID()]
@@ -105,7 +105,7 @@ func (g *Gate) rings(ev *call.Event) {
 		if endpoint := ev.Peer.Endpoint(); endpoint != "" {
 			d.rings[id] = append(slices.Clip(d.rings[id]), strings.Clone(endpoint))
 		}
-	case ev.Kind == call.DialEnded && ev.Answered && id == "" && !own(ev.Peer.ID):
+	case ev.Kind == call.DialEnded && ev.Answered && id == "" && !g.owns(ev.Peer.ID):
 		g.lookLater(ev.Peer.ID)
 	}
 }
@@ -155,16 +155,15 @@ func (g *Gate) lookAfter(wait time.Duration, leg call.LegID, told string) {
 	})
 }
 
-// besides reports whether a leg is an ear that somebody has put into a call of others: one half of a Local channel whose other half is in a
-// bridge with two at least, who go on talking without it.
+// besides reports whether a leg is an ear that somebody has put to a call of others, who go on talking without it: two at least are behind it, in its
+// bridge or in the other half's of a Local channel, or it has what a spy hears. It is not while they are still being rung.
 func besides(t *call.Table, l *call.Leg) bool {
-	half := l.Half()
-	if half == nil || half.Bridge() == "" {
-		return false
-	}
 	others := 0
-	for _, o := range t.BridgeLegs(nil, half.Bridge()) {
-		if o != half && o.Kind() != call.KindInternal {
+	for _, o := range t.Call(nil, l) {
+		switch {
+		case o.Spied() != nil:
+			return true
+		case o != l && o.Bridge() != "" && o.State() == call.StateUp && o.Kind() == call.KindPhone && medium(o) == "":
 			others++
 		}
 	}

@@ -17,8 +17,10 @@ func (g *Gate) assess(t *call.Table, set *policy.Set, x *trespass) {
 	own := g.side(t, x, l)
 	x.set = set
 	who := g.identify(set, x, l, own)
-	x.meet(set, g.company(t, set, x, l, own))
-	x.trusted = slices.ContainsFunc(own, g.dog.cfg.trusts)
+	c := g.company(t, set, x, l, own)
+	heard := len(c.present) > 0
+	x.meet(set, c)
+	x.trusted = g.dog.cfg.trustsAll(own)
 	switch d := g.covers(t, set, x, l, who); {
 	case x.trusted:
 		x.verdict, x.reason, x.ground = didLeft, reasonTrusted, policy.Decision{}
@@ -28,7 +30,9 @@ func (g *Gate) assess(t *call.Table, set *policy.Set, x *trespass) {
 		x.verdict, x.reason, x.ground = didEnded, d.Reason.String(), d
 		caller := x.kind == trespassJoin && (x.put || l.Kind() != call.KindPhone || set.Trunk(l.Endpoint()))
 		switch {
-		case g.dog.cfg.response(x.kind) != End || caller || x.app != "" && !besides(t, l):
+		case g.dog.cfg.response(x.kind) != End || caller:
+			x.verdict = didReported
+		case x.kind == trespassMedia && !heard, (x.kind == trespassMedia || x.app != "") && !besides(t, l):
 			x.verdict = didReported
 		case x.kind == trespassPickup && x.stolen != nil && x.stolen.canReturn(set):
 			x.verdict = didHandedBack
@@ -113,7 +117,7 @@ func (g *Gate) company(t *call.Table, set *policy.Set, x *trespass, l *call.Leg,
 	c.present = append(c.present, owners(set, x.from)...)
 	g.scratch.set, g.scratch.listener = set, nil
 	g.scratch.legs = t.Earshot(g.scratch.legs[:0], about, call.Reach{Phone: g.isPhone, Spy: func(spy *call.Leg) call.SpyMode {
-		if slices.Contains(own, spy) {
+		if x.kind != trespassMedia && slices.Contains(own, spy) {
 			return call.SpyMode{}
 		}
 		if a := g.byLeg[spy.ID()]; a != nil {

@@ -26,6 +26,7 @@ func (g *Gate) drop(bridge call.BridgeID, legs ...call.LegID) {
 func (g *Gate) conclude(a *act) {
 	var e audit.Entry
 	var notice *audit.Entry
+	a.swapping.Wait()
 	g.locked(func(t *call.Table) {
 		set := a.end.set
 		if set == nil {
@@ -74,12 +75,8 @@ func (g *Gate) forgetLocked(a *act) {
 	a.stop()
 	g.rest(a, nil)
 	delete(g.acts, a.id)
-	delete(g.byLeg, a.own)
-	delete(g.byLeg, a.snoop)
-	delete(g.byLeg, a.nextSnoop)
-	delete(g.byLeg, a.lastSnoop)
-	for _, id := range [...]call.LegID{a.tone.leg, a.tone.next, a.tone.last} {
-		delete(g.byLeg, id)
+	for _, id := range [...]call.LegID{a.own, a.snoop, a.nextSnoop, a.lastSnoop, a.tone.leg, a.tone.next, a.tone.last} {
+		g.disown(a, id)
 	}
 	for _, timer := range [...]*time.Timer{a.leaving, a.lost, a.expiry, a.doubt, a.tone.lost} {
 		if timer != nil {

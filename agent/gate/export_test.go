@@ -82,7 +82,7 @@ func (g *Gate) plainly(t *call.Table, set *policy.Set, owner policy.Ref, l *call
 	}
 	f.alone = f.company.only(owner)
 	for _, a := range g.acts {
-		if a.state == stateActive && slices.Contains(a.told.panel, set.ID(owner)) && slices.Contains(a.earshot, l.ID()) {
+		if slices.Contains(a.told.panel, set.ID(owner)) && slices.Contains(a.earshot, l.ID()) {
 			f.facts.Supervised = true
 		}
 	}

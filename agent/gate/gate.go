@@ -106,6 +106,8 @@ type Gate struct {
 	closed   bool
 	acts     map[string]*act
 	byLeg    map[call.LegID]*act   // own legs
+	past     []call.LegID          // own legs of acts that are over, oldest first
+	estate   []call.LegID          // how the unique ids of those begin that an Earshot before has left
 	hearing  map[call.LegID][]*act // which acts' ground rests on a leg
 	board    map[policy.Ref]*entry
 	bells    map[*entry]struct{}   // rows at which a client's call rings
@@ -155,6 +157,10 @@ func New(cfg Config) *Gate {
 	}
 	g.dog = watchdog{
 		cfg: cfg.Watchdog, placed: map[call.LegID]place{}, returned: map[call.LegID]struct{}{}, steps: map[call.LegID]step{}, rings: map[call.LegID][]string{},
+		takes: map[call.LegID]call.LegID{},
+	}
+	for i := range cfg.Estate.Acts {
+		g.estate = append(g.estate, call.LegID(pbx.Prefix+cfg.Estate.Acts[i].ID))
 	}
 	g.scratch.reach = call.Reach{Phone: g.isPhone, Spy: g.spyMode}
 	g.policy.Store(cfg.Policy)

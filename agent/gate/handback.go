@@ -57,7 +57,11 @@ func (g *Gate) handBack(x handing) (did string, err error) {
 	}
 	g.locked(func(*call.Table) { g.dog.returned[x.caller] = struct{}{} })
 	g.met.caught.Observe(time.Since(x.at).Seconds())
-	switch err := g.cfg.PBX.Return(ctx, pbx.Return{Leg: x.caller, Endpoint: x.endpoint, Mover: x.mover}); {
+	err = g.cfg.PBX.Return(ctx, pbx.Return{Leg: x.caller, Endpoint: x.endpoint, Mover: x.mover})
+	if err != nil {
+		g.locked(func(*call.Table) { delete(g.dog.returned, x.caller) }) // it has not been sent anywhere, and who sends it elsewhere is seen
+	}
+	switch {
 	case errors.Is(err, pbx.ErrGone):
 		return didGone, nil
 	case errors.Is(err, pbx.ErrNoInclude):

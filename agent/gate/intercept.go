@@ -32,6 +32,11 @@ func (g *Gate) intercept(a *act) {
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, patience)
 	defer cancel()
+	g.locked(func(*call.Table) {
+		if g.dog.cfg != nil {
+			g.dog.takes[a.own] = a.leg
+		}
+	})
 	if err := g.take(ctx, a); err != nil {
 		g.finish(a, ending{reason: reasonPBX, err: err})
 	} else {
@@ -45,6 +50,7 @@ func (g *Gate) intercept(a *act) {
 	if a.isTaken() {
 		g.took(a)
 	} else {
+		g.locked(func(*call.Table) { delete(g.dog.takes, a.own) })
 		g.conclude(a)
 	}
 }

@@ -104,7 +104,9 @@ func (g *Gate) swap(a *act) error {
 	var o pbx.Swap
 	ended := false
 	g.locked(func(*call.Table) {
-		ended = a.ended
+		if ended = a.ended; !ended {
+			a.swapping.Add(1)
+		}
 		o = pbx.Swap{Old: a.snoop, New: a.nextSnoop, Target: a.leg, Bridge: a.bridge, Voice: voice(a.next), Lease: g.cfg.Lease}
 	})
 	if ended {
@@ -123,6 +125,7 @@ func (g *Gate) swap(a *act) error {
 		g.finish(a, ending{reason: reasonPBX, err: err}) // and what is left of it dies with its lease
 	}
 	e := g.settleMode(a, err == nil)
+	a.swapping.Done()
 	if rec := g.record(e); rec != nil {
 		g.finish(a, ending{reason: reasonNotRecorded, err: rec})
 		return notRecorded(rec)
@@ -157,6 +160,9 @@ func (g *Gate) settleMode(a *act, done bool) (e audit.Entry) {
 		a.next, a.nextSnoop = 0, ""
 		g.retire(t, a, gone)
 		if a.ended {
+			if done {
+				g.tellSupervised(g.policy.Load(), a) // it was in force until the end
+			}
 			return
 		}
 		g.reconsider(t, a)
@@ -171,10 +177,10 @@ func (g *Gate) settleMode(a *act, done bool) (e audit.Entry) {
 // a stranger it would end the supervision. Caller holds the lock.
 func (g *Gate) retire(t *call.Table, a *act, snoop call.LegID) {
 	if a.lastSnoop != "" && a.lastSnoop != snoop {
-		delete(g.byLeg, a.lastSnoop)
+		g.disown(a, a.lastSnoop)
 	}
 	if a.lastSnoop = snoop; t.Leg(snoop) == nil {
-		delete(g.byLeg, snoop)
+		g.disown(a, snoop)
 	}
 }
 

@@ -32,13 +32,10 @@ type telling struct {
 }
 
 // tellSupervised tells those whom the policy wants told that a supervision runs, and those who are on the call no more, or need not be told any
-// more, that it does not. Caller holds the lock.
+// more, that it does not. It runs from the moment in which it can be heard, which may be a while before that is on record. Caller holds the lock.
 func (g *Gate) tellSupervised(set *policy.Set, a *act) {
-	if a.state != stateActive || a.ended || !a.begun {
+	if !a.tapped || a.state == stateEnded {
 		return
-	}
-	if a.told.since.IsZero() {
-		a.told.since = a.since
 	}
 	panel, after := toTell(set, a)
 	for _, id := range after {
@@ -197,7 +194,7 @@ func noticesOf(entries []audit.Entry) map[string][]mask.Supervised {
 
 // isTold reports whether the employee is told now that the call of this leg is supervised.
 func (g *Gate) isTold(employee string, leg call.LegID) bool {
-	return slices.ContainsFunc(g.hearing[leg], func(a *act) bool { return a.state == stateActive && slices.Contains(a.told.panel, employee) })
+	return slices.ContainsFunc(g.hearing[leg], func(a *act) bool { return slices.Contains(a.told.panel, employee) })
 }
 
 // showTold shows the rows of those to whom something was told. To others they are as they were.
@@ -228,7 +225,7 @@ func (g *Gate) Supervised(s auth.Subject) ([]mask.Supervised, error) {
 	g.locked(func(*call.Table) {
 		var acts []*act
 		for _, a := range g.acts {
-			if slices.Contains(a.told.panel, s.Employee()) && a.state == stateActive {
+			if slices.Contains(a.told.panel, s.Employee()) {
 				acts = append(acts, a)
 			}
 		}

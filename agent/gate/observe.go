@@ -42,7 +42,7 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 	g.showTold(t)
 	for i := range changes {
 		switch c := &changes[i]; {
-		case c.Kind == call.LegCreated && own(c.Leg) && g.byLeg[c.Leg] == nil:
+		case c.Kind == call.LegCreated && g.owns(c.Leg) && g.byLeg[c.Leg] == nil:
 			g.clear("", c.Leg)
 		case c.Kind == call.LegGone:
 			g.gone(c.Leg)

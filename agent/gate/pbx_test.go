@@ -34,6 +34,7 @@ type fakePBX struct {
 	renewed []call.LegID // by the last
 	kept    []pbx.Tone
 	toned   func(call.LegID) // is told of a tone's leg that has appeared, before the order is done
+	swapped func()           // is called when a swap is made, before the gate is told
 	late    bool             // a swap is done before its events have come that the old snoop is gone
 
 	packets map[call.LegID]uint64 // of audio, that each leg's phone has sent; none: not to be told
@@ -161,7 +162,15 @@ func (p *fakePBX) Swap(ctx context.Context, r pbx.Swap) error {
 	if !late {
 		o.gone(string(r.Old))
 	}
-	p.set(func() { p.swaps = append(p.swaps, r); delete(p.legs, r.Old) })
+	swapped := func() {}
+	p.set(func() {
+		p.swaps = append(p.swaps, r)
+		delete(p.legs, r.Old)
+		if p.swapped != nil {
+			swapped = p.swapped
+		}
+	})
+	swapped()
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/mask"
@@ -101,9 +102,12 @@ func (g *Gate) connect(a *act) error {
 		return err
 	}
 	g.met.audio.Observe(time.Since(a.asked).Seconds())
-	g.locked(func(*call.Table) { a.tapped = true })
-	if err := g.recordDone(a); err != nil {
-		g.finish(a, ending{reason: reasonNotRecorded, err: err})
+	// From here on he is heard, whatever becomes of it: those who are to be told are told now.
+	g.locked(func(*call.Table) {
+		a.tapped, a.told.since = true, time.Now()
+		g.tellSupervised(g.policy.Load(), a)
+	})
+	if !g.awaitDone(a) {
 		return nil
 	}
 	g.locked(func(t *call.Table) {
@@ -111,13 +115,38 @@ func (g *Gate) connect(a *act) error {
 		if ended = a.ended; !ended {
 			g.met.running.WithLabelValues(a.action.String()).Inc()
 			g.become(a, stateActive)
-			g.tellSupervised(g.policy.Load(), a)
 		}
 	})
 	if !ended {
 		g.hold(a, g.cfg.Lease/3)
 	}
 	return nil
+}
+
+// awaitDone waits until it is on record that the supervision runs, and reports whether it is to go on. It does not wait where the supervision has to
+// end meanwhile, which is then recorded behind it; and the tone follows the policy already.
+func (g *Gate) awaitDone(a *act) bool {
+	var e audit.Entry
+	g.locked(func(*call.Table) { e = a.entry(audit.Done, g.policy.Load(), policy.Decision{}) })
+	written := make(chan struct{})
+	a.noting.Add(1)
+	go func() {
+		defer a.noting.Done()
+		defer close(written)
+		if err := g.record(e); err != nil {
+			g.finish(a, ending{reason: reasonNotRecorded, err: err})
+		}
+	}()
+	for {
+		select {
+		case <-a.ctx.Done():
+			return false
+		case <-a.tone.wanted:
+			g.keepTone(a)
+		case <-written:
+			return a.ctx.Err() == nil
+		}
+	}
 }
 
 // summon rings the supervisor's phone, or answers it where he has called in himself.
@@ -202,13 +231,26 @@ func (g *Gate) display(set *policy.Set, a *act) string {
 	return a.action.String() + ": " + set.Name(ref)
 }
 
-// Entered is called by the PBX link when an own leg has entered the Stasis application, which is when its phone has been answered.
+// Entered is called by the PBX link when a leg with an id as own ones have has entered the Stasis application, which is when its phone has been answered.
+// A phone's leg of which Earshot knows nothing is told that there is nothing to be had.
 func (g *Gate) Entered(leg call.LegID) {
-	g.locked(func(*call.Table) {
+	foreign := false
+	g.locked(func(t *call.Table) {
 		if a := g.byLeg[leg]; a != nil && a.own == leg {
 			a.enteredOnce.Do(func() { close(a.entered) })
 		}
+		l := t.Leg(leg)
+		if foreign = g.known && !g.closed && l != nil && l.Kind() == call.KindPhone && !g.owns(leg); foreign {
+			leg = l.ID()
+			g.running.Add(1)
+		}
 	})
+	if foreign {
+		go func() {
+			defer g.running.Done()
+			g.dismiss(leg, ExtenAway)
+		}()
+	}
 }
 
 // Supervisions lists the subject's own that run.

@@ -232,14 +232,17 @@ func TestALossOfGroundInterruptsTheOrderThatIsUnderWay(t *testing.T) {
 func TestWhatComesOfACalledOffOrderIsCleanedUp(t *testing.T) {
 	o := newOffice(t, house)
 	o.talk("x", ivanov, "PJSIP/101")
-	id := o.active("carl", "spy", "anna")
-	ring, tap := o.pbx.rung[0], o.pbx.taps[0]
+	o.pbx.holds("tap")
+	id := o.must("carl", "spy", "anna")
+	o.log.until(t, "tap")
+	ring := o.pbx.rung[0]
 	if err := o.gate.EndSupervision(t.Context(), who("carl"), id); err != nil {
 		t.Fatal(err)
 	}
-	o.pbx.put("earshot-late-snoop", "")
-	o.seen(call.Channel{ID: "earshot-late-snoop", Name: "Snoop/x.1-0002", State: call.StateUp})
-	o.log.until(t, "drop snoop", 2)
+	late := ring.Leg + "-snoop"
+	o.pbx.put(late, "")
+	o.seen(call.Channel{ID: late, Name: "Snoop/x.1-0002", State: call.StateUp})
+	o.log.until(t, "drop snoop")
 	before := len(o.log.all())
 	o.ingest(call.Event{Kind: call.BridgeSeen, Bridge: call.Bridge{ID: "earshot-sync-1"}}) // not the gate's
 	o.ingest(call.Event{Kind: call.BridgeSeen, Bridge: call.Bridge{ID: ring.Bridge}})
@@ -247,5 +250,4 @@ func TestWhatComesOfACalledOffOrderIsCleanedUp(t *testing.T) {
 	if n := len(o.log.all()) - before; n != 1 {
 		t.Fatalf("%d orders", n)
 	}
-	_ = tap
 }

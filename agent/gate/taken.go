@@ -42,7 +42,7 @@ func (g *Gate) ringing(leg call.LegID) (*legFacts, *entry) {
 // pickedUp looks at who has taken a call that rang elsewhere. Caller holds the lock.
 func (g *Gate) pickedUp(t *call.Table, ev *call.Event, at time.Time) {
 	l := t.Leg(ev.Channel.ID)
-	if l == nil || own(l.ID()) || l.Name() != ev.Channel.Name {
+	if l == nil || g.owns(l.ID()) || l.Name() != ev.Channel.Name || g.dog.takes[l.ID()] == ev.Peer.ID {
 		return
 	}
 	x := &trespass{kind: trespassPickup, leg: l.ID(), on: ev.Peer.ID, at: at}
@@ -81,7 +81,7 @@ func (g *Gate) departures(t *call.Table, ev *call.Event) {
 		delete(d.returned, ev.Channel.ID)
 	case call.BridgeLeft:
 		l, was := t.Leg(ev.Channel.ID), d.placed[ev.Channel.ID]
-		if l == nil || own(l.ID()) || d.wasReturned(l.ID()) || was.bridge != ev.Bridge.ID || l.Exten() == "" || l.Exten() == was.exten {
+		if l == nil || g.owns(l.ID()) || d.wasReturned(l.ID()) || was.bridge != ev.Bridge.ID || l.Exten() == "" || l.Exten() == was.exten {
 			return
 		}
 		at := time.Now()

@@ -183,10 +183,10 @@ func (g *Gate) hush(t *call.Table, a *act, leg call.LegID) {
 		return
 	}
 	if a.tone.last != "" && a.tone.last != leg {
-		delete(g.byLeg, a.tone.last)
+		g.disown(a, a.tone.last)
 	}
 	if a.tone.last = leg; t.Leg(leg) == nil {
-		delete(g.byLeg, leg)
+		g.disown(a, leg)
 	}
 }
 

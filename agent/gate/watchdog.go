@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,9 +25,10 @@ const (
 type Watchdog struct {
 	Spy Response // ChanSpy, ExtenSpy, Broadcast, and the snoops of other ARI applications
 	// Media are legs that carry audio away from the PBX to an address (UnicastRTP, AudioSocket, WebSocket, MulticastRTP), and the applications
-	// AudioSocket, EAGI, JACK and ICES of the dialplan. Of these End counts as Report where the leg is a party's.
+	// AudioSocket, EAGI, JACK and ICES of the dialplan. End counts as Report where no employee is heard, or the leg is a party's or the only other side of
+	// one: of a leg in whose place nobody goes on talking.
 	Media    Response
-	Join     Response // BridgeAdd, Bridge; End counts as Report where the leg may be a caller's
+	Join     Response // BridgeAdd, Bridge, a call taken by an INVITE with Replaces; End counts as Report where the leg may be a caller's
 	Pickup   Response // End hands who called back to the phone at which he rang, and counts as Report where that cannot be: he is never hung up
 	Record   Response // MixMonitor, Record, Monitor, Dictate; End counts as Report, as its leg is a party's
 	Redirect Response // a leg taken out of a call, or from phones that it rings, without a transfer; End counts as Report
@@ -75,6 +77,21 @@ func (w *Watchdog) trusts(l *call.Leg) bool {
 	return slices.Contains(w.Trusted, l.Endpoint()) || w.trustsName(l.Name())
 }
 
+// trustsAll reports whether a side is software that is left alone: every phone, snoop and medium on it is, or somebody might hide behind one. Where there
+// is nothing but halves of Local channels, one of them is.
+func (w *Watchdog) trustsAll(side []*call.Leg) bool {
+	some := false
+	for _, l := range side {
+		switch trusts := w.trusts(l); {
+		case trusts:
+			some = true
+		case l.Kind() == call.KindPhone, l.Kind() == call.KindSnoop, medium(l) != "":
+			return false
+		}
+	}
+	return some
+}
+
 // trustsName reports whether a name begins as that of software that is left alone does.
 func (w *Watchdog) trustsName(name string) bool {
 	return slices.ContainsFunc(w.Trusted, func(s string) bool {
@@ -110,7 +127,8 @@ type watchdog struct {
 	steps  map[call.LegID]step     // of the legs that were told to be in an application
 	rings  map[call.LegID][]string // whose phones, by their endpoints, a leg rings or has rung that has been in no bridge since
 
-	returned map[call.LegID]struct{} // legs that Earshot itself has sent out of a call
+	returned map[call.LegID]struct{}   // legs that Earshot itself has sent out of a call
+	takes    map[call.LegID]call.LegID // which ringing leg's call the gate has let a leg take, for as long as it is there: AMI may tell of it late
 }
 
 // guard looks at what has just happened for whatever went past the gate. It comes before the board is made anew, so that of a leg that rang
@@ -144,6 +162,8 @@ func (g *Gate) guard(t *call.Table, ev *call.Event, changes []call.Change) {
 		switch c := &changes[i]; c.Kind {
 		case call.LegCreated:
 			g.appeared(t, c.Leg, at)
+		case call.BridgeEntered, call.SpyBegan:
+			g.settles(t, c.Leg, at)
 		case call.SpyEnded:
 			g.over(at, func(x *trespass) bool { return x.kind == trespassSpy && x.leg == c.Leg })
 		case call.BridgeLeft:
@@ -151,6 +171,7 @@ func (g *Gate) guard(t *call.Table, ev *call.Event, changes []call.Change) {
 		case call.LegGone:
 			delete(g.dog.steps, c.Leg)
 			delete(g.dog.rings, c.Leg)
+			delete(g.dog.takes, c.Leg)
 			g.rangOut(c.Leg)
 			g.over(at, func(x *trespass) bool { return x.leg == c.Leg })
 		}
@@ -164,18 +185,24 @@ func (g *Gate) guard(t *call.Table, ev *call.Event, changes []call.Change) {
 	g.caughtUp(t) // AMI may be the last to tell, and what it tells changes nothing in the table
 }
 
-// appeared looks at a new leg: a snoop or a medium is seen by ARI itself.
+// appeared looks at a new leg: a snoop is seen by ARI itself.
 func (g *Gate) appeared(t *call.Table, id call.LegID, at time.Time) {
 	l := t.Leg(id)
 	switch {
-	case l == nil || own(id):
+	case l == nil || g.owns(id):
 	case l.Kind() == call.KindSnoop:
 		x := &trespass{kind: trespassSpy, leg: id, at: at}
 		if on := l.Spied(); on != nil {
 			x.on = on.ID()
 		}
 		g.trespasses(t, x)
-	case medium(l) != "":
+	}
+}
+
+// settles looks at a medium that has come to where it carries somebody's audio away: into a bridge, or to a spy's place. Before that there is nobody
+// whom it could hear. Caller holds the lock.
+func (g *Gate) settles(t *call.Table, id call.LegID, at time.Time) {
+	if l := t.Leg(id); l != nil && medium(l) != "" && (l.Bridge() != "" || l.Spied() != nil) && !g.owns(id) {
 		g.trespasses(t, &trespass{kind: trespassMedia, leg: id, at: at})
 	}
 }
@@ -184,7 +211,7 @@ func (g *Gate) appeared(t *call.Table, id call.LegID, at time.Time) {
 // does not fit ends nothing; a snapshot will show who spies.
 func (g *Gate) spyBegan(t *call.Table, ev *call.Event, at time.Time) {
 	l, on := t.Leg(ev.Channel.ID), t.Leg(ev.Peer.ID)
-	if l != nil && (l.Kind() == call.KindSnoop || own(l.ID())) {
+	if l != nil && (l.Kind() == call.KindSnoop || g.owns(l.ID())) {
 		return
 	}
 	if l == nil && t.Gone(ev.Channel.ID) {
@@ -219,12 +246,12 @@ func (g *Gate) entered(t *call.Table, ev *call.Event, at time.Time) {
 		return
 	}
 	if l.Kind() == call.KindPhone {
-		put := l.State() == call.StateUp && ev.Channel.App == "" && !own(l.ID())
+		put := l.State() == call.StateUp && ev.Channel.App == "" && !g.owns(l.ID())
 		g.dog.placed[l.ID()] = place{ev.Bridge.ID, l.Exten(), put}
 	}
 	for _, o := range t.BridgeLegs(nil, l.Bridge()) {
 		switch was := g.dog.placed[o.ID()]; {
-		case o == l && !own(l.ID()) && slices.Contains(joining, ev.Channel.App):
+		case o == l && !g.owns(l.ID()) && slices.Contains(joining, ev.Channel.App):
 			g.joined(t, o, false, at)
 		case was.put && was.bridge == l.Bridge():
 			g.joined(t, o, true, at)
@@ -263,19 +290,22 @@ func (g *Gate) patrol(t *call.Table) {
 	clear(g.dog.placed)
 	clear(g.dog.steps)
 	clear(g.dog.rings)
+	clear(g.dog.returned)
+	maps.DeleteFunc(g.dog.takes, func(leg, _ call.LegID) bool { return t.Leg(leg) == nil })
 	g.over(at, func(x *trespass) bool {
 		l := t.Leg(x.leg)
 		return l == nil || x.kind == trespassJoin && l.Bridge() != x.bridge || x.within != "" && l.App() != x.within
 	})
 	for _, l := range t.All(nil) {
-		if own(l.ID()) {
+		if g.owns(l.ID()) {
 			continue
 		}
 		if l.Kind() == call.KindPhone && l.Bridge() != "" {
 			g.dog.placed[l.ID()] = place{l.Bridge(), l.Exten(), false}
 		}
+		g.settles(t, l.ID(), at)
 		switch on := l.Spied(); {
-		case l.Kind() == call.KindSnoop, medium(l) != "":
+		case l.Kind() == call.KindSnoop:
 			g.appeared(t, l.ID(), at)
 		case l.App() == broadcasting:
 			g.lookFor(l.ID(), broadcasting)
@@ -305,7 +335,8 @@ func (g *Gate) patrol(t *call.Table) {
 // notes who has come to the call. Caller holds the lock.
 func (g *Gate) reguard(t *call.Table, changes []call.Change) {
 	for _, x := range slices.Clone(g.dog.open) {
-		touched := changes == nil || x.verdict == didLeft && !x.trusted || slices.ContainsFunc(changes, func(c call.Change) bool {
+		grows := x.kind == trespassMedia && x.verdict == didReported // it may come to be an ear in a call of others
+		touched := changes == nil || grows || x.verdict == didLeft && !x.trusted || slices.ContainsFunc(changes, func(c call.Change) bool {
 			return c.Leg == x.leg || c.Other == x.leg || x.on != "" && (c.Leg == x.on || c.Other == x.on)
 		})
 		if !touched || x.kind == trespassPickup { // a call is taken once, and what was known of it then decides
@@ -313,7 +344,7 @@ func (g *Gate) reguard(t *call.Table, changes []call.Change) {
 		}
 		was := *x
 		switch g.assess(t, g.policy.Load(), x); {
-		case was.verdict != didLeft:
+		case was.verdict != didLeft && (!grows || x.verdict != didEnded):
 			x.verdict, x.reason, x.ground, x.trusted, x.set = was.verdict, was.reason, was.ground, was.trusted, was.set
 		case x.verdict != didLeft:
 			x.at = time.Now()

@@ -82,6 +82,12 @@ func (y *yard) snoop(id, on string) {
 	y.seen(call.Channel{ID: call.LegID(id), Name: "Snoop/" + on + "-00000009", State: call.StateUp})
 }
 
+// medium is a leg that carries audio to an address, of which the number of a phone proves nothing.
+func (y *yard) medium(id, name string) {
+	y.pbx.put(call.LegID(id), "")
+	y.seen(call.Channel{ID: call.LegID(id), Name: name, State: call.StateDown, Caller: call.Identity{Number: "103"}})
+}
+
 // became waits for the beginning of what was seen, and gives its entry.
 func (y *yard) became(did string) audit.Entry {
 	y.t.Helper()
@@ -185,9 +191,9 @@ func TestWhoGoesPastTheGateIsEndedOrReportedAndWhoMayIsLeft(t *testing.T) {
 			call1(y)
 			y.strange("m", "PJSIP/103", call.StateDown) // the number of a phone proves nothing of a medium
 			y.gone("m")
-			y.pbx.put("m2", "")
-			y.seen(call.Channel{ID: "m2", Name: "UnicastRTP/10.0.0.9:4000-0x5571", State: call.StateDown})
-		}, "", "medium:UnicastRTP", nil, "unknown_subject", house},
+			y.medium("m2", "UnicastRTP/10.0.0.9:4000-0x5571")
+			y.enter("x", "m2")
+		}, "", "medium:UnicastRTP", []string{"anna"}, "unknown_subject", house},
 		{"who joins by BridgeAdd", "join", "reported", join("PJSIP/102", "BridgeAdd"), "boris", "phone:PJSIP/102", []string{"anna"}, "no_right", house},
 		{"who joins by Bridge and may barge in", "join", "left", join("PJSIP/103", "Bridge"), "carl", "phone:PJSIP/103", []string{"anna"}, "allowed", house},
 		{"who was joined with somebody by AMI", "join", "reported", func(y *yard) {
@@ -309,13 +315,27 @@ func TestTrustedSoftwareIsLeftAlone(t *testing.T) {
 		scene func(y *yard)
 		left  bool
 	}{
-		"an endpoint":           {func(y *yard) { y.strange("s", "PJSIP/recorder", call.StateUp); y.chanSpy("s", "x.1") }, true},
-		"one that begins so":    {func(y *yard) { y.strange("s", "PJSIP/recorder2", call.StateUp); y.chanSpy("s", "x.1") }, false},
-		"a technology":          {func(y *yard) { y.seen(call.Channel{ID: "m", Name: "AudioSocket/10.9.9.9:1-1", State: call.StateUp}) }, true},
-		"addresses":             {func(y *yard) { y.seen(call.Channel{ID: "m", Name: "UnicastRTP/10.0.0.7:1-1", State: call.StateUp}) }, true},
-		"another address":       {func(y *yard) { y.seen(call.Channel{ID: "m", Name: "UnicastRTP/10.0.1.7:1-1", State: call.StateUp}) }, false},
-		"an application":        {func(y *yard) { y.says("n", "Stasis transcriber,1"); y.snoop("n", "x.1") }, true},
-		"another application":   {func(y *yard) { y.says("n", "Stasis transcribers,1"); y.snoop("n", "x.1") }, false},
+		"an endpoint":         {func(y *yard) { y.strange("s", "PJSIP/recorder", call.StateUp); y.chanSpy("s", "x.1") }, true},
+		"one that begins so":  {func(y *yard) { y.strange("s", "PJSIP/recorder2", call.StateUp); y.chanSpy("s", "x.1") }, false},
+		"a technology":        {func(y *yard) { y.medium("m", "AudioSocket/10.9.9.9:1-1"); y.enter("x", "m") }, true},
+		"addresses":           {func(y *yard) { y.medium("m", "UnicastRTP/10.0.0.7:1-1"); y.enter("x", "m") }, true},
+		"another address":     {func(y *yard) { y.medium("m", "UnicastRTP/10.0.1.7:1-1"); y.enter("x", "m") }, false},
+		"an application":      {func(y *yard) { y.says("n", "Stasis transcriber,1"); y.snoop("n", "x.1") }, true},
+		"another application": {func(y *yard) { y.says("n", "Stasis transcribers,1"); y.snoop("n", "x.1") }, false},
+		"one with somebody behind": {func(y *yard) {
+			y.strange("s", "PJSIP/recorder", call.StateUp)
+			y.leg("b", "PJSIP/102", call.StateUp, "")
+			y.enter("there", "s", "b")
+			y.chanSpy("s", "x.1")
+		}, false},
+		"one behind whom is another": {func(y *yard) {
+			y.seen(call.Channel{ID: "l1", Name: "Local/9@phones-1;1", State: call.StateUp})
+			y.seen(call.Channel{ID: "l2", Name: "Local/9@phones-1;2", State: call.StateUp})
+			y.pbx.put("l2", "")
+			y.leg("r", "PJSIP/recorder", call.StateUp, "")
+			y.enter("there", "l1", "r")
+			y.chanSpy("l2", "x.1")
+		}, true},
 		"its name as something": {func(y *yard) { y.says("n", "ChanSpy transcriber"); y.snoop("n", "x.1") }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -336,7 +356,8 @@ func TestTrustedSoftwareIsLeftAlone(t *testing.T) {
 func TestWhatIsOffIsNotLookedAtAndWhatIsToBeReportedGoesOn(t *testing.T) {
 	y := newYard(t, house, func(w *gate.Watchdog) { w.Spy, w.Media = gate.Report, gate.Off })
 	y.talk("x", ivanov, "PJSIP/101")
-	y.seen(call.Channel{ID: "m", Name: "UnicastRTP/10.0.0.9:4000-0x5571", State: call.StateDown})
+	y.medium("m", "UnicastRTP/10.0.0.9:4000-0x5571")
+	y.enter("x", "m")
 	y.strange("s", "PJSIP/999", call.StateUp)
 	y.chanSpy("s", "x.1")
 	if e := y.became("reported"); e.Action != "spy" || y.hungUp() {

@@ -357,6 +357,8 @@ func (l *Link) take(e *ari.Event, pending *collection) {
 		l.asked(e, ev.Channel)
 	case strings.HasPrefix(string(ev.Channel.ID), Prefix):
 		l.entered(ev.Channel.ID)
+	default:
+		l.asked(e, ev.Channel) // for nothing: it is not to wait for ever
 	}
 }
 

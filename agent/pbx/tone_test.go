@@ -111,7 +111,7 @@ func TestATonesOrderSaysWhoHearsIt(t *testing.T) {
 		t.Fatal("the table does not know of the tone's leg")
 	}
 	r.until("the tone's lease ends it", func() bool { return !r.left(short) })
-	if lived := time.Since(begun); lived < 1900*time.Millisecond || lived > 4*time.Second {
+	if lived := time.Since(begun); lived < 1900*time.Millisecond {
 		t.Errorf("a tone with a lease of two seconds lived for %v", lived)
 	}
 	r.keeps(&ended, leg, target)
