@@ -276,6 +276,23 @@ func TestADeskPhoneThatMayNotIsToldSo(t *testing.T) {
 		}
 		o.hear(0, talking)
 	})
+	o.scene("transferred there by a colleague", func(o *office) {
+		outside, inside := o.talk(stranger, "anna")
+		before := o.decided()
+		hers, irina := o.chat("boris", "irina")
+		since := time.Now()
+		o.must(hers.Transfer(o.ctx, "*50101"))
+		o.spoken(irina, since, outside.Tone(), inside.Tone())
+		if all := o.entries()[before:]; len(all) != 1 || all[0].Subject != "irina" || all[0].Action != "spy" || all[0].Outcome != audit.Deny || all[0].Reason != "not_your_phone" {
+			o.Errorf("on record is %+v", all)
+		}
+		w := o.watch("irina") // who may, by a call of her own
+		sup := o.dials("irina", "*50101")
+		s := o.onlyOne(w, "active")
+		o.hear(0, map[*phone.Call][]phone.Tone{sup: {inside.Tone(), outside.Tone()}, inside: {outside.Tone()}})
+		o.must(sup.Hangup(o.ctx))
+		o.over(w, s.ID, sup, "ended_by_supervisor")
+	})
 	o.scene("what is no number is no extension", func(o *office) {
 		outside, inside := o.talk(stranger, "anna")
 		for _, number := range []string{"*50101,x", "*50101&", "*50%24%7BEXTEN%7D", "*50a", "*50", "*50101999999", "spy101", "refused", "pickup"} {
