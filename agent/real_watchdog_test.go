@@ -237,9 +237,14 @@ func TestTheWatchdogOnARealPBX(t *testing.T) {
 			o.listening("transcriber")
 			for medium, query := range o.media() {
 				id := o.external("transcriber", query)
-				o.intoCall(id)
-				o.is(o.witness(seen, "media", audit.Witnessed), "left", "", "medium:"+medium, "anna")
+				_, err := o.admin.CreateBridge(o.ctx, ari.BridgeRequest{ID: "theirs-bridge", Type: ari.BridgeMixing})
+				o.must(err)
+				o.until("it has entered the application and the bridge", func() error {
+					return o.admin.AddChannel(o.ctx, "theirs-bridge", []string{id}, ari.AddOptions{})
+				})
+				o.is(o.witness(seen, "media", audit.Witnessed), "left", "", "medium:"+medium)
 				o.must(o.admin.Hangup(o.ctx, id, "normal"))
+				o.must(o.admin.DestroyBridge(o.ctx, "theirs-bridge"))
 				o.witness(seen, "media", audit.Ended)
 				_, seen = o.caught(0)
 			}
@@ -421,7 +426,9 @@ func (o *office) media() map[string]url.Values {
 // intoCall has a leg of another application join anna's call.
 func (o *office) intoCall(id string) {
 	o.Helper()
-	o.must(o.admin.Continue(o.ctx, id, ari.ContinueRequest{Context: "phones", Extension: "*92", Priority: 1}))
+	o.until("it has entered the application and goes on", func() error {
+		return o.admin.Continue(o.ctx, id, ari.ContinueRequest{Context: "phones", Extension: "*92", Priority: 1})
+	})
 }
 
 // external makes external media for an application.
