@@ -18,6 +18,19 @@ const (
 // returnSeconds is how long somebody whose call was taken past Earshot rings at the phone to which he was handed back.
 const returnSeconds = 300
 
+// againSeconds is how long he waits before he rings there again when the phone did not take the call.
+const againSeconds = 3
+
+// Extensions of the include that nothing but the include goes to.
+const (
+	extenDeclined    = "declined"
+	extenTransferred = "transferred"
+)
+
+// transferer is what the channel of a phone is called in BLINDTRANSFER, where Asterisk puts who has transferred a leg. It ends in nine signs
+// that are not the endpoint's.
+const transferer = `^[A-Za-z0-9]+/[A-Za-z0-9._-]+-[0-9a-f]{8}$`
+
 // PatienceSeconds is how long a leg waits for an answer in the dialplan before it is told that Earshot does not answer.
 const PatienceSeconds = 5
 
@@ -64,8 +77,11 @@ const (
 	soundOpened  = "de-activated"
 )
 
-// String writes the include. Asterisk puts what was dialled into Stasis's arguments as it is, so every pattern is of digits alone and of a
-// length; there is none that ends in a dot or in an exclamation mark where somebody dials.
+// limitVariable keeps how long the dialplan before ours lets a leg live, while it waits for Earshot with another limit.
+const limitVariable = "EARSHOT_LIMIT"
+
+// String writes the include. Asterisk puts what was dialled into Stasis's arguments as it is, so every pattern that hands it on is of digits alone and
+// of a length. What is no such number, and would lead outside by a pattern after these, is refused by patterns that hand on nothing.
 func (i Include) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -106,6 +122,7 @@ func (i Include) String() string {
 		line("; lock the call that one is on against supervision, or take the lock off; dialled on a second line, or on another phone of one's own")
 		line("exten => %s,1,Goto(%s,%s,1)", i.Codes.Lock, gate.PhoneContext, requestLock)
 	}
+	restored := "Set(TIMEOUT(absolute)=0${" + limitVariable + "})" // the nought is all of it where nothing was kept
 	if i.Outgoing != "" {
 		line("")
 		line("[%s]", DialContext)
@@ -120,11 +137,15 @@ func (i Include) String() string {
 		for n := i.Digits; n <= maxNumber; n++ {
 			line("exten => _+%s,1,Goto(%s,%s${EXTEN},1)", strings.Repeat("X", n), gate.PhoneContext, requestDial)
 		}
+		line("; What is longer, or has another sign in it, is no number, though a trunk may take it for one. Asterisk looks at these last.")
+		for _, pattern := range []string{strings.Repeat("X", i.Digits) + ".", "+."} {
+			line("exten => _%s,1,Goto(%s,%s,1)", pattern, gate.PhoneContext, gate.ExtenRefused)
+		}
 		line("")
 		line("; Entered by Earshot alone, with a number that may be dialled.")
 		line("[%s]", gate.OutgoingContext)
 		for _, pattern := range []string{"_X!", "_+X!"} {
-			line("exten => %s,1,Set(TIMEOUT(absolute)=0)", pattern)
+			line("exten => %s,1,%s", pattern, restored)
 			line(" same => n,Goto(%s,${EXTEN},1)", i.Outgoing)
 		}
 	}
@@ -145,18 +166,26 @@ func (i Include) String() string {
 		default:
 			exten = "_" + r.request + "X!"
 		}
-		line("exten => %s,1,Set(TIMEOUT(absolute)=%d)", exten, PatienceSeconds)
+		line("exten => %s,1,Set(%s=${TIMEOUT(absolute)})", exten, limitVariable)
+		line(" same => n,Set(TIMEOUT(absolute)=%d)", PatienceSeconds)
 		line(" same => n,Stasis(%s,%s%s)", i.Application, r.request, r.args)
 		line(" same => n,Goto(%s,1)", gate.ExtenAway)
 	}
 	line("; Earshot has said that the call which rings at this channel is his.")
-	line("exten => %s,1,Set(TIMEOUT(absolute)=0)", gate.ExtenPickup)
+	line("exten => %s,1,%s", gate.ExtenPickup, restored)
 	line(" same => n,PickupChan(${%s})", gate.RingingVariable)
 	line(" same => n,Goto(%s,1)", gate.ExtenNothing)
 	say := func(exten, sounds, what string) {
 		line("; %s", what)
 		line("exten => %s,1,Set(TIMEOUT(absolute)=0)", exten)
-		line(" same => n,Playback(%s)", sounds)
+		if exten == gate.ExtenLocked || exten == gate.ExtenUnlocked {
+			line(" same => n,Playback(%s)", sounds)
+		} else {
+			line(" same => n,GotoIf($[\"${CHANNEL(channeltype)}\" = \"Local\" & \"${CHANNEL(state)}\" != \"Up\"]?%s,1)", extenDeclined)
+			line(" same => n,GotoIf(${REGEX(\"%s\" ${BLINDTRANSFER})}?%s,%s,1)", transferer, gate.BackContext, extenTransferred)
+			line(" same => n,Progress()")
+			line(" same => n,Playback(%s,noanswer)", sounds) // who is refused does not pay for a call
+		}
 		line(" same => n,Hangup()")
 	}
 	say(gate.ExtenRefused, soundRefused, "It is not permitted.")
@@ -165,6 +194,8 @@ func (i Include) String() string {
 	say(gate.ExtenUnlocked, soundOpened, "The lock is off.")
 	say(gate.ExtenNothing, soundNothing, "There is no such call now.")
 	say(gate.ExtenAway, soundAway, "Earshot does not answer, or cannot decide.")
+	line("; A leg of a Dial, of forwarding, follow-me or a ring group: it fails as a phone that is not there, and nobody is answered by a machine.")
+	line("exten => %s,1,Hangup(21)", extenDeclined)
 	line("; It has not answered in time, or has not renewed what it had permitted.")
 	line("exten => T,1,Goto(%s,1)", gate.ExtenAway)
 	line("")
@@ -177,9 +208,20 @@ func (i Include) String() string {
 	line(" same => n,ChannelRedirect(${%s},%s,%s,1)", gate.CallerVariable, gate.BackContext, gate.ExtenReturned)
 	line(" same => n,ExecIf($[\"${CHANNELREDIRECT_STATUS}\" = \"SUCCESS\"]?Answer():Hangup())")
 	line(" same => n,Wait(%d)", PatienceSeconds)
-	line("exten => %s,1,Set(TIMEOUT(absolute)=0)", gate.ExtenReturned)
-	line(" same => n,Dial(${SHARED(%s)},%d)", gate.EndpointVariable, returnSeconds)
-	line(" same => n,Playback(%s)", soundNobody)
+	line("; Who was transferred to where he may not go rings again at the phone that has transferred him, whose channel Asterisk has noted.")
+	line("exten => %s,1,%s", extenTransferred, restored)
+	line(" same => n,Set(SHARED(%s)=${BLINDTRANSFER:0:-9})", gate.EndpointVariable)
+	line(" same => n,Goto(%s,1)", gate.ExtenReturned)
+	line("; A phone that is busy, declines or is not there now is tried again.")
+	line("exten => %s,1,Set(EARSHOT_UNTIL=$[${EPOCH} + %d])", gate.ExtenReturned, returnSeconds)
+	line(" same => n(again),Set(EARSHOT_LEFT=$[${EARSHOT_UNTIL} - ${EPOCH}])")
+	line(" same => n,GotoIf($[${EARSHOT_LEFT} < 1]?nobody)")
+	line(" same => n,Dial(${SHARED(%s)},${EARSHOT_LEFT})", gate.EndpointVariable)
+	line(" same => n,ExecIf($[\"${DIALSTATUS}\" = \"ANSWER\"]?Hangup())")
+	line(" same => n,Ringing()")
+	line(" same => n,Wait(%d)", againSeconds)
+	line(" same => n,Goto(again)")
+	line(" same => n(nobody),Playback(%s)", soundNobody)
 	line(" same => n,Hangup()")
 	return b.String()
 }
