@@ -53,6 +53,18 @@ func TestAStolenCallIsHandedBackToThePhoneItRangOn(t *testing.T) {
 			}
 		})
 	}
+	// Her phone is busy when he is handed back: it is tried again, and he is not hung up.
+	o.scene("to a phone that declines", func(o *office) {
+		customer := o.calls(stranger, "101")
+		o.rings("anna")
+		o.Phones["anna"].SetReaction(phone.Reaction{Reject: 486})
+		thief := o.dials("nina", pbxtest.PrefixPickup+"101")
+		o.must(o.rings("anna").WaitEnded(o.ctx))
+		o.must(o.rings("anna").WaitEnded(o.ctx))
+		o.must(thief.WaitEnded(o.ctx))
+		o.Phones["anna"].SetReaction(phone.Reaction{Answer: true})
+		o.together(customer, o.rings("anna"))
+	})
 	for _, s := range []struct{ name, without, again, did string }{
 		{"without the include", "dialplan remove context earshot-back", "dialplan reload", "reported"},
 		{"without the function that looks for it", "module unload func_dialplan.so", "module load func_dialplan.so", "failed"},

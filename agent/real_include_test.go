@@ -152,6 +152,7 @@ include => outrt-1
 
 [outrt-1]
 exten => _X.,1,Dial(PJSIP/${EXTEN}@trunk,60)
+exten => _+X.,1,Dial(PJSIP/${EXTEN}@trunk,60)
 
 [bad-number]
 exten => _X.,1,Hangup(1)
@@ -191,6 +192,16 @@ assign:
 		o.spoken(o.dials("anna", stranger.number[1:]), time.Now())
 		if e := o.entries()[before]; e.Reason != "not_client" || e.Outcome != audit.Deny {
 			o.Errorf("on record is %+v", e)
+		}
+	})
+	o.scene("more than a number", func(o *office) {
+		for _, more := range []string{"0000000000", "*", "#", "a"} {
+			before := o.decided()
+			o.spoken(o.dials("anna", stranger.number[1:]+more), time.Now())
+			o.spoken(o.dials("anna", stranger.number+more), time.Now())
+			if n, out := o.decided(), len(o.Trunk.Calls()); n != before || out != 0 {
+				o.Errorf("%q: Earshot was asked %d times, and the trunk has %d calls", more, n-before, out)
+			}
 		}
 	})
 	o.scene("an emergency", func(o *office) {

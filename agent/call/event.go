@@ -112,7 +112,7 @@ const (
 	BridgeEntered            // Bridge, Channel
 	BridgeLeft               // Bridge, Channel
 	BridgesMerged            // Bridge is what stays, From what goes. Asterisk tells each move by itself afterwards
-	BlindTransferred         // Channel: the transferer's leg (ids)
+	BlindTransferred         // Channel: the transferer's leg; where it is done and of one leg, Transferee: that (ids), Dialled: where to
 	AttendedTransferred      // Channel, Peer: the transferer's two legs, Transferee: who was with him on the first (ids)
 	PickedUp                 // Channel: the picker's leg, Peer: the leg whose call was taken (ids)
 	SpyBegan                 // Channel: the spying leg (ours: the snoop leg), Peer: the spied one (ids)

@@ -1,7 +1,8 @@
 // Package dialplan is the phone door: it takes what a desk phone asks for by dialling a feature code or a number, which the include for
 // extensions.conf sends into Earshot's Stasis application.
 //
-// Its invariant: who asks is whose phone the channel's endpoint is, by Asterisk's word; nothing that the phone says of itself is looked at. A leg
+// Its invariant: who asks is whose phone the channel's endpoint is, by Asterisk's word, or whose phone has just transferred the leg to where it asks
+// to go, by Asterisk's word too; nothing that the phone or the leg says of itself is looked at. A leg
 // that gets no yes from the gate is told so and hung up, by Earshot or, when that is late or away, by the dialplan itself.
 package dialplan
 
@@ -38,6 +39,7 @@ type Gate interface {
 	SwitchLock(ctx context.Context, s auth.Subject, leg string) error
 	ChangeModeOn(ctx context.Context, leg, mode string, may func(auth.Subject) error) error
 	Emergency(number string) bool
+	TransferredBy(ctx context.Context, leg, number string) (endpoint string, ok bool)
 	TurnAway(leg string, err error)
 }
 
@@ -168,12 +170,19 @@ func (d *Door) answer(ctx context.Context, leg, endpoint string, args []string) 
 	s, denied := d.cfg.Auth.Authenticate(ctx, auth.Credential{Phone: endpoint})
 	switch {
 	case denied != nil && d.emergency(args):
-		request, err = d.ask(ctx, auth.Subject{}, leg, endpoint, args)
+		request, err = d.ask(ctx, auth.Subject{}, leg, endpoint, false, args)
 	case denied != nil:
 		err = unknownPhone()
-		d.cfg.Log.Warn().Msg("a phone that the policy gives to nobody has dialled one of Earshot's codes, and was refused")
 	default:
-		request, err = d.ask(ctx, s, leg, endpoint, args)
+		request, err = d.ask(ctx, s, leg, endpoint, false, args)
+	}
+	// Somebody whom an employee has transferred out: it is for the employee to be allowed that, whoever is transferred.
+	if code := codeOf(err); len(args) == 2 && args[0] == requestDial && (code == unknownPhone().Code || code == gate.NotYourPhone) {
+		if by, ok := d.cfg.Gate.TransferredBy(ctx, leg, args[1]); ok {
+			if s, denied := d.cfg.Auth.Authenticate(ctx, auth.Credential{Phone: by}); denied == nil {
+				request, err = d.ask(ctx, s, leg, by, true, args)
+			}
+		}
 	}
 	if err == nil {
 		d.asked.WithLabelValues(request, "ok").Inc()
@@ -181,14 +190,24 @@ func (d *Door) answer(ctx context.Context, leg, endpoint string, args []string) 
 	}
 	p := gate.AsProblem(err)
 	d.asked.WithLabelValues(request, p.Code).Inc()
+	if p.Code == unknownPhone().Code {
+		d.cfg.Log.Warn().Msg("a phone that the policy gives to nobody has dialled one of Earshot's codes, and was refused")
+	}
 	if p.Kind == gate.Internal {
 		d.cfg.Log.Error().Err(err).Str("request", request).Msg("a request from a desk phone was not answered")
 	}
 	d.cfg.Gate.TurnAway(leg, p)
 }
 
+func codeOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return gate.AsProblem(err).Code
+}
+
 // ask asks the gate, and says by what name the request is counted.
-func (d *Door) ask(ctx context.Context, s auth.Subject, leg, endpoint string, args []string) (request string, err error) {
+func (d *Door) ask(ctx context.Context, s auth.Subject, leg, endpoint string, transferred bool, args []string) (request string, err error) {
 	if len(args) == 0 {
 		return "none", noRequest()
 	}
@@ -216,7 +235,7 @@ func (d *Door) ask(ctx context.Context, s auth.Subject, leg, endpoint string, ar
 	case requestGroup:
 		_, err = d.cfg.Gate.InterceptOldest(ctx, s, ask)
 	case requestDial:
-		_, err = d.cfg.Gate.Dial(ctx, s, gate.DialAsk{Number: number, Phone: endpoint, Leg: leg, Door: gate.DoorPhone})
+		_, err = d.cfg.Gate.Dial(ctx, s, gate.DialAsk{Number: number, Phone: endpoint, Leg: leg, Transferred: transferred, Door: gate.DoorPhone})
 	case requestLock:
 		err = d.cfg.Gate.SwitchLock(ctx, s, leg)
 	default:

@@ -76,6 +76,10 @@ func (g *asked) ChangeModeOn(ctx context.Context, leg, mode string, may func(aut
 
 func (g *asked) Emergency(number string) bool { return number == "112" }
 
+func (g *asked) TransferredBy(context.Context, string, string) (string, bool) {
+	return "", false
+}
+
 func (g *asked) TurnAway(leg string, err error) {
 	_ = g.took(context.Background(), "turn away %s: %s", leg, gate.AsProblem(err).Code)
 }

@@ -28,8 +28,10 @@ type DialAsk struct {
 	Phone    string // the own phone to ring; empty for the first
 	// Leg is the unique id of a leg of Phone that waits in the Stasis application: it goes on where calls go out, and no phone is rung. Empty for
 	// none.
-	Leg  string
-	Door string
+	Leg string
+	// Transferred: the leg is not of Phone, but was transferred to Number by it, see [Gate.TransferredBy].
+	Transferred bool
+	Door        string
 }
 
 // Kinds of destination, for the record, which has no numbers.
@@ -48,7 +50,7 @@ const directoryTime = 3 * time.Second
 // A call to an emergency number waits for no record: that is written beside it. One by a leg that waits goes out whosever phone that is, also nobody's,
 // for which s is the zero Subject.
 func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dialled, error) {
-	if ask.Leg != "" {
+	if ask.Leg != "" && !ask.Transferred {
 		if v, done, err := g.goesOut(ctx, s, ask); done {
 			return v, err
 		}
@@ -82,7 +84,9 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 				if (d.Reason == policy.ReasonEmergency || ask.Leg != "") && p != nil && p.Code == alreadySupervising().Code {
 					p = nil // his phone rings beside what it hears, or he has taken another line of it
 				}
-				if p == nil && ask.Leg != "" {
+				if p == nil && ask.Transferred {
+					p = g.sitTransferred(t, a, call.LegID(ask.Leg), ask.Number)
+				} else if p == nil && ask.Leg != "" {
 					p = g.sitToDial(t, a, ask.Leg, d)
 				}
 			}

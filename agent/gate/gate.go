@@ -101,26 +101,28 @@ type Gate struct {
 	awaited awaited
 
 	// mu guards what follows. It is only ever taken inside the feed's lock, so that what it guards always fits the table.
-	mu       sync.Mutex
-	known    bool
-	closed   bool
-	acts     map[string]*act
-	byLeg    map[call.LegID]*act   // own legs
-	past     []call.LegID          // own legs of acts that are over, oldest first
-	estate   []call.LegID          // how the unique ids of those begin that an Earshot before has left
-	hearing  map[call.LegID][]*act // which acts' ground rests on a leg
-	board    map[policy.Ref]*entry
-	bells    map[*entry]struct{}   // rows at which a client's call rings
-	offers   map[call.LegID]*offer // by the caller's leg
-	locks    map[string]*lock
-	sealed   map[call.LegID][]*lock       // which locks lie on a leg
-	stale    map[string]struct{}          // employees to whom something is told or not any more, and whose rows do not show it yet
-	notices  map[string][]mask.Supervised // by employee, what he is told afterwards, oldest first
-	parts    map[call.LegID]*part         // of the legs that are on some row, and of others
-	clicked  map[call.LegID]click         // legs that are rung for their owners to call somebody
-	watchers []*Watcher                   // in the order in which they came
-	scratch  scratch
-	dog      watchdog
+	mu           sync.Mutex
+	known        bool
+	closed       bool
+	acts         map[string]*act
+	byLeg        map[call.LegID]*act   // own legs
+	past         []call.LegID          // own legs of acts that are over, oldest first
+	estate       []call.LegID          // how the unique ids of those begin that an Earshot before has left
+	hearing      map[call.LegID][]*act // which acts' ground rests on a leg
+	board        map[policy.Ref]*entry
+	bells        map[*entry]struct{}   // rows at which a client's call rings
+	offers       map[call.LegID]*offer // by the caller's leg
+	locks        map[string]*lock
+	sealed       map[call.LegID][]*lock       // which locks lie on a leg
+	stale        map[string]struct{}          // employees to whom something is told or not any more, and whose rows do not show it yet
+	notices      map[string][]mask.Supervised // by employee, what he is told afterwards, oldest first
+	parts        map[call.LegID]*part         // of the legs that are on some row, and of others
+	clicked      map[call.LegID]click         // legs that are rung for their owners to call somebody
+	transfers    []transfer                   // of a moment ago, oldest first
+	transferSeen chan struct{}                // closed, and made anew, with each
+	watchers     []*Watcher                   // in the order in which they came
+	scratch      scratch
+	dog          watchdog
 }
 
 // New makes a gate over the feed, whose OnApply is to be the gate's Applied. Nothing is started.
@@ -149,8 +151,8 @@ func New(cfg Config) *Gate {
 	ctx, stop := context.WithCancel(context.Background())
 	g := &Gate{
 		cfg: cfg, log: cfg.Log, met: cfg.Metrics, secret: newSecret(), ctx: ctx, stop: stop,
-		awaited: awaited{},
-		acts:    map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
+		awaited: awaited{}, transferSeen: make(chan struct{}),
+		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, parts: map[call.LegID]*part{},
 		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{},
 		clicked: map[call.LegID]click{}, stale: map[string]struct{}{}, notices: noticesOf(cfg.Notices),

@@ -29,6 +29,7 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 	if ev.Kind == call.BridgeSeen {
 		g.strayBridge(ev.Bridge.ID)
 	}
+	g.transferred(ev)
 	g.guard(t, ev, changes)
 	if len(changes) == 0 {
 		return

@@ -80,8 +80,11 @@ func whichOwnCall() *Problem {
 	return &Problem{Kind: Conflict, Code: "several_calls", Text: "You are on several calls; name one by its id in call, from your own row."}
 }
 
+// NotYourPhone is the code of the refusal of a phone that is not the subject's, or of a leg on which it is not he who asks.
+const NotYourPhone = "not_your_phone"
+
 func notYourPhone() *Problem {
-	return &Problem{Kind: Invalid, Code: "not_your_phone", Text: "That is not one of your phones. GET /v1/me lists them; leave phone out for the first."}
+	return &Problem{Kind: Invalid, Code: NotYourPhone, Text: "That is not one of your phones. GET /v1/me lists them; leave phone out for the first."}
 }
 
 func noPhone() *Problem {

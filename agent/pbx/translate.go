@@ -48,6 +48,9 @@ func translate(e *ari.Event) (call.Event, bool) {
 		ev.Kind, ev.From = call.BridgesMerged, call.BridgeID(e.BridgeFrom.ID)
 	case ari.TypeBridgeBlindTransfer:
 		ev.Kind = call.BlindTransferred
+		if e.Transfer != nil && e.Transfer.Result == "Success" && e.Transfer.Transferee != nil {
+			ev.Transferee, ev.Dialled = call.LegID(e.Transfer.Transferee.ID), e.Transfer.Exten
+		}
 	case ari.TypeBridgeAttendedTransfer:
 		if e.Transfer == nil || e.Transfer.FirstLeg == nil || e.Transfer.SecondLeg == nil {
 			return ev, false
