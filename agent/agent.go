@@ -105,6 +105,9 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 		}
 		return nil, err
 	}
+	if errs := cfg.emergencies(a.policy.Current(), func(_, format string, args ...any) error { return fmt.Errorf(format, args...) }); len(errs) > 0 {
+		return nil, errors.Join(append(errs, a.clients.Close())...)
+	}
 	a.authenticators()
 	a.reg.MustRegister(cache.NewCollector(a.cache))
 	var err error
@@ -348,7 +351,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.httpAddr, a.adminAddr = httpListener.Addr().String(), adminListener.Addr().String()
 	close(a.listening)
 	a.log.Info().Str("http", a.httpAddr).Bool("tls", a.cert != nil).Str("admin", a.adminAddr).Uint64("generation", a.policy.Current().Generation()).Msg("earshot listens")
-	for _, w := range a.cfg.warnings() {
+	for _, w := range append(a.cfg.warnings(), a.cfg.emergencyWarnings(a.policy.Current())...) {
 		a.log.Warn().Msg(w)
 	}
 	for _, w := range a.policy.Status().Warnings {

@@ -43,6 +43,12 @@ func Check(path string, findings ...string) (warnings []string, err error) {
 			note("policy", err)
 		}
 	}
+	if set != nil {
+		errs = append(errs, cfg.emergencies(set, doc.Errorf)...)
+		for _, w := range cfg.emergencyWarnings(set) {
+			warnings = append(warnings, path+": "+w)
+		}
+	}
 	if len(cfg.Shadow.Policy) > 0 {
 		_, more, err := loadPolicy(cfg.Shadow.Policy)
 		warnings = append(warnings, more...)

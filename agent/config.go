@@ -231,7 +231,7 @@ func (c *Config) validate(doc *strict.Document) []error {
 	for _, f := range c.Directory.Faults() {
 		bad("directory."+f.Key, "directory.%s: %s", f.Key, f.Message)
 	}
-	c.Phone.validate(bad)
+	c.Phone.validate(c.Dialling.Context, bad)
 	if !isContext(c.Dialling.Context) {
 		bad("dialling.context", "dialling.context must be the name of a context in extensions.conf: letters, digits, - and _")
 	}

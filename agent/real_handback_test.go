@@ -57,13 +57,13 @@ func TestAStolenCallIsHandedBackToThePhoneItRangOn(t *testing.T) {
 	o.scene("to a phone that declines", func(o *office) {
 		customer := o.calls(stranger, "101")
 		o.rings("anna")
-		o.Phones["anna"].SetReaction(phone.Reaction{Reject: 486})
 		thief := o.dials("nina", pbxtest.PrefixPickup+"101")
-		o.must(o.rings("anna").WaitEnded(o.ctx))
-		o.must(o.rings("anna").WaitEnded(o.ctx))
+		o.must(o.rings("anna").Reject(o.ctx, 486))
+		o.must(o.rings("anna").Reject(o.ctx, 603))
 		o.must(thief.WaitEnded(o.ctx))
-		o.Phones["anna"].SetReaction(phone.Reaction{Answer: true})
-		o.together(customer, o.rings("anna"))
+		again := o.rings("anna")
+		o.must(again.Answer(o.ctx))
+		o.together(customer, again)
 	})
 	for _, s := range []struct{ name, without, again, did string }{
 		{"without the include", "dialplan remove context earshot-back", "dialplan reload", "reported"},

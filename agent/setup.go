@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/earshot-pbx/earshot/agent/dialplan"
@@ -18,11 +19,37 @@ type Phone struct {
 	Digits   int            `yaml:"digits"`   // a number of so many digits or more leads outside; 5
 }
 
-func (p *Phone) validate(bad func(key, format string, args ...any)) {
+// phoneCode is one of the codes.
+type phoneCode struct {
+	key, code string
+	number    bool // a colleague's number follows
+}
+
+func (p *Phone) codes() []phoneCode {
+	return []phoneCode{
+		{"spy", p.Codes.Spy, true}, {"whisper", p.Codes.Whisper, true}, {"barge", p.Codes.Barge, true}, {"pickup", p.Codes.Pickup, true},
+		{"group_pickup", p.Codes.GroupPickup, false}, {"lock", p.Codes.Lock, false},
+	}
+}
+
+// isDigits reports whether s is of digits alone, or empty.
+func isDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
+
+// within returns the key of another code which, with a colleague's number after it, is this one with another number; empty for none.
+func (c phoneCode) within(all []phoneCode) string {
+	for _, o := range all {
+		if rest, ok := strings.CutPrefix(c.code, o.code); ok && c.number && o.number && o.code != "" && rest != "" && isDigits(rest) {
+			return o.key
+		}
+	}
+	return ""
+}
+
+// validate checks the codes and the context; begin is that in which the phones' calls begin.
+func (p *Phone) validate(begin string, bad func(key, format string, args ...any)) {
 	seen := map[string]string{}
-	for _, c := range []struct{ key, code string }{
-		{"spy", p.Codes.Spy}, {"whisper", p.Codes.Whisper}, {"barge", p.Codes.Barge}, {"pickup", p.Codes.Pickup}, {"group_pickup", p.Codes.GroupPickup}, {"lock", p.Codes.Lock},
-	} {
+	all := p.codes()
+	for _, c := range all {
 		key := "phone.codes." + c.key
 		switch {
 		case c.code == "":
@@ -30,24 +57,58 @@ func (p *Phone) validate(bad func(key, format string, args ...any)) {
 			bad(key, "%s must be what a phone can dial, at most eight of the digits, * and #, such as \"*50\"; empty for none", key)
 		case seen[c.code] != "":
 			bad(key, "%s is the code of phone.codes.%s too", key, seen[c.code])
+		case c.within(all) != "":
+			bad(key, "%s begins with the code of phone.codes.%s: what is dialled could be that one and a number that begins with the rest", key, c.within(all))
 		}
 		seen[c.code] = c.key
 	}
 	if p.Outgoing != "" && !isContext(p.Outgoing) {
 		bad("phone.outgoing", "phone.outgoing must be the name of a context in extensions.conf: letters, digits, - and _")
 	}
+	switch {
+	case p.Outgoing == "":
+	case p.Outgoing == begin:
+		bad("phone.outgoing", "phone.outgoing must be another context than dialling.context: calls begin there, so that one which goes out, an emergency call too, would come back for ever")
+	case strings.HasPrefix(p.Outgoing, "earshot") || p.Outgoing == "from-internal-custom":
+		bad("phone.outgoing", "phone.outgoing must not be a context of Earshot's include, where a call that goes out, an emergency call too, would go round for ever")
+	}
 	if p.Digits < 3 || p.Digits > 15 {
 		bad("phone.digits", "phone.digits must be from 3 to 15")
 	}
 }
 
-// AsteriskParts are the parts of what AsteriskConfig writes, in their order.
+// emergencies returns what is wrong with the codes beside a policy: a code that is an emergency number as somebody may dial it, or with which one
+// begins, takes that number. place makes the error.
+func (c *Config) emergencies(set *policy.Set, place func(key, format string, args ...any) error) (errs []error) {
+	for _, code := range c.Phone.codes() {
+		for _, n := range c.include(set).EmergencyNumbers() {
+			if rest, ok := strings.CutPrefix(n, code.code); ok && code.code != "" && (rest == "" || code.number && isDigits(rest)) {
+				errs = append(errs, place("phone.codes."+code.key, "phone.codes.%s takes a number that the policy has under emergency, so that nobody could dial it; choose another", code.key))
+				break
+			}
+		}
+	}
+	return errs
+}
+
+// emergencyWarnings are about emergency numbers that nobody could dial.
+func (c *Config) emergencyWarnings(set *policy.Set) []string {
+	if c.Phone.Outgoing == "" || len(set.EmergencyNumbers()) > 0 {
+		return nil
+	}
+	return []string{"phone.outgoing: the policy names no emergency number, so the include lets none out: write emergency: [\"112\"], with those of your country"}
+}
+
+// AsteriskParts are the parts that AsteriskConfig can write, in their order. The last two are one thing for two kinds of PBX.
 var AsteriskParts = []string{"manager", "ari", "extensions", "freepbx"}
 
 // AsteriskConfig writes a part of Asterisk's configuration for this Earshot, with the least rights that work. The accounts' secrets stand in it.
 func AsteriskConfig(cfg *Config, set *policy.Set, part string) (string, error) {
 	if !isContext(cfg.PBX.ARI.Application) {
 		return "", errors.New("pbx.ari.application cannot stand in the dialplan: give it a name of letters, digits, - and _")
+	}
+	if err := errors.Join(cfg.emergencies(set, func(_, format string, args ...any) error { return fmt.Errorf(format, args...) })...); err != nil {
+		return "", err
 	}
 	switch part {
 	case "manager":
@@ -86,9 +147,10 @@ port = %s
 
 [%s]
 secret = %s
-read = system,call,agent
+read = call
 write = originate
 deny = 0.0.0.0/0.0.0.0
+deny = ::/0
 permit = %s
 writetimeout = 5000
 `, listen.bind, port, user.name, user.secret, listen.permit), nil
@@ -174,10 +236,32 @@ func value(s string) (string, error) {
 func (c *Config) include(set *policy.Set) dialplan.Include {
 	i := dialplan.Include{Application: c.PBX.ARI.Application, Codes: c.Phone.Codes, Outgoing: c.Phone.Outgoing, Digits: c.Phone.Digits}
 	for _, n := range set.EmergencyNumbers() {
-		i.Emergency = append(i.Emergency, n)
-		for _, prefix := range c.Directory.Prefixes {
-			i.Emergency = append(i.Emergency, prefix+n)
-		}
+		i.Emergency = append(i.Emergency, prefixed(n, c.Directory.Prefixes)...)
 	}
 	return i
+}
+
+// maxPrefixed bounds what prefixed returns.
+const maxPrefixed = 1000
+
+// prefixed are all ways to dial a number that the PBX reads as it: as it stands, and with the prefixes before it, in any order, each once at most.
+// Those with few prefixes come first.
+func prefixed(number string, prefixes []string) []string {
+	type way struct {
+		number string
+		left   []string
+	}
+	ways := []way{{number, prefixes}}
+	var all []string
+	for i := 0; i < len(ways) && len(all) < maxPrefixed; i++ {
+		w := ways[i]
+		if slices.Contains(all, w.number) {
+			continue
+		}
+		all = append(all, w.number)
+		for j, p := range w.left {
+			ways = append(ways, way{p + w.number, slices.Delete(slices.Clone(w.left), j, j+1)})
+		}
+	}
+	return all
 }

@@ -126,7 +126,11 @@ func (i Include) String() string {
 	if i.Outgoing != "" {
 		line("")
 		line("[%s]", DialContext)
-		line("; These go out whatever Earshot says, and when it says nothing.")
+		if len(i.EmergencyNumbers()) == 0 {
+			line("; NO EMERGENCY NUMBER: the policy names none under emergency, so none goes out from here without asking, and none of fewer than %d digits at all.", i.Digits)
+		} else {
+			line("; These go out whatever Earshot says, and when it says nothing.")
+		}
 		for _, n := range i.EmergencyNumbers() {
 			line("exten => %s,1,Goto(%s,${EXTEN},1)", n, i.Outgoing)
 		}

@@ -100,6 +100,17 @@ func TestAnEmergencyNumberGoesOutWithoutEarshot(t *testing.T) {
 	}
 }
 
+func TestThatNoEmergencyNumberIsKnownIsSaid(t *testing.T) {
+	i := sample
+	i.Emergency = []string{"${X}"}
+	if text := i.String(); !strings.Contains(text, "; NO EMERGENCY NUMBER: ") || strings.Contains(text, "whatever Earshot says") {
+		t.Error("it is not said")
+	}
+	if strings.Contains(sample.String(), "NO EMERGENCY") {
+		t.Error("it is said where one is known")
+	}
+}
+
 func TestWhatIsNotConfiguredIsNotInTheInclude(t *testing.T) {
 	text := dialplan.Include{Application: "earshot", Codes: dialplan.Codes{Spy: "*50"}, Digits: 5, Emergency: []string{"112"}}.String()
 	for _, e := range extensions(text) {

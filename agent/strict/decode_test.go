@@ -87,6 +87,8 @@ func TestEachFaultIsNamedWithItsPlace(t *testing.T) {
 		"an alias":                {"list: [&a {address: x}, *a]", "1:8: list[0]: an alias or an anchor hides what a line means; write it out\nf:1:25: list[1]: an alias or an anchor hides what a line means; write it out"},
 		"a merge":                 {"inner: {<<: {address: x}}", "1:9: unknown key; the keys are address, port"},
 		"two documents":           {"name: a\n---\nname: b\n", "2:1: a second document follows; there can be one"},
+		"a code without quotes":   {"# name: *51\nname: \"*51\"\nids: {a: '*51', b: x#y, ц: *51}", "3:28: what begins with * is an alias to YAML; put it in quotes"},
+		"stars without quotes":    {"limit: 1\nname: **", "2:1: did not find expected alphabetic or numeric character; what begins with * or & belongs in quotes"},
 		"a broken second":         {"name: a\n---\n  name: [b\n", "2:1: did not find expected ',' or ']'"},
 		"no YAML":                 {"name: a\n  b: [", "2:3: mapping values are not allowed in this context"},
 		"all at once, in order":   {"limit: x\nnmae: y\ninner:\n  port: z\n", "1:8: limit: a whole number belongs here\nf:2:1: unknown key; did you mean \"name\"?\nf:4:9: inner.port: a whole number belongs here"},

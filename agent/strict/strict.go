@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -138,7 +139,47 @@ func (r *Reader) syntax(data []byte, err error) {
 		text := lines[at.Line-1]
 		at.Column = 1 + len(text) - len(bytes.TrimLeft(text, " "))
 	}
+	switch {
+	case unknownAnchor.MatchString(message):
+		// The library tells no place, and the name of what may be a feature code.
+		if line, column := alias(data, unknownAnchor.FindStringSubmatch(message)[1]); line > 0 {
+			at.Line, at.Column = line, column
+		}
+		message = "what begins with * is an alias to YAML; put it in quotes"
+	case strings.HasSuffix(message, "did not find expected alphabetic or numeric character"):
+		message += "; what begins with * or & belongs in quotes"
+	}
 	r.Fail(&at, "%s", message)
+}
+
+var unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+
+// alias finds the first place where a name stands as an alias, outside quotes and comments that begin and end in a line; 0, 0 where there is none.
+func alias(data []byte, name string) (line, column int) {
+	for i, text := range strings.Split(string(data), "\n") {
+		quote, before, comment := rune(0), ' ', false
+		for j, c := range text {
+			switch {
+			case quote != 0:
+				if c == quote {
+					quote = 0
+				}
+			case strings.ContainsRune(" \t[{,", before) && (c == '"' || c == '\''):
+				quote = c
+			case c == '#' && strings.ContainsRune(" \t", before):
+				comment = true
+			case c == '*' && strings.ContainsRune(" \t[{,", before):
+				if rest, ok := strings.CutPrefix(text[j+1:], name); ok && (rest == "" || strings.ContainsAny(rest[:1], " \t\r,]}")) {
+					return i + 1, utf8.RuneCountInString(text[:j]) + 1
+				}
+			}
+			if comment {
+				break
+			}
+			before = c
+		}
+	}
+	return 0, 0
 }
 
 // Fields puts the values of a mapping at the places that stand for the known keys, which are as many. It reports whether n is a mapping. An

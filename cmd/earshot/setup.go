@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/policy/policyfile"
@@ -13,7 +14,7 @@ type setupCmd struct {
 
 type setupAsteriskCmd struct {
 	Config string `required:"" type:"path" placeholder:"FILE" help:"The configuration file."`
-	Part   string `enum:",manager,ari,extensions,freepbx" default:"" placeholder:"PART" help:"Print one part alone, fit for a file: manager, ari, extensions or freepbx."`
+	Part   string `enum:",manager,ari,extensions,freepbx" default:"" placeholder:"PART" help:"Print one part alone, fit for a file: manager, ari, extensions, or freepbx in the place of extensions."`
 }
 
 // Run prints the configuration.
@@ -26,7 +27,8 @@ func (c *setupAsteriskCmd) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	parts := agent.AsteriskParts
+	// What is printed as a whole is for one PBX: what freepbx has stands in extensions too.
+	parts := slices.DeleteFunc(slices.Clone(agent.AsteriskParts), func(part string) bool { return part == "freepbx" })
 	if c.Part != "" {
 		parts = []string{c.Part}
 	}
