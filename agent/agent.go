@@ -187,15 +187,18 @@ func (a *Agent) proofs() auth.Chain { return auth.Chain{a.auth, a.phones} }
 
 // assemble makes the parts that hold the state of calls.
 func (a *Agent) assemble(secret, password, version string, open []audit.Act, notices []audit.Entry) error {
+	secured, err := a.cfg.PBX.AMI.TLS.config()
+	if err != nil {
+		return err
+	}
 	a.feed = feed.New(feed.Config{
 		Resync:  func() { a.link.Resync() },
 		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) { a.gate.Applied(t, ev, ch) },
 	})
-	var err error
 	a.link, err = pbx.New(pbx.Config{
 		ARI:         ari.Config{BaseURL: a.cfg.PBX.ARI.URL, Username: a.cfg.PBX.ARI.Username, Password: password},
 		Application: a.cfg.PBX.ARI.Application,
-		AMI:         ami.Config{Addr: a.cfg.PBX.AMI.Address, Username: a.cfg.PBX.AMI.Username, Secret: ami.Secret(secret), Events: "call"},
+		AMI:         ami.Config{Addr: a.cfg.PBX.AMI.Address, Username: a.cfg.PBX.AMI.Username, Secret: ami.Secret(secret), TLS: secured, Events: "call"},
 		Sink:        a.feed, Entered: func(leg call.LegID) { a.gate.Entered(leg) },
 		Asked:      func(r pbx.Request) { a.desk.Asked(string(r.Leg), r.Endpoint, r.Args) },
 		Pressed:    func(leg call.LegID, key string) { a.desk.Pressed(string(leg), key) },

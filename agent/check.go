@@ -86,6 +86,8 @@ func Check(path string, findings ...string) (warnings []string, err error) {
 			warnings = append(warnings, path+": http.tls.cert_file: the certificate has ended")
 		}
 	}
+	_, err = cfg.PBX.AMI.TLS.config()
+	note("pbx.ami.tls.ca_file", err)
 	if _, err := cfg.Cache.config(); err == nil {
 		if _, err = cfg.Cache.open(); err != nil {
 			errs = append(errs, doc.Errorf("cache.redis", "%v", err)) // which names the key itself

@@ -71,6 +71,7 @@ type AMI struct {
 	Address    string `yaml:"address"` // host:port; 127.0.0.1:5038
 	Username   string `yaml:"username"`
 	SecretFile string `yaml:"secret_file"` // the file that holds the secret, alone
+	TLS        AMITLS `yaml:"tls"`
 }
 
 // ARI is Earshot's account in ari.conf.
@@ -195,6 +196,7 @@ func (c *Config) validate(doc *strict.Document) []error {
 	}
 	c.HTTP.validate(bad)
 	c.Auth.JWT.validate(bad)
+	c.PBX.AMI.TLS.validate(bad)
 	c.Watchdog.validate(bad)
 	c.Doctor.validate(bad)
 	c.Auth.Sessions.validate(&c.Cache, bad)
@@ -278,7 +280,7 @@ func isAddress(s string) bool {
 
 // paths are all that the configuration names.
 func (c *Config) paths() []*string {
-	all := append(c.Directory.Paths(), &c.Shadow.File, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
+	all := append(c.Directory.Paths(), &c.Shadow.File, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.AMI.TLS.CAFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
 	for _, files := range []strict.OneOrMore{c.Policy, c.Shadow.Policy} {
 		for i := range files {
 			all = append(all, &files[i])

@@ -138,13 +138,17 @@ func managerConf(cfg *Config) (string, error) {
 	}
 	host, port, _ := net.SplitHostPort(cfg.PBX.AMI.Address)
 	listen := listening(host)
+	where := fmt.Sprintf("bindaddr = %s\nport = %s\n", listen.bind, port)
+	if cfg.PBX.AMI.TLS.Enabled {
+		where = fmt.Sprintf("bindaddr = 127.0.0.1\n%s", tlsKeys(listen.bind, port, ""))
+	} else if listen.off {
+		where += "; the secret's answers and whom everybody talks to cross the network in the clear: use pbx.ami.tls, or a tunnel\n"
+	}
 	return fmt.Sprintf(`; manager.conf: one account, for Earshot. An account beside it that may call, originate, command or config is a way round Earshot.
 [general]
 enabled = yes
 webenabled = no
-bindaddr = %s
-port = %s
-
+%s
 [%s]
 secret = %s
 read = call
@@ -153,7 +157,7 @@ deny = 0.0.0.0/0.0.0.0
 deny = ::/0
 permit = %s
 writetimeout = 5000
-`, listen.bind, port, user.name, user.secret, listen.permit), nil
+`, where, user.name, user.secret, listen.permit), nil
 }
 
 // ariConf is Earshot's account in ari.conf. A read-only one could do nothing; ARI has no rights in between.
@@ -168,9 +172,13 @@ func ariConf(cfg *Config) (string, error) {
 	}
 	port := u.Port()
 	if port == "" {
-		port = "8088"
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
 	listen := listening(u.Hostname())
+	where := fmt.Sprintf(";   bindaddr = %s\n;   bindport = %s\n", listen.bind, port)
+	if u.Scheme == "https" {
+		where = ";   bindaddr = 127.0.0.1\n" + tlsKeys(listen.bind, port, ";   ")
+	}
 	return fmt.Sprintf(`; ari.conf: one account, for Earshot. Any other, a read-only one too, is a way round Earshot.
 [general]
 enabled = yes
@@ -185,24 +193,41 @@ password_format = plain
 ; http.conf has to have:
 ;   [general]
 ;   enabled = yes
-;   bindaddr = %s
-;   bindport = %s
-`, user.name, user.secret, listen.bind, port), nil
+%s`, user.name, user.secret, where), nil
 }
 
 // side is where Asterisk listens, and from where it lets Earshot in.
-type side struct{ bind, permit string }
+type side struct {
+	bind, permit string
+	off          bool // off loopback
+}
+
+// tlsKeys makes a server of Asterisk's speak TLS, and no version of it that is too old.
+func tlsKeys(host, port, indent string) string {
+	var b strings.Builder
+	for _, line := range []string{
+		"tlsenable = yes", "tlsbindaddr = " + net.JoinHostPort(host, port), "tlscertfile = /etc/asterisk/keys/asterisk.pem      ; its certificate, and those between it and its authority",
+		"tlsprivatekey = /etc/asterisk/keys/asterisk.key", "tlsdisablev1 = yes", "tlsdisablev11 = yes",
+	} {
+		b.WriteString(indent + line + "\n")
+	}
+	return b.String()
+}
 
 // listening is by the address at which Earshot reaches Asterisk.
 func listening(host string) side {
 	ip := net.ParseIP(host)
 	if host == "localhost" || ip != nil && ip.IsLoopback() {
 		if ip != nil && ip.To4() == nil {
-			return side{"::1", "::1/128"}
+			return side{"::1", "::1/128", false}
 		}
-		return side{"127.0.0.1", "127.0.0.1/32"}
+		return side{"127.0.0.1", "127.0.0.1/32", false}
 	}
-	return side{host, "EARSHOT-ADDRESS/32      ; the address from which Earshot comes; off loopback use TLS"}
+	bits := "/32      ; the address from which Earshot comes; /128 after an IPv6 one"
+	if ip != nil && ip.To4() == nil {
+		bits = "/128      ; the address from which Earshot comes"
+	}
+	return side{host, "EARSHOT-ADDRESS" + bits, true}
 }
 
 type login struct{ name, secret string }

@@ -32,7 +32,7 @@ func TestTheAccountsHaveTheLeastRights(t *testing.T) {
 		}
 	}
 	cfg.PBX.AMI.Address, cfg.PBX.ARI.URL = "pbx.example:5039", "https://[::1]:8089/ari"
-	for part, want := range map[string]string{"manager": "bindaddr = pbx.example\nport = 5039\n", "ari": ";   bindaddr = ::1\n;   bindport = 8089\n"} {
+	for part, want := range map[string]string{"manager": "bindaddr = pbx.example\nport = 5039\n", "ari": ";   bindaddr = 127.0.0.1\n;   tlsenable = yes\n;   tlsbindaddr = [::1]:8089\n;   tlscertfile = "} {
 		if text, err := agent.AsteriskConfig(cfg, nil, part); err != nil || !strings.Contains(text, want) {
 			t.Errorf("%s: %v\n%s", part, err, text)
 		}
