@@ -251,7 +251,12 @@ func TestADeskPhoneThatMayNotIsToldSo(t *testing.T) {
 			{"nothing rings there", "anna intercept boris not_ringing", o.dials("anna", "*53102")},
 			{"nothing rings", "boris intercept not_ringing", o.dials("boris", "*54")},
 			{"an unknown phone", "", unknown},
-			{"no phone but a Local channel", "", o.dials("irina", localSpy)},
+		}
+		// A Local channel is no phone. It fails, and leaves its caller to what his dialplan does then.
+		local := o.dials("irina", localSpy)
+		o.must(local.WaitEnded(o.ctx))
+		if local.Ending().Status < 400 {
+			o.Errorf("what a Local channel asked for ended with %+v", local.Ending())
 		}
 		var wg sync.WaitGroup
 		want := map[string]int{}

@@ -65,6 +65,17 @@ func TestAStolenCallIsHandedBackToThePhoneItRangOn(t *testing.T) {
 		o.must(again.Answer(o.ctx))
 		o.together(customer, again)
 	})
+	o.scene("to a phone that is there no more", func(o *office) {
+		_, seen := o.caught(0)
+		customer := o.calls(stranger, "101")
+		o.rings("anna")
+		o.must(o.Phones["anna"].Unregister(o.ctx))
+		defer func() { o.must(o.Phones["anna"].Register(context.Background())) }()
+		thief := o.dials("nina", pbxtest.PrefixPickup+"101")
+		o.together(customer, thief)
+		o.is(o.witness(seen, "pickup", audit.Witnessed), "reported", "nina", "phone:PJSIP/302", "anna")
+		o.hear(proof, map[*phone.Call][]phone.Tone{customer: {thief.Tone()}, thief: {customer.Tone()}})
+	})
 	for _, s := range []struct{ name, without, again, did string }{
 		{"without the include", "dialplan remove context earshot-back", "dialplan reload", "reported"},
 		{"without the function that looks for it", "module unload func_dialplan.so", "module load func_dialplan.so", "failed"},

@@ -67,6 +67,8 @@ func (g *Gate) handBack(x handing) (did string, err error) {
 	case errors.Is(err, pbx.ErrNoInclude):
 		g.log.Warn().Msg("a stolen call stays where it is, since the PBX's dialplan has no place to hand it back by: install what `earshot setup asterisk` prints")
 		return didReported, nil
+	case errors.Is(err, pbx.ErrNoPhone):
+		return didReported, nil
 	case err != nil:
 		return didFailed, err
 	}

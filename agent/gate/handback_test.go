@@ -84,6 +84,7 @@ func TestWhoCannotBeHandedBackIsNotHungUp(t *testing.T) {
 		did    string
 	}{
 		"the dialplan has no include": {house, pbx.ErrNoInclude, "reported"},
+		"the phone is there no more":  {house, pbx.ErrNoPhone, "reported"},
 		"the PBX does not do it":      {house, errors.New("no"), "failed"},
 		"he is gone":                  {house, pbx.ErrGone, "gone"},
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,14 +30,20 @@ const (
 	EndpointVariable = "EARSHOT_BACK"   // the mover's channel variable with the endpoint at which that is to ring, and then that leg's shared one
 )
 
-// ErrNoInclude means that the dialplan has no place for what was ordered.
-var ErrNoInclude = errors.New("the dialplan has no " + BackContext)
+// ErrNoInclude means that the dialplan has no place for what was ordered, ErrNoPhone that Asterisk knows that the endpoint cannot ring.
+var (
+	ErrNoInclude = errors.New("the dialplan has no " + BackContext)
+	ErrNoPhone   = errors.New("the phone is not there")
+)
+
+// unringable are the states of a device that no call rings (main/devicestate.c).
+var unringable = []string{"UNAVAILABLE", "INVALID"}
 
 // returnTime is how long the PBX may take to move a leg.
 const returnTime = 3 * time.Second
 
-// Return carries out a Return order. It is done when it returns nil: from then on the leg goes its own way, whoever is hung up. ErrNoInclude and
-// ErrGone say that nothing was done.
+// Return carries out a Return order. It is done when it returns nil: from then on the leg goes its own way, whoever is hung up. ErrNoInclude,
+// ErrNoPhone and ErrGone say that nothing was done. A phone that is busy counts as one that can ring: the dialplan tries again.
 func (l *Link) Return(ctx context.Context, o Return) error {
 	if !isName(string(o.Leg), ".-_") || !isEndpoint(o.Endpoint) {
 		return errors.New("pbx: who is to be handed back, or the phone for him, cannot stand in the dialplan")
@@ -51,6 +58,10 @@ func (l *Link) Return(ctx context.Context, o Return) error {
 		return err
 	case there != "1":
 		return ErrNoInclude
+	}
+	// Where Asterisk has no func_devstate it cannot be told, and the dialplan tries for as long as it may.
+	if state, err := l.rest.Variable(ctx, string(o.Leg), "DEVICE_STATE("+o.Endpoint+")"); err == nil && slices.Contains(unringable, state) {
+		return ErrNoPhone
 	}
 	moved, done := l.expect(o.Mover)
 	defer done()
