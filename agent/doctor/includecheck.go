@@ -36,6 +36,9 @@ func includeChecks(e *exam) error {
 			e.find("include-unasked", inPlan(s, s.Exten), "number", s.Exten)
 		}
 	}
+	if first != nil && len(e.own.Emergency) == 0 {
+		e.find("include-no-emergency", inPlan(first, ""))
+	}
 	for _, n := range missing {
 		if first != nil {
 			e.find("include-emergency", inPlan(first, n), "number", n)

@@ -118,6 +118,8 @@ var kinds = []kind{
 		"look through it by hand, or run the doctor on the live PBX, and accept the finding in doctor.accept of Earshot's configuration"},
 	{"include-emergency", High, "the policy has the emergency number {number}, and Earshot's include does not let it out without asking, so that it cannot be dialled while Earshot is away",
 		"print the include anew with earshot setup asterisk, and reload the dialplan"},
+	{"include-no-emergency", High, "the policy names no emergency number, and calls out go through Earshot's include, so that none can be dialled while Earshot is away, and a short one never",
+		"name them under emergency in the policy, print the include anew with earshot setup asterisk, and reload the dialplan"},
 	{"include-unasked", Medium, "Earshot's include lets the number {number} out without asking, as an emergency number, which it is not in the policy",
 		"print the include anew with earshot setup asterisk, and reload the dialplan"},
 	{"parking-lot", Medium, "whoever dials a slot of the parking lot {account} takes the call that is parked there, without asking Earshot",
