@@ -38,7 +38,7 @@ func TestALegWithARequestIsHandedOn(t *testing.T) {
 		p.link.take(e, nil)
 	}
 	want := []Request{
-		{"1.1", "PJSIP/101", []string{"spy", "102"}}, {"1.4", "", []string{"group"}}, {"1.5", "PJSIP/front-desk", []string{"group"}},
+		{"1.1", "PJSIP/101", []string{"spy", "102"}}, {"1.3", "PJSIP/101", nil}, {"1.4", "", []string{"group"}}, {"1.5", "PJSIP/front-desk", []string{"group"}},
 		{Prefix + "b-call", "PJSIP/103", []string{"dial", "112"}},
 	}
 	if !reflect.DeepEqual(asked, want) || !reflect.DeepEqual(entered, []call.LegID{Prefix + "a"}) {
