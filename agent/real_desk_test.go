@@ -287,7 +287,16 @@ func TestADeskPhoneThatMayNotIsToldSo(t *testing.T) {
 		hers, irina := o.chat("boris", "irina")
 		since := time.Now()
 		o.must(hers.Transfer(o.ctx, "*50101"))
-		o.spoken(irina, since, outside.Tone(), inside.Tone())
+		again := o.rings("boris") // who has transferred her, as nobody who was transferred is hung up
+		o.must(again.Answer(o.ctx))
+		o.together(irina, again)
+		for _, tone := range []phone.Tone{outside.Tone(), inside.Tone()} {
+			if n := len(irina.HeardBetween(tone, since, time.Now())); n > 0 {
+				o.Errorf("she heard one of them in %d windows", n)
+			}
+		}
+		o.must(irina.Hangup(o.ctx))
+		o.must(again.WaitEnded(o.ctx))
 		if all := o.entries()[before:]; len(all) != 1 || all[0].Subject != "irina" || all[0].Action != "spy" || all[0].Outcome != audit.Deny || all[0].Reason != "not_your_phone" {
 			o.Errorf("on record is %+v", all)
 		}
