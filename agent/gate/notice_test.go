@@ -67,7 +67,7 @@ func (o *office) notices(employee string) []mask.Supervised {
 func TestThePanelTellsTheSupervisedWhileItLasts(t *testing.T) {
 	o := newOffice(t, telling("panel"))
 	o.talk("x", "PJSIP/102", "PJSIP/101")
-	anna, boris, carl := o.watch("anna"), o.watch("boris"), o.watch("carl")
+	anna, boris, carl, dora := o.watch("anna"), o.watch("boris"), o.watch("carl"), o.watch("dora")
 	o.pbx.silent = true
 	id := o.must("dora", "spy", "anna")
 	o.log.until(t, "ring")
@@ -83,6 +83,7 @@ func TestThePanelTellsTheSupervisedWhileItLasts(t *testing.T) {
 	if list := o.notices("anna"); len(list) != 1 || list[0] != v {
 		t.Fatalf("%+v", list)
 	}
+	dora.act(id, "active") // which is later than that she hears
 	if _, err := o.gate.ChangeMode(t.Context(), who("dora"), id, "barge", ""); err != nil {
 		t.Fatal(err)
 	}

@@ -23,15 +23,20 @@ func TestADroppedApplicationIsNoticed(t *testing.T) {
 	r.known()
 	// An answer that says nothing of the kind ends nothing.
 	f.mu.Lock()
-	connections, asked := f.asked["GET /ari/events"], f.asked[dropped]
-	f.fail[dropped] = 3
+	connections := f.asked["GET /ari/events"]
+	f.fail[dropped], f.heard = 3, make(chan string, 100)
 	f.mu.Unlock()
-	r.until("it is asked for", func() bool {
-		r.link.Resync() // something happens
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		return f.asked[dropped] > asked+3
-	})
+	for more := 4; more > 0; {
+		select {
+		case op := <-f.heard:
+			if op == dropped {
+				more--
+			}
+		case <-r.ctx.Done():
+			t.Fatalf("it was asked %d times too few", more)
+		}
+	}
+	r.again() // the last answer has been looked at, or is no reason any more
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if n := f.asked["GET /ari/events"]; n != connections || connections != 2 {

@@ -26,6 +26,7 @@ type fake struct {
 	gone     map[string]int // how often what is asked for is still said not to be there
 	silent   int            // how many attempts to connect get no answer; the connection they came by ends
 	asked    map[string]int
+	heard    chan string        // each request, as far as there is room; nil: nobody wants to know
 	version  string             // of Asterisk
 	stale    time.Duration      // for so long after its version was asked for nobody is told of the channel
 	since    time.Time          // when it was
@@ -53,6 +54,12 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	op := r.Method + " " + r.URL.Path
 	f.mu.Lock()
 	f.asked[op]++
+	if f.heard != nil {
+		select {
+		case f.heard <- op:
+		default: // who listens looks at what was asked, too
+		}
+	}
 	refuse, gone := f.fail[op] > 0, f.gone[op] > 0
 	silent := r.URL.Path == "/ari/events" && f.silent > 0
 	switch {
