@@ -67,7 +67,7 @@ func startOffice() (*office, error) {
 	// Accounts that lack one right each.
 	local := "\nsecret = lacks\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.1/255.255.255.255\n"
 	plan.Extra = map[string]string{
-		"manager.conf": "[mute]" + local + "read = system,call,agent\n[deaf]" + local + "write = originate\n",
+		"manager.conf": "[mute]" + local + "read = call\n[deaf]" + local + "write = originate\n",
 		"ari.conf":     "[reader]\ntype = user\nread_only = yes\npassword = lacks\n",
 		// Asterisk waits for as long for the number to which somebody transfers, and for an answer there.
 		"features.conf": "[general](+)\ntransferdigittimeout=30\natxfernoanswertimeout=60\n",

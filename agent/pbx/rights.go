@@ -46,6 +46,6 @@ func (r *rights) event(name []byte) {
 // ended takes note that ARI has told of a leg's end.
 func (r *rights) ended(l *Link) {
 	if r.connected.Load() && !r.heard.Load() && r.unheard.Add(1) == enough {
-		l.log.Warn().Msg("Earshot's AMI account hears of no calls, so a ChanSpy or a pickup by others goes unseen: give it read = system,call,agent in manager.conf and reload Asterisk's manager")
+		l.log.Warn().Msg("Earshot's AMI account hears of no calls, so a ChanSpy or a pickup by others goes unseen: give it read = call in manager.conf and reload Asterisk's manager")
 	}
 }
