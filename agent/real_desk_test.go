@@ -370,13 +370,7 @@ func TestADeskPhoneTakesACallThatRings(t *testing.T) {
 
 // A number that leads outside is dialled by whoever may, unchanged; an emergency number by everybody.
 func TestADeskPhoneCallsOutAsThePolicyAllows(t *testing.T) {
-	o := open(t)
-	o.must(o.Edit("policy.yaml", `roles:
-  seller: {intercept: true}
-assign:
-  - {role: seller, to: [department:sales, sergei]}
-`, dialRules))
-	o.reaches("earshot_policy_generation", 2)
+	o := openToDial(t)
 	o.scene("her own client", func(o *office) {
 		mine := o.dials("anna", vera.number[1:])
 		outside := o.called(vera)

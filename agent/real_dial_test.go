@@ -31,7 +31,9 @@ func (o *office) clicks(employee string, body map[string]string) (*phone.Call, s
 	return o.rings(employee), ""
 }
 
-func TestACallIsMadeFromOnesOwnPhoneAsThePolicyAllows(t *testing.T) {
+// openToDial is open for tests of who may dial what: dialRules say it.
+func openToDial(t *testing.T) *office {
+	t.Helper()
 	o := open(t)
 	o.must(o.Edit("policy.yaml", `roles:
   seller: {intercept: true}
@@ -39,6 +41,11 @@ assign:
   - {role: seller, to: [department:sales, sergei]}
 `, dialRules))
 	o.reaches("earshot_policy_generation", 2)
+	return o
+}
+
+func TestACallIsMadeFromOnesOwnPhoneAsThePolicyAllows(t *testing.T) {
+	o := openToDial(t)
 
 	o.scene("her own client, however the number is written", func(o *office) {
 		for _, number := range []string{vera.number, "8 (916) 123-45-67"} {

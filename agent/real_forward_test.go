@@ -15,13 +15,7 @@ const (
 
 // A customer whom an employee sends out again goes out when the employee may call there, and comes back to him when he may not. He is never hung up.
 func TestWhoeverIsTransferredOutGoesByTheRightsOfWhoTransfersHim(t *testing.T) {
-	o := open(t)
-	o.must(o.Edit("policy.yaml", `roles:
-  seller: {intercept: true}
-assign:
-  - {role: seller, to: [department:sales, sergei]}
-`, dialRules))
-	o.reaches("earshot_policy_generation", 2)
+	o := openToDial(t)
 	o.scene("where she may call", func(o *office) {
 		before := o.decided()
 		customer, mine := o.talk(stranger, "anna")

@@ -76,13 +76,7 @@ func TestADeskPhoneLocksItsCall(t *testing.T) {
 
 // A call that a panel's button makes leads through the include too, and is decided and recorded once.
 func TestAClickThatLeadsThroughTheIncludeIsDecidedOnce(t *testing.T) {
-	o := open(t)
-	o.must(o.Edit("policy.yaml", `roles:
-  seller: {intercept: true}
-assign:
-  - {role: seller, to: [department:sales, sergei]}
-`, dialRules))
-	o.reaches("earshot_policy_generation", 2)
+	o := openToDial(t)
 	o.scene("her own client", func(o *office) {
 		before := o.decided()
 		mine, code := o.clicks("anna", map[string]string{"number": vera.number[1:]})
@@ -170,13 +164,7 @@ exten => _X.,1,Hangup(1)
 
 // What is printed for FreePBX lets out and refuses, supervises and lets alone what it should, in a dialplan like FreePBX's.
 func TestWhatIsPrintedForFreePBXWorksInADialplanLikeIts(t *testing.T) {
-	o := open(t)
-	o.must(o.Edit("policy.yaml", `roles:
-  seller: {intercept: true}
-assign:
-  - {role: seller, to: [department:sales, sergei]}
-`, dialRules))
-	o.reaches("earshot_policy_generation", 2)
+	o := openToDial(t)
 	o.asFreePBX()
 	o.scene("her own client", func(o *office) {
 		before := o.decided()
