@@ -26,6 +26,7 @@ type asked struct {
 	err  error
 	hold chan struct{} // nil: answers at once
 	came chan struct{}
+	by   string // the endpoint of whoever has transferred each leg; empty: nobody has
 }
 
 func (g *asked) took(ctx context.Context, format string, args ...any) error {
@@ -60,7 +61,11 @@ func (g *asked) InterceptOldest(ctx context.Context, s auth.Subject, a gate.Ask)
 }
 
 func (g *asked) Dial(ctx context.Context, s auth.Subject, a gate.DialAsk) (mask.Dialled, error) {
-	return mask.Dialled{}, g.took(ctx, "dial %s: %s on %s, %s, %q", s.Employee(), a.Number, a.Leg, a.Phone, a.Employee)
+	err := g.took(ctx, "dial %s: %s on %s, %s, %q", s.Employee(), a.Number, a.Leg, a.Phone, a.Employee)
+	if g.by != "" && !a.Transferred { // as of any leg that has been on a call
+		return mask.Dialled{}, &gate.Problem{Kind: gate.Invalid, Code: gate.NotYourPhone}
+	}
+	return mask.Dialled{}, err
 }
 
 func (g *asked) SwitchLock(ctx context.Context, s auth.Subject, leg string) error {
@@ -77,7 +82,7 @@ func (g *asked) ChangeModeOn(ctx context.Context, leg, mode string, may func(aut
 func (g *asked) Emergency(number string) bool { return number == "112" }
 
 func (g *asked) TransferredBy(context.Context, string, string) (string, bool) {
-	return "", false
+	return g.by, g.by != ""
 }
 
 func (g *asked) TurnAway(leg string, err error) {
@@ -143,6 +148,30 @@ func TestARequestIsAskedOfTheGateForTheOwnerOfTheEndpoint(t *testing.T) {
 		d.Asked("1.1", "pjsip/101", strings.Split(args, ","))
 		if got := g.next(t); got != want {
 			t.Errorf("%s: %s\nwant %s", args, got, want)
+		}
+	}
+}
+
+// A number that somebody was transferred to is dialled by who has transferred him, be he outside or a colleague; a code is not.
+func TestWhoIsTransferredOutGoesByTheRightOfWhoHasTransferredHim(t *testing.T) {
+	const dialled = `dial anna: 79160000000 on 1.1, PJSIP/101, ""`
+	for name, c := range map[string]struct {
+		by, endpoint, args string
+		want               []string
+	}{
+		"who is outside":               {"PJSIP/101", "PJSIP/trunk", "dial,79160000000", []string{dialled}},
+		"a colleague":                  {"PJSIP/101", "pjsip/101", "dial,79160000000", []string{`dial anna: 79160000000 on 1.1, pjsip/101, ""`, dialled}},
+		"by whom the policy knows not": {"PJSIP/999", "PJSIP/trunk", "dial,79160000000", []string{"turn away 1.1: unknown_phone"}},
+		"by nobody":                    {"", "PJSIP/trunk", "dial,79160000000", []string{"turn away 1.1: unknown_phone"}},
+		"to a code":                    {"PJSIP/101", "PJSIP/trunk", "spy,102", []string{"turn away 1.1: unknown_phone"}},
+	} {
+		d, g := open(t, false)
+		g.by = c.by
+		d.Asked("1.1", c.endpoint, strings.Split(c.args, ","))
+		for _, want := range c.want {
+			if got := g.next(t); got != want {
+				t.Errorf("%s: %s\nwant %s", name, got, want)
+			}
 		}
 	}
 }
