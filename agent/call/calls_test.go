@@ -672,3 +672,24 @@ func TestARenamedLegChangesItsEndpoint(t *testing.T) {
 		t.Errorf("legs of 102|103: %q", got)
 	}
 }
+
+func TestALegKeepsTheQueueThatItWasIn(t *testing.T) {
+	p := newPBX(t)
+	p.leg("client", "PJSIP/trunk-00000001", call.StateRing, "600")
+	if q := p.table.Leg("client").Queue(); q != "" {
+		t.Errorf("in no queue, and it says %q", q)
+	}
+	ch := p.chans["client"]
+	ch.App, ch.Queue = "Queue", "sales"
+	p.state("client", call.StateUp)
+	ch.App, ch.Queue = "VoiceMail", ""
+	p.apply(&call.Event{Kind: call.LegSeen, Channel: *ch})
+	if l := p.table.Leg("client"); l.Queue() != "sales" || l.App() != "VoiceMail" {
+		t.Errorf("queue %q, application %q", l.Queue(), l.App())
+	}
+	ch.App, ch.Queue = "Queue", "support"
+	p.apply(&call.Event{Kind: call.Resynced, Snapshot: &call.Snapshot{Channels: []call.Channel{*ch}}})
+	if q := p.table.Leg("client").Queue(); q != "support" {
+		t.Errorf("the snapshot says support, the table %q", q)
+	}
+}

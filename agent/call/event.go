@@ -75,6 +75,7 @@ type Channel struct {
 	Connected Identity
 	Exten     string // the dialplan's current extension
 	App       string // "Dial", "AppDial", "Queue", "Stasis", …
+	Queue     string // the name of the queue, where App is "Queue"; the arguments of other applications are nobody's business
 	Created   time.Time
 }
 
@@ -106,7 +107,7 @@ const (
 	LegUnheld                // Channel
 	DialBegan                // Channel is the caller (empty for an originated call), Peer the dialled leg, Dialled what was dialled
 	DialProgressed           // Channel, Peer: the peer rings (PROGRESS, RINGING, PROCEEDING)
-	DialEnded                // Channel, Peer, Answered: true for ANSWER
+	DialEnded                // Channel, Peer, Answered: true for ANSWER; Refusal otherwise
 	BridgeSeen               // Bridge: created, or (Legs not nil) its members as told
 	BridgeGone               // Bridge (id)
 	BridgeEntered            // Bridge, Channel
@@ -172,6 +173,7 @@ type Event struct {
 	From       BridgeID
 	Dialled    string
 	Answered   bool
+	Refusal    Refusal   // DialEnded where not Answered
 	Snapshot   *Snapshot // Resynced only
 }
 
@@ -184,6 +186,18 @@ func (ev Event) Format(f fmt.State, _ rune) {
 		}
 	}
 }
+
+// Refusal says why a dial came to nothing, as far as Asterisk tells.
+type Refusal uint8
+
+// The reasons. RefusalNone is the zero value: the dial was answered, or why it was not is not known.
+const (
+	RefusalNone      Refusal = iota
+	RefusalBusy              // the phone is busy, or turned the call away (BUSY)
+	RefusalFailed            // it could not be reached (CHANUNAVAIL, CONGESTION)
+	RefusalNoAnswer          // it rang, and nobody answered (NOANSWER)
+	RefusalCancelled         // who dialled gave up, or another phone was answered (CANCEL)
+)
 
 // Snapshot is the PBX at one moment.
 type Snapshot struct {

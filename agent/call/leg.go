@@ -123,7 +123,7 @@ type Leg struct {
 	phase             Phase
 	caller, connected Identity
 	dialled           Number
-	exten, app        string
+	exten, app, queue string
 
 	created, answered, since time.Time
 	heldSince                time.Time
@@ -186,6 +186,9 @@ func (l *Leg) Exten() Number { return Number(l.exten) }
 
 // App returns the dialplan application that the leg was last seen in.
 func (l *Leg) App() string { return l.app }
+
+// Queue returns the queue that the leg is in, or was last seen in; nothing for a leg that was in none.
+func (l *Leg) Queue() string { return l.queue }
 
 // Created returns when the channel was created.
 func (l *Leg) Created() time.Time { return l.created }

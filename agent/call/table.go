@@ -192,6 +192,9 @@ func (t *Table) observe(ch *Channel, ev *Event) *Leg {
 	if caller || connected {
 		t.change(Change{Kind: PartyChanged, Leg: l.id})
 	}
+	if ch.Queue != "" {
+		setString(&l.queue, ch.Queue)
+	}
 	setString(&l.exten, ch.Exten)
 	if setString(&l.app, ch.App) && l.direction == Out && (l.app == "AppDial" || l.app == "AppQueue") {
 		l.direction = In // it has been put in the place of a leg that Asterisk dialled (pickup, app_queue's without a Dial event)
@@ -231,6 +234,7 @@ func (t *Table) add(ch *Channel) *Leg {
 		state:     ch.State,
 		exten:     clone(ch.Exten),
 		app:       clone(ch.App),
+		queue:     clone(ch.Queue),
 		created:   ch.Created,
 		direction: directionOf(ch),
 	}

@@ -1,6 +1,8 @@
 package pbx
 
 import (
+	"strings"
+
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/ari"
 )
@@ -93,9 +95,15 @@ func dial(e *ari.Event, ev call.Event) (call.Event, bool) {
 	case "ANSWER":
 		ev.Kind, ev.Answered = call.DialEnded, true
 	default:
-		ev.Kind = call.DialEnded
+		ev.Kind, ev.Refusal = call.DialEnded, refusals[e.DialStatus]
 	}
 	return ev, true
+}
+
+// refusals are what app_dial and app_queue call the ends of dials that nobody answered (main/dial.c: dial_state_to_str; channels.c: ast_hangup_cause_to_dial_status).
+var refusals = map[string]call.Refusal{
+	"BUSY": call.RefusalBusy, "CHANUNAVAIL": call.RefusalFailed, "CONGESTION": call.RefusalFailed, "NOANSWER": call.RefusalNoAnswer,
+	"CANCEL": call.RefusalCancelled,
 }
 
 var states = map[string]call.State{
@@ -107,8 +115,17 @@ var states = map[string]call.State{
 func channel(c *ari.Channel) call.Channel {
 	return call.Channel{
 		ID: call.LegID(c.ID), Name: c.Name, State: states[c.State], Caller: identity(c.Caller), Connected: identity(c.Connected),
-		Exten: c.Dialplan.Exten, App: c.Dialplan.AppName, Created: c.CreationTime,
+		Exten: c.Dialplan.Exten, App: c.Dialplan.AppName, Queue: queue(c.Dialplan), Created: c.CreationTime,
 	}
+}
+
+// queue returns the first argument of Queue (apps/app_queue.c): its name.
+func queue(d ari.Dialplan) string {
+	if d.AppName != "Queue" {
+		return ""
+	}
+	name, _, _ := strings.Cut(d.AppData, ",")
+	return name
 }
 
 func identity(c ari.CallerID) call.Identity {

@@ -3,6 +3,7 @@ package pbx
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ func TestATranslatedEventSaysWhatTheRealOneSays(t *testing.T) {
 		Dialplan          struct {
 			Exten   string
 			AppName string `json:"app_name"`
+			AppData string `json:"app_data"`
 		}
 	}
 	type object struct {
@@ -31,7 +33,7 @@ func TestATranslatedEventSaysWhatTheRealOneSays(t *testing.T) {
 			Channels []string
 		}
 	}
-	kinds := map[call.Kind]int{}
+	kinds, queues, refused := map[call.Kind]int{}, map[string]int{}, map[call.Refusal]int{}
 	for name, tape := range tapes(t) {
 		for i := range tape {
 			if tape[i].ARI == nil {
@@ -57,6 +59,12 @@ func TestATranslatedEventSaysWhatTheRealOneSays(t *testing.T) {
 					(ev.Kind == call.DialProgressed) != slices.Contains([]string{"RINGING", "PROGRESS", "PROCEEDING"}, want.DialStatus) {
 					t.Errorf("%s, line %d: a dial with status %q became %v", name, i+1, want.DialStatus, ev.Kind)
 				}
+				if why := map[string]call.Refusal{
+					"BUSY": call.RefusalBusy, "NOANSWER": call.RefusalNoAnswer, "CANCEL": call.RefusalCancelled,
+				}[want.DialStatus]; ev.Refusal != why {
+					t.Errorf("%s, line %d: a dial with status %q was refused by %d", name, i+1, want.DialStatus, ev.Refusal)
+				}
+				refused[ev.Refusal]++
 			}
 			got := []call.Channel{ev.Channel, ev.Peer}
 			for k, w := range []*leg{first, want.Peer} {
@@ -71,6 +79,10 @@ func TestATranslatedEventSaysWhatTheRealOneSays(t *testing.T) {
 					ID: call.LegID(w.ID), Name: w.Name, State: call.ParseState(w.State), Exten: w.Dialplan.Exten, App: w.Dialplan.AppName, Created: created.UTC(),
 					Caller:    call.Identity{Name: w.Caller.Name, Number: call.Number(w.Caller.Number)},
 					Connected: call.Identity{Name: w.Connected.Name, Number: call.Number(w.Connected.Number)},
+				}
+				if w.Dialplan.AppName == "Queue" {
+					exact.Queue = strings.Split(w.Dialplan.AppData, ",")[0]
+					queues[exact.Queue]++
 				}
 				if got[k] != exact {
 					t.Errorf("%s, line %d: leg %s of a %s is not what the event says", name, i+1, w.ID, want.Type)
@@ -87,12 +99,27 @@ func TestATranslatedEventSaysWhatTheRealOneSays(t *testing.T) {
 			}
 		}
 	}
+	if queues["sales"] == 0 || queues["support"] == 0 || refused[call.RefusalBusy] == 0 || refused[call.RefusalCancelled] == 0 {
+		t.Errorf("the streams have the queues %v and the refusals %v only", queues, refused)
+	}
 	for _, k := range []call.Kind{
 		call.LegSeen, call.LegGone, call.LegHungUp, call.LegHeld, call.LegUnheld, call.DialBegan, call.DialProgressed, call.DialEnded, call.BridgeSeen,
 		call.BridgeGone, call.BridgeEntered, call.BridgeLeft, call.BridgesMerged, call.BlindTransferred, call.AttendedTransferred,
 	} {
 		if kinds[k] == 0 {
 			t.Errorf("no recorded event is translated to %q", k)
+		}
+	}
+}
+
+func TestWhyADialCameToNothingIsTold(t *testing.T) {
+	for status, want := range map[string]call.Refusal{
+		"BUSY": call.RefusalBusy, "CHANUNAVAIL": call.RefusalFailed, "CONGESTION": call.RefusalFailed, "NOANSWER": call.RefusalNoAnswer,
+		"CANCEL": call.RefusalCancelled, "INVALIDARGS": call.RefusalNone, "ANSWER": call.RefusalNone,
+	} {
+		ev, ok := translate(&ari.Event{Type: ari.TypeDial, Peer: &ari.Channel{ID: "1"}, Caller: &ari.Channel{ID: "2"}, DialStatus: status})
+		if !ok || ev.Kind != call.DialEnded || ev.Refusal != want || ev.Answered != (status == "ANSWER") {
+			t.Errorf("%s became %v, refused by %d", status, ev.Kind, ev.Refusal)
 		}
 	}
 }
