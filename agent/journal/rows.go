@@ -1,0 +1,207 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+)
+
+// Pages. MaxLimit rows are read at most, whatever is asked for; DefaultLimit where nothing is.
+const (
+	DefaultLimit = 100
+	MaxLimit     = 1000
+)
+
+// A Filter says which rows are wanted. The zero value wants those of all employees.
+//
+// A filter tells what it filters by: who may not see a number must not be let look for it, or a page that is empty tells him.
+type Filter struct {
+	Employees []string // nil: all employees; empty but not nil: nobody
+	Lines     []string // nil: on a line or not
+	From, To  time.Time
+	Direction call.Direction // DirectionUnknown: both
+	Outcomes  []Outcome      // nil: all
+	Number    call.Number    // claimed or dialled by another party of the call, or dialled by the row's own; compared in the form of Config.Normal
+	Before    Cursor         // rows after this one in a page; the zero value begins with the newest
+	Limit     int            // DefaultLimit where it is 0
+}
+
+// A Cursor is where a page ended.
+type Cursor struct {
+	began int64
+	n     int64
+}
+
+// String returns the cursor as a word that [ParseCursor] reads. It tells when a row began and the number of it; give it to nobody who may not know.
+func (c Cursor) String() string {
+	if c == (Cursor{}) {
+		return ""
+	}
+	return strconv.FormatInt(c.began, 36) + "." + strconv.FormatInt(c.n, 36)
+}
+
+// ParseCursor reads what Cursor.String wrote; "" is the zero value.
+func ParseCursor(s string) (Cursor, error) {
+	if s == "" {
+		return Cursor{}, nil
+	}
+	began, n, _ := strings.Cut(s, ".")
+	var c Cursor
+	var err, err2 error
+	c.began, err = strconv.ParseInt(began, 36, 64)
+	c.n, err2 = strconv.ParseInt(n, 36, 64)
+	if err != nil || err2 != nil {
+		return Cursor{}, fmt.Errorf("not a place in the journal")
+	}
+	return c, nil
+}
+
+// A Row is one employee's leg on a call, with the whole call, since whether it may be shown depends on all who were on it. Rows of the same call
+// on one page share it.
+type Row struct {
+	Call *Call
+	Leg  *Leg // one of Call.Legs
+	At   Cursor
+}
+
+// Rows returns the newest rows that the filter wants, newest first. Fewer than its Limit are the last there are.
+func (st *Store) Rows(ctx context.Context, f Filter) ([]Row, error) {
+	if f.Employees != nil && len(f.Employees) == 0 || f.Lines != nil && len(f.Lines) == 0 {
+		return nil, nil
+	}
+	query, args := f.query(st)
+	var page []Row
+	err := st.read(ctx, func(tx *sql.Tx) error {
+		var calls []int64
+		var r Row
+		var n int64
+		rows, err := tx.QueryContext(ctx, query, args...)
+		if err := each(rows, err, func() error {
+			if err := rows.Scan(&r.At.n, &r.At.began, &n); err != nil {
+				return err
+			}
+			page, calls = append(page, r), append(calls, n)
+			return nil
+		}); err != nil {
+			return err
+		}
+		loaded, err := load(ctx, tx, calls)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			l := loaded[calls[i]]
+			page[i].Call = &l.Call
+			page[i].Leg = &l.Legs[l.row[page[i].At.n]]
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	return page, nil
+}
+
+func (f *Filter) query(st *Store) (string, []any) {
+	var q strings.Builder
+	var args []any
+	and := func(condition string, with ...any) {
+		q.WriteString(" AND " + condition)
+		args = append(args, with...)
+	}
+	q.WriteString(`SELECT n, began, call FROM legs AS r WHERE employee <> ''`)
+	in(&q, &args, "employee", f.Employees)
+	in(&q, &args, "line", f.Lines)
+	if len(f.Outcomes) > 0 {
+		names := make([]int, len(f.Outcomes))
+		for i, o := range f.Outcomes {
+			names[i] = int(o)
+		}
+		in(&q, &args, "outcome", names)
+	}
+	if f.Direction != call.DirectionUnknown {
+		and(`direction = ?`, f.Direction)
+	}
+	if !f.From.IsZero() {
+		and(`began >= ?`, micros(f.From))
+	}
+	if !f.To.IsZero() {
+		and(`began < ?`, micros(f.To))
+	}
+	if f.Before != (Cursor{}) {
+		and(`(began, n) < (?, ?)`, f.Before.began, f.Before.n)
+	}
+	if f.Number != "" {
+		wanted := st.compared(f.Number)
+		if wanted == "" {
+			and(`false`)
+		}
+		// (Each half has an index of its own; a leg's own number is on all its rows.)
+		and(`n IN (SELECT m.n FROM legs o JOIN legs m ON m.call = o.call AND m.n <> o.n WHERE o.digits = ? AND o.digits <> ''
+			UNION SELECT m.n FROM legs o JOIN legs m ON m.call = o.call WHERE o.wanted = ? AND o.wanted <> '')`, wanted, wanted)
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = DefaultLimit
+	}
+	q.WriteString(` ORDER BY began DESC, n DESC LIMIT ` + strconv.Itoa(min(limit, MaxLimit)))
+	return q.String(), args
+}
+
+// in appends that a column is one of several; nothing for nil.
+func in[T any](q *strings.Builder, args *[]any, column string, values []T) {
+	if values == nil {
+		return
+	}
+	q.WriteString(" AND " + column + " IN (" + strings.TrimSuffix(strings.Repeat("?,", len(values)), ",") + ")")
+	for _, v := range values {
+		*args = append(*args, v)
+	}
+}
+
+// Call returns a call by its id, or by that of one that has become part of it; [ErrNoCall] if there is none.
+func (st *Store) Call(ctx context.Context, id string) (Call, error) {
+	var c Call
+	err := st.read(ctx, func(tx *sql.Tx) error {
+		n, _, err := find(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		loaded, err := load(ctx, tx, []int64{n})
+		if err == nil {
+			c = loaded[n].Call
+		}
+		return err
+	})
+	if err != nil {
+		return Call{}, fmt.Errorf("read the journal: %w", err)
+	}
+	return c, nil
+}
+
+// Gaps returns the gaps that touch the time between from and to, oldest first; a zero time is no bound.
+func (st *Store) Gaps(ctx context.Context, from, to time.Time) ([]Gap, error) {
+	var gaps []Gap
+	err := st.read(ctx, func(tx *sql.Tx) error {
+		var g Gap
+		var began, ended moment
+		rows, err := tx.QueryContext(ctx, `SELECT began, ended, lost FROM gaps WHERE ended >= ?1 AND (?2 = 0 OR began <= ?2) ORDER BY began, ended`, micros(from), micros(to))
+		return each(rows, err, func() error {
+			if err := rows.Scan(&began, &ended, &g.Lost); err != nil {
+				return err
+			}
+			g.Began, g.Ended = began.Time, ended.Time
+			gaps = append(gaps, g)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	return gaps, nil
+}
