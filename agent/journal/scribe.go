@@ -402,7 +402,7 @@ func (s *Scribe) transferred(ev *call.Event, c *call.Change) {
 }
 
 // seen takes in which application a party is in. Of a queue that rings nobody the first thing that Asterisk tells may be that the caller has
-// hung up; he has been there then since he last did something else.
+// hung up; he is then taken to have been there since he was answered.
 func (s *Scribe) seen(x *leg, l *call.Leg, ev *call.Event) {
 	if app := l.App(); app == "ChanSpy" || app == "ExtenSpy" {
 		s.spies(x)
@@ -419,8 +419,8 @@ func (s *Scribe) seen(x *leg, l *call.Leg, ev *call.Event) {
 	}
 	if in && (v == nil || !v.Ended.IsZero()) {
 		began := ev.At
-		if ev.Kind == call.LegHungUp && l.Since().Before(began) && !l.Since().IsZero() {
-			began = l.Since()
+		if ev.Kind == call.LegHungUp {
+			began = cmp.Or(x.up, x.row.Began)
 		}
 		s.visits++
 		x.visit = &visit{n: s.visits, leg: x, dirty: true, Visit: Visit{Line: l.Queue(), Leg: x.row.ID, Began: began}}
