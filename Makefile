@@ -6,6 +6,7 @@
 # make bench         the benchmarks of the hot paths, each beside its floor; fails when one allocates more than it may
 # make bench STRICT=1  the same; fails when one takes longer than it may, too. For a machine with nothing else to do
 # make campaign-earshot  who may not be heard joins calls that are listened to, in each way CAMPAIGN times (20), and spies are ended: figures
+# make campaign-journal  figures of a million past calls, each within a second, and equal to a count; takes some minutes
 # make fuzz          every fuzz target for FUZZTIME (10s)
 # make campaign-revoke  how long it takes until a supervision has ended whose ground is gone, a hundred at a time; fails when it takes too long
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
@@ -18,7 +19,7 @@ FUZZTIME ?= 10s
 CAMPAIGN ?= 20
 LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
-.PHONY: build demo test test-16 check bench campaign-earshot campaign-revoke fuzz cover clean
+.PHONY: build demo test test-16 check bench campaign-earshot campaign-revoke campaign-journal fuzz cover clean
 build:
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/earshot ./cmd/earshot
@@ -65,6 +66,9 @@ fuzz:
 campaign-revoke:
 	@$(GO) run ./cmd/demo -fetch
 	EARSHOT_CAMPAIGN=1 $(GO) test -count=1 -v -timeout 9m -run '^(TestAHundredSupervisionsAreEndedInTime|TestManySupervisionsFallSilentInTime)$$' ./agent/gate ./agent
+
+campaign-journal:
+	$(GO) test -count=1 -v -timeout 20m -run '^TestFiguresOfManyCalls$$' ./agent/journal -calls 1000000
 
 cover:
 	@mkdir -p $(BIN)
