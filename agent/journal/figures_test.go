@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// somebody does something at a PBX at random: calls, rings, answers, merges, hangs up.
+// A chaos is somebody who does something at a PBX at random: calls, rings, answers, merges, hangs up.
 type chaos struct {
 	*pbx
 	r    *rapid.T
@@ -29,16 +29,22 @@ func (c *chaos) pick(what string) string {
 }
 
 func (c *chaos) act() {
-	c.now = c.now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(c.r, "seconds")) * time.Second)
+	c.step = 100 * time.Millisecond
+	if rapid.Bool().Draw(c.r, "later") {
+		c.now = c.now.Add(time.Duration(rapid.IntRange(0, 6000).Draw(c.r, "seconds")) * time.Second)
+	}
 	names := []string{"PJSIP/101", "PJSIP/102", "PJSIP/103", "PJSIP/trunk", "Local/1@x"}
 	a := c.pick("leg")
 	switch what := rapid.IntRange(0, 9).Draw(c.r, "what"); {
-	case a == "" || what <= 1:
+	case a == "" || what <= 1 && len(c.live) <= 7:
 		c.n++
 		id := fmt.Sprintf("l%d", c.n)
 		exten := rapid.SampledFrom([]string{"", "100"}).Draw(c.r, "exten")
 		c.leg(id, fmt.Sprintf("%s-%d", rapid.SampledFrom(names).Draw(c.r, "name"), c.n), rapid.SampledFrom([]string{"", "101", "+7916"}).Draw(c.r, "number"), exten)
 		c.live = append(c.live, id)
+	case len(c.live) > 7, what == 8:
+		c.gone(a)
+		c.live = slices.DeleteFunc(c.live, func(s string) bool { return s == a })
 	case what == 2:
 		c.app(a, rapid.SampledFrom([]string{"Queue", "Dial", ""}).Draw(c.r, "app"), "sales")
 	case what == 3:
@@ -53,19 +59,16 @@ func (c *chaos) act() {
 		}
 	case what == 6:
 		if b := c.pick("other"); b != a {
-			c.answer(a, b, "b"+rapid.StringMatching(`[1-3]`).Draw(c.r, "bridge"))
+			c.answer(a, b, "b"+rapid.SampledFrom([]string{"", a}).Draw(c.r, "bridge"))
 		}
 	case what == 7:
 		c.hangup(a)
-	case what == 8:
-		c.gone(a)
-		c.live = slices.DeleteFunc(c.live, func(s string) bool { return s == a })
 	default:
 		c.apply(&call.Event{Kind: call.BlindTransferred, Channel: c.ch(a)})
 	}
 }
 
-// whole compares figures with a count, for every group and a time at random.
+// figures compares figures with a count, for every group and a time at random.
 func (c *chaos) figures() {
 	for _, f := range []journal.StatsFilter{
 		{By: journal.ByEmployee}, {By: journal.ByLine}, {By: journal.ByHour}, {By: journal.ByDay}, {By: journal.ByHour, Lines: []string{"sales"}},
@@ -102,9 +105,9 @@ func TestFiguresEqualACount(t *testing.T) {
 		p.resync()
 		defer func() { _ = p.store.Close() }()
 		c := &chaos{pbx: p, r: r}
-		for range rapid.IntRange(10, 80).Draw(r, "acts") {
+		for range rapid.IntRange(10, 120).Draw(r, "acts") {
 			c.act()
-			if rapid.IntRange(0, 9).Draw(r, "sync") == 0 {
+			if rapid.IntRange(0, 2).Draw(r, "sync") == 0 {
 				p.sync()
 			}
 		}

@@ -55,7 +55,7 @@ func (p *pbx) open() {
 	p.store = st
 	if p.scribe, err = journal.NewScribe(p.t.Context(), st, journal.ScribeConfig{
 		Employee: func(endpoint string) string {
-			return map[string]string{"PJSIP/101": "anna", "PJSIP/102": "boris", "PJSIP/103": "clara"}[endpoint]
+			return map[string]string{"PJSIP/101": "anna", "PJSIP/102": "boris", "PJSIP/103": "clara", "PJSIP/104": "dora"}[endpoint]
 		},
 		Supervises: func(id call.LegID) bool { return id == "own" },
 		Now:        func() time.Time { return p.now },

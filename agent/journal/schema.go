@@ -140,7 +140,7 @@ const quarter = 15 * 60 * 1e6
 func rehourIn(ctx context.Context, tx *sql.Tx, zone *time.Location) error {
 	for _, t := range []string{"legs", "visits"} {
 		var quarters []int64
-		rows, err := tx.QueryContext(ctx, fmt.Sprintf(`SELECT DISTINCT began / %d FROM %s`, int64(quarter), t)) // #nosec G201 -- names from above
+		rows, err := tx.QueryContext(ctx, fmt.Sprintf(`SELECT DISTINCT began / %d FROM %s`, int64(quarter), t))
 		if err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ func rehourIn(ctx context.Context, tx *sql.Tx, zone *time.Location) error {
 				return err
 			}
 		}
-		if _, err := tx.ExecContext(ctx, fmt.Sprintf( // #nosec G201 -- names from above
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf(
 			`UPDATE %s SET hour = (SELECT hour FROM hours WHERE quarter = began / %d); DROP TABLE hours`, t, int64(quarter))); err != nil {
 			return err
 		}

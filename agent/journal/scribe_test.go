@@ -150,19 +150,27 @@ func TestWhoWasRungWhileAnotherAnsweredIsElsewhere(t *testing.T) {
 	p := newPBX(t)
 	p.leg("client", "PJSIP/trunk-1", "+79161234567", "600")
 	p.up("client")
-	for _, who := range []string{"1", "2", "3"} {
+	for _, who := range []string{"1", "2", "3", "4", "5"} {
 		p.leg(who, "PJSIP/10"+who+"-1", "10"+who, "")
 		p.dial("client", who)
 	}
 	p.refuse("client", "3", call.RefusalNoAnswer) // long before
 	p.now = p.now.Add(time.Minute)
 	p.step = time.Millisecond
+	p.refuse("client", "5", call.RefusalNoAnswer) // its time ran out in the last moment
 	p.up("2")
 	p.apply(&call.Event{Kind: call.DialEnded, Channel: p.ch("client"), Peer: p.ch("2"), Answered: true})
+	p.refuse("client", "4", call.RefusalCancelled)
+	p.now = p.now.Add(10 * time.Millisecond)
+	is(t, outcomes(t, p.call("client"), "client", "1", "2", "3", "4", "5"), "running: running running running missed missed missed")
 	p.refuse("client", "1", call.RefusalCancelled)
 	p.enter("b", "2", "client")
 	p.gone("client", "2")
-	is(t, outcomes(t, p.call("client"), "client", "1", "2", "3"), "answered: answered elsewhere answered missed")
+	is(t, outcomes(t, p.call("client"), "client", "1", "2", "3", "4", "5"), "answered: answered elsewhere answered missed elsewhere missed")
+	stats, err := p.store.Statistics(t.Context(), journal.StatsFilter{Employees: []string{"dora"}})
+	if err != nil || len(stats) != 1 || stats[0].Calls != 1 || stats[0].Missed != 0 {
+		t.Errorf("of who was first said to have missed it: %+v, %v", stats, err)
+	}
 }
 
 func TestCallsThatComeTogetherAreOneAndBothIdsLeadToIt(t *testing.T) {
