@@ -67,6 +67,10 @@ func BenchmarkApply(b *testing.B) {
 					p.scribe.Apply(p.table, ev, ch)
 				}
 			}
+			if with == "earshot" {
+				b.ReportMetric(0, "max-allocs")
+				b.ReportMetric(3, "max-ratio")
+			}
 		})
 		b.Run("whole calls/"+with, func(b *testing.B) {
 			p := busy(b, 100)

@@ -28,6 +28,7 @@ type pbx struct {
 	order  []call.LegID
 	step   time.Duration
 	deaf   bool // the scribe is told nothing
+	clock  func() time.Time
 
 	mu     sync.Mutex
 	errors []error
@@ -39,6 +40,7 @@ func newPBX(t testing.TB) *pbx {
 		t: t, config: journal.Config{Path: filepath.Join(t.TempDir(), "journal")}, table: call.NewTable(), now: start, step: time.Second,
 		chans: map[call.LegID]*call.Channel{}, in: map[call.LegID]call.BridgeID{},
 	}
+	p.clock = func() time.Time { return p.now }
 	p.open()
 	p.resync()
 	return p
@@ -58,7 +60,7 @@ func (p *pbx) open() {
 			return map[string]string{"PJSIP/101": "anna", "PJSIP/102": "boris", "PJSIP/103": "clara", "PJSIP/104": "dora"}[endpoint]
 		},
 		Supervises: func(id call.LegID) bool { return id == "own" },
-		Now:        func() time.Time { return p.now },
+		Now:        p.clock,
 		MaxUnsaved: p.max,
 		OnError: func(err error) {
 			p.mu.Lock()

@@ -182,6 +182,9 @@ func TestWhoReadsNeverWaitsForWhoWrites(t *testing.T) {
 
 func TestTheScribeWritesByItselfAndToTheEnd(t *testing.T) {
 	p := newPBX(t)
+	p.clock = func() time.Time { return start } // Run reads it on a goroutine of its own
+	p.open()
+	p.resync()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- p.scribe.Run(ctx) }()
