@@ -121,6 +121,9 @@ var rightNames = func() []string {
 	return names
 }()
 
+// Rights returns the keys by which an entry of an employee or a role gives rights, in a fixed order, in a slice of the caller's own.
+func Rights() []string { return slices.Clone(rightNames) }
+
 var scopeWords = scopeNames[:scopeList]
 
 // keys are what may stand in the map of a right.

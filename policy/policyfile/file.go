@@ -7,6 +7,7 @@ package policyfile
 
 import (
 	"crypto/sha256"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -49,8 +50,14 @@ type File struct {
 
 	mu       sync.Mutex // held for a load or a change of the moment, so that they come one after the other
 	inForce  [sha256.Size]byte
-	lastSeen [sha256.Size]byte // of the last attempt, good or not, and with what could not be read
-	ahead    compiled          // of files that are still being waited for
+	lastSeen [sha256.Size]byte            // of the last attempt, good or not, and with what could not be read
+	ahead    compiled                     // of files that are still being waited for
+	holds    map[string][sha256.Size]byte // of each file of the policy in force, by name
+	told     chan struct{}                // closed at the next load, when its outcome has been told
+
+	editing  sync.Mutex                   // held for an edit, so that they come one after the other; taken before mu
+	patience time.Duration                // how long an edit waits until it is in force
+	put      func(*os.File, []byte) error // writes a file's bytes; for tests of a disk that is full
 }
 
 // Status tells how the files fare. It is a copy.
@@ -79,7 +86,7 @@ func Open(paths []string, options Options) (*File, error) {
 	if options.After == nil {
 		options.After = time.After
 	}
-	f := &File{options: options}
+	f := &File{options: options, told: make(chan struct{}), patience: editPatience, put: put}
 	for _, path := range paths {
 		path, err := filepath.Abs(path) // a later change of the working directory must not change the policy
 		if err != nil {
@@ -94,7 +101,7 @@ func Open(paths []string, options Options) (*File, error) {
 		return nil, err
 	}
 	f.inForce = r.sum()
-	f.lastSeen = f.inForce
+	f.lastSeen, f.holds = f.inForce, r.sums()
 	f.set.Store(set.WithGeneration(1))
 	f.status.Store(&Status{Generation: 1, LoadedAt: now, CheckedAt: now, Warnings: warnings})
 	return f, nil
@@ -126,6 +133,7 @@ func (f *File) load(forced bool) error {
 		return nil
 	}
 	f.lastSeen = sum
+	defer f.tell()
 	now := f.options.Now()
 	status := f.Status()
 	status.CheckedAt, status.LastError = now, nil
@@ -137,10 +145,16 @@ func (f *File) load(forced bool) error {
 		}
 		status.Generation++
 		status.LoadedAt, status.Warnings = now, warnings
-		f.inForce, set = sum, next.WithGeneration(status.Generation)
+		f.inForce, f.holds, set = sum, r.sums(), next.WithGeneration(status.Generation)
 	}
 	f.publish(set, &status)
 	return nil
+}
+
+// tell wakes who waits for a load. The caller holds mu.
+func (f *File) tell() {
+	close(f.told)
+	f.told = make(chan struct{})
 }
 
 // failed keeps the policy in force and says what is wrong with the files.

@@ -100,6 +100,15 @@ func (r *reading) sum() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
+// sums are of each file by its name.
+func (r *reading) sums() map[string][sha256.Size]byte {
+	all := make(map[string][sha256.Size]byte, len(r.files))
+	for _, f := range r.files {
+		all[f.name] = sha256.Sum256(f.data)
+	}
+	return all
+}
+
 // parse returns the files with the mistakes of each by itself.
 func (r *reading) parse() (files []*policy.File, mistakes []error) {
 	for _, f := range r.files {
