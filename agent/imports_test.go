@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 	"agent/doctor":  {"ami"}, // on its own: it looks at a PBX, and at nothing of a running Earshot
 	"agent/feed":    {"agent/call"},
 	"agent/mask":    {"agent/call"},
-	"agent/gate":    {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/mask", "agent/pbx", "policy"},
+	"agent/gate":    {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/mask", "agent/pbx", "policy", "policy/policyfile"}, // whose entries it changes
 
 	// The doors. A protocol's own package is a leaf that knows no calls of ours, so a door may speak it.
 	"agent/httpapi":  {"agent/auth", "agent/gate", "agent/mask"},

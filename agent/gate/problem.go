@@ -12,12 +12,14 @@ type Kind uint8
 
 // The kinds of problems. The zero value is an internal fault, so that a forgotten kind never reads as success or as a refusal.
 const (
-	Internal    Kind = iota
-	Invalid          // the request makes no sense; say what to do
-	Refused          // the policy says no
-	NotFound         // does not exist, or is not for this subject: the same answer
-	Conflict         // exists, but not in this state
-	Unavailable      // cannot be decided, recorded or carried out now
+	Internal      Kind = iota
+	Invalid            // the request makes no sense; say what to do
+	Refused            // the policy says no
+	NotFound           // does not exist, or is not for this subject: the same answer
+	Conflict           // exists, but not in this state
+	Unavailable        // cannot be decided, recorded or carried out now
+	Outdated           // what was asked rests on something that is not so any more
+	Unconditional      // what was asked has to say on what it rests
 )
 
 // Problem is why the gate did not do what was asked, in the form a subject may see. What he may not see is in the audit log only.

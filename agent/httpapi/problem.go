@@ -15,14 +15,15 @@ import (
 
 // Problem is the body of every answer that is not a success: RFC 9457, application/problem+json.
 type Problem struct {
-	Type   string          `json:"type" doc:"urn:earshot:problem: and the code"`
-	Title  string          `json:"title" doc:"The status in words"`
-	Status int             `json:"status"`
-	Detail string          `json:"detail" doc:"What is wrong and what to do about it, in a fixed sentence"`
-	Code   string          `json:"code" doc:"A fixed word that programs branch on"`
-	Rule   string          `json:"rule,omitempty" doc:"The rule of the policy that refused, file:line; only where it follows from subject and target alone"`
-	Errors []gate.BadEntry `json:"errors,omitempty" nullable:"false" doc:"Of a list, the first entries that cannot be taken"`
-	ID     string          `json:"id,omitempty" doc:"Id of the audit record, or of the log line where nothing was recorded; quote it to the administrator"`
+	Type     string          `json:"type" doc:"urn:earshot:problem: and the code"`
+	Title    string          `json:"title" doc:"The status in words"`
+	Status   int             `json:"status"`
+	Detail   string          `json:"detail" doc:"What is wrong and what to do about it, in a fixed sentence"`
+	Code     string          `json:"code" doc:"A fixed word that programs branch on"`
+	Rule     string          `json:"rule,omitempty" doc:"The rule of the policy that refused, file:line; only where it follows from subject and target alone"`
+	Errors   []gate.BadEntry `json:"errors,omitempty" nullable:"false" doc:"Of a list, the first entries that cannot be taken"`
+	Mistakes []gate.Mistake  `json:"mistakes,omitempty" nullable:"false" doc:"Of a policy, what is wrong with it as it would be"`
+	ID       string          `json:"id,omitempty" doc:"Id of the audit record, or of the log line where nothing was recorded; quote it to the administrator"`
 
 	header http.Header
 	cause  error // for the log
@@ -79,6 +80,9 @@ var statuses = map[gate.Kind]int{
 	gate.NotFound:    http.StatusNotFound,
 	gate.Conflict:    http.StatusConflict,
 	gate.Unavailable: http.StatusServiceUnavailable,
+
+	gate.Outdated:      http.StatusPreconditionFailed,
+	gate.Unconditional: http.StatusPreconditionRequired,
 }
 
 // asProblem is the answer for an error of the gate.
@@ -101,6 +105,10 @@ func asProblem(err error) *Problem {
 	}
 	p := newProblem(status, g.Code, g.Text)
 	p.Rule, p.ID, p.cause = g.Rule, g.ID, g.Unwrap()
+	var mistakes gate.Mistakes
+	if errors.As(g, &mistakes) {
+		p.Mistakes = mistakes
+	}
 	return p
 }
 

@@ -170,6 +170,7 @@ func (s *Server) routes() {
 		return reply(v, err)
 	})
 	s.lockRoutes(api)
+	s.policyRoutes(api)
 	if s.cfg.Sessions != nil {
 		s.sessionRoutes(api)
 	}

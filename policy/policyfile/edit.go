@@ -51,14 +51,8 @@ type Entry struct {
 	Groups []string // that name him, in the order of the files
 	// Tag is of all files of the policy, and another one as soon as a byte of them changes.
 	Tag string
-}
-
-// Edited is what came of an edit.
-type Edited struct {
-	Entry
-	// InForce reports whether the policy in force has it. Otherwise it will as soon as the files are read again, if they are good then.
-	InForce    bool
-	Generation uint64 // of the policy in force
+	// InForce reports whether the policy in force has that file as it is. Otherwise it will as soon as the files are read again, if they are good then.
+	InForce bool
 }
 
 // Employee looks an employee up in the files as they are now, be they in force or not. The error is ErrNoEmployee, or ErrBroken with what is wrong.
@@ -71,7 +65,9 @@ func (f *File) Employee(id string) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return at.entry(r), nil
+	e := at.entry(r)
+	e.InForce, _ = f.has(e.File, sha256.Sum256([]byte(at.data)))
+	return e, nil
 }
 
 // Edit changes an employee's entry in its file: under each key what it is to be, in the form that Entry has, and nil for a key that is to go. It
@@ -80,7 +76,7 @@ func (f *File) Employee(id string) (*Entry, error) {
 // replacing of the one, which is microseconds later, is overwritten. One edit is done after the other.
 //
 // It returns when the watch has put the policy in force, or has not for three seconds, or ctx is over; what is written stays.
-func (f *File) Edit(ctx context.Context, id, tag string, changes map[string]any) (*Edited, error) {
+func (f *File) Edit(ctx context.Context, id, tag string, changes map[string]any) (*Entry, error) {
 	f.editing.Lock()
 	defer f.editing.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -124,10 +120,16 @@ func (f *File) Edit(ctx context.Context, id, tag string, changes map[string]any)
 			return nil, err
 		}
 	}
-	out := &Edited{Entry: *now.entry(next)}
+	out := now.entry(next)
 	out.InForce = f.await(ctx, out.File, sha256.Sum256(data))
-	out.Generation = f.Current().Generation()
 	return out, nil
+}
+
+// has reports whether the policy in force has a file with these bytes, and returns what is closed when another may have.
+func (f *File) has(name string, sum [sha256.Size]byte) (bool, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.holds[name] == sum, f.told
 }
 
 // await waits until the policy in force has a file with these bytes.
@@ -135,9 +137,7 @@ func (f *File) await(ctx context.Context, name string, sum [sha256.Size]byte) bo
 	timer := time.NewTimer(f.patience)
 	defer timer.Stop()
 	for {
-		f.mu.Lock()
-		has, told := f.holds[name] == sum, f.told
-		f.mu.Unlock()
+		has, told := f.has(name, sum)
 		if has {
 			return true
 		}

@@ -402,12 +402,12 @@ func TestAnEditIsInForceWhenItIsAnswered(t *testing.T) {
 	w := watch(t, filepath.Join(dirOf(t, allowing), "policy.yaml"), policyfile.Options{})
 	e, _ := w.Employee("anna")
 	edited, err := w.Edit(t.Context(), "anna", e.Tag, map[string]any{"listen": false})
-	if err != nil || !edited.InForce || edited.Generation != 2 || allows(w.Current()) {
+	if err != nil || !edited.InForce || w.Current().Generation() != 2 || allows(w.Current()) {
 		t.Errorf("%+v %v", edited, err)
 	}
 	// What is there already is in force too, and nothing is written.
 	w.Putting(func(*os.File, []byte) error { t.Error("it was written"); return nil })
-	if edited, err := w.Edit(t.Context(), "anna", edited.Tag, map[string]any{"listen": false}); err != nil || !edited.InForce || edited.Generation != 2 {
+	if edited, err := w.Edit(t.Context(), "anna", edited.Tag, map[string]any{"listen": false}); err != nil || !edited.InForce || w.Current().Generation() != 2 {
 		t.Errorf("%+v %v", edited, err)
 	}
 }
@@ -418,8 +418,17 @@ func TestAnEditThatIsNotInForceSaysSo(t *testing.T) {
 	f := opened(t, path)
 	e, _ := f.Employee("anna")
 	edited, err := f.Edit(t.Context(), "anna", e.Tag, map[string]any{"listen": false})
-	if err != nil || edited.InForce || edited.Generation != 1 || content(t, path) != denying || !allows(f.Current()) {
+	if err != nil || edited.InForce || content(t, path) != denying || !allows(f.Current()) {
 		t.Errorf("%+v %v", edited, err)
+	}
+	if e, err := f.Employee("anna"); err != nil || e.InForce {
+		t.Errorf("%+v %v", e, err)
+	}
+	if err := f.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := f.Employee("anna"); err != nil || !e.InForce {
+		t.Errorf("%+v %v", e, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
