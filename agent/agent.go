@@ -218,7 +218,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 	dog := a.cfg.Watchdog.forGate()
 	dog.Look = a.link.Look
 	a.gate = gate.New(gate.Config{
-		Feed: a.feed, PBX: a.link, Audit: a.audit, Clients: a.clients, Intake: a.clients, Policy: a.policy.Current(), Files: a.policy, Shadow: beside, Metrics: met,
+		Feed: a.feed, PBX: a.link, Audit: a.audit, Clients: a.clients, Intake: a.clients, Policy: a.policy.Current(), Files: a.policy, Settings: a.cfg.Settings.forGate(a.link), Shadow: beside, Metrics: met,
 		Holds:    a.proofs().Holds,
 		Watchdog: dog,
 		Dialling: gate.Dialling{Context: a.cfg.Dialling.Context, Numbering: a.clients.Numbering()},

@@ -39,6 +39,7 @@ type Config struct {
 	Watchdog    Watchdog       `yaml:"watchdog"`
 	Phone       Phone          `yaml:"phone"`
 	Doctor      Doctor         `yaml:"doctor"`
+	Settings    Settings       `yaml:"settings"`
 }
 
 // Shadow is a second policy that is decided beside the one in force and changes nothing: where the two differ is counted and written down.
@@ -120,6 +121,7 @@ func defaults() Config {
 		Watchdog:    standardWatchdog(),
 		Phone:       Phone{Codes: dialplan.StandardCodes(), Digits: 5},
 		Doctor:      Doctor{Accept: []Acceptance{}},
+		Settings:    standardSettings(),
 	}
 }
 
@@ -199,6 +201,7 @@ func (c *Config) validate(doc *strict.Document) []error {
 	c.PBX.AMI.TLS.validate(bad)
 	c.Watchdog.validate(bad)
 	c.Doctor.validate(bad)
+	c.Settings.validate(bad)
 	c.Auth.Sessions.validate(&c.Cache, bad)
 	c.Cache.validate(bad)
 	if host, port, _ := net.SplitHostPort(c.PBX.AMI.Address); !isAddress(c.PBX.AMI.Address) || host == "" || port == "0" {

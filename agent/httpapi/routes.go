@@ -171,6 +171,7 @@ func (s *Server) routes() {
 	})
 	s.lockRoutes(api)
 	s.policyRoutes(api)
+	s.settingsRoutes(api)
 	if s.cfg.Sessions != nil {
 		s.sessionRoutes(api)
 	}
