@@ -65,6 +65,8 @@ func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 		},
 		Phone:  agent.Phone{Codes: dialplan.Codes{Spy: "*50", Whisper: "*51", Barge: "*52", Pickup: "**", GroupPickup: "*8", Lock: "*59"}, Digits: 5},
 		Doctor: agent.Doctor{Accept: []agent.Acceptance{}},
+
+		Settings: agent.Settings{Forward: "CF", DoNotDisturb: "DND"},
 	}
 	if err != nil || !reflect.DeepEqual(cfg, want) {
 		t.Fatalf("%+v, %v\nwant %+v", cfg, err, want)

@@ -129,8 +129,8 @@ func EmergencyNumbers(cfg *Config, set *policy.Set) []string {
 	return cfg.include(set).EmergencyNumbers()
 }
 
-// managerConf is Earshot's account in manager.conf. It reads what Asterisk tells of calls, and writes one action, Originate, by which a ringing
-// call is taken; everything else goes by ARI.
+// managerConf is Earshot's account in manager.conf. It reads what Asterisk tells of calls. Of its write classes originate is for taking a ringing
+// call, agent for pausing members of queues, and reporting, which changes nothing, for reading the settings in the AstDB; everything else goes by ARI.
 func managerConf(cfg *Config) (string, error) {
 	user, err := account("pbx.ami.username", cfg.PBX.AMI.Username, "pbx.ami.secret_file", cfg.PBX.AMI.SecretFile)
 	if err != nil {
@@ -151,8 +151,8 @@ webenabled = no
 %s
 [%s]
 secret = %s
-read = call
-write = originate
+read = call,agent
+write = originate,agent,reporting
 deny = 0.0.0.0/0.0.0.0
 deny = ::/0
 permit = %s

@@ -19,8 +19,8 @@ var (
 	// telling are read classes whose events say who talks with whom. Those left out have no party in their events.
 	telling = []string{"system", "call", "log", "verbose", "agent", "user", "dtmf", "reporting", "cdr", "dialplan", "agi", "cc", "aoc", "security", "message", "all"}
 	// needsRead and needsWrite are what Earshot's own account needs; needsDoctor is what the doctor's does.
-	needsRead   = []string{"call"}
-	needsWrite  = []string{"originate"}
+	needsRead   = []string{"call", "agent"}
+	needsWrite  = []string{"originate", "agent", "reporting"}
 	needsDoctor = []string{"config", "command", "reporting"}
 )
 

@@ -19,7 +19,8 @@ type rights struct {
 // enough is how many legs may end unheard before the account is blamed, since the first may have ended as AMI connected.
 const enough = 3
 
-// check asks for the actions that the account may use. One that may not originate can take no call; all else goes by ARI.
+// check asks for the actions that the account may use. One that may not originate can take no call, and one
+// without agent and reporting changes no settings; all else goes by ARI.
 func (r *rights) check(ctx context.Context, l *Link, c *ami.Client) {
 	r.heard.Store(false)
 	r.unheard.Store(0)
@@ -31,8 +32,11 @@ func (r *rights) check(ctx context.Context, l *Link, c *ami.Client) {
 		l.log.Warn().Err(err).Msg("Asterisk did not list what Earshot's AMI account may do")
 		return
 	}
+	if may.Get("QueuePause") == "" || may.Get("Getvar") == "" {
+		l.log.Warn().Msg("Earshot's AMI account may not pause members of queues, or read the AstDB, so employees' settings are out of its reach: give it write = originate,agent,reporting in manager.conf and reload Asterisk's manager")
+	}
 	if may.Get("Originate") == "" {
-		l.log.Warn().Msg("Earshot's AMI account may not originate, so no ringing call can be intercepted: give it write = originate in manager.conf and reload Asterisk's manager")
+		l.log.Warn().Msg("Earshot's AMI account may not originate, so no ringing call can be intercepted: give it write = originate,agent,reporting in manager.conf and reload Asterisk's manager")
 	}
 }
 

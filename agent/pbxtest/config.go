@@ -68,14 +68,14 @@ func (p *Plan) Files(s Site) (map[string]string, error) {
 	return files, nil
 }
 
-// manager gives Earshot the event class that it needs and one write class, originate, for taking a ringing call (PickupChan): everything
-// else it does through ARI.
+// manager gives Earshot the event classes that it needs and three write classes: originate for taking a ringing call (PickupChan), agent for pausing
+// members of queues, and reporting for reading the AstDB. Everything else it does through ARI.
 func manager(s Site) string {
 	var b strings.Builder
 	section(&b, "general", "enabled=yes", "webenabled=no", "displayconnects=no", "timestampevents=no",
 		"bindaddr="+s.Host, fmt.Sprintf("port=%d", s.AMI))
-	// Channels, bridges, ChanSpyStart, Pickup, parking, MixMonitorStart.
-	section(&b, s.Earshot.User, "secret="+s.Earshot.Password, "read=call", "write=originate", "deny=0.0.0.0/0.0.0.0", "permit="+s.Host+"/32", "writetimeout=5000")
+	// call: channels, bridges, ChanSpyStart, Pickup, parking, MixMonitorStart; agent: queues.
+	section(&b, s.Earshot.User, "secret="+s.Earshot.Password, "read=call,agent", "write=originate,agent,reporting", "deny=0.0.0.0/0.0.0.0", "permit="+s.Host+"/32", "writetimeout=5000")
 	if s.Admin.User != "" {
 		section(&b, s.Admin.User, "secret="+s.Admin.Password, "read=all", "write=all", "deny=0.0.0.0/0.0.0.0", "permit="+s.Host+"/32", "writetimeout=5000")
 	}
