@@ -39,6 +39,7 @@ const (
 	recording      = "556" // calls the phone 102 and records it, from the second attempt on
 	parked         = "701" // the first slot of those who are parked
 	outsideNumber  = "74950000"
+	asSet          = "77" // before a phone's number: as it is set in the AstDB, by the README's lines
 )
 
 // openOffice starts the PBX when the first test needs it.
@@ -64,12 +65,18 @@ func startOffice() (*office, error) {
 		f.add(&plan)
 	}
 	plan.Modules = append(plan.Modules, "app_chanspy.so")
+	settings, err := readmeSettings()
+	if err != nil {
+		return nil, err
+	}
+	plan.Extensions = append(plan.Extensions, pbxtest.Extension{Number: "_" + asSet + "XXX", Steps: []string{"Goto(asset,${EXTEN:2},1)"}})
 	// Accounts that lack one right each.
 	local := "\nsecret = lacks\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.1/255.255.255.255\n"
 	plan.Extra = map[string]string{
 		"manager.conf": "[mute]" + local + "read = call\n[deaf]" + local + "write = originate\n",
 		"ari.conf":     "[reader]\ntype = user\nread_only = yes\npassword = lacks\n",
 		// Asterisk waits for as long for the number to which somebody transfers, and for an answer there.
+		"extensions.conf": settings,
 		"features.conf": "[general](+)\ntransferdigittimeout=30\natxfernoanswertimeout=60\n",
 	}
 	p, err := pbxtest.Start(ctx, pbxtest.Options{Plan: plan})
