@@ -176,6 +176,9 @@ func TestWhatIsAskedWronglyOfRightsChangesNothing(t *testing.T) {
 		if onDisk(t, path) != before {
 			t.Fatalf("%s: it was changed", name)
 		}
+		if e := w.book.entries; a.status != 400 && c.code != "bad_policy" && c.code != "no_rights" && (e[len(e)-1].Phase != audit.Decided || e[len(e)-1].Reason != c.code) {
+			t.Errorf("%s: on record is %+v", name, e[len(e)-1])
+		}
 	}
 	if a := w.ask("dora", http.MethodPut, "/v1/policy/employees/anna", `{"rights":{"lock":true},"numbers":["101","199"],"phones":["PJSIP/101"]}`, "If-Match", tag); a.status != 200 {
 		t.Fatalf("%d %s", a.status, a.body)

@@ -249,7 +249,7 @@ func (at *found) check(now *found, changes map[string]any) error {
 	if after < 0 || now2 < 0 || at.data[after:] != now.data[now2:] {
 		return spoilt
 	}
-	if !sameExcept(at.root, now.root, at, now) || !at.wanted(now, changes) {
+	if !at.wanted(now, changes) {
 		return spoilt
 	}
 	before, err1 := was.comments(begin, after, at.key, at.values)
@@ -284,16 +284,7 @@ func (at *found) after(t *text) int {
 	return i
 }
 
-// sameExcept reports whether two trees say the same, in the same order, but for what the two entries say.
-func sameExcept(a, b *yaml.Node, was, is *found) bool {
-	if a == was.values || b == is.values {
-		return a == was.values && b == is.values
-	}
-	return a.Kind == b.Kind && a.Tag == b.Tag && a.Value == b.Value &&
-		slices.EqualFunc(a.Content, b.Content, func(a, b *yaml.Node) bool { return sameExcept(a, b, was, is) })
-}
-
-// wanted reports whether the entry is what it was with the changes: the keys in their order, and those that are new behind them.
+// wanted reports whether the entry is what it was with the changes, those keys that stay being in their order.
 func (at *found) wanted(now *found, changes map[string]any) bool {
 	values, _ := valueOf(at.values).(map[string]any)
 	var keys []string

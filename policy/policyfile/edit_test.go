@@ -166,6 +166,19 @@ func TestAnEditChangesNothingElse(t *testing.T) {
 	}
 }
 
+func TestAFileWithAByteOrderMarkIsEdited(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	put(t, path, "\ufeff{version: 1, employees: {anna: {name: Anna}}}\n")
+	f := opened(t, path)
+	e, _ := f.Employee("anna")
+	if _, err := f.Edit(t.Context(), "anna", e.Tag, map[string]any{"lock": true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := content(t, path); got != "\ufeff{version: 1, employees: {anna: {name: Anna, lock: true}}}\n" {
+		t.Error(got)
+	}
+}
+
 func TestTheFileWithoutALineEndAtItsEndIsEdited(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	put(t, path, "version: 1\nemployees:\n  anna:\n    name: Anna # a")
@@ -195,6 +208,7 @@ func TestWhatCannotBeEditedIsRefused(t *testing.T) {
 		"a number":                 {"  anna: {}\n", map[string]any{"listen": 1.5}, nil, "numbers and dates are text"},
 		"a key with a line end":    {"  anna: {}\n", map[string]any{"listen: true}\n  dora: {x": true}, nil, "control character"},
 		"a value with braces":      {"  anna: {}\n", map[string]any{"listen": "true}, dora: {listen: true"}, nil, "unknown scope"},
+		"an odd line end":          {"  anna:\n    listen: true # \u2028# x\n", map[string]any{"listen": nil}, nil, "save it as UTF-8"},
 		"an employee who is not":   {"  dora: {}\n", map[string]any{"listen": true}, policyfile.ErrNoEmployee, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -404,6 +418,9 @@ func TestAnEditIsInForceWhenItIsAnswered(t *testing.T) {
 	edited, err := w.Edit(t.Context(), "anna", e.Tag, map[string]any{"listen": false})
 	if err != nil || !edited.InForce || w.Current().Generation() != 2 || allows(w.Current()) {
 		t.Errorf("%+v %v", edited, err)
+	}
+	if _, err := w.Edit(t.Context(), "anna", e.Tag, map[string]any{"listen": false}); !errors.Is(err, policyfile.ErrChanged) {
+		t.Errorf("by a tag that is old: %v", err)
 	}
 	// What is there already is in force too, and nothing is written.
 	w.Putting(func(*os.File, []byte) error { t.Error("it was written"); return nil })
