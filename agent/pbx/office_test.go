@@ -77,7 +77,7 @@ func startOffice() (*office, error) {
 		"ari.conf":     "[reader]\ntype = user\nread_only = yes\npassword = lacks\n",
 		// Asterisk waits for as long for the number to which somebody transfers, and for an answer there.
 		"extensions.conf": settings,
-		"features.conf": "[general](+)\ntransferdigittimeout=30\natxfernoanswertimeout=60\n",
+		"features.conf":   "[general](+)\ntransferdigittimeout=30\natxfernoanswertimeout=60\n",
 	}
 	p, err := pbxtest.Start(ctx, pbxtest.Options{Plan: plan})
 	if err != nil {
