@@ -48,15 +48,6 @@ func (c *Client) Info(ctx context.Context) (*Info, error) {
 	}, nil
 }
 
-// SetGlobal sets a global variable or writes a function that needs no channel, such as "DB(family/key)" (POST /asterisk/variable). Asterisk does not
-// say whether the function took it.
-func (c *Client) SetGlobal(ctx context.Context, name, value string) error {
-	return c.act(ctx, request{
-		op: "set global variable", method: http.MethodPost, path: []string{"asterisk", "variable"},
-		body: map[string]string{"variable": name, "value": value},
-	})
-}
-
 // ListEndpoints returns all endpoints (GET /endpoints).
 func (c *Client) ListEndpoints(ctx context.Context) ([]Endpoint, error) {
 	var list []Endpoint

@@ -227,6 +227,16 @@ func (i Include) String() string {
 	line(" same => n,Goto(again)")
 	line(" same => n(nobody),Playback(%s)", soundNobody)
 	line(" same => n,Hangup()")
+	line("")
+	line("; What an employee has set is written where the dialplan looks for it. Entered by Earshot alone: include it nowhere.")
+	line("[%s]", gate.SettingsContext)
+	line("exten => %s,1,Set(TIMEOUT(absolute)=%d)", gate.ExtenKeep, PatienceSeconds)
+	line(" same => n,GotoIf($[\"${%s}\" = \"\"]?none)", gate.ValueVariable)
+	line(" same => n,Set(DB(${%s}/${%s})=${%s})", gate.FamilyVariable, gate.KeyVariable, gate.ValueVariable)
+	line(" same => n,Goto(kept)")
+	line(" same => n(none),NoOp(${DB_DELETE(${%s}/${%s})})", gate.FamilyVariable, gate.KeyVariable)
+	line(" same => n(kept),Answer()")
+	line(" same => n,Wait(%d)", PatienceSeconds)
 	return b.String()
 }
 

@@ -34,6 +34,11 @@ const (
 
 	// Where who has called is handed back to the phone at which somebody took his call.
 	BackContext      = pbx.BackContext
+	SettingsContext  = pbx.SettingsContext
+	ExtenKeep        = pbx.ExtenKeep
+	FamilyVariable   = pbx.FamilyVariable
+	KeyVariable      = pbx.KeyVariable
+	ValueVariable    = pbx.ValueVariable
 	ExtenMove        = pbx.ExtenMove
 	ExtenReturned    = pbx.ExtenReturned
 	CallerVariable   = pbx.CallerVariable

@@ -15,8 +15,8 @@ import (
 type Switchboard interface {
 	// Lookup reads a value of the AstDB; it is empty where there is none.
 	Lookup(ctx context.Context, family, key string) (string, error)
-	// Keep writes one; an empty one takes out what is there.
-	Keep(ctx context.Context, family, key, value string) error
+	// Keep writes one; an empty one takes out what is there. It makes the leg for that, which ends by itself.
+	Keep(ctx context.Context, leg call.LegID, family, key, value string) error
 	Memberships(ctx context.Context, endpoints []string) ([]pbx.Member, error)
 	Pause(ctx context.Context, m pbx.Member) error
 }
@@ -163,7 +163,7 @@ func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsA
 		target, _ := in.Employee(ask.Employee)
 		c, ext := &g.cfg.Settings, extension(in, target)
 		if ask.Forward != nil {
-			if err := c.Switchboard.Keep(ctx, c.Forward, ext, forward); err != nil {
+			if err := c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, forward); err != nil {
 				return notSet(err)
 			}
 		}
@@ -172,7 +172,7 @@ func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsA
 			if *ask.DoNotDisturb {
 				dnd = inDND
 			}
-			if err := c.Switchboard.Keep(ctx, c.DoNotDisturb, ext, dnd); err != nil {
+			if err := c.Switchboard.Keep(ctx, keeper(), c.DoNotDisturb, ext, dnd); err != nil {
 				return notSet(err)
 			}
 		}
@@ -187,6 +187,9 @@ func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsA
 	})
 	return out, err
 }
+
+// keeper is the unique id of a leg that keeps a setting. It ends by itself, as those do that hand a caller back.
+func keeper() call.LegID { return call.LegID(pbx.Prefix + newID() + backSuffix) }
 
 func (ask *SettingsAsk) keys() (keys []string) {
 	for _, k := range []struct {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/pbx"
@@ -28,7 +29,7 @@ func (b *board) Lookup(_ context.Context, family, key string) (string, error) {
 	return b.kept[family+"/"+key], b.fail
 }
 
-func (b *board) Keep(_ context.Context, family, key, value string) error {
+func (b *board) Keep(_ context.Context, _ call.LegID, family, key, value string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fail == nil {

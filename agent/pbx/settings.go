@@ -1,16 +1,36 @@
 package pbx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
+	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/ami"
+	"github.com/earshot-pbx/earshot/ari"
 )
 
-// Lookup reads a value of the AstDB; it is empty where there is none. ARI evaluates no function without a channel, so AMI's Getvar does, which
-// needs the write class reporting.
+// Where in the include a value is written into the AstDB. Asterisk 22 takes DB for a function that is not for ARI and AMI, and AMI's DBPut needs the
+// write class system, by which one may stop Asterisk; a leg of Earshot's in the dialplan needs neither.
+const (
+	SettingsContext = "earshot-settings"
+	ExtenKeep       = "keep"
+
+	FamilyVariable = "EARSHOT_FAMILY"
+	KeyVariable    = "EARSHOT_KEY"
+	ValueVariable  = "EARSHOT_VALUE" // empty to take out what is there
+)
+
+// keepTime is how long that may take.
+const keepTime = 3 * time.Second
+
+var errNotKept = errors.New("pbx: what is to be kept cannot stand in the AstDB")
+
+// Lookup reads a value of the AstDB by AMI, whose write class reporting lets one; it is empty where there is none.
 func (l *Link) Lookup(ctx context.Context, family, key string) (string, error) {
 	if !isName(family, "-_") || !isName(key, "") {
 		return "", errNotKept
@@ -19,35 +39,51 @@ func (l *Link) Lookup(ctx context.Context, family, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	m, err := c.Do(ctx, ami.NewAction("Getvar").Append("Variable", "DB("+family+"/"+key+")"))
+	rows, _, err := c.List(ctx, ami.NewAction("DBGet").Append("Family", family).Append("Key", key))
+	if refused := (*ami.RefusedError)(nil); errors.As(err, &refused) && strings.Contains(refused.Message, "not found") {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}
-	return m.Get("Value"), nil
+	for _, row := range rows {
+		if string(row.Event()) == "DBGetResponse" {
+			return row.Get("Val"), nil
+		}
+	}
+	return "", errors.New("pbx: the AstDB's answer has no value")
 }
 
-var errNotKept = errors.New("pbx: what is to be kept cannot stand in the AstDB")
-
-// Keep writes a value into the AstDB; an empty one takes out what is there. It is read again, since ARI does not say whether it was written.
-func (l *Link) Keep(ctx context.Context, family, key, value string) error {
-	if !isName(family, "-_") || !isName(key, "") || value != "" && !isName(value, "+*#") {
+// Keep writes a value into the AstDB; an empty one takes out what is there. It has been read again when Keep returns nil. The leg is named as one that
+// ends by itself, by its suffix.
+func (l *Link) Keep(ctx context.Context, leg call.LegID, family, key, value string) error {
+	if !isName(family, "-_") || !isName(key, "") || value != "" && !isName(value, "+") {
 		return errNotKept
 	}
-	function := "DB"
-	if value == "" {
-		function = "DB_DELETE"
+	ctx, cancel := context.WithTimeout(ctx, keepTime)
+	defer cancel()
+	kept, done := l.expect(leg)
+	defer done()
+	_, err := l.rest.Originate(ctx, ari.OriginateRequest{
+		Endpoint: "Local/" + ExtenKeep + "@" + SettingsContext + "/n", App: l.cfg.Application, ChannelID: string(leg), Timeout: keepTime,
+		Variables: map[string]string{FamilyVariable: family, KeyVariable: key, ValueVariable: value, timeout: seconds(keepTime)},
+	})
+	if err != nil {
+		return fmt.Errorf("have a setting kept; does the dialplan have %s? %w", SettingsContext, err)
 	}
-	if err := l.rest.SetGlobal(ctx, function+"("+family+"/"+key+")", value); err != nil {
+	select {
+	case <-kept: // it is answered only once the value has been written
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a setting to be kept; does the dialplan have %s? %w", SettingsContext, ctx.Err())
+	}
+	if err := l.Drop(context.WithoutCancel(ctx), "", leg); err != nil {
 		return err
 	}
 	is, err := l.Lookup(ctx, family, key)
-	if err != nil {
-		return err
+	if err == nil && is != value {
+		err = errors.New("pbx: the AstDB does not have what was written to it")
 	}
-	if is != value {
-		return errors.New("pbx: the AstDB does not have what was written to it; is func_db loaded?")
-	}
-	return nil
+	return err
 }
 
 // Member is a phone that is a member of a queue.
@@ -57,7 +93,7 @@ type Member struct {
 	Paused    bool
 }
 
-// Memberships lists in which queues some endpoints are members, themselves or by a Local channel whose state is theirs.
+// Memberships lists in which queues some endpoints are members, themselves or by a Local channel whose state is theirs, in a fixed order.
 func (l *Link) Memberships(ctx context.Context, endpoints []string) ([]Member, error) {
 	c, err := l.manager()
 	if err != nil {
@@ -80,6 +116,9 @@ func (l *Link) Memberships(ctx context.Context, endpoints []string) ([]Member, e
 			}
 		}
 	}
+	slices.SortFunc(found, func(a, b Member) int {
+		return cmp.Or(strings.Compare(a.Queue, b.Queue), strings.Compare(a.Interface, b.Interface))
+	})
 	return found, nil
 }
 

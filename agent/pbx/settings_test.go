@@ -1,6 +1,7 @@
 package pbx
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -9,7 +10,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 )
 
-// readmeSettings are the lines of README.md that honour the settings, in a context of their own.
+// readmeSettings are the lines of README.md that honour the settings, in a context of their own, and those of the include that keep them.
 func readmeSettings() (string, error) {
 	b, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -21,7 +22,12 @@ func readmeSettings() (string, error) {
 	if !ok {
 		return "", errors.New("README.md has no dialplan for settings")
 	}
-	return "[asset]\n" + text, nil
+	b, err = os.ReadFile("../../deploy/asterisk/extensions_earshot.conf")
+	_, keeps, ok := strings.Cut(string(b), "["+SettingsContext+"]\n")
+	if err == nil && !ok {
+		err = errors.New("the include keeps no settings")
+	}
+	return "[asset]\n" + text + "\n[" + SettingsContext + "]\n" + keeps, err
 }
 
 func TestSettingsAreKeptAndTheDialplanHonoursThem(t *testing.T) {
@@ -31,15 +37,15 @@ func TestSettingsAreKeptAndTheDialplanHonoursThem(t *testing.T) {
 	defer o.hangupAll(t)
 	keep := func(family, key, value string) {
 		t.Helper()
-		r.must(r.link.Keep(r.ctx, family, key, value))
+		r.must(r.link.Keep(r.ctx, Prefix+"keeps-back", family, key, value))
 		if got, err := r.link.Lookup(r.ctx, family, key); err != nil || got != value {
 			t.Fatalf("%s: %q %v", family, got, err)
 		}
 	}
 	t.Cleanup(func() {
 		for _, family := range []string{"CF", "DND"} {
-			if _, err := o.pbx.Command(t.Context(), "database deltree "+family); err != nil {
-				t.Log(err)
+			if _, err := o.pbx.Command(context.WithoutCancel(r.ctx), "database deltree "+family); err != nil {
+				t.Error(err)
 			}
 		}
 	})
@@ -80,7 +86,7 @@ func TestSettingsAreKeptAndTheDialplanHonoursThem(t *testing.T) {
 		t.Errorf("%q %v", got, err)
 	}
 	for _, bad := range [][3]string{{"CF", "102/x", "1"}, {"CF", "102", "1)"}, {"CF)", "102", "1"}, {"CF", "", "1"}, {"CF", "102", "${SHELL(id)}"}, {"CF", "102", "1\r\nAction: x"}} {
-		if err := r.link.Keep(r.ctx, bad[0], bad[1], bad[2]); !errors.Is(err, errNotKept) {
+		if err := r.link.Keep(r.ctx, Prefix+"keeps-back", bad[0], bad[1], bad[2]); !errors.Is(err, errNotKept) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
