@@ -99,7 +99,7 @@ assign:
 				o.Fatalf("%s: %d %s", c.who, a.status, a.body)
 			}
 		}
-		for command, want := range map[string]string{"database show CF": vera.number, "database show DND": "YES", "queue show sales": "(paused)"} {
+		for command, want := range map[string]string{"database show CF": vera.number, "database show DND": "YES", "queue show sales": "(paused"} {
 			if text, err := o.PBX.Command(o.ctx, command); err != nil || !strings.Contains(text, want) {
 				o.Errorf("%s: %s %v", command, text, err)
 			}
@@ -109,7 +109,7 @@ assign:
 		if v.Forward != nil || v.DoNotDisturb || v.Paused["shop"] || len(v.Paused) != 1 {
 			o.Errorf("%+v", v)
 		}
-		for command, not := range map[string]string{"database show CF": "101", "database show DND": "101", "queue show sales": "(paused)"} {
+		for command, not := range map[string]string{"database show CF": "101", "database show DND": "101", "queue show sales": "(paused"} {
 			if text, err := o.PBX.Command(o.ctx, command); err != nil || strings.Contains(text, not) {
 				o.Errorf("%s: %s %v", command, text, err)
 			}
