@@ -150,7 +150,7 @@ func (g *Gate) TurnAway(leg string, err error) {
 		}
 	case Conflict:
 		exten = ExtenNothing
-	case Unavailable, Internal:
+	case Unavailable, Internal, Outdated, Unconditional: // the last two come of no phone
 	}
 	g.tell(leg, exten)
 }

@@ -213,7 +213,7 @@ func TestWhatCannotBeEditedIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "policy.yaml")
-			text := strings.Replace(head+c.entry+tail, "\r", "", 0)
+			text := head + c.entry + tail
 			put(t, path, text)
 			f := opened(t, path)
 			e, _ := f.Employee("boris")

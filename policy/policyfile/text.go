@@ -81,7 +81,7 @@ func (t *text) end(n *yaml.Node) (int, error) {
 }
 
 func (t *text) scalarEnd(n *yaml.Node, begin int) (int, error) {
-	switch n.Style {
+	switch n.Style { //nolint:exhaustive // the others begin and end otherwise, and are not edited
 	case yaml.DoubleQuotedStyle:
 		for i := begin + 1; i < len(t.data); i++ {
 			if t.data[i] == '\\' {
