@@ -673,7 +673,7 @@ func TestARenamedLegChangesItsEndpoint(t *testing.T) {
 	}
 }
 
-func TestALegKeepsTheQueueThatItWasIn(t *testing.T) {
+func TestALegSaysWhichQueueHasIt(t *testing.T) {
 	p := newPBX(t)
 	p.leg("client", "PJSIP/trunk-00000001", call.StateRing, "600")
 	if q := p.table.Leg("client").Queue(); q != "" {
@@ -682,9 +682,12 @@ func TestALegKeepsTheQueueThatItWasIn(t *testing.T) {
 	ch := p.chans["client"]
 	ch.App, ch.Queue = "Queue", "sales"
 	p.state("client", call.StateUp)
+	if q := p.table.Leg("client").Queue(); q != "sales" {
+		t.Errorf("in sales, and it says %q", q)
+	}
 	ch.App, ch.Queue = "VoiceMail", ""
 	p.apply(&call.Event{Kind: call.LegSeen, Channel: *ch})
-	if l := p.table.Leg("client"); l.Queue() != "sales" || l.App() != "VoiceMail" {
+	if l := p.table.Leg("client"); l.Queue() != "" || l.App() != "VoiceMail" {
 		t.Errorf("queue %q, application %q", l.Queue(), l.App())
 	}
 	ch.App, ch.Queue = "Queue", "support"

@@ -187,7 +187,7 @@ func (l *Leg) Exten() Number { return Number(l.exten) }
 // App returns the dialplan application that the leg was last seen in.
 func (l *Leg) App() string { return l.app }
 
-// Queue returns the queue that the leg is in, or was last seen in; nothing for a leg that was in none.
+// Queue returns the name of the queue that has the leg: in which it waits, or by which it has come to whom it talks to. Empty for none.
 func (l *Leg) Queue() string { return l.queue }
 
 // Created returns when the channel was created.

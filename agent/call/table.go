@@ -192,9 +192,6 @@ func (t *Table) observe(ch *Channel, ev *Event) *Leg {
 	if caller || connected {
 		t.change(Change{Kind: PartyChanged, Leg: l.id})
 	}
-	if ch.Queue != "" {
-		setString(&l.queue, ch.Queue)
-	}
 	setString(&l.exten, ch.Exten)
 	if setString(&l.app, ch.App) && l.direction == Out && (l.app == "AppDial" || l.app == "AppQueue") {
 		l.direction = In // it has been put in the place of a leg that Asterisk dialled (pickup, app_queue's without a Dial event)
@@ -202,6 +199,7 @@ func (t *Table) observe(ch *Channel, ev *Event) *Leg {
 	if l.direction == Out && l.dialled == "" && ch.Exten != "" {
 		l.dialled = Number(l.exten)
 	}
+	setString(&l.queue, ch.Queue)
 	t.rephase(l, ev)
 	return l
 }

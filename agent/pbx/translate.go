@@ -125,7 +125,7 @@ func queue(d ari.Dialplan) string {
 		return ""
 	}
 	name, _, _ := strings.Cut(d.AppData, ",")
-	return name
+	return strings.TrimSpace(name)
 }
 
 func identity(c ari.CallerID) call.Identity {
