@@ -36,11 +36,12 @@ var rooms = map[string][]string{
 	"agent/auth":    {"agent/strict", "cache"}, // sessions are the cache's: its leaf has their form, and auth gives them their meaning
 	"agent/clients": {"agent/strict", "cache"},
 	"agent/journal": {"agent/call"},
-	"agent/pbx":     {"agent/call", "ami", "ari"},
+	"agent/pbx":     {"agent/call", "agent/queue", "ami", "ari"},
+	"agent/queue":   {},
 	"agent/doctor":  {"ami"}, // on its own: it looks at a PBX, and at nothing of a running Earshot
 	"agent/feed":    {"agent/call"},
 	"agent/mask":    {"agent/call"},
-	"agent/gate":    {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/mask", "agent/pbx", "policy", "policy/policyfile"}, // whose entries it changes
+	"agent/gate":    {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/mask", "agent/pbx", "agent/queue", "policy", "policy/policyfile"}, // whose entries it changes
 
 	// The doors. A protocol's own package is a leaf that knows no calls of ours, so a door may speak it.
 	"agent/httpapi":  {"agent/auth", "agent/gate", "agent/mask"},

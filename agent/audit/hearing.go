@@ -24,9 +24,11 @@ type Hearing struct {
 // Heard reports whether the employee could be heard.
 func (h Hearing) Heard(employee string) bool { return slices.Contains(h.Employees, employee) }
 
-// hears reports whether an action lets its subject hear others without being a party to the call: media and join are what the watchdog sees.
-func hears(action string) bool {
-	switch action {
+// hears reports whether what is done lets its subject hear others in whose call he was no party: media and join are what the watchdog sees.
+func (e *Entry) hears() bool {
+	switch e.Action {
+	case "line.join": // who takes a conversation over has it as his own call
+		return e.Mode == "join"
 	case "spy", "whisper", "barge", "play", "download", "media", "join":
 		return true
 	}
@@ -47,7 +49,7 @@ func Hearings(entries iter.Seq2[Entry, error]) ([]Hearing, error) {
 		if fault := (*Fault)(nil); err != nil && !errors.As(err, &fault) {
 			break
 		}
-		if e.ID == "" || !hears(e.Action) {
+		if e.ID == "" || !e.hears() {
 			continue
 		}
 		h := open[e.ID]

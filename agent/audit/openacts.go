@@ -108,7 +108,7 @@ func (w *openWalk) add(e Entry) {
 	carried := slices.ContainsFunc(open, func(o Entry) bool { return o.Phase == Done })
 	switch {
 	case open == nil && (e.Phase != Decided || e.Outcome != Allow):
-	case e.Phase == Done && !hears(e.Action), e.Phase == Failed && !carried:
+	case e.Phase == Done && !e.hears(), e.Phase == Failed && !carried:
 		delete(w.lines, e.ID)
 	default:
 		if open == nil {

@@ -103,7 +103,7 @@ func BenchmarkWitness(b *testing.B) {
 			w := witnessed["Pickup"]
 			b.ReportAllocs()
 			for b.Loop() {
-				if m.Irregular() != 0 || !w.fields.fits(m) {
+				if m.Irregular() != 0 || !w.fields.fits(m, classCall) {
 					b.Fatal("it does not fit")
 				}
 			}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/queue"
 	"github.com/earshot-pbx/earshot/ami"
 	"github.com/earshot-pbx/earshot/ari"
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,6 +61,7 @@ type Config struct {
 	Asked       func(Request)            // told of each leg that the dialplan sends into the application with a request; nil: they are left alone
 	Pressed     func(call.LegID, string) // told of each key that is pressed on any leg; nil: nobody wants to know
 	Silenced    func(call.LegID)         // told of each tone that Asterisk plays no more, by its leg, which may be there still; nil: nobody wants to know
+	Queues      func(queue.Event)        // told of the PBX's queues, in order and beginning with all of them after each connect; it must not wait. nil: they are not asked about
 	Tells       func(app string) bool    // which of the dialplan's applications a leg's beginning and end of is handed on; nil: none
 	Pulse       time.Duration            // how often Asterisk is asked for a sign of life, and how long that may take; zero means 5 s
 	Registerer  prometheus.Registerer
@@ -78,6 +80,7 @@ type Link struct {
 	known  atomic.Bool
 	behind atomic.Bool // its answers may be older than its events: see behindTime
 	rights rights
+	queues queues
 
 	in map[call.LegID]struct{} // legs that are in an application that is handed on; the session's own
 
@@ -106,7 +109,7 @@ func New(cfg Config) (*Link, error) {
 	}
 	return &Link{
 		cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1), entering: map[call.LegID]chan struct{}{}, tones: map[call.LegID]string{}, playing: map[string]chan<- bool{},
-		strange: cfg.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}), markerTime: markerTime,
+		queues: queues{wanted: make(chan struct{}, 1)}, strange: cfg.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}), markerTime: markerTime,
 	}, nil
 }
 
@@ -128,7 +131,7 @@ func (l *Link) Run(ctx context.Context) error {
 			l.setAMI(c)
 			l.log.Info().Msg("AMI connected")
 			l.rights.check(ctx, l, c)
-			<-ctx.Done()
+			l.followQueues(ctx, c)
 			l.setAMI(nil)
 			return nil
 		})

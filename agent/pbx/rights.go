@@ -1,6 +1,7 @@
 package pbx
 
 import (
+	"bytes"
 	"context"
 	"sync/atomic"
 	"time"
@@ -42,7 +43,7 @@ func (r *rights) check(ctx context.Context, l *Link, c *ami.Client) {
 
 // event takes note of an AMI event other than the connection's own.
 func (r *rights) event(name []byte) {
-	if !r.heard.Load() && string(name) != "FullyBooted" {
+	if !r.heard.Load() && string(name) != "FullyBooted" && !bytes.HasPrefix(name, []byte("Queue")) && !bytes.HasPrefix(name, []byte("Agent")) {
 		r.heard.Store(true)
 	}
 }

@@ -115,12 +115,12 @@ var states = map[string]call.State{
 func channel(c *ari.Channel) call.Channel {
 	return call.Channel{
 		ID: call.LegID(c.ID), Name: c.Name, State: states[c.State], Caller: identity(c.Caller), Connected: identity(c.Connected),
-		Exten: c.Dialplan.Exten, App: c.Dialplan.AppName, Queue: queue(c.Dialplan), Created: c.CreationTime,
+		Exten: c.Dialplan.Exten, App: c.Dialplan.AppName, Queue: queueOf(c.Dialplan), Created: c.CreationTime,
 	}
 }
 
-// queue returns the first argument of Queue (apps/app_queue.c): its name.
-func queue(d ari.Dialplan) string {
+// queueOf returns the first argument of Queue (apps/app_queue.c): its name.
+func queueOf(d ari.Dialplan) string {
 	if d.AppName != "Queue" {
 		return ""
 	}

@@ -79,18 +79,20 @@ const maxEarly = 1024
 func (l *Link) witness(m *ami.Message) error {
 	name := m.Event()
 	l.rights.event(name)
+	if q, ok := queueEvents[string(name)]; ok && l.cfg.Queues != nil {
+		l.witnessQueue(m, string(name), q)
+		return nil
+	}
 	w, ok := witnessed[string(name)]
 	if !ok && name != nil {
 		return nil
 	}
-	if name == nil || m.Irregular() != 0 || !w.fields.fits(m) {
-		l.met.faults.Inc()
+	if name == nil || m.Irregular() != 0 || !w.fields.fits(m, classCall) {
 		kind := "none" // never the text of a block that was forged
 		if ok {
 			kind = string(name)
 		}
-		l.strange.Warn().Str("event", kind).Msg("an AMI event did not have the shape that Asterisk gives it; taking a new snapshot")
-		l.cfg.Sink.RequestResync()
+		l.misfit(kind)
 		return nil
 	}
 	ev := w.fact(m)
@@ -110,15 +112,29 @@ func (l *Link) witness(m *ami.Message) error {
 	return nil
 }
 
-// fits reports whether a message has exactly these fields in this order, and the privilege class of call events.
-func (s schema) fits(m *ami.Message) bool {
+// misfit takes note of an event that was not written by Asterisk as it is known. Whatever it may have stood for is asked about anew.
+func (l *Link) misfit(kind string) {
+	l.met.faults.Inc()
+	l.strange.Warn().Str("event", kind).Msg("an AMI event did not have the shape that Asterisk gives it; taking a new snapshot")
+	l.cfg.Sink.RequestResync()
+	l.queues.ask()
+}
+
+// The privilege classes of the events that are looked at, as Asterisk writes them.
+const (
+	classCall  = "call,all"
+	classAgent = "agent,all"
+)
+
+// fits reports whether a message has exactly these fields in this order, and this privilege class where it has one.
+func (s schema) fits(m *ami.Message, class string) bool {
 	i := 0
 	for _, want := range s {
 		name, optional := strings.CutPrefix(want, "?")
 		if i < m.Len() {
 			got, value := m.Field(i)
 			if string(got) == name {
-				if name == "Privilege" && string(value) != "call,all" {
+				if name == "Privilege" && string(value) != class {
 					return false
 				}
 				i++
