@@ -131,6 +131,20 @@ func (s *Set) Works(r Ref, l LineRef) bool {
 	return s.known(r) && s.knownLine(l) && holds(s.lineMembers(l), r.n-1)
 }
 
+// LineMembers yields those who work on the line, in the order of the files.
+func (s *Set) LineMembers(l LineRef) iter.Seq[Ref] {
+	return func(yield func(Ref) bool) {
+		if !s.knownLine(l) {
+			return
+		}
+		for _, i := range s.lineMembers(l) {
+			if !yield(s.ref(i)) {
+				return
+			}
+		}
+	}
+}
+
 // lineMembers are those who work on the line, sorted.
 func (t *tables) lineMembers(l LineRef) []uint32 {
 	m := t.lines[l.n-1].members

@@ -103,6 +103,12 @@ type act struct {
 	employee    string // id of the subject
 	supervision bool
 	action      policy.Action
+	mode        lineMode      // of what is done on a line; of anything else none
+	line        string        // id of the line
+	customer    call.LegID    // the leg that has come by the line's queue
+	channel     string        // the name of the leg that the own one is put together with
+	announced   bool          // of one who joins: a tone has told everybody
+	rings       bool          // the conversation has not begun: the line rings at the target's
 	target      string        // employee id
 	targetPhone string        // the endpoint that the target leg belongs to
 	leg         call.LegID    // the target's leg
@@ -177,7 +183,7 @@ func (g *Gate) newAct(s auth.Subject, action policy.Action, door string) *act {
 func ownLeg(id, action string) call.LegID {
 	leg := call.LegID(pbx.Prefix + id)
 	switch action {
-	case policy.Intercept.String():
+	case policy.Intercept.String(), policy.LineJoin.String(): // an ordinary party's for everybody
 		leg += takeSuffix
 	case policy.Dial.String():
 		leg += callSuffix
@@ -264,6 +270,9 @@ func (a *act) entry(phase audit.Phase, set *policy.Set, d policy.Decision) audit
 	}
 	if a.supervision {
 		e.Mode = a.action.String()
+	}
+	if a.line != "" {
+		e.Mode, e.Detail = string(a.mode), lineCode(a.line)
 	}
 	if phase == audit.Decided || phase == audit.Revoked {
 		e.Outcome = audit.Deny

@@ -46,6 +46,13 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 		action, _ := policy.ParseAction(e.Action)
 		var notice *audit.Entry
 		switch own := t.Leg(ownLeg(e.ID, e.Action)); {
+		case action == policy.LineJoin && e.Mode == string(modeJoin) && !old.Carried.IsZero():
+			// Nobody has looked whether its ground holds. Who is alone with him keeps him.
+			if e.Phase = audit.Ended; own != nil && len(t.Peers(nil, own)) > 1 {
+				g.clear("", own.ID())
+			}
+		case action == policy.LineJoin && own != nil && own.State() == call.StateUp && len(t.Peers(nil, own)) > 0:
+			e.Phase, e.Reason = audit.Done, ""
 		case !action.Supervises() && action != policy.Intercept:
 			e.Reason = reasonOutcome // a number may have been dialled, or the directory changed
 		case old.Door == DoorPhone && action == policy.Intercept:

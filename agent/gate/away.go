@@ -54,7 +54,7 @@ func (g *Gate) ownGone(t *call.Table, a *act) bool {
 	switch {
 	case !a.ownSeen:
 		return false
-	case a.supervision && a.answered(), a.seated:
+	case a.supervision && a.answered(), a.mode == modeJoin && a.isTaken(), a.seated:
 		a.finish(ending{reason: reasonBySupervisor})
 	default:
 		a.finish(ending{reason: reasonNoAnswer})

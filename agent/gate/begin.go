@@ -16,6 +16,15 @@ type fit func(f *legFacts, named bool) bool
 // among those whose ground is watched, so that no change can slip between the decision, the record and the deed. What has been written down
 // is carried out, though ctx may have ended meanwhile.
 func (g *Gate) begin(ctx context.Context, a *act, ask Ask, fits fit, run func(*act)) error {
+	return g.beginAs(ctx, a, run,
+		func(t *call.Table, set *policy.Set, d *policy.Decision) *Problem { return g.admit(t, set, a, ask, fits, d) },
+		func(t *call.Table, set *policy.Set, d policy.Decision) { g.secondBegin(t, set, a, ask, fits, d) })
+}
+
+// beginAs is begin for a request that admit decides, and second compares with what the second policy says.
+func (g *Gate) beginAs(ctx context.Context, a *act, run func(*act),
+	admit func(*call.Table, *policy.Set, *policy.Decision) *Problem, second func(*call.Table, *policy.Set, policy.Decision),
+) error {
 	if err := ctx.Err(); err != nil {
 		a.stop()
 		return err
@@ -25,7 +34,7 @@ func (g *Gate) begin(ctx context.Context, a *act, ask Ask, fits fit, run func(*a
 	var e audit.Entry
 	g.locked(func(t *call.Table) {
 		set := g.policy.Load()
-		if p = g.admit(t, set, a, ask, fits, &d); p != nil {
+		if p = admit(t, set, &d); p != nil {
 			g.forgetLocked(a)
 		} else {
 			g.acts[a.id] = a
@@ -35,7 +44,7 @@ func (g *Gate) begin(ctx context.Context, a *act, ask Ask, fits fit, run func(*a
 			a.recorded = slices.Clone(a.with)
 		}
 		e = a.entry(audit.Decided, set, d)
-		g.secondBegin(t, set, a, ask, fits, d)
+		second(t, set, d)
 	})
 	if p != nil {
 		return g.refuse(a, p, d, e)
@@ -144,7 +153,7 @@ func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, fits fit, 
 	}
 	if !a.supervision {
 		for _, o := range g.hearing[a.leg] {
-			if o != a && !o.supervision {
+			if o != a && !o.supervision && o.mode != modeJoin {
 				return beingTaken()
 			}
 		}

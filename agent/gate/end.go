@@ -89,6 +89,9 @@ func (g *Gate) forgetLocked(a *act) {
 // up: as strangers they would count as somebody who listens, and refuse or end the next supervision of the same call. Caller holds the lock.
 func (g *Gate) remember(t *call.Table, a *act) {
 	for _, id := range [...]call.LegID{a.own, a.snoop, a.lastSnoop, a.tone.leg, a.tone.last} {
+		if id == a.own && a.mode == modeJoin && len(a.left) == 0 {
+			continue // he has the customer, and it is an ordinary call
+		}
 		if t.Leg(id) != nil {
 			g.byLeg[id] = a
 		}
@@ -137,7 +140,10 @@ func (g *Gate) tellLocked(a *act) {
 		if w.subject.Employee() != a.employee {
 			continue
 		}
-		if a.supervision {
+		if a.mode != modeNone {
+			v := a.joinView()
+			g.send(w, Message{Type: MessageJoin, Join: &v})
+		} else if a.supervision {
 			v := a.view()
 			g.send(w, Message{Type: MessageSupervision, Supervision: &v})
 		} else {

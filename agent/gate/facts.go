@@ -100,6 +100,7 @@ type legFacts struct {
 	other    call.LegID // the leg on the other side; empty when there is none
 	endpoint string     // that the leg belongs to
 	locked   bool       // somebody has locked the call
+	queue    string     // by which whoever is on the other side has come; empty for none
 	alone    bool       // nobody of the policy but the leg's own employee is in the company
 	tag      tag
 	sums     [mask.Own + 1]uint64
@@ -123,6 +124,7 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *
 	}
 	f.alone = f.company.only(e.ref)
 	f.facts.Supervised = g.isTold(set.ID(e.ref), l.ID())
+	f.queue = queueOf(g.scratch.legs)
 	f.locked, f.facts.Locked = g.isLocked(g.scratch.legs), g.hasLocked(set.ID(e.ref), l.ID())
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 	var outside call.Number

@@ -17,6 +17,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/feed"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/agent/queue"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/rs/zerolog"
 )
@@ -34,6 +35,11 @@ type PBX interface {
 	// Received is how many packets of audio the PBX has had from a leg's phone; an error where that cannot be told.
 	Received(ctx context.Context, leg call.LegID) (packets uint64, err error)
 	Take(ctx context.Context, o pbx.Take) error
+	Join(ctx context.Context, o pbx.Join) error
+	QueueAdd(ctx context.Context, o pbx.QueueMember) error
+	QueueRemove(ctx context.Context, o pbx.QueueMember) error
+	QueuePenalty(ctx context.Context, o pbx.QueueMember) error
+	QueuePause(ctx context.Context, o pbx.QueueMember) error
 	Call(ctx context.Context, o pbx.Call) error
 	Seat(ctx context.Context, o pbx.Seat) error
 	Send(ctx context.Context, o pbx.Send) error
@@ -83,6 +89,7 @@ type Config struct {
 	Lease       time.Duration // how long a supervision may outlive Earshot; 30 s
 	RingTimeout time.Duration // how long a supervisor's phone rings; 25 s
 	Grace       time.Duration // how long a lost other side may stay away before the call counts as over; 250 ms
+	LinesEvery  time.Duration // how soon, and at most how often, the watchers of a line are told that it has changed; 250 ms
 	ToneEvery   time.Duration // how often the tone is heard by which the supervised are told; 15 s
 	Listening   time.Duration // how often it is looked whether the other side of a supervised call sends audio; 2 s
 }
@@ -95,8 +102,9 @@ type Gate struct {
 	secret secret // makes the handles opaque
 
 	policy  atomic.Pointer[policy.Set]
-	running sync.WaitGroup  // what Close waits for; added to under mu, unless closed
-	ctx     context.Context // of every order; ends when Close gives up waiting
+	replies atomic.Pointer[map[string][]mask.Reply] // by line
+	running sync.WaitGroup                          // what Close waits for; added to under mu, unless closed
+	ctx     context.Context                         // of every order; ends when Close gives up waiting
 	stop    context.CancelFunc
 
 	waiting sync.Mutex // guards awaited
@@ -125,6 +133,8 @@ type Gate struct {
 	watchers     []*Watcher                   // in the order in which they came
 	scratch      scratch
 	dog          watchdog
+	queues       queue.Table
+	lines        *time.Timer // runs from a change of a line until the watchers are told; nil otherwise
 }
 
 // New makes a gate over the feed, whose OnApply is to be the gate's Applied. Nothing is started.
@@ -140,6 +150,9 @@ func New(cfg Config) *Gate {
 	}
 	if cfg.Listening == 0 {
 		cfg.Listening = 2 * time.Second
+	}
+	if cfg.LinesEvery == 0 {
+		cfg.LinesEvery = 250 * time.Millisecond
 	}
 	if cfg.ToneEvery == 0 {
 		cfg.ToneEvery = 15 * time.Second
@@ -203,7 +216,7 @@ func (g *Gate) enforce(t *call.Table, set *policy.Set) {
 	if g.dog.cfg != nil && g.known && !g.closed {
 		g.reguard(t, nil)
 	}
-	g.resnap()
+	g.resnap(t)
 	clear(g.stale)
 }
 
@@ -226,6 +239,9 @@ func (g *Gate) Close(ctx context.Context) error {
 			g.over(time.Now(), func(*trespass) bool { return true })
 		}
 		g.closed = true
+		if g.lines != nil {
+			g.lines.Stop()
+		}
 		for _, a := range g.acts {
 			a.finish(ending{reason: reasonShutdown})
 		}

@@ -61,6 +61,10 @@ func (g *Gate) weigh(t *call.Table, set *policy.Set, a *act) (v verdict) {
 	g.scratch.legs = t.Call(g.scratch.legs[:0], l)
 	r.Party = g.party(set, subject)
 	v.surveyed = true
+	if a.mode != modeNone {
+		v.Decision, v.unsure = g.weighLine(t, set, a, l, &r)
+		return v
+	}
 	if !a.supervision {
 		v.Decision, v.unsure = g.weighIntercept(t, set, a, l, &r)
 		return v
@@ -213,7 +217,7 @@ func (g *Gate) strangers(t *call.Table, a *act, l *call.Leg) bool {
 // reconsider looks at an act's ground after a change and ends the act when it is gone. While the state is not known nothing can be seen to
 // be gone, and what the policy says is decided over the last that was known. Caller holds the lock.
 func (g *Gate) reconsider(t *call.Table, a *act) {
-	if g.known && !a.supervision && g.settled(t, a) || a.ended {
+	if g.known && g.isSettled(t, a) || a.ended {
 		return
 	}
 	l := t.Leg(a.leg)
@@ -228,7 +232,7 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 	}
 	set := g.policy.Load()
 	d := g.ground(t, set, a)
-	if !d.Allowed && d.Reason == policy.ReasonNotClient && a.unsure && g.waits(a) {
+	if !d.Allowed && (d.Reason == policy.ReasonNotClient || a.mode != modeNone && d.Reason == policy.ReasonNoRight) && a.unsure && g.waits(a) {
 		return
 	}
 	if !d.Allowed {
@@ -244,7 +248,7 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 		a.doubt.Stop()
 		a.doubt = nil
 	}
-	if a.supervision {
+	if a.supervision || a.mode == modeJoin {
 		g.note(set, a, d)
 		g.retune(set, a)
 		g.tellSupervised(set, a)
@@ -295,7 +299,7 @@ func (g *Gate) note(set *policy.Set, a *act, d policy.Decision) {
 // told is what of a refusal follows from subject and target alone, so that it may be told; nothing, if that is not Pairwise. Of an intercept
 // of a call that is hidden from the subject it is what the policy says without the call, or he would learn whether it is his own client's.
 func (g *Gate) told(set *policy.Set, a *act, d policy.Decision) policy.Decision {
-	if a.supervision || a.sight.Peer() {
+	if a.supervision || a.mode != modeNone || a.sight.Peer() {
 		return d
 	}
 	subject, _ := set.Employee(a.employee)

@@ -68,6 +68,14 @@ func toTell(set *policy.Set, a *act) (panel, after []string) {
 	if !ok {
 		return nil, nil // and so its ground is gone
 	}
+	if a.mode == modeJoin { // he is heard by all, whatever the policy wants told of who is not
+		for _, id := range append([]string{a.target}, a.with...) {
+			if id != a.employee {
+				panel = appendNew(panel, id)
+			}
+		}
+		return panel, nil
+	}
 	whom := []policy.Ref{target}
 	r := policy.Request{Subject: subject, Action: a.action, Target: target}
 	if set.Notice(&r).Both() {
@@ -99,7 +107,11 @@ func appendNew(list []string, id string) []string {
 
 // supervised is the supervision as the supervised are told of it; until is zero while it runs.
 func (a *act) supervised(until time.Time) mask.Supervised {
-	v := mask.Supervised{ID: a.id, By: a.employee, Mode: a.action.String(), State: stateActive, Since: a.told.since.UTC()}
+	mode := a.action.String()
+	if a.mode != modeNone {
+		mode = string(a.mode)
+	}
+	v := mask.Supervised{ID: a.id, By: a.employee, Mode: mode, State: stateActive, Since: a.told.since.UTC()}
 	if !until.IsZero() {
 		until = until.UTC()
 		v.State, v.Until = stateEnded, &until

@@ -47,6 +47,7 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 			g.clear("", c.Leg)
 		case c.Kind == call.LegGone:
 			g.gone(c.Leg)
+			g.queues.Forget(string(c.Leg))
 		}
 	}
 }
@@ -66,6 +67,7 @@ func (g *Gate) showRows(t *call.Table, set *policy.Set, rows []*entry, at time.T
 	}
 	g.offering(rows)
 	g.offer(set, true)
+	g.linesChanged()
 }
 
 // concerned lists the acts whose ground the changes may alter: those that rested on a leg that has changed, and those that rest on one that
@@ -115,7 +117,7 @@ func (g *Gate) resynced(t *call.Table) {
 	g.enter(t, adopted)
 	g.orphans(t)
 	g.patrol(t)
-	g.resnap()
+	g.resnap(t)
 	clear(g.stale)
 }
 

@@ -23,6 +23,8 @@ type fakePBX struct {
 	legs    map[call.LegID]call.BridgeID // own legs that are there, and where
 	rung    []pbx.Ring
 	takes   []pbx.Take
+	joins   []pbx.Join
+	members []pbx.QueueMember
 	taps    []pbx.Tap
 	swaps   []pbx.Swap
 	tones   []pbx.Tone

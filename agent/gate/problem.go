@@ -66,6 +66,38 @@ func noSuchCall() *Problem {
 	return &Problem{Kind: NotFound, Code: "no_such_call", Text: "There is no such call on that employee. Take the call's id from his row on the board."}
 }
 
+func noSuchLine() *Problem {
+	return &Problem{Kind: NotFound, Code: "no_such_line", Text: "There is no such line. GET /v1/lines lists those that you may view."}
+}
+
+func notOnLine() *Problem {
+	return &Problem{Kind: Conflict, Code: "not_on_line", Text: "That employee has no conversation of this line now."}
+}
+
+func notAway() *Problem {
+	return &Problem{Kind: Conflict, Code: "not_away", Text: "That colleague is not away: his phone does not ring, he has nobody on hold, and he is not paused on the line. Join the conversation instead."}
+}
+
+func notQueued() *Problem {
+	return &Problem{Kind: NotFound, Code: "no_such_member", Text: "That employee is not in the line's queue."}
+}
+
+func noMemberPhone() *Problem {
+	return &Problem{Kind: Conflict, Code: "no_phone", Text: "The policy gives that employee no phone at which a line could ring."}
+}
+
+func fixedMember() *Problem {
+	return &Problem{Kind: Conflict, Code: "fixed_member", Text: "That member stands in the PBX's configuration, so he cannot be removed here; pause him, or take him out of queues.conf."}
+}
+
+func badPenalty() *Problem {
+	return &Problem{Kind: Invalid, Code: "bad_penalty", Text: "penalty is a whole number from 0 to 1000."}
+}
+
+func lineUnknown() *Problem {
+	return &Problem{Kind: Unavailable, Code: "line_unknown", Text: "Asterisk does not tell of this line's queue just now; try again shortly, or see whether there is such a queue."}
+}
+
 func noSuchSupervision() *Problem {
 	return &Problem{Kind: NotFound, Code: "no_such_supervision", Text: "There is no such supervision of yours."}
 }

@@ -17,6 +17,7 @@ const (
 	reasonOutcome      = "outcome_unknown"   // Earshot was killed between deciding and saying what came of it
 	reasonTrusted      = "trusted"           // the watchdog was told to leave it alone
 	reasonUnlocked     = "unlocked"          // who had locked the call took the lock off
+	reasonBack         = "colleague_back"    // who was away is there again
 	reasonRestarted    = "earshot_restarted" // Earshot was started anew, and what it had left could not be taken up
 )
 
@@ -25,6 +26,7 @@ var reasonTexts = map[string]string{
 	reasonNoAnswer:          "Your phone was not answered; ask again and pick it up, or name another of your phones in phone.",
 	reasonUnreachable:       "Asterisk could not ring your phone; see whether it is registered and reachable, or name another of your phones in phone.",
 	reasonTakenByOther:      "The call was answered before your phone was.",
+	reasonBack:              "Your colleague is there again.",
 	reasonPBX:               "Asterisk did not carry it out; the administrator finds the cause in Earshot's log under this id.",
 	reasonLegGone:           "Asterisk ended it, since Earshot could not renew its lease; ask again.",
 	reasonUntold:            "Asterisk does not play the tone by which the supervised are to be told; the administrator finds the cause in Earshot's log under this id.",

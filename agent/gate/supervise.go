@@ -273,7 +273,7 @@ func (g *Gate) theirs(employee string) (s []mask.Supervision, i []mask.Intercept
 	for _, a := range acts {
 		if a.supervision {
 			s = append(s, a.view())
-		} else {
+		} else if a.mode == modeNone {
 			i = append(i, a.interceptView())
 		}
 	}

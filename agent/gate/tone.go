@@ -74,6 +74,9 @@ func hears(set *policy.Set, a *act) (to hearers) {
 	if !ok {
 		return nobodyHears // and so its ground is gone
 	}
+	if a.mode == modeJoin && !a.announced {
+		return everybodyHears
+	}
 	for _, action := range [...]policy.Action{a.action, a.next} {
 		if !action.Supervises() {
 			continue // no change of mode is under way

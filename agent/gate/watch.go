@@ -18,6 +18,8 @@ const (
 	MessageIntercept   = "intercept"   // one intercept of the watcher's, whole
 	MessageSupervised  = "supervised"  // a supervision of a call of the watcher's own, whole
 	MessageIncoming    = "incoming"    // a call of a client of the watcher's that rings at others, whole
+	MessageLine        = "line"        // one line that the watcher may view, whole; after each snapshot one for every such line
+	MessageJoin        = "join"        // one conversation that the watcher joins or takes over, whole
 	MessageUnknown     = "unknown"     // the PBX is out of reach: what was shown is no longer known; a snapshot follows when it is
 )
 
@@ -31,6 +33,8 @@ type Message struct {
 	Intercept   *mask.Intercept   `json:"intercept,omitempty"`
 	Incoming    *mask.Incoming    `json:"incoming,omitempty"`
 	Supervised  *mask.Supervised  `json:"supervised,omitempty"`
+	Line        *mask.Line        `json:"line,omitempty"`
+	Join        *mask.Join        `json:"join,omitempty"`
 }
 
 // Board is everything that one subject may see at one moment.
@@ -55,7 +59,7 @@ var (
 func (g *Gate) Watch(s auth.Subject) (*Watcher, error) {
 	w := &Watcher{reader: reader{gate: g, tag: g.secret.tag(tagSubject, s.Employee())}, subject: s, wake: make(chan struct{}, 1), digits: []byte{'0'}}
 	err := error(nil)
-	g.locked(func(*call.Table) {
+	g.locked(func(t *call.Table) {
 		if g.closed {
 			err = CutShutdown
 			return
@@ -66,7 +70,7 @@ func (g *Gate) Watch(s auth.Subject) (*Watcher, error) {
 		}
 		g.watchers = append(g.watchers, w)
 		g.met.watchers.Inc()
-		g.snapshot(w)
+		g.snapshot(t, w)
 		g.secondBoard(s)
 	})
 	if err != nil {
@@ -114,13 +118,13 @@ func (g *Gate) show(w *Watcher, set *policy.Set, e *entry) {
 }
 
 // resnap sends every watcher a new snapshot.
-func (g *Gate) resnap() {
+func (g *Gate) resnap(t *call.Table) {
 	for _, w := range g.watchers {
-		g.snapshot(w)
+		g.snapshot(t, w)
 	}
 }
 
-func (g *Gate) snapshot(w *Watcher) {
+func (g *Gate) snapshot(t *call.Table, w *Watcher) {
 	set := g.policy.Load()
 	me, ok := set.Employee(w.subject.Employee())
 	if !ok {
@@ -129,4 +133,5 @@ func (g *Gate) snapshot(w *Watcher) {
 	}
 	w.me, w.shown = me, make([]glance, set.Len())
 	g.post(w, item{board: g.view(set, me, w.shown)})
+	g.showLines(t, set, w)
 }

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
@@ -10,8 +11,8 @@ import (
 	"github.com/earshot-pbx/earshot/policy"
 )
 
-// queue is how many messages may wait for a watcher, beside those that his reader has taken already, before he is cut off.
-const queue = 512
+// backlog is how many messages may wait for a watcher, beside those that his reader has taken already, before he is cut off.
+const backlog = 512
 
 // Watcher is one open event stream. Wait, Append and Next are for one goroutine; Leave and Close may be called by any.
 type Watcher struct {
@@ -19,6 +20,7 @@ type Watcher struct {
 	cut   error
 	me    policy.Ref
 	shown []glance
+	lines map[policy.LineRef]*mask.Line // those that he may view, as he was shown them last
 
 	mu      sync.Mutex // guards what follows; taken inside the gate's lock too, and held for nothing that waits
 	waiting bool
@@ -47,7 +49,7 @@ type item struct {
 // push queues a message. It reports whether there was room.
 func (w *Watcher) push(it item) bool {
 	w.mu.Lock()
-	if len(w.items) == queue {
+	if len(w.items) == backlog {
 		w.mu.Unlock()
 		return false
 	}
@@ -149,8 +151,20 @@ func (w *Watcher) Append(dst []byte) ([]byte, bool) {
 		if s := it.message.Supervised; s != nil {
 			dst = s.AppendJSON(append(dst, `,"supervised":`...))
 		}
+		if l := it.message.Line; l != nil {
+			dst = appendPlain(append(dst, `,"line":`...), l)
+		}
+		if j := it.message.Join; j != nil {
+			dst = appendPlain(append(dst, `,"join":`...), j)
+		}
 	}
 	return append(dst, '}'), true
+}
+
+// appendPlain appends what is told too seldom to be written without reflection.
+func appendPlain[T mask.Line | mask.Join](dst []byte, v *T) []byte {
+	b, _ := json.Marshal(v) // neither has anything on which it could fail
+	return append(dst, b...)
 }
 
 // Next waits for the next message. When there is none any more it returns what Wait returns, and ctx's error when that is over first; a message

@@ -332,6 +332,11 @@ func (f *fakePBX) Seat(context.Context, pbx.Seat) error                 { return
 func (f *fakePBX) Send(context.Context, pbx.Send) error                 { return f.err() }
 func (f *fakePBX) Return(context.Context, pbx.Return) error             { return f.err() }
 func (f *fakePBX) Take(_ context.Context, o pbx.Take) error             { f.taken <- o; return f.err() }
+func (f *fakePBX) Join(context.Context, pbx.Join) error                 { return f.err() }
+func (f *fakePBX) QueueAdd(context.Context, pbx.QueueMember) error      { return f.err() }
+func (f *fakePBX) QueueRemove(context.Context, pbx.QueueMember) error   { return f.err() }
+func (f *fakePBX) QueuePenalty(context.Context, pbx.QueueMember) error  { return f.err() }
+func (f *fakePBX) QueuePause(context.Context, pbx.QueueMember) error    { return f.err() }
 func (f *fakePBX) Received(context.Context, call.LegID) (uint64, error) { return 0, ari.ErrNotFound }
 
 func (f *fakePBX) Renew(context.Context, time.Duration, ...call.LegID) error {

@@ -64,7 +64,7 @@ type Supervision struct {
 type Supervised struct {
 	ID    string     `json:"id"`
 	By    string     `json:"by" doc:"Employee id of who supervises"`
-	Mode  string     `json:"mode" enum:"spy,whisper,barge" doc:"The last, when there were several"`
+	Mode  string     `json:"mode" enum:"spy,whisper,barge,join" doc:"The last, when there were several; join: he has joined a conversation of a line, and everybody on it hears him"`
 	State string     `json:"state" enum:"active,ended"`
 	Since time.Time  `json:"since" doc:"When it began"`
 	Until *time.Time `json:"until,omitempty" doc:"When it ended, or one was no more on the call"`
