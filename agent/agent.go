@@ -23,6 +23,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/httpapi"
 	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/agent/queue"
 	"github.com/earshot-pbx/earshot/ami"
 	"github.com/earshot-pbx/earshot/ari"
 	"github.com/earshot-pbx/earshot/cache"
@@ -198,12 +199,13 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 	a.link, err = pbx.New(pbx.Config{
 		ARI:         ari.Config{BaseURL: a.cfg.PBX.ARI.URL, Username: a.cfg.PBX.ARI.Username, Password: password},
 		Application: a.cfg.PBX.ARI.Application,
-		AMI:         ami.Config{Addr: a.cfg.PBX.AMI.Address, Username: a.cfg.PBX.AMI.Username, Secret: ami.Secret(secret), TLS: secured, Events: "call"},
+		AMI:         ami.Config{Addr: a.cfg.PBX.AMI.Address, Username: a.cfg.PBX.AMI.Username, Secret: ami.Secret(secret), TLS: secured, Events: "call,agent"},
 		Sink:        a.feed, Entered: func(leg call.LegID) { a.gate.Entered(leg) },
 		Asked:      func(r pbx.Request) { a.desk.Asked(string(r.Leg), r.Endpoint, r.Args) },
 		Pressed:    func(leg call.LegID, key string) { a.desk.Pressed(string(leg), key) },
 		Silenced:   func(leg call.LegID) { a.gate.Silenced(leg) },
 		Tells:      gate.Tells,
+		Queues:     func(ev queue.Event) { a.gate.Queues(ev) },
 		Registerer: a.reg, Log: a.log.With().Str("part", "pbx").Logger(),
 	})
 	if err != nil {
@@ -226,6 +228,9 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 		Log: a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
 		ToneEvery: a.cfg.Supervision.ToneEvery,
 	})
+	if err := a.reloadReplies(); err != nil {
+		return err
+	}
 	if a.shadow != nil {
 		_ = a.shadow.open() // it has said what is wrong, and Earshot does without
 	}
@@ -251,13 +256,13 @@ func (a *Agent) policyChanged(set *policy.Set, err error) {
 	a.log.Info().Uint64("generation", set.Generation()).Msg("policy in force")
 }
 
-// Reload reads policy, shadow policy, tokens, clients, keys and certificate anew. What is broken keeps the last good one in force and is part of the error.
+// Reload reads policy, shadow policy, tokens, clients, keys, certificate and quick replies anew. What is broken keeps the last good one in force and is part of the error.
 func (a *Agent) Reload() error {
 	var errs []error
 	if err := a.policy.Reload(); err != nil {
 		errs = append(errs, fmt.Errorf("policy: %w", err))
 	}
-	return errors.Join(append(errs, a.reloadShadow(), a.reloadTokens(), a.reloadClients(), a.reloadKeys(), a.reloadCertificate())...)
+	return errors.Join(append(errs, a.reloadShadow(), a.reloadTokens(), a.reloadClients(), a.reloadKeys(), a.reloadCertificate(), a.reloadReplies())...)
 }
 
 func (a *Agent) reloadTokens() error {

@@ -71,6 +71,11 @@ func Check(path string, findings ...string) (warnings []string, err error) {
 			warnings = append(warnings, strangers(d.Path(), "a client is", set, responsible(d))...)
 		}
 	}
+	if cfg.Lines.Replies != "" {
+		of, err := loadReplies(cfg.Lines.Replies)
+		note("lines.replies", err)
+		warnings = append(warnings, replyStrangers(cfg.Lines.Replies, of, set)...)
+	}
 	for _, w := range cfg.warnings() {
 		warnings = append(warnings, path+": "+w)
 	}

@@ -38,6 +38,7 @@ type Config struct {
 	Dialling    Dialling       `yaml:"dialling"`
 	Watchdog    Watchdog       `yaml:"watchdog"`
 	Phone       Phone          `yaml:"phone"`
+	Lines       Lines          `yaml:"lines"`
 	Doctor      Doctor         `yaml:"doctor"`
 	Settings    Settings       `yaml:"settings"`
 }
@@ -283,7 +284,7 @@ func isAddress(s string) bool {
 
 // paths are all that the configuration names.
 func (c *Config) paths() []*string {
-	all := append(c.Directory.Paths(), &c.Shadow.File, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.AMI.TLS.CAFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
+	all := append(c.Directory.Paths(), &c.Shadow.File, &c.Lines.Replies, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.AMI.TLS.CAFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
 	for _, files := range []strict.OneOrMore{c.Policy, c.Shadow.Policy} {
 		for i := range files {
 			all = append(all, &files[i])

@@ -39,7 +39,7 @@ func (w *watched) changed() bool {
 	return !os.SameFile(now, before) || now.Size() != before.Size() || !now.ModTime().Equal(before.ModTime())
 }
 
-// watchFiles reads tokens, clients, keys and certificate anew when they change. Folders are watched and not files, because most writers put a new file in the
+// watchFiles reads tokens, clients, keys, certificate and quick replies anew when they change. Folders are watched and not files, because most writers put a new file in the
 // place of the old one, and Kubernetes turns a link beside it; what happened there does not matter, only whether the file behind the path is
 // another one.
 func (a *Agent) watchFiles(ctx context.Context) error {
@@ -57,6 +57,9 @@ func (a *Agent) watchFiles(ctx context.Context) error {
 	}
 	if a.cert != nil {
 		files = append(files, &watched{path: a.cert.certFile, reload: a.reloadCertificate}, &watched{path: a.cert.keyFile, reload: a.reloadCertificate})
+	}
+	if a.cfg.Lines.Replies != "" {
+		files = append(files, &watched{path: a.cfg.Lines.Replies, reload: a.reloadReplies})
 	}
 	for _, f := range files {
 		if err := w.Add(filepath.Dir(f.path)); err != nil {

@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"cmd/company": {"policy/company"},
 
 	"agent": {
-		"agent/call", "agent/pbx", "agent/feed", "agent/mask", "agent/gate", "agent/auth", "agent/audit", "agent/clients", "agent/journal",
+		"agent/call", "agent/pbx", "agent/queue", "agent/feed", "agent/mask", "agent/gate", "agent/auth", "agent/audit", "agent/clients", "agent/journal",
 		"agent/httpapi", "agent/amiproxy", "agent/ariproxy", "agent/dialplan", "agent/strict", "ami", "ari", "policy", "policy/policyfile", "cache", "cache/redis",
 	},
 	"agent/call":    {},

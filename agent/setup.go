@@ -129,8 +129,8 @@ func EmergencyNumbers(cfg *Config, set *policy.Set) []string {
 	return cfg.include(set).EmergencyNumbers()
 }
 
-// managerConf is Earshot's account in manager.conf. It reads what Asterisk tells of calls. Of its write classes originate is for taking a ringing
-// call, agent for pausing members of queues, and reporting, which changes nothing, for reading the settings in the AstDB; everything else goes by ARI.
+// managerConf is Earshot's account in manager.conf. It reads what Asterisk tells of calls and queues. Of its write classes originate is for taking and
+// joining calls, agent for who works on a queue, and reporting, which changes nothing, for reading the settings in the AstDB; everything else goes by ARI.
 func managerConf(cfg *Config) (string, error) {
 	user, err := account("pbx.ami.username", cfg.PBX.AMI.Username, "pbx.ami.secret_file", cfg.PBX.AMI.SecretFile)
 	if err != nil {

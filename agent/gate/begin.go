@@ -17,7 +17,9 @@ type fit func(f *legFacts, named bool) bool
 // is carried out, though ctx may have ended meanwhile.
 func (g *Gate) begin(ctx context.Context, a *act, ask Ask, fits fit, run func(*act)) error {
 	return g.beginAs(ctx, a, run,
-		func(t *call.Table, set *policy.Set, d *policy.Decision) *Problem { return g.admit(t, set, a, ask, fits, d) },
+		func(t *call.Table, set *policy.Set, d *policy.Decision) *Problem {
+			return g.admit(t, set, a, ask, fits, d)
+		},
 		func(t *call.Table, set *policy.Set, d policy.Decision) { g.secondBegin(t, set, a, ask, fits, d) })
 }
 

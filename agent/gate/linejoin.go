@@ -47,7 +47,9 @@ func (g *Gate) ofLine(ctx context.Context, s auth.Subject, ask LineAsk, mode lin
 	a := g.newAct(s, policy.LineJoin, ask.Door)
 	a.mode = mode
 	err := g.beginAs(ctx, a, g.putThrough,
-		func(t *call.Table, set *policy.Set, d *policy.Decision) *Problem { return g.admitLine(t, set, a, ask, d) },
+		func(t *call.Table, set *policy.Set, d *policy.Decision) *Problem {
+			return g.admitLine(t, set, a, ask, d)
+		},
 		func(t *call.Table, set *policy.Set, d policy.Decision) {
 			if a.leg != "" {
 				g.second(t, set, a, a.action, d)

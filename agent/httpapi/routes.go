@@ -172,6 +172,7 @@ func (s *Server) routes() {
 	s.lockRoutes(api)
 	s.policyRoutes(api)
 	s.settingsRoutes(api)
+	s.lineRoutes(api)
 	if s.cfg.Sessions != nil {
 		s.sessionRoutes(api)
 	}

@@ -37,7 +37,7 @@ func (r *rights) check(ctx context.Context, l *Link, c *ami.Client) {
 		l.log.Warn().Msg("Earshot's AMI account may not pause members of queues, or read the AstDB, so employees' settings are out of its reach: give it write = originate,agent,reporting in manager.conf and reload Asterisk's manager")
 	}
 	if may.Get("Originate") == "" {
-		l.log.Warn().Msg("Earshot's AMI account may not originate, so no ringing call can be intercepted: give it write = originate,agent,reporting in manager.conf and reload Asterisk's manager")
+		l.log.Warn().Msg("Earshot's AMI account may not originate, so no ringing call can be intercepted and no conversation joined: give it write = originate,agent,reporting in manager.conf and reload Asterisk's manager")
 	}
 }
 

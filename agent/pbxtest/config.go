@@ -68,8 +68,8 @@ func (p *Plan) Files(s Site) (map[string]string, error) {
 	return files, nil
 }
 
-// manager gives Earshot the event classes that it needs and three write classes: originate for taking a ringing call (PickupChan), agent for pausing
-// members of queues, and reporting for reading the AstDB. Everything else it does through ARI.
+// manager gives Earshot the event classes that it needs and three write classes: originate, for taking a ringing call (PickupChan) or a talking one
+// (Bridge, BridgeAdd), agent, for who works on a queue, and reporting for reading the AstDB. Everything else it does through ARI.
 func manager(s Site) string {
 	var b strings.Builder
 	section(&b, "general", "enabled=yes", "webenabled=no", "displayconnects=no", "timestampevents=no",

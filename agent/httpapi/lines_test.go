@@ -1,0 +1,106 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/earshot-pbx/earshot/agent/httpapi"
+	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/agent/queue"
+)
+
+// withLines gives the world's policy two lines: carl may all on sales, dora views it, egor nothing.
+func withLines() string {
+	return strings.NewReplacer(
+		"observe: true, listen: true}", "observe: true, listen: true, line.view: [line:sales], line.connect: [line:sales], line.change: [line:sales], line.join: [line:sales], line.replies: [line:sales]}",
+		"except: [egor]}}", "except: [egor]}, line.view: [line:sales], line.connect: [line:sales]}",
+	).Replace(policyText) + "lines:\n  sales: {name: Sales line, queue: q1, members: [anna, boris]}\n  back: {members: [dora]}\n"
+}
+
+func newLineWorld(t *testing.T) *world {
+	w := newWorld(t)
+	w.gate.SetPolicy(w.policy(withLines()))
+	w.gate.Queues(queue.Event{Kind: queue.Taken, Queues: []queue.State{{Name: "q1", Members: []queue.Member{{Interface: "PJSIP/101", Penalty: 2}}}}})
+	w.gate.SetReplies(map[string][]mask.Reply{"sales": {{ID: "hello", Title: "Greeting", Text: "Good day."}}})
+	return w
+}
+
+func TestLinesAreServedToWhoMayViewThem(t *testing.T) {
+	w := newLineWorld(t)
+	var list httpapi.Lines
+	w.ask("dora", http.MethodGet, "/v1/lines", "").decode(t, &list)
+	if len(list.Lines) != 1 || list.Lines[0].ID != "sales" || !list.Lines[0].Known || len(list.Lines[0].Members) != 2 || list.Lines[0].Members[0].Penalty != 2 {
+		t.Fatalf("%+v", list)
+	}
+	if a := w.ask("egor", http.MethodGet, "/v1/lines", ""); strings.TrimSpace(string(a.body)) != `{"lines":[]}` {
+		t.Fatalf("%s", a.body)
+	}
+	var one mask.Line
+	w.ask("carl", http.MethodGet, "/v1/lines/sales", "").decode(t, &one)
+	if strings.Join(one.Can, " ") != "change join replies" {
+		t.Fatalf("%+v", one)
+	}
+	there, not := w.ask("egor", http.MethodGet, "/v1/lines/sales", ""), w.ask("egor", http.MethodGet, "/v1/lines/nowhere", "")
+	if there.status != 404 || string(there.body) != string(not.body) || there.problem(t).Code != "no_such_line" {
+		t.Fatalf("%s %s", there.body, not.body)
+	}
+	var replies httpapi.Replies
+	w.ask("carl", http.MethodGet, "/v1/lines/sales/replies", "").decode(t, &replies)
+	if len(replies.Replies) != 1 || replies.Replies[0].Text != "Good day." {
+		t.Fatalf("%+v", replies)
+	}
+	if a := w.ask("dora", http.MethodGet, "/v1/lines/sales/replies", ""); a.status != 403 || a.problem(t).Code != "no_right" {
+		t.Fatalf("%s", a.body)
+	}
+}
+
+func TestWhoWorksOnALineIsChanged(t *testing.T) {
+	w := newLineWorld(t)
+	for _, c := range []struct {
+		who, method, path, body string
+		status                  int
+		code                    string
+	}{
+		{"carl", http.MethodPut, "sales/members/boris", `{"penalty":3,"paused":true}`, 204, ""},
+		{"carl", http.MethodPut, "sales/members/anna", `{}`, 204, ""},
+		{"carl", http.MethodDelete, "sales/members/anna", "", 204, ""},
+		{"carl", http.MethodDelete, "sales/members/boris", "", 404, "no_such_member"},
+		{"carl", http.MethodPut, "sales/members/nobody", `{}`, 404, "no_such_employee"},
+		{"carl", http.MethodPut, "sales/members/boris", `{"penalty":-1}`, 422, "bad_penalty"},
+		{"carl", http.MethodPut, "sales/members/boris", `{"penalty":1.5}`, 400, "wrong_type"},
+		{"carl", http.MethodPut, "sales/members/boris", `{"queue":"q2"}`, 400, "unknown_member"},
+		{"carl", http.MethodPut, "back/members/boris", `{}`, 404, "no_such_line"},
+		{"dora", http.MethodPut, "sales/members/boris", `{}`, 403, "no_right"},
+		{"egor", http.MethodPut, "sales/members/boris", `{}`, 404, "no_such_line"},
+		{"egor", http.MethodDelete, "nowhere/members/boris", "", 404, "no_such_line"},
+	} {
+		a := w.ask(c.who, c.method, "/v1/lines/"+c.path, c.body)
+		if a.status != c.status || c.code != "" && a.problem(t).Code != c.code {
+			t.Errorf("%+v: %d %s", c, a.status, a.body)
+		}
+	}
+}
+
+func TestAConversationIsJoinedAndTakenOverByHTTP(t *testing.T) {
+	w := newLineWorld(t)
+	w.talking(ivanov, "1", "PJSIP/101", "101")
+	for _, c := range []struct {
+		who, path, body string
+		status          int
+		code            string
+	}{
+		{"carl", "sales/joins", `{"target":"anna"}`, 409, "not_on_line"}, // no line's conversation
+		{"carl", "sales/takeovers", `{"target":"anna","call":"caaaaaaaaaaaaaaaaaaaa"}`, 404, "no_such_call"},
+		{"carl", "sales/joins", `{}`, 422, "no_target"},
+		{"carl", "sales/joins", `{"target":"anna","phone":"PJSIP/101"}`, 422, "not_your_phone"},
+		{"dora", "sales/joins", `{"target":"anna"}`, 403, "no_right"},
+		{"egor", "sales/takeovers", `{"target":"anna"}`, 404, "no_such_line"},
+		{"egor", "nowhere/takeovers", `{"target":"anna"}`, 404, "no_such_line"},
+	} {
+		a := w.ask(c.who, http.MethodPost, "/v1/lines/"+c.path, c.body)
+		if a.status != c.status || a.problem(t).Code != c.code {
+			t.Errorf("%+v: %d %s", c, a.status, a.body)
+		}
+	}
+}

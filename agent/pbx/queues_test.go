@@ -1,0 +1,169 @@
+package pbx
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/queue"
+	"github.com/earshot-pbx/earshot/ami"
+	"github.com/rs/zerolog"
+)
+
+// seen are events and rows of a real Asterisk 22.10, taken by TestQueuesOfARealAsterisk; one of each that is looked at.
+var seenOfQueues = map[string]string{
+	"QueueMemberPause": "Event: QueueMemberPause\r\nPrivilege: agent,all\r\nQueue: sales\r\nMemberName: PJSIP/101\r\nInterface: PJSIP/101\r\nStateInterface: PJSIP/101\r\n" +
+		"Membership: static\r\nPenalty: 0\r\nCallsTaken: 0\r\nLastCall: 0\r\nLastPause: 0\r\nLoginTime: 1795313541\r\nInCall: 0\r\nStatus: 1\r\nPaused: 1\r\nPausedReason: \r\nRinginuse: 1\r\nWrapuptime: 0",
+	"QueueCallerJoin": "Event: QueueCallerJoin\r\nPrivilege: agent,all\r\nChannel: PJSIP/trunk-00000044\r\nChannelState: 6\r\nChannelStateDesc: Up\r\nCallerIDNum: +79161234567\r\nCallerIDName: Ivan Client\r\n" +
+		"ConnectedLineNum: <unknown>\r\nConnectedLineName: <unknown>\r\nLanguage: en\r\nAccountCode: \r\nContext: incoming\r\nExten: 610\r\nPriority: 2\r\nUniqueid: 1795313541.86\r\nLinkedid: 1795313541.86\r\nQueue: sales\r\nPosition: 1\r\nCount: 1",
+}
+
+// heard gives a link of its own one block of AMI and returns what it handed on of queues, and how often it asked for everything anew.
+func heard(t *testing.T, block string) (got []queue.Event, asked int) {
+	t.Helper()
+	s := &sink{}
+	p := newPlayer(t)
+	p.link.cfg.Sink, p.link.log = s, zerolog.Nop()
+	p.link.cfg.Queues = func(ev queue.Event) { got = append(got, ev) }
+	p.link.queues.known = true
+	r := ami.NewReader(strings.NewReader(block), ami.Limits{})
+	for {
+		m, err := r.Read()
+		if err != nil {
+			break
+		}
+		if err := p.link.witness(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.ingested) != 0 {
+		t.Errorf("calls were told of: %v", s.ingested)
+	}
+	select {
+	case <-p.link.queues.wanted:
+	default:
+		if s.asked > 0 {
+			t.Error("the queues are not asked about anew")
+		}
+	}
+	return got, s.asked
+}
+
+func TestAnEventOfAQueueFitsOrIsDropped(t *testing.T) {
+	for name, block := range seenOfQueues {
+		got, asked := heard(t, block+end)
+		if len(got) != 1 || got[0].Queue != "sales" || asked != 0 {
+			t.Fatalf("%s: %v, %d", name, got, asked)
+		}
+		lines := strings.Split(block, "\r\n")
+		try := func(what string, forged []string) {
+			t.Helper()
+			if got, asked := heard(t, strings.Join(forged, "\r\n")+end); len(got) != 0 || asked != 1 {
+				t.Errorf("%s, %s: handed on %d times, %d resyncs", name, what, len(got), asked)
+			}
+		}
+		for i := 1; i < len(lines); i++ {
+			field, _, _ := strings.Cut(lines[i], ":")
+			if field != "LoginTime" && field != "Wrapuptime" {
+				try("without "+field, slices.Delete(slices.Clone(lines), i, i+1))
+			}
+			try("with a second "+field, slices.Insert(slices.Clone(lines), i, lines[i]))
+			try("with a line before "+field, slices.Insert(slices.Clone(lines), i, "X-Added: 1"))
+		}
+		try("of another class", slices.Replace(slices.Clone(lines), 1, 2, "Privilege: call,all"))
+		try("with a control byte", slices.Replace(slices.Clone(lines), 2, 3, lines[2]+"\x01"))
+		for _, field := range []string{"Penalty: 0", "Paused: 1", "Membership: static"} {
+			if i := slices.Index(lines, field); i >= 0 {
+				try("with another "+field, slices.Replace(slices.Clone(lines), i, i+1, field[:strings.Index(field, ":")]+": x"))
+			}
+		}
+	}
+	ev, _ := heard(t, seenOfQueues["QueueMemberPause"]+end)
+	if m := ev[0].Member; m != (queue.Member{Interface: "PJSIP/101", Device: "PJSIP/101", Paused: true, Fixed: true}) {
+		t.Errorf("%+v", m)
+	}
+	ev, _ = heard(t, seenOfQueues["QueueCallerJoin"]+end)
+	if c := ev[0].Caller; c.Leg != "1795313541.86" || c.Channel != "PJSIP/trunk-00000044" || c.Since.IsZero() {
+		t.Errorf("%+v", c)
+	}
+}
+
+// rowsOf are a QueueStatus answer's rows.
+func rowsOf(t *testing.T, text string) (rows []*ami.Message) {
+	t.Helper()
+	r := ami.NewReader(strings.NewReader(strings.ReplaceAll(text, "\n", "\r\n")), ami.Limits{})
+	for {
+		m, err := r.Read()
+		if err != nil {
+			return rows
+		}
+		rows = append(rows, m.Clone())
+	}
+}
+
+const (
+	paramsText = "Event: QueueParams\nQueue: sales\nMax: 0\nStrategy: ringall\nCalls: 1\nHoldtime: 0\nTalkTime: 0\nCompleted: 0\nAbandoned: 0\nServiceLevel: 0\nServicelevelPerf: 0.0\nServicelevelPerf2: 0.0\nWeight: 0\nActionID: a-1\n\n"
+	memberText = "Event: QueueMember\nQueue: sales\nName: Anna\nLocation: PJSIP/101\nStateInterface: PJSIP/101\nMembership: dynamic\nPenalty: 4\nCallsTaken: 0\nLastCall: 0\nLastPause: 0\nLoginTime: 1\nInCall: 0\nStatus: 1\nPaused: 0\nPausedReason: \nWrapuptime: 0\nActionID: a-1\n\n"
+	entryText  = "Event: QueueEntry\nQueue: sales\nPosition: 1\nChannel: PJSIP/trunk-00000044\nUniqueid: 1.86\nCallerIDNum: +79161234567\nCallerIDName: Ivan\nConnectedLineNum: unknown\nConnectedLineName: unknown\nWait: 30\nPriority: 0\nActionID: a-1\n\n"
+)
+
+func TestAListOfQueuesIsReadAndOneCallerCannotKeepItFromBeing(t *testing.T) {
+	at := time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
+	states, odd, err := readQueues(rowsOf(t, paramsText+memberText+entryText), at)
+	if err != nil || odd != 0 || len(states) != 1 || len(states[0].Members) != 1 || states[0].Members[0].Penalty != 4 || states[0].Members[0].Fixed ||
+		len(states[0].Callers) != 1 || !states[0].Callers[0].Since.Equal(at.Add(-30*time.Second)) {
+		t.Fatalf("%+v %d %v", states, odd, err)
+	}
+	forged := strings.Replace(entryText, "CallerIDName: Ivan\n", "CallerIDName: Ivan\nX: 1\n", 1)
+	states, odd, err = readQueues(rowsOf(t, paramsText+memberText+forged+entryText), at)
+	if err != nil || odd != 1 || len(states[0].Members) != 1 || len(states[0].Callers) != 1 {
+		t.Fatalf("%+v %d %v", states, odd, err)
+	}
+	for name, text := range map[string]string{
+		"a member of no queue":       memberText,
+		"a member of another queue":  paramsText + strings.Replace(memberText, "Queue: sales", "Queue: other", 1),
+		"a member with a line more":  paramsText + strings.Replace(memberText, "Penalty: 4\n", "Penalty: 4\nX: 1\n", 1),
+		"a member without a penalty": paramsText + strings.Replace(memberText, "Penalty: 4\n", "", 1),
+		"a queue with a line less":   strings.Replace(paramsText, "Weight: 0\n", "", 1),
+	} {
+		if states, _, err := readQueues(rowsOf(t, text), at); err == nil {
+			t.Errorf("%s: %+v", name, states)
+		}
+	}
+}
+
+func TestAnOrderAboutAQueueNamesOneQueueAndOneMember(t *testing.T) {
+	l := newPlayer(t).link
+	for _, o := range []QueueMember{
+		{Queue: "sales", Interface: "PJSIP/101\r\nAction: Originate"}, {Queue: "sa les", Interface: "PJSIP/101"}, {Queue: "", Interface: "PJSIP/101"}, {Queue: "sales,x", Interface: "PJSIP/101"},
+		{Queue: "sales\n", Interface: "PJSIP/101"}, {Queue: "sales", Interface: "101"}, {Queue: "sales", Interface: "PJSIP/101,x"}, {Queue: "sales", Interface: "PJSIP/101&PJSIP/102"},
+		{Queue: "sales", Interface: "PJSIP/101", Penalty: -1}, {Queue: "sales", Interface: "PJSIP/${X}"},
+	} {
+		for _, f := range []func(QueueMember) error{
+			func(o QueueMember) error { return l.QueueAdd(t.Context(), o) },
+			func(o QueueMember) error { return l.QueueRemove(t.Context(), o) },
+			func(o QueueMember) error { return l.QueuePenalty(t.Context(), o) },
+			func(o QueueMember) error { return l.QueuePause(t.Context(), o) },
+		} {
+			if err := f(o); err == nil || strings.Contains(err.Error(), "connection") {
+				t.Errorf("%+v: %v", o, err)
+			}
+		}
+	}
+	const local = "Local/201@phones/n"
+	if err := l.QueueAdd(t.Context(), QueueMember{Queue: "sales", Interface: local}); err == nil || strings.Contains(err.Error(), "connection") {
+		t.Errorf("a way to somewhere is added: %v", err)
+	}
+	if err := l.QueuePause(t.Context(), QueueMember{Queue: "sales", Interface: local}); err == nil || !strings.Contains(err.Error(), "connection") {
+		t.Errorf("a member that is there is not paused: %v", err)
+	}
+	for name, ok := range map[string]bool{
+		"PJSIP/101-0000002a": true, "PJSIP/out-side-0000002a": true, "PJSIP/101": false, "PJSIP/101-2a": false, "PJSIP/101-0000002a,x": false,
+		"Local/201@phones-0000002a;1": false, "PJSIP/101-0000002g": false, "": false, "-0000002a": false, "PJSIP/101-0000002a&PJSIP/102-0000002b": false,
+	} {
+		if isChannel(name) != ok {
+			t.Errorf("%q", name)
+		}
+	}
+}
