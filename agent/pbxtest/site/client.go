@@ -73,6 +73,20 @@ type Message struct {
 	Supervision *Supervision
 	Intercept   *Supervision
 	Incoming    *Incoming
+	Line        *Line
+	Join        *Supervision
+}
+
+// Line is a line that the watcher may view.
+type Line struct {
+	ID      string
+	Known   bool
+	Waiting int
+	Members []struct {
+		Employee, State string
+		Queued, Paused  bool
+		Penalty         int
+	}
 }
 
 // Problem is an answer that is not a success (RFC 9457).
@@ -159,6 +173,13 @@ func (c *Client) Intercept(ctx context.Context, target string) (Supervision, err
 	return s, err
 }
 
+// OnLine asks for a colleague's conversation on a line; how is joins or takeovers.
+func (c *Client) OnLine(ctx context.Context, line, how, target string) (Supervision, error) {
+	var s Supervision
+	err := c.Do(ctx, http.MethodPost, "/v1/lines/"+line+"/"+how, map[string]string{"target": target}, &s)
+	return s, err
+}
+
 // Call has the employee's own phone call a number.
 func (c *Client) Call(ctx context.Context, number string) error {
 	return c.Do(ctx, http.MethodPost, "/v1/calls", map[string]string{"number": number}, nil)
@@ -172,13 +193,15 @@ func (c *Client) End(ctx context.Context, id string) error {
 // Stream is an open event stream. It keeps the board as the messages build it. It belongs to one goroutine.
 type Stream struct {
 	conn *websocket.Conn
-	// Rows, Acts are what the messages have told so far: rows by employee, supervisions and intercepts by id.
+	// Rows, Acts are what the messages have told so far: rows by employee, supervisions, intercepts and what is done on lines by id.
 	Rows map[string]Row
 	Acts map[string]Supervision
 	// Offers are the calls of the watcher's clients that ring at others, by id.
 	Offers map[string]Incoming
 	Known  bool
-	seq    uint64
+	// Lines are those that the watcher may view, by id.
+	Lines map[string]Line
+	seq   uint64
 }
 
 // Watch opens the event stream and takes the snapshot.
@@ -191,7 +214,7 @@ func (c *Client) Watch(ctx context.Context) (*Stream, error) {
 		_ = resp.Body.Close()
 	}
 	conn.SetReadLimit(16 << 20)
-	s := &Stream{conn: conn, Acts: map[string]Supervision{}}
+	s := &Stream{conn: conn, Acts: map[string]Supervision{}, Lines: map[string]Line{}}
 	if _, err := s.Next(ctx); err != nil {
 		return nil, errors.Join(err, conn.CloseNow())
 	}
@@ -229,6 +252,10 @@ func (s *Stream) Next(ctx context.Context) (Message, error) {
 		s.Rows[m.Employee.ID] = *m.Employee
 	case m.Supervision != nil:
 		s.Acts[m.Supervision.ID] = *m.Supervision
+	case m.Join != nil:
+		s.Acts[m.Join.ID] = *m.Join
+	case m.Line != nil:
+		s.Lines[m.Line.ID] = *m.Line
 	case m.Intercept != nil:
 		s.Acts[m.Intercept.ID] = *m.Intercept
 	case m.Incoming != nil && m.Incoming.State == "ended":
