@@ -27,12 +27,6 @@ func queueOf(legs []*call.Leg) string {
 // Queues is called by the PBX link with what it is told of the queues, in order.
 func (g *Gate) Queues(ev queue.Event) {
 	g.locked(func(t *call.Table) {
-		if ev.Kind == queue.CallerJoined {
-			// What AMI says can be forged: nobody waits whom ARI does not have by that name.
-			if l := t.Leg(call.LegID(ev.Caller.Leg)); l != nil && l.Name() != ev.Caller.Channel || l == nil && t.Gone(call.LegID(ev.Caller.Leg)) {
-				return
-			}
-		}
 		if !g.queues.Apply(&ev) {
 			return
 		}
@@ -111,6 +105,7 @@ func (g *Gate) lineView(t *call.Table, set *policy.Set, me policy.Ref, line poli
 		q = &queue.State{}
 	}
 	for _, c := range q.Callers {
+		// What AMI says can be forged: nobody waits whom ARI does not have by that name.
 		if l := t.Leg(call.LegID(c.Leg)); l != nil && l.Name() == c.Channel {
 			v.Callers = append(v.Callers, g.lineCaller(t, set, me, line, l, c.Since))
 		}

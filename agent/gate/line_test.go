@@ -88,6 +88,10 @@ func TestAWaitingCallerIsSeenAsOnTheBoard(t *testing.T) {
 		t.Fatalf("it rings at hers: %+v", c)
 	}
 	o.queued("s", secret, "q-sales")
+	o.gate.SetPolicy(set(t, strings.NewReplacer("department: sales, lock: true", "department: sales, line.view: own, line.connect: own", "members: [anna, boris]", "members: [anna]").Replace(lineHouse)))
+	if c := o.line("anna", "sales").Callers; !c[1].Hidden || c[0].Hidden {
+		t.Fatalf("nobody but she works there: %+v", c)
+	}
 	if c := o.line("rosa", "sales").Callers; !c[1].Hidden || c[0].Hidden {
 		t.Fatalf("a protected number: %+v", c)
 	}

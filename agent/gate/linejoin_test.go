@@ -100,6 +100,11 @@ func TestAJoiningEndsWithItsGroundAndTheOthersGoOn(t *testing.T) {
 		"an excluded party": func(o *office) { o.leg("e", "PJSIP/105", call.StateUp, ""); o.enter("x", "e") },
 		"a protected party": func(o *office) { o.leg("e", "PJSIP/108", call.StateUp, ""); o.enter("x", "e") },
 		"an unknown phone":  func(o *office) { o.leg("e", "PJSIP/777", call.StateUp, ""); o.enter("x", "e") },
+		"a transfer of his": func(o *office) {
+			ch := o.ch(string(o.pbx.joins[0].Leg))
+			ch.Name = "PJSIP/104-0000000a"
+			o.seen(ch)
+		},
 		"a lock": func(o *office) {
 			if _, err := o.gate.Lock(t.Context(), who("anna"), gate.LockAsk{}); err != nil {
 				t.Fatal(err)
@@ -155,6 +160,17 @@ func TestTheCustomerIsLeftToWhoJoinedWhenTheColleagueHangsUp(t *testing.T) {
 	if n := o.pbx.left(); n < 2 {
 		t.Fatalf("%d", n)
 	}
+}
+
+func TestWhoIsLeftWithTheCustomerIsAPartyAsAnyOther(t *testing.T) {
+	o := newLineOffice(t)
+	o.converses("x", "PJSIP/102", "q-sales", "PJSIP/101")
+	w := o.watch("rosa")
+	id := o.mustJoin("join", "rosa", "sales", "anna")
+	w.becomes(id, "active")
+	o.gone("x.1")
+	w.becomes(id, "ended")
+	o.refused("party", "rosa", "spy", "boris", "PJSIP/103")
 }
 
 func TestACustomerIsTakenOverFromWhoIsAway(t *testing.T) {
@@ -217,6 +233,11 @@ func TestATakeoverThatIsNotAnsweredLeavesTheCallAsItIs(t *testing.T) {
 	}{
 		"the phone is declined": {func(o *office, leg string) { o.gone(leg) }, "no_answer"},
 		"the colleague is back": {func(o *office, _ string) { o.ingest(call.Event{Kind: call.LegUnheld, Channel: o.ch("x.1")}) }, "colleague_back"},
+		"the call goes on elsewhere": {func(o *office, _ string) {
+			ch := o.ch("x.0")
+			ch.App, ch.Queue = "Dial", ""
+			o.seen(ch)
+		}, "not_for_this_call"},
 		"the customer has gone": {func(o *office, _ string) { o.hangUp("x") }, "call_ended"},
 		"the right is gone": {func(o *office, _ string) {
 			o.gate.SetPolicy(set(o.t, strings.Replace(lineHouse, "line.join: {to: [line:sales], except: [egor]}", "line.join: none", 1)))
@@ -280,6 +301,7 @@ func TestWhoMayJoinWhichConversation(t *testing.T) {
 		{"one's own client, not by this line", "gus", "sales", "anna", func(o *office) { o.talk("x", ivanov, "PJSIP/101") }, "no_such_line", "no_right"},
 		{"one's own client, a protected colleague", "gus", "sales", "hana", talk(ivanov, "q-sales", "PJSIP/108"), "no_such_line", "protected"},
 		{"one views only", "vic", "sales", "anna", talk(other, "q-sales", "PJSIP/101"), "no_right", "no_right"},
+		{"one's own call", "rosa", "sales", "anna", talk("PJSIP/103", "q-sales", "PJSIP/101"), "party", "party"},
 		{"oneself", "rosa", "sales", "rosa", talk(other, "q-sales", "PJSIP/103"), "not_on_line", "not_on_line"},
 		{"no such colleague", "rosa", "sales", "nobody", func(*office) {}, "no_such_employee", "no_such_employee"},
 		{"no such line", "rosa", "nowhere", "anna", talk(other, "q-sales", "PJSIP/101"), "no_such_line", "no_such_line"},

@@ -22,7 +22,7 @@ lines:
 employees:
   anna:  {name: Anna,  phones: [PJSIP/101], numbers: ["101"], department: sales, lock: true}
   boris: {name: Boris, phones: [PJSIP/102], numbers: ["102"], department: sales}
-  rosa:  {name: Rosa,  phones: [PJSIP/103], numbers: ["103"], observe: true, line.view: any, line.connect: any, line.change: [line:sales], line.replies: [line:sales], line.join: {to: [line:sales], except: [egor]}}
+  rosa:  {name: Rosa,  phones: [PJSIP/103], numbers: ["103"], observe: true, listen: true, line.view: any, line.connect: any, line.change: [line:sales], line.replies: [line:sales], line.join: {to: [line:sales], except: [egor]}}
   dora:  {name: Dora,  phones: [PJSIP/104], numbers: ["104"]}
   egor:  {name: Egor,  phones: [PJSIP/105], numbers: ["105"]}
   gus:   {name: Gus,   phones: [PJSIP/107], numbers: ["107"]}
