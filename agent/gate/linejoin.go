@@ -398,9 +398,11 @@ func (g *Gate) attend(a *act) {
 		}
 	})
 	if err := g.tune(a.ctx, a); err != nil {
-		if a.ctx.Err() == nil {
-			g.finish(a, ending{reason: reasonUntold, err: err})
-		}
+		g.locked(func(t *call.Table) {
+			if !a.outlived(t) {
+				a.finish(ending{reason: reasonUntold, err: err})
+			}
+		})
 	} else {
 		heard := time.NewTimer(announceTime)
 		select {
@@ -412,6 +414,12 @@ func (g *Gate) attend(a *act) {
 		_ = g.tune(a.ctx, a) // takes it away
 	}
 	<-a.ctx.Done()
+}
+
+// outlived reports whether the colleague has gone from a conversation that the subject has joined, and with him the tone that was on his leg: then it
+// is looked whether somebody is left to the subject. Caller holds the lock.
+func (a *act) outlived(t *call.Table) bool {
+	return a.mode == modeJoin && a.isTaken() && t.Leg(a.leg) == nil
 }
 
 // announceTime is how long the leg is kept that plays the tone by which a joining is told, which is shorter.

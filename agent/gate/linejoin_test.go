@@ -235,7 +235,7 @@ func TestATakeoverThatIsNotAnsweredLeavesTheCallAsItIs(t *testing.T) {
 		"the colleague is back": {func(o *office, _ string) { o.ingest(call.Event{Kind: call.LegUnheld, Channel: o.ch("x.1")}) }, "colleague_back"},
 		"the call goes on elsewhere": {func(o *office, _ string) {
 			ch := o.ch("x.0")
-			ch.App, ch.Queue = "Dial", ""
+			ch.App, ch.Queue, ch.Caller.Name = "Dial", "", "Somebody"
 			o.seen(ch)
 		}, "not_for_this_call"},
 		"the customer has gone": {func(o *office, _ string) { o.hangUp("x") }, "call_ended"},

@@ -236,8 +236,8 @@ func (g *Gate) toneGone(a *act) {
 	if a.tone.lost != nil {
 		return
 	}
-	a.tone.lost = g.after(a, g.cfg.Grace, func(*call.Table) {
-		if a.tone.lost = nil; a.tone.leg == leg {
+	a.tone.lost = g.after(a, g.cfg.Grace, func(t *call.Table) {
+		if a.tone.lost = nil; a.tone.leg == leg && !a.outlived(t) {
 			a.finish(ending{reason: reasonUntold, err: pbx.ErrNotPlayed})
 		}
 	})

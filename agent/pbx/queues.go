@@ -40,7 +40,8 @@ func (q *queues) ask() {
 	}
 }
 
-// memberFields are those of a member in an event (apps/app_queue.c: queue_member_blob_create). Asterisk 16 has neither of the last marked two.
+// memberFields are those of a member in an event (apps/app_queue.c: queue_member_blob_create). What is marked the
+// older versions do not have.
 var memberFields = schema{
 	"Queue", "MemberName", "Interface", "StateInterface", "Membership", "Penalty", "CallsTaken", "LastCall", "LastPause", "?LoginTime", "InCall", "Status",
 	"Paused", "PausedReason", "Ringinuse", "?Wrapuptime",
@@ -51,15 +52,14 @@ var queueEvents = map[string]struct {
 	fields schema
 	kind   queue.Kind
 }{
-	"QueueMemberAdded":     {event(memberFields), queue.MemberSeen},
-	"QueueMemberStatus":    {event(memberFields), queue.MemberSeen},
-	"QueueMemberPause":     {event(memberFields), queue.MemberSeen},
-	"QueueMemberPenalty":   {event(memberFields), queue.MemberSeen},
-	"QueueMemberRinginuse": {event(memberFields), queue.MemberSeen},
-	"QueueMemberRemoved":   {event(memberFields), queue.MemberGone},
-	"QueueCallerJoin":      {event(channelFields(""), schema{"Queue", "Position", "Count"}), queue.CallerJoined},
-	"QueueCallerLeave":     {event(channelFields(""), schema{"Queue", "Count", "Position"}), queue.CallerLeft},
-	"QueueCallerAbandon":   {event(channelFields(""), schema{"Queue", "Position", "OriginalPosition", "HoldTime"}), queue.CallerLeft},
+	"QueueMemberAdded":   {event(memberFields), queue.MemberSeen},
+	"QueueMemberStatus":  {event(memberFields), queue.MemberSeen},
+	"QueueMemberPause":   {event(memberFields), queue.MemberSeen},
+	"QueueMemberPenalty": {event(memberFields), queue.MemberSeen},
+	"QueueMemberRemoved": {event(memberFields), queue.MemberGone},
+	"QueueCallerJoin":    {event(channelFields(""), schema{"Queue", "Position", "Count"}), queue.CallerJoined},
+	"QueueCallerLeave":   {event(channelFields(""), schema{"Queue", "Position", "Count"}), queue.CallerLeft},
+	"QueueCallerAbandon": {event(channelFields(""), schema{"Queue", "Position", "OriginalPosition", "HoldTime"}), queue.CallerLeft},
 }
 
 // witnessQueue takes one event about a queue.

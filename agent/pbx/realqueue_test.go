@@ -17,15 +17,21 @@ func TestTheQueuesOfARealAsterisk(t *testing.T) {
 	var mu sync.Mutex
 	var table queue.Table
 	kinds := map[queue.Kind]int{}
-	r := run(t, o, func(c *Config) {
+	var r *runner
+	began := make(chan struct{}) // closed when r is there
+	r = run(t, o, func(c *Config) {
 		c.AMI.Events = "call,agent"
 		c.Queues = func(ev queue.Event) {
-			mu.Lock()
-			defer mu.Unlock()
-			kinds[ev.Kind]++
-			table.Apply(&ev)
+			<-began
+			r.happened(func() {
+				mu.Lock()
+				defer mu.Unlock()
+				kinds[ev.Kind]++
+				table.Apply(&ev)
+			})
 		}
 	}, nil)
+	close(began)
 	r.up()
 	defer o.hangupAll(t)
 	is := func(what string, f func(q *queue.State) bool) {
