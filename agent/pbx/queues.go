@@ -214,7 +214,7 @@ func readQueues(rows []*ami.Message, at time.Time) (states []queue.State, odd in
 				odd++
 				continue
 			}
-			since := at.Add(-time.Duration(wait) * time.Second) //nolint:gosec // 31 bits of seconds
+			since := at.Add(-time.Duration(wait) * time.Second)
 			states[i].Callers = append(states[i].Callers, queue.Caller{Leg: m.Get("Uniqueid"), Channel: m.Get("Channel"), Since: since})
 		}
 	}

@@ -1,7 +1,6 @@
 package pbx
 
 import (
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -89,7 +88,7 @@ func TestTheQueuesOfARealAsterisk(t *testing.T) {
 	defer mu.Unlock()
 	for _, k := range []queue.Kind{queue.MemberSeen, queue.MemberGone, queue.CallerJoined, queue.CallerLeft} {
 		if kinds[k] == 0 {
-			t.Error(fmt.Sprintf("nothing of kind %d was told", k))
+			t.Errorf("nothing of kind %d was told", k)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func (t *Table) Queue(name string) (*State, bool) {
 
 // Apply takes in one event. It reports whether it changed anything; of a queue that is not there it does not, until the next Taken.
 func (t *Table) Apply(ev *Event) bool {
-	switch ev.Kind {
+	switch ev.Kind { //nolint:exhaustive // the others are below
 	case Taken:
 		t.known, t.queues = true, make(map[string]*State, len(ev.Queues))
 		for _, q := range ev.Queues {
