@@ -86,6 +86,7 @@ func TestWhoJoinsAConversationIsAPartyUntilHeLeaves(t *testing.T) {
 	if r := o.row("rosa", "anna"); r.State != "talking" || r.Calls[0].Peer.Number != ivanov {
 		t.Fatalf("%+v", r)
 	}
+	o.log.until(t, "record ended")
 	e := o.audit.last(t, audit.Ended)
 	if e.Action != "line.join" || e.Mode != "join" || e.Detail != "line:sales" || !slices.Contains(e.Employees, "anna") {
 		t.Fatalf("%+v", e)
