@@ -45,6 +45,12 @@ func (c Cursor) String() string {
 	return strconv.FormatInt(c.began, 36) + "." + strconv.FormatInt(c.n, 36)
 }
 
+// Place returns the two numbers that the cursor is made of, and [CursorAt] makes it of them again: for who gives out cursors in a form of his own.
+func (c Cursor) Place() (began, n int64) { return c.began, c.n }
+
+// CursorAt returns the cursor that [Cursor.Place] tells of.
+func CursorAt(began, n int64) Cursor { return Cursor{began: began, n: n} }
+
 // ParseCursor reads what Cursor.String wrote; "" is the zero value.
 func ParseCursor(s string) (Cursor, error) {
 	if s == "" {
