@@ -41,7 +41,7 @@ var rooms = map[string][]string{
 	"agent/doctor":  {"ami"}, // on its own: it looks at a PBX, and at nothing of a running Earshot
 	"agent/feed":    {"agent/call"},
 	"agent/mask":    {"agent/call"},
-	"agent/gate":    {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/mask", "agent/pbx", "agent/queue", "policy", "policy/policyfile"}, // whose entries it changes
+	"agent/gate":    {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/journal", "agent/mask", "agent/pbx", "agent/queue", "policy", "policy/policyfile"}, // whose entries it changes
 
 	// The doors. A protocol's own package is a leaf that knows no calls of ours, so a door may speak it.
 	"agent/httpapi":  {"agent/auth", "agent/gate", "agent/mask"},
@@ -76,7 +76,7 @@ var rooms = map[string][]string{
 // doors are the packages that talk to panels. What is behind them they see through the gate and as a View only.
 var doors = []string{"agent/httpapi", "agent/amiproxy", "agent/ariproxy", "agent/dialplan"}
 
-var behindTheDoors = []string{"agent/call", "agent/feed", "agent/pbx", "agent/audit"}
+var behindTheDoors = []string{"agent/call", "agent/feed", "agent/pbx", "agent/audit", "agent/journal"}
 
 // nameless are words that say nothing about what a package is.
 var nameless = []string{"util", "utils", "common", "helper", "helpers", "manager", "managers", "misc", "shared", "base", "types", "models"}

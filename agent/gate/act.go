@@ -12,6 +12,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/agent/pbx"
 	"github.com/earshot-pbx/earshot/policy"
@@ -38,13 +39,16 @@ func clicked(id call.LegID) bool {
 	return strings.HasPrefix(string(id), pbx.Prefix) && strings.HasSuffix(string(id), callSuffix)
 }
 
+// hasTake reports whether a leg was made to take a call.
+func hasTake(id call.LegID) bool { return strings.HasSuffix(string(id), takeSuffix) }
+
 // supervises reports whether a leg is there for a supervision, so that nobody on it is a party to a call: one that came by the phone door is
 // known by its act, one that was rung for it by its id too.
 func (g *Gate) supervises(id call.LegID) bool {
 	if a := g.byLeg[id]; a != nil {
 		return a.supervision
 	}
-	return !strings.HasSuffix(string(id), takeSuffix) && g.owns(id)
+	return !hasTake(id) && g.owns(id)
 }
 
 // owns reports whether a leg is one that was made for an act: of those that there are, of one that is over, whose order may have come through all the
@@ -158,8 +162,9 @@ type act struct {
 
 	earshot []call.LegID // the legs on which the ground rested when it was last decided
 
-	told telling // to whom it is told that it runs
-	tone tone    // by which it is told in the call
+	told    telling             // to whom it is told that it runs
+	minuted journal.Supervision // what the journal has been told of it
+	tone    tone                // by which it is told in the call
 
 	compared comparison // with what the second policy says, if there is one
 

@@ -60,7 +60,8 @@ type Directory interface {
 	Find(number string) (clients.Client, clients.Answer)
 }
 
-// Config is what a Gate is made of. All parts but Files, Settings, Shadow, Metrics and Intake are required; the zero durations take the defaults of DESIGN.
+// Config is what a Gate is made of. All parts but Files, Settings, Shadow, Metrics, Intake, Journal and Minutes are required; the zero durations take the
+// defaults of DESIGN.
 type Config struct {
 	Feed     *feed.Feed
 	PBX      PBX
@@ -69,10 +70,13 @@ type Config struct {
 	Intake   Intake // nil: nobody may change clients
 	Policy   *policy.Set
 	Files    PolicyFiles // by which the policy is changed; nil: by nobody who asks here
-	Settings Settings    // of employees\' telephones; the zero value has none
+	Settings Settings    // of employees' telephones; the zero value has none
 	Shadow   *Shadow     // a second policy to be compared with it; nil: none
 	Metrics  *Metrics
 	Log      zerolog.Logger
+
+	Journal Journal // what has been, to be read; nil: nothing is kept
+	Minutes Minutes // takes down who supervises which call; nil: nobody does
 
 	Dialling Dialling
 

@@ -26,6 +26,8 @@ type Metrics struct {
 	questions *prometheus.CounterVec
 	searches  prometheus.Counter
 
+	reads *prometheus.CounterVec
+
 	watchdog *prometheus.CounterVec
 	caught   prometheus.Histogram
 }
@@ -76,6 +78,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m.searches = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "earshot_action_searches_total", Help: "Searches by other software for what may be done to something.",
 	})
+	m.reads = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "earshot_journal_reads_total", Help: "Reads of the journal, by what was read (page, row, export, history, statistics) and outcome (allow, deny, error).",
+	}, []string{"what", "outcome"})
 	m.watchdog = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "earshot_watchdog_total",
 		Help: "What went past the gate on the PBX, by kind (spy, media, join, pickup, record, redirect) and what became of it: ended, handed_back, reported, left (the policy covers it, or it is trusted), gone, contradicted, failed.",
@@ -95,9 +100,20 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	if r != nil {
 		r.MustRegister(m.decisions, m.running, m.ended, m.audio, m.intercepted, m.revocation, m.watchers, m.deliveries, m.cutoffs, m.auditErrors,
-			m.shadowDecisions, m.shadowDifferences, m.shadowDropped, m.questions, m.searches, m.watchdog, m.caught)
+			m.shadowDecisions, m.shadowDifferences, m.shadowDropped, m.questions, m.searches, m.reads, m.watchdog, m.caught)
 	}
 	return m
+}
+
+// read counts a read of the journal.
+func (m *Metrics) read(what string, err error) {
+	outcome := string(audit.Allow)
+	if err != nil {
+		if outcome = "error"; AsProblem(err).Kind == Refused || AsProblem(err).Kind == NotFound {
+			outcome = string(audit.Deny)
+		}
+	}
+	m.reads.WithLabelValues(what, outcome).Inc()
 }
 
 func (m *Metrics) watched(kind trespassKind, did string) {

@@ -58,6 +58,7 @@ func (g *Gate) tellSupervised(set *policy.Set, a *act) {
 	for _, id := range a.hearTone() {
 		a.told.was = appendNew(a.told.was, id)
 	}
+	g.minute(a, slices.Contains(a.told.was, a.target))
 }
 
 // toTell works out who is to be told of a supervision, and how: the target, and where the policy wants both sides told, every employee within
@@ -144,6 +145,7 @@ func (g *Gate) tellEnded(set *policy.Set, a *act) *audit.Entry {
 	for _, id := range a.told.was {
 		told = appendNew(told, id)
 	}
+	g.minuteEnd(a, slices.Contains(told, a.target))
 	if len(told) == 0 {
 		return nil
 	}
@@ -178,7 +180,7 @@ func lately(set *policy.Set, old *audit.Act) (told telling) {
 // tellLate tells those that a supervision is over whose end no Earshot has seen; its time is that of the restart. Caller holds the lock.
 func (g *Gate) tellLate(set *policy.Set, old *audit.Act) *audit.Entry {
 	action, _ := policy.ParseAction(old.Action)
-	return g.tellEnded(set, &act{id: old.ID, employee: old.Subject, action: action, told: lately(set, old)})
+	return g.tellEnded(set, &act{id: old.ID, employee: old.Subject, action: action, target: only(old.Targets), supervision: action.Supervises(), told: lately(set, old)})
 }
 
 func (g *Gate) keepNotice(employee string, v mask.Supervised) {

@@ -1,0 +1,61 @@
+package gate
+
+import (
+	"context"
+
+	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// LineHistory reads a page of the conversations that a line has brought, as rows of the employees who had a part in them, by the right line.history: on
+// the line, on one who had a part, or because the client is the subject's own by the directory. Of the filter Employee, Department and Line are not
+// looked at.
+//
+// A line that is not there, and one of which the subject may see neither that it is there nor a single conversation, get the same answer.
+func (g *Gate) LineHistory(ctx context.Context, s auth.Subject, line string, ask JournalAsk) (mask.JournalPage, error) {
+	r, p := g.reader(s)
+	if p != nil {
+		return mask.JournalPage{}, p
+	}
+	page, err := r.history(ctx, line, ask)
+	g.met.read("history", err)
+	return page, err
+}
+
+func (r *pastReader) history(ctx context.Context, id string, ask JournalAsk) (mask.JournalPage, error) {
+	ask.Employee, ask.Department, ask.Line = "", "", ""
+	f, shown, p := r.filter(&ask)
+	if p != nil {
+		return mask.JournalPage{}, p
+	}
+	line, ok := r.set.Line(id)
+	if !ok {
+		return mask.JournalPage{}, noSuchLine()
+	}
+	f.Lines = []string{r.set.Queue(line)}
+	page, next, err := r.scan(ctx, f, ask.Limit, (*past).inHistory, shown)
+	if err != nil {
+		return mask.JournalPage{}, err
+	}
+	whole := r.set.Decide(&policy.Request{Subject: r.subject, Action: policy.LineHistory, Line: line})
+	r.gate.met.decision(policy.LineHistory, outcome(whole), whole.Reason.String())
+	switch {
+	case whole.Allowed:
+		return page, r.gaps(ctx, &page, f, next)
+	case len(page.Rows) > 0:
+		return page, nil
+	case views(r.set, r.subject, line):
+		return mask.JournalPage{}, r.gate.refusal(r.set, whole, "")
+	}
+	return mask.JournalPage{}, noSuchLine()
+}
+
+// LineStatistics counts the callers of one line, in all or by hour or day.
+func (g *Gate) LineStatistics(ctx context.Context, s auth.Subject, line string, ask StatisticsAsk) ([]mask.Figures, error) {
+	ask.Employee, ask.Department, ask.Line = "", "", line
+	if ask.By == "" {
+		ask.By = "line"
+	}
+	return g.Statistics(ctx, s, ask)
+}
