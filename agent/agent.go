@@ -22,6 +22,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/feed"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/httpapi"
+	"github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/pbx"
 	"github.com/earshot-pbx/earshot/agent/queue"
 	"github.com/earshot-pbx/earshot/ami"
@@ -60,6 +61,9 @@ type Agent struct {
 	link     *pbx.Link
 	door     *httpapi.Server
 	desk     *dialplan.Door
+
+	journal *journal.Store  // nil: past calls are not kept
+	scribe  *journal.Scribe // of the journal
 
 	listening chan struct{} // closed when both listeners are open
 	httpAddr  string
@@ -115,8 +119,11 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	if a.audit, err = audit.Open(cfg.Audit.File, audit.Options{Key: audit.Key(key)}); err != nil {
 		return nil, errors.Join(err, a.clients.Close())
 	}
-	if err := a.assemble(string(secret), string(password), version, a.openActs(audit.Key(key)), a.notices(audit.Key(key))); err != nil {
+	if err := a.openJournal(); err != nil {
 		return nil, errors.Join(err, a.audit.Close(), a.clients.Close())
+	}
+	if err := a.assemble(string(secret), string(password), version, a.openActs(audit.Key(key)), a.notices(audit.Key(key))); err != nil {
+		return nil, errors.Join(err, a.closeJournal(), a.audit.Close(), a.clients.Close())
 	}
 	return a, nil
 }
@@ -194,7 +201,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 	}
 	a.feed = feed.New(feed.Config{
 		Resync:  func() { a.link.Resync() },
-		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) { a.gate.Applied(t, ev, ch) },
+		OnApply: a.applied,
 	})
 	a.link, err = pbx.New(pbx.Config{
 		ARI:         ari.Config{BaseURL: a.cfg.PBX.ARI.URL, Username: a.cfg.PBX.ARI.Username, Password: password},
@@ -219,7 +226,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 	}
 	dog := a.cfg.Watchdog.forGate()
 	dog.Look = a.link.Look
-	a.gate = gate.New(gate.Config{
+	parts := gate.Config{
 		Feed: a.feed, PBX: a.link, Audit: a.audit, Clients: a.clients, Intake: a.clients, Policy: a.policy.Current(), Files: a.policy, Settings: a.cfg.Settings.forGate(a.link), Shadow: beside, Metrics: met,
 		Holds:    a.proofs().Holds,
 		Watchdog: dog,
@@ -227,7 +234,11 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 		Estate:   gate.Estate{Acts: open, Resume: a.proofs().Resume}, Notices: notices,
 		Log: a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
 		ToneEvery: a.cfg.Supervision.ToneEvery,
-	})
+	}
+	if a.journal != nil { // a nil pointer would be no nil interface
+		parts.Journal, parts.Minutes = a.journal, a.scribe
+	}
+	a.gate = gate.New(parts)
 	if err := a.reloadReplies(); err != nil {
 		return err
 	}
@@ -382,6 +393,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			}
 		})
 	}
+	endJournal := a.runJournal(context.WithoutCancel(ctx))
 	start(&innerWG, inner, a.feed.Run)
 	start(&innerWG, inner, a.link.Run)
 	start(&innerWG, inner, a.clients.Run)
@@ -422,6 +434,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	wg.Wait()
 	endInner()
 	innerWG.Wait()
+	endJournal() // last, since the others tell it what is over
 	if err := context.Cause(run); !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -437,7 +450,7 @@ func serve(s *http.Server, l net.Listener) error {
 }
 
 func (a *Agent) closeFiles() {
-	if err := errors.Join(a.audit.Close(), a.clients.Close()); err != nil {
+	if err := errors.Join(a.closeJournal(), a.audit.Close(), a.clients.Close()); err != nil {
 		a.log.Error().Err(err).Msg("what is written on disk was not closed well")
 	}
 }

@@ -86,9 +86,12 @@ func (a *Agent) sayCache(said cache.State) cache.State {
 }
 
 // degraded says, a sentence each, what Earshot does without.
-func (a *Agent) degraded() []string {
+func (a *Agent) degraded() (without []string) {
 	if s := a.cache.Status(); s.State != cache.Up && s.State != cache.Local {
-		return []string{advice(s)}
+		without = append(without, advice(s))
 	}
-	return nil
+	if a.scribe != nil && a.scribe.Stats().Failing {
+		without = append(without, "journal: it cannot be written, so calls are kept in memory until it can; the log says why")
+	}
+	return without
 }

@@ -109,7 +109,7 @@ func Check(path string, findings ...string) (warnings []string, err error) {
 			note(secret.key, err)
 		}
 	}
-	for _, log := range []struct{ key, path string }{{"audit.file", cfg.Audit.File}, {"shadow.file", cfg.Shadow.File}} {
+	for _, log := range []struct{ key, path string }{{"audit.file", cfg.Audit.File}, {"shadow.file", cfg.Shadow.File}, {"journal.file", cfg.Journal.File}} {
 		if log.path != "" {
 			_, err := os.Stat(filepath.Dir(log.path))
 			note(log.key, err)

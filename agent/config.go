@@ -31,6 +31,7 @@ type Config struct {
 	PBX     PBX              `yaml:"pbx"`
 	Cache   Cache            `yaml:"cache"`
 	Audit   Audit            `yaml:"audit"`
+	Journal Journal          `yaml:"journal"` // none: past calls are not kept
 	Log     Log              `yaml:"log"`
 
 	Directory   clients.Config `yaml:"directory"` // how numbers are read, and other sources of clients than one file
@@ -116,6 +117,7 @@ func defaults() Config {
 		HTTP:        HTTP{Listen: "127.0.0.1:8080", Proxies: []string{}, Limits: standardLimits()},
 		Admin:       Admin{Listen: "127.0.0.1:9090"},
 		PBX:         PBX{AMI: AMI{Address: "127.0.0.1:5038"}, ARI: ARI{URL: "http://127.0.0.1:8088/ari", Application: "earshot"}},
+		Journal:     Journal{Keep: 365 * 24 * time.Hour},
 		Log:         Log{Level: "info", Format: "json"},
 		Supervision: Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second, ToneEvery: 15 * time.Second},
 		Dialling:    Dialling{Context: "from-internal"},
@@ -198,6 +200,7 @@ func (c *Config) validate(doc *strict.Document) []error {
 		required("shadow.file", c.Shadow.File, "the path of the file for its differences")
 	}
 	c.HTTP.validate(bad)
+	c.Journal.validate(bad)
 	c.Auth.JWT.validate(bad)
 	c.PBX.AMI.TLS.validate(bad)
 	c.Watchdog.validate(bad)
@@ -249,10 +252,15 @@ func (c *Config) clashes(doc *strict.Document) (errs []error) {
 	if len(c.Shadow.Policy) > 0 && slices.EqualFunc(c.Shadow.Policy, c.Policy, func(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) }) {
 		errs = append(errs, doc.Errorf("shadow.policy", "shadow.policy is the policy in force, from which it cannot differ"))
 	}
-	for _, p := range c.paths() {
-		if p != &c.Shadow.File && *p != "" && c.Shadow.File != "" && filepath.Clean(*p) == filepath.Clean(c.Shadow.File) {
-			errs = append(errs, doc.Errorf("shadow.file", "shadow.file must be a file of its own: another key names it too"))
-			break
+	for _, own := range []struct {
+		key  string
+		path *string
+	}{{"shadow.file", &c.Shadow.File}, {"journal.file", &c.Journal.File}} {
+		for _, p := range c.paths() {
+			if p != own.path && *p != "" && *own.path != "" && filepath.Clean(*p) == filepath.Clean(*own.path) {
+				errs = append(errs, doc.Errorf(own.key, "%s must be a file of its own: another key names it too", own.key))
+				break
+			}
 		}
 	}
 	return errs
@@ -284,7 +292,7 @@ func isAddress(s string) bool {
 
 // paths are all that the configuration names.
 func (c *Config) paths() []*string {
-	all := append(c.Directory.Paths(), &c.Shadow.File, &c.Lines.Replies, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.AMI.TLS.CAFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
+	all := append(c.Directory.Paths(), &c.Shadow.File, &c.Journal.File, &c.Lines.Replies, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.AMI.TLS.CAFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
 	for _, files := range []strict.OneOrMore{c.Policy, c.Shadow.Policy} {
 		for i := range files {
 			all = append(all, &files[i])

@@ -49,7 +49,7 @@ func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 			EmployeeClaim: "sub", Leeway: 30 * time.Second, Refresh: time.Hour,
 		}, Sessions: agent.AuthSessions{TTL: time.Hour, MaxTTL: 12 * time.Hour, MaxStale: 5 * time.Minute}},
 		HTTP: agent.HTTP{Listen: "127.0.0.1:8080", Proxies: []string{}, Limits: agent.Limits{
-			Commands: agent.Rate{PerMinute: 60, Burst: 20}, Reads: agent.Rate{PerMinute: 1200, Burst: 300}, Failures: agent.Rate{PerMinute: 10, Burst: 20},
+			Commands: agent.Rate{PerMinute: 60, Burst: 20}, Reads: agent.Rate{PerMinute: 1200, Burst: 300}, Exports: agent.Rate{PerMinute: 2, Burst: 4}, Failures: agent.Rate{PerMinute: 10, Burst: 20},
 		}},
 		Admin: agent.Admin{Listen: "127.0.0.1:9090"},
 		PBX: agent.PBX{
@@ -57,6 +57,7 @@ func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 			ARI: agent.ARI{URL: "http://127.0.0.1:8088/ari", Username: "rest", PasswordFile: dir + "/ari-password", Application: "earshot"},
 		},
 		Audit:       agent.Audit{File: filepath.Dir(dir) + "/log/audit.jsonl"},
+		Journal:     agent.Journal{Keep: 8760 * time.Hour},
 		Log:         agent.Log{Level: "info", Format: "json"},
 		Supervision: agent.Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second, ToneEvery: 15 * time.Second},
 		Dialling:    agent.Dialling{Context: "from-internal"},
@@ -159,6 +160,9 @@ func TestEachFaultOfAConfigurationIsNamedWithItsPlace(t *testing.T) {
 		"its own shadow":                    {"shadow: {policy: ./policy.yaml, file: d.jsonl}", "7:18: shadow.policy is the policy in force, from which it cannot differ"},
 		"differences in the log":            {"shadow: {policy: next.yaml, file: ../log/audit.jsonl}", "7:35: shadow.file must be a file of its own: another key names it too"},
 		"differences in a policy":           {"shadow: {policy: next.yaml, file: next.yaml}", "7:35: shadow.file must be a file of its own: another key names it too"},
+		"a journal for a moment":            {"journal: {file: j.db, keep: 30m}", "7:29: journal.keep must be at least 24h, or 0s: for ever"},
+		"a journal without a file":          {"journal: {keep: 48h}", "7:17: journal.keep is how long what is in journal.file is kept, and journal.file is missing"},
+		"a journal in the audit log":        {"journal: {file: ../log/audit.jsonl}", "7:17: journal.file must be a file of its own: another key names it too"},
 		"an unknown format":                 {"log: {format: text}", "7:15: log.format is one of json, console"},
 		"an acceptance without a reason":    {"doctor: {accept: [{finding: module, where: modules.conf}]}", "7:19: doctor.accept[0].why is required: whoever reads the report wants to know"},
 		"an acceptance of everything":       {"doctor: {accept: [{finding: module, why: x}]}", "7:19: doctor.accept[0].where is required: its place as `earshot doctor` prints it"},
@@ -293,7 +297,7 @@ func TestTheSampleConfigurationHasEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(cfg.HTTP, plain.HTTP) || !reflect.DeepEqual(cfg.Auth, plain.Auth) || cfg.Admin != plain.Admin || cfg.Cache != plain.Cache || cfg.Log != plain.Log || cfg.Supervision != plain.Supervision ||
+	if !reflect.DeepEqual(cfg.HTTP, plain.HTTP) || !reflect.DeepEqual(cfg.Auth, plain.Auth) || cfg.Admin != plain.Admin || cfg.Cache != plain.Cache || cfg.Log != plain.Log || cfg.Journal.Keep != plain.Journal.Keep || cfg.Supervision != plain.Supervision ||
 		cfg.PBX.AMI.Address != plain.PBX.AMI.Address || cfg.PBX.ARI.URL != plain.PBX.ARI.URL || cfg.PBX.ARI.Application != plain.PBX.ARI.Application {
 		t.Errorf("the sample gives other values than the defaults: %+v", cfg)
 	}

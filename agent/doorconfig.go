@@ -38,6 +38,7 @@ type TLS struct {
 type Limits struct {
 	Commands Rate `yaml:"commands"` // what one employee begins or changes
 	Reads    Rate `yaml:"reads"`    // what one employee looks at or ends
+	Exports  Rate `yaml:"exports"`  // what one employee exports of the journal
 	Failures Rate `yaml:"failures"` // credentials from one address that prove nobody
 }
 
@@ -52,7 +53,7 @@ func standardJWT() JWT {
 }
 
 func standardLimits() Limits {
-	return Limits{Commands: Rate{60, 20}, Reads: Rate{1200, 300}, Failures: Rate{10, 20}}
+	return Limits{Commands: Rate{60, 20}, Reads: Rate{1200, 300}, Exports: Rate{2, 4}, Failures: Rate{10, 20}}
 }
 
 // used reports whether any JSON web token is believed.
@@ -110,7 +111,7 @@ func (h *HTTP) validate(bad func(key, format string, args ...any)) {
 	for _, l := range []struct {
 		key  string
 		rate Rate
-	}{{"commands", h.Limits.Commands}, {"reads", h.Limits.Reads}, {"failures", h.Limits.Failures}} {
+	}{{"commands", h.Limits.Commands}, {"reads", h.Limits.Reads}, {"exports", h.Limits.Exports}, {"failures", h.Limits.Failures}} {
 		for name, n := range map[string]int{"per_minute": l.rate.PerMinute, "burst": l.rate.Burst} {
 			if key := "http.limits." + l.key + "." + name; n < 1 || n > 1_000_000 {
 				bad(key, "%s must be between 1 and 1000000", key)
@@ -142,7 +143,7 @@ func (h *HTTP) proxies() []netip.Prefix {
 
 func (l *Limits) forDoor() httpapi.Limits {
 	rate := func(r Rate) httpapi.Rate { return httpapi.Rate{PerMinute: r.PerMinute, Burst: r.Burst} }
-	return httpapi.Limits{Commands: rate(l.Commands), Reads: rate(l.Reads), Failures: rate(l.Failures)}
+	return httpapi.Limits{Commands: rate(l.Commands), Reads: rate(l.Reads), Exports: rate(l.Exports), Failures: rate(l.Failures)}
 }
 
 // warnings tells what is legal and surely not meant.

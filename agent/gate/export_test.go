@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 )
@@ -131,4 +132,10 @@ func (g *Gate) LockedLegs(employee string) (legs []call.LegID) {
 func (g *Gate) Parts() (n int) {
 	g.locked(func(*call.Table) { n = len(g.parts) })
 	return n
+}
+
+// Compared is a number in the form in which numbers are compared.
+func Compared(number, region string) string {
+	g := Gate{cfg: Config{Dialling: Dialling{Numbering: clients.Numbering{Region: region}}}}
+	return g.compared(number)
 }

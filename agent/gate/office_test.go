@@ -57,6 +57,7 @@ type office struct {
 	pbx   *fakePBX
 	log   *journal
 	audit *recorder
+	past  *journalkeeper // nil: nothing is kept
 
 	mu    sync.Mutex
 	chans map[string]call.Channel
@@ -65,12 +66,24 @@ type office struct {
 
 func newOffice(t testing.TB, text string, change ...func(*gate.Config)) *office {
 	t.Helper()
-	o := &office{t: t, chans: map[string]call.Channel{}, log: &journal{wake: make(chan struct{})}}
+	return newOfficeKept(t, text, func(*office) {}, nil, change...)
+}
+
+// newOfficeKept makes one of which a journal is kept; made is told of it before anything happens there.
+func newOfficeKept(t testing.TB, text string, made func(*office), past *journalkeeper, change ...func(*gate.Config)) *office {
+	t.Helper()
+	o := &office{t: t, chans: map[string]call.Channel{}, log: &journal{wake: make(chan struct{})}, past: past}
+	made(o)
 	o.audit = &recorder{log: o.log}
 	o.pbx = &fakePBX{office: o}
 	o.feed = feed.New(feed.Config{
 		Now:     func() time.Time { return o.moment() },
-		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) { o.gate.Applied(t, ev, ch) },
+		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) {
+			o.gate.Applied(t, ev, ch)
+			if o.past != nil {
+				o.past.scribe.Apply(t, ev, ch)
+			}
+		},
 	})
 	c := gate.Config{
 		Feed: o.feed, PBX: o.pbx, Audit: o.audit, Clients: directory{ivanov: {Number: ivanov, Name: "Ivanov Ltd", Responsible: "gus"}},

@@ -123,7 +123,7 @@ func TestTheDescriptionIsOfWhatIsThere(t *testing.T) {
 			}
 		}
 	}
-	if len(routes) != 33 {
+	if len(routes) != 40 {
 		t.Errorf("%d operations: %v", len(routes), routes)
 	}
 	refs := regexp.MustCompile(`"#/components/schemas/(\w+)"`).FindAllStringSubmatch(string(a.body), -1)
@@ -141,7 +141,7 @@ func TestTheDescriptionIsOfWhatIsThere(t *testing.T) {
 		if !used[name] {
 			t.Errorf("%s is described and not used", name)
 		}
-		strict := name == "Supervise" || name == "Take" || name == "NewSession" || name == "PrivateLock" || name == "Call" || name == "Member" || name == "Conversation" || name == "PutRights" || name == "PutSettings"
+		strict := name == "Supervise" || name == "Take" || name == "NewSession" || name == "PrivateLock" || name == "Call" || name == "Member" || name == "Conversation" || name == "PutGrade" || name == "PutRights" || name == "PutSettings"
 		if strict != (s.AdditionalProperties == false) {
 			t.Errorf("%s: additionalProperties %v", name, s.AdditionalProperties)
 		}

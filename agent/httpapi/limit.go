@@ -19,6 +19,7 @@ type Rate struct {
 type Limits struct {
 	Commands Rate // what one employee may begin or change; 60 a minute, 20 at once
 	Reads    Rate // what one employee may look at or end; 1200 a minute, 300 at once
+	Exports  Rate // what one employee may export; 2 a minute, 4 at once
 	Failures Rate // credentials from one address that prove nobody; 10 a minute, 20 at once
 }
 
@@ -26,7 +27,7 @@ func (l *Limits) fill() {
 	for _, r := range []struct {
 		rate     *Rate
 		standard Rate
-	}{{&l.Commands, Rate{60, 20}}, {&l.Reads, Rate{1200, 300}}, {&l.Failures, Rate{10, 20}}} {
+	}{{&l.Commands, Rate{60, 20}}, {&l.Reads, Rate{1200, 300}}, {&l.Exports, Rate{2, 4}}, {&l.Failures, Rate{10, 20}}} {
 		if *r.rate == (Rate{}) {
 			*r.rate = r.standard
 		}

@@ -15,6 +15,7 @@ type metrics struct {
 const (
 	limitCommands = "commands"
 	limitReads    = "reads"
+	limitExports  = "exports"
 	limitFailures = "failures"
 )
 
@@ -36,9 +37,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 	m.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "earshot_http_limited_total",
-		Help: "Requests answered by 429, by limit: commands and reads of one employee, failures for credentials that proved nobody from one address.",
+		Help: "Requests answered by 429, by limit: commands, reads and exports of one employee, failures for credentials that proved nobody from one address.",
 	}, []string{"limit"})
-	for _, name := range []string{limitCommands, limitReads, limitFailures} {
+	for _, name := range []string{limitCommands, limitReads, limitExports, limitFailures} {
 		m.limited.WithLabelValues(name)
 	}
 	for _, e := range ends {

@@ -173,6 +173,7 @@ func (s *Server) routes() {
 	s.policyRoutes(api)
 	s.settingsRoutes(api)
 	s.lineRoutes(api)
+	s.journalRoutes(api)
 	if s.cfg.Sessions != nil {
 		s.sessionRoutes(api)
 	}
@@ -224,10 +225,13 @@ func add[I, O any](s *Server, api huma.API, o huma.Operation, f func(context.Con
 // register registers an operation behind the checks that all have in common: who asks, how the body comes, which parameters the address has.
 func register[W, I, O any](s *Server, api huma.API, o huma.Operation, prove func(*exchange, *http.Request) (W, *Problem), f func(context.Context, W, *I) (*O, error)) {
 	takes := parameters(reflect.TypeFor[I]())
-	o.Responses = map[string]*huma.Response{"default": {
+	if o.Responses == nil {
+		o.Responses = map[string]*huma.Response{}
+	}
+	o.Responses["default"] = &huma.Response{
 		Description: "The request was not carried out; code says why. With 429 and 503 the header Retry-After says when to try again.",
 		Content:     map[string]*huma.MediaType{problemType: {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")}},
-	}}
+	}
 	_, hasBody := reflect.TypeFor[I]().FieldByName("Body")
 	o.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
@@ -257,8 +261,8 @@ func register[W, I, O any](s *Server, api huma.API, o huma.Operation, prove func
 // parameters lists what an operation's input takes from the address.
 func parameters(t reflect.Type) []string {
 	var names []string
-	for i := range t.NumField() {
-		if name, ok := t.Field(i).Tag.Lookup("query"); ok {
+	for _, f := range reflect.VisibleFields(t) {
+		if name, ok := f.Tag.Lookup("query"); ok {
 			name, _, _ = strings.Cut(name, ",")
 			names = append(names, name)
 		}

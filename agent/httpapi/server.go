@@ -54,8 +54,8 @@ type Server struct {
 	mux     *http.ServeMux
 	openapi []byte
 
-	commands, reads, failures *limiter
-	proven                    proven
+	commands, reads, exports, failures *limiter
+	proven                             proven
 
 	mu      sync.Mutex // guards what follows
 	closed  bool       // no stream is admitted any more
@@ -80,7 +80,8 @@ func New(cfg Config) *Server {
 	}
 	cfg.Limits.fill()
 	s := &Server{cfg: cfg, log: cfg.Log, met: newMetrics(cfg.Registerer), mux: http.NewServeMux(), streams: map[*stream]struct{}{}}
-	s.commands, s.reads, s.failures = newLimiter(cfg.Limits.Commands, cfg.Clock), newLimiter(cfg.Limits.Reads, cfg.Clock), newLimiter(cfg.Limits.Failures, cfg.Clock)
+	s.commands, s.reads = newLimiter(cfg.Limits.Commands, cfg.Clock), newLimiter(cfg.Limits.Reads, cfg.Clock)
+	s.exports, s.failures = newLimiter(cfg.Limits.Exports, cfg.Clock), newLimiter(cfg.Limits.Failures, cfg.Clock)
 	s.proven.tokens.max = remembered
 	s.routes()
 	return s

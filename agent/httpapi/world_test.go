@@ -24,6 +24,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/feed"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/httpapi"
+	past "github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/pbx"
 	"github.com/earshot-pbx/earshot/ari"
 	"github.com/earshot-pbx/earshot/policy"
@@ -70,6 +71,7 @@ type world struct {
 	reg    *prometheus.Registry // the door's metrics
 	met    *prometheus.Registry // the gate's
 	clock  *atomic.Int64
+	scribe *past.Scribe // nil: no journal is kept
 }
 
 // generous are limits that no test reaches that is not about them.
@@ -92,7 +94,12 @@ func newWorldOver(t testing.TB, change func(*gate.Config), options ...option) *w
 	w.clock.Store(start.Unix())
 	w.feed = feed.New(feed.Config{
 		Now:     func() time.Time { return start },
-		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) { w.gate.Applied(t, ev, ch) },
+		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) {
+			w.gate.Applied(t, ev, ch)
+			if w.scribe != nil {
+				w.scribe.Apply(t, ev, ch)
+			}
+		},
 	})
 	log := zerolog.New(w.log)
 	parts := gate.Config{Feed: w.feed, PBX: w.pbx, Audit: w.book, Clients: w.people, Policy: w.policy(policyText), Log: zerolog.Nop(), Metrics: gate.NewMetrics(w.met)}
