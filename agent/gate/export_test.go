@@ -1,8 +1,10 @@
 package gate
 
 import (
+	"context"
 	"slices"
 
+	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/mask"
@@ -138,4 +140,17 @@ func (g *Gate) Parts() (n int) {
 func Compared(number, region string) string {
 	g := Gate{cfg: Config{Dialling: Dialling{Numbering: clients.Numbering{Region: region}}}}
 	return g.compared(number)
+}
+
+// RecordingFile is the file to which a recording's handle leads; empty if to none.
+func (g *Gate) RecordingFile(ctx context.Context, s auth.Subject, handle string) string {
+	r, p := g.reader(s)
+	if p != nil {
+		return ""
+	}
+	_, rec, err := r.recording(ctx, handle)
+	if err != nil {
+		return ""
+	}
+	return rec.File
 }
