@@ -87,6 +87,12 @@ func newWorld(t testing.TB, options ...option) *world {
 // newWorldOver makes a world whose gate is made of other parts.
 func newWorldOver(t testing.TB, change func(*gate.Config), options ...option) *world {
 	t.Helper()
+	return newWorldKept(t, false, change, options...)
+}
+
+// newWorldKept makes one of which a journal may be kept.
+func newWorldKept(t testing.TB, keep bool, change func(*gate.Config), options ...option) *world {
+	t.Helper()
 	w := &world{
 		t: t, met: prometheus.NewRegistry(), pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8)}, book: &recorder{}, people: directory{},
 		token: map[string]string{}, log: &journal{wrote: make(chan struct{}, 1)}, reg: prometheus.NewRegistry(), clock: &atomic.Int64{},
@@ -103,6 +109,9 @@ func newWorldOver(t testing.TB, change func(*gate.Config), options ...option) *w
 	})
 	log := zerolog.New(w.log)
 	parts := gate.Config{Feed: w.feed, PBX: w.pbx, Audit: w.book, Clients: w.people, Policy: w.policy(policyText), Log: zerolog.Nop(), Metrics: gate.NewMetrics(w.met)}
+	if keep {
+		w.keep(&parts)
+	}
 	change(&parts)
 	w.gate = gate.New(parts)
 	var err error
@@ -151,6 +160,41 @@ func newWorldOver(t testing.TB, change func(*gate.Config), options ...option) *w
 	})
 	w.ingest(call.Event{Kind: call.Resynced, Snapshot: &call.Snapshot{}})
 	return w
+}
+
+// keep has a journal be kept in a file.
+func (w *world) keep(parts *gate.Config) {
+	w.t.Helper()
+	store, err := past.Open(w.t.Context(), past.Config{Path: w.t.TempDir() + "/journal"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			w.t.Errorf("close the journal: %v", err)
+		}
+	})
+	w.scribe, err = past.NewScribe(w.t.Context(), store, past.ScribeConfig{
+		Employee: func(endpoint string) string {
+			set := w.gate.Policy()
+			ref, _ := set.Phone(endpoint)
+			return set.ID(ref)
+		},
+		Supervises: gate.Supervises,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	parts.Journal, parts.Minutes = store, w.scribe
+	parts.Dialling.Numbering.Region = "RU"
+}
+
+// sync has the journal have what has happened.
+func (w *world) sync() {
+	w.t.Helper()
+	if err := w.scribe.Sync(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) policy(text string) *policy.Set {
