@@ -77,7 +77,7 @@ func newOfficeKept(t testing.TB, text string, made func(*office), past *journalk
 	o.audit = &recorder{log: o.log}
 	o.pbx = &fakePBX{office: o}
 	o.feed = feed.New(feed.Config{
-		Now:     func() time.Time { return o.moment() },
+		Now: func() time.Time { return o.moment() },
 		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) {
 			o.gate.Applied(t, ev, ch)
 			if o.past != nil {

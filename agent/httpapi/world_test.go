@@ -99,7 +99,7 @@ func newWorldKept(t testing.TB, keep bool, change func(*gate.Config), options ..
 	}
 	w.clock.Store(start.Unix())
 	w.feed = feed.New(feed.Config{
-		Now:     func() time.Time { return start },
+		Now: func() time.Time { return start },
 		OnApply: func(t *call.Table, ev *call.Event, ch []call.Change) {
 			w.gate.Applied(t, ev, ch)
 			if w.scribe != nil {
