@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -68,7 +69,8 @@ func TestTheJournalOfRealCallsIsReadAsEachMaySeeThem(t *testing.T) {
 	o := enter(t)
 	plain, err := os.ReadFile(o.Path("earshot.yaml"))
 	o.must(err)
-	o.must(o.Write("earshot.yaml", string(plain)+"\njournal: {file: journal.db}\n"))
+	file := filepath.Join(t.TempDir(), "journal.db")
+	o.must(o.Write("earshot.yaml", string(plain)+fmt.Sprintf("\njournal: {file: %q}\n", file)))
 	o.Cleanup(func() {
 		if err := o.Write("earshot.yaml", string(plain)); err != nil {
 			o.Error(err)
@@ -142,7 +144,7 @@ func TestTheJournalOfRealCallsIsReadAsEachMaySeeThem(t *testing.T) {
 	})
 	p.Stop()
 	o.discreetOnDisk()
-	if info, err := os.Stat(o.Path("journal.db")); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		o.Errorf("the journal's file: %v, %v", info, err)
 	}
 	if o.Failed() {

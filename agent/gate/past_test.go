@@ -265,6 +265,61 @@ func TestACallWithSomebodyWhoHasLeftIsItsOwnersAlone(t *testing.T) {
 	sees(t, "anna", briefs(o.rows("anna", gate.JournalAsk{})), "anna in answered 105")
 }
 
+// Whoever may see nothing of what there is reads on from where a request has stopped; and who looks for a number of which he sees nothing is not told
+// by it that it is there.
+func TestOneRequestLooksAtSoManyRowsAndNoMore(t *testing.T) {
+	o := newArchive(t, archive)
+	o.talk("first", other, "PJSIP/101")
+	o.hangUp("first")
+	for i := range 2001 {
+		o.rings(fmt.Sprint(i), other, "PJSIP/105") // of whom ivo reads nothing
+		o.pass(1)
+		o.hangUp(fmt.Sprint(i))
+		if i%500 == 0 {
+			o.sync()
+		}
+	}
+	o.sync()
+	page, err := o.gate.Journal(t.Context(), who("ivo"), gate.JournalAsk{})
+	if err != nil || len(page.Rows) != 1 || page.Next != "" {
+		t.Fatalf("whom he has no right on is not looked at: %d rows, %q, %v", len(page.Rows), page.Next, err)
+	}
+	page, err = o.gate.Journal(t.Context(), who("carl"), gate.JournalAsk{Outcome: "answered", Limit: 5})
+	if err != nil || len(page.Rows) != 1 {
+		t.Fatalf("%d rows, %q, %v", len(page.Rows), page.Next, err)
+	}
+	page, err = o.gate.Journal(t.Context(), who("dora"), gate.JournalAsk{Outcome: "busy"})
+	if err != nil || len(page.Rows) != 0 || page.Next != "" {
+		t.Fatalf("%d rows, %q, %v", len(page.Rows), page.Next, err)
+	}
+	page, err = o.gate.Journal(t.Context(), who("dora"), gate.JournalAsk{Direction: "out"}) // which the journal is not asked for
+	if err != nil || len(page.Rows) != 0 || page.Next == "" {
+		t.Fatalf("2002 rows were looked at at once: %d rows, %q, %v", len(page.Rows), page.Next, err)
+	}
+	page, err = o.gate.Journal(t.Context(), who("dora"), gate.JournalAsk{Direction: "out", Cursor: page.Next})
+	if err != nil || len(page.Rows) != 0 || page.Next != "" {
+		t.Fatalf("%d rows, %q, %v", len(page.Rows), page.Next, err)
+	}
+	page, err = o.gate.Journal(t.Context(), who("dora"), gate.JournalAsk{Number: other})
+	if err != nil || len(page.Rows) != 0 || page.Next != "" {
+		t.Errorf("dora is told that there are calls with the number: %d rows, %q, %v", len(page.Rows), page.Next, err)
+	}
+}
+
+// A handle leads to a row for as long as one may see it.
+func TestAHandleGivesNoRight(t *testing.T) {
+	o := newArchive(t, archive)
+	o.talk("a", "PJSIP/102", "PJSIP/101")
+	o.hangUp("a")
+	id := o.rows("ivo", gate.JournalAsk{})[0].ID
+	if _, err := o.gate.JournalRow(t.Context(), who("ivo"), id); err != nil {
+		t.Fatal(err)
+	}
+	o.gate.SetPolicy(set(t, strings.Replace(archive, "journal: {to: any, except: [egor]}", "journal: {to: any, except: [boris]}", 1)))
+	_, err := o.gate.JournalRow(t.Context(), who("ivo"), id)
+	refuses(t, err, "no_such_row")
+}
+
 // What a number claims may exclude and hide, and grants nothing.
 func TestAClaimedNumberExcludesAndGrantsNothing(t *testing.T) {
 	o := newArchive(t, archive)

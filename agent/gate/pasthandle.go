@@ -5,6 +5,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
+	"hash/fnv"
 
 	"github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/mask"
@@ -60,18 +61,26 @@ func (g *Gate) openHandle(kind byte, subject, handle string) (began, n int64, ok
 // recordingShift makes room for which of a row's recordings it is. Rows are numbered from one, and 2^48 of them are not written in a lifetime.
 const recordingShift = 48
 
+// recordingMark tells the few recordings of a row apart, whatever else is recorded of the call later: 15 bits of a sum over its id, which is random.
+func recordingMark(r *journal.Recording) int64 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(r.ID)) // never fails
+	return int64(h.Sum32() >> 17)
+}
+
 // recordings are the row's: those that were made of its leg or of the other side's, and those of the whole call. Whether he may play one is decided
 // over everybody who was on the call.
 func (v *past) recordings() (list []mask.JournalRecording) {
 	began, n := v.row.At.Place()
-	for i, k := range v.ownRecordings() {
+	for _, k := range v.ownRecordings() {
+		of := &v.row.Call.Recordings[k]
 		r := mask.JournalRecording{State: mask.RecordingNoAccess}
 		switch {
-		case !v.row.Call.Recordings[k].Deleted.IsZero():
+		case !of.Deleted.IsZero():
 			r.State = mask.RecordingDeleted
 		case v.decide(policy.Play).Allowed:
 			r.State = mask.RecordingAvailable
-			r.ID = v.gate.sealNumbers(tagRecording, v.employee, uint64(began), uint64(n)|uint64(i)<<recordingShift) //nolint:gosec // none is negative
+			r.ID = v.gate.sealNumbers(tagRecording, v.employee, uint64(began), uint64(n|recordingMark(of)<<recordingShift)) //nolint:gosec // none is negative
 		}
 		list = append(list, r)
 	}
@@ -105,8 +114,10 @@ func (r *pastReader) recording(ctx context.Context, handle string) (*past, *jour
 		}
 		return nil, nil, err
 	}
-	if places := v.ownRecordings(); n>>recordingShift < int64(len(places)) {
-		return v, &v.row.Call.Recordings[places[n>>recordingShift]], nil
+	for _, k := range v.ownRecordings() {
+		if of := &v.row.Call.Recordings[k]; recordingMark(of) == n>>recordingShift {
+			return v, of, nil
+		}
 	}
 	return nil, nil, noSuchRecording()
 }
