@@ -35,7 +35,7 @@ func (g *Gate) pastBlock(kind byte, subject string) cipher.Block {
 
 func (g *Gate) closeHandle(kind byte, subject string, at journal.Cursor) string {
 	began, n := at.Place()
-	return g.sealNumbers(kind, subject, uint64(began), uint64(n)) //nolint:gosec // both come back as they were
+	return g.sealNumbers(kind, subject, uint64(began), uint64(n))
 }
 
 func (g *Gate) sealNumbers(kind byte, subject string, a, b uint64) string {
@@ -55,7 +55,7 @@ func (g *Gate) openHandle(kind byte, subject, handle string) (began, n int64, ok
 		return 0, 0, false
 	}
 	g.pastBlock(kind, subject).Decrypt(room[:16], room[:16])
-	return int64(binary.BigEndian.Uint64(room[:8])), int64(binary.BigEndian.Uint64(room[8:16])), true //nolint:gosec // as they were
+	return int64(binary.BigEndian.Uint64(room[:8])), int64(binary.BigEndian.Uint64(room[8:16])), true
 }
 
 // recordingShift makes room for which of a row's recordings it is. Rows are numbered from one, and 2^48 of them are not written in a lifetime.
@@ -80,7 +80,7 @@ func (v *past) recordings() (list []mask.JournalRecording) {
 			r.State = mask.RecordingDeleted
 		case v.decide(policy.Play).Allowed:
 			r.State = mask.RecordingAvailable
-			r.ID = v.gate.sealNumbers(tagRecording, v.employee, uint64(began), uint64(n|recordingMark(of)<<recordingShift)) //nolint:gosec // none is negative
+			r.ID = v.gate.sealNumbers(tagRecording, v.employee, uint64(began), uint64(n|recordingMark(of)<<recordingShift))
 		}
 		list = append(list, r)
 	}

@@ -66,3 +66,27 @@ func TestTheLiveliestCallSpeaksForTheEmployee(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// A row of the journal that is not for a reader is what the board showed him, whatever else is known of it.
+func TestARowOfTheJournalHoldsWhatItsSightAdmits(t *testing.T) {
+	f := mask.PastFacts{
+		Employee: "anna", Direction: call.In, Outcome: "elsewhere", Began: began, Ended: began.Add(20 * time.Second), Kind: mask.External,
+		Parties: []mask.Party{{Number: "+79161234567", Name: "Ivanov"}, {Employee: "boris"}}, Dialled: "74950000101", Line: "support",
+		Transfers: []mask.JournalTransfer{{At: began, By: "employee"}}, Told: []mask.Supervised{{ID: "s1", By: "dora", Since: began}},
+	}
+	const base = `{"id":"h","employee":"anna","direction":"in","outcome":"missed","began":"2026-10-01T09:00:01Z","ended":"2026-10-01T09:00:21Z","wait":20,"talk":0,"hidden":true`
+	for s, want := range map[mask.Sight]string{0: base + `}`, 77: base + `}`, mask.Kind: base + `,"kind":"external"}`} {
+		got, err := json.Marshal(mask.OfPast(&f, s, "h"))
+		if err != nil || string(got) != want {
+			t.Errorf("sight %d: %s, %v, want %s", s, got, err, want)
+		}
+	}
+	seen, err := json.Marshal(mask.OfPast(&f, mask.Seen, "h"))
+	if err != nil || !strings.Contains(string(seen), `"outcome":"elsewhere"`) || !strings.Contains(string(seen), "Ivanov") || strings.Contains(string(seen), "dora") || strings.Contains(string(seen), "74950000101") {
+		t.Errorf("%s, %v", seen, err)
+	}
+	own, err := json.Marshal(mask.OfPast(&f, mask.Own, "h"))
+	if err != nil || !strings.Contains(string(own), "dora") || !strings.Contains(string(own), `"dialled":"74950000101"`) {
+		t.Errorf("%s, %v", own, err)
+	}
+}
