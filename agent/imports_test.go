@@ -27,21 +27,22 @@ var rooms = map[string][]string{
 	"cmd/company": {"policy/company"},
 
 	"agent": {
-		"agent/call", "agent/pbx", "agent/queue", "agent/feed", "agent/mask", "agent/gate", "agent/auth", "agent/audit", "agent/clients", "agent/journal",
+		"agent/call", "agent/pbx", "agent/queue", "agent/feed", "agent/mask", "agent/gate", "agent/auth", "agent/audit", "agent/clients", "agent/journal", "agent/recording",
 		"agent/httpapi", "agent/amiproxy", "agent/ariproxy", "agent/dialplan", "agent/strict", "ami", "ari", "policy", "policy/policyfile", "cache", "cache/redis",
 	},
-	"agent/call":    {},
-	"agent/strict":  {"policy"}, // whose guess at what was meant it makes too
-	"agent/audit":   {},
-	"agent/auth":    {"agent/strict", "cache"}, // sessions are the cache's: its leaf has their form, and auth gives them their meaning
-	"agent/clients": {"agent/strict", "cache"},
-	"agent/journal": {"agent/call"},
-	"agent/pbx":     {"agent/call", "agent/queue", "ami", "ari"},
-	"agent/queue":   {},
-	"agent/doctor":  {"ami"}, // on its own: it looks at a PBX, and at nothing of a running Earshot
-	"agent/feed":    {"agent/call"},
-	"agent/mask":    {"agent/call"},
-	"agent/gate":    {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/journal", "agent/mask", "agent/pbx", "agent/queue", "policy", "policy/policyfile"}, // whose entries it changes
+	"agent/call":      {},
+	"agent/strict":    {"policy"}, // whose guess at what was meant it makes too
+	"agent/audit":     {},
+	"agent/auth":      {"agent/strict", "cache"}, // sessions are the cache's: its leaf has their form, and auth gives them their meaning
+	"agent/clients":   {"agent/strict", "cache"},
+	"agent/journal":   {"agent/call"},
+	"agent/recording": {}, // on its own: a book and a way to ask the PBX are handed to it
+	"agent/pbx":       {"agent/call", "agent/queue", "ami", "ari"},
+	"agent/queue":     {},
+	"agent/doctor":    {"ami"}, // on its own: it looks at a PBX, and at nothing of a running Earshot
+	"agent/feed":      {"agent/call"},
+	"agent/mask":      {"agent/call"},
+	"agent/gate":      {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/journal", "agent/mask", "agent/pbx", "agent/queue", "agent/recording", "policy", "policy/policyfile"}, // whose entries it changes
 
 	// The doors. A protocol's own package is a leaf that knows no calls of ours, so a door may speak it.
 	"agent/httpapi":  {"agent/auth", "agent/gate", "agent/mask"},

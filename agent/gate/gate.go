@@ -86,6 +86,8 @@ type Config struct {
 	// may have taken its time on the way. It is called under the gate's lock and must not wait.
 	Holds func(auth.Subject) bool
 
+	Recordings *Recordings // recordings and what is known of them; nil: there are none
+
 	Notices []audit.Entry // Notice's entries of an Earshot before this one, oldest first
 
 	Estate Estate // what an Earshot before this one has left; taken up at the first resync
@@ -104,6 +106,8 @@ type Gate struct {
 	log    zerolog.Logger
 	met    *Metrics
 	secret secret // makes the handles opaque
+
+	archive *archive // serves recordings; nil: there are none
 
 	policy  atomic.Pointer[policy.Set]
 	replies atomic.Pointer[map[string][]mask.Reply] // by line
@@ -169,7 +173,7 @@ func New(cfg Config) *Gate {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	g := &Gate{
-		cfg: cfg, log: cfg.Log, met: cfg.Metrics, secret: newSecret(), ctx: ctx, stop: stop,
+		cfg: cfg, log: cfg.Log, met: cfg.Metrics, secret: newSecret(), ctx: ctx, stop: stop, archive: newArchive(cfg.Recordings),
 		awaited: awaited{}, transferSeen: make(chan struct{}),
 		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, parts: map[call.LegID]*part{},

@@ -195,7 +195,7 @@ func TestWhetherOneMayPlayARecordingIsOnTheRow(t *testing.T) {
 		if !ok {
 			t.Fatal("no call")
 		}
-		rec, err := o.past.store.AddRecording(t.Context(), past.Recording{Call: id, Leg: leg, Spool: "s", File: string(leg), Source: "spool", Began: start.Add(time.Duration(i) * time.Second)})
+		rec, err := o.past.store.AddRecording(t.Context(), past.Recording{Call: id, Leg: leg, Spool: "s", File: string(leg), Source: "spool", Began: start.Add(time.Duration(i) * time.Second), Ended: start.Add(time.Minute)})
 		if err != nil {
 			t.Fatal(err)
 		}

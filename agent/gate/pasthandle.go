@@ -9,7 +9,6 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/mask"
-	"github.com/earshot-pbx/earshot/policy"
 )
 
 // What in the journal is known to a subject by a handle. Its way back is not to try all that there are, which may be millions: a handle is the two
@@ -51,7 +50,7 @@ func (g *Gate) openHandle(kind byte, subject, handle string) (began, n int64, ok
 	if len(handle) != pastHandleLen {
 		return 0, 0, false
 	}
-	if k, err := handleText.Decode(room[:], []byte(handle)); err != nil || k != 16 {
+	if k, err := handleText.Decode(room[:], []byte(handle)); err != nil || k != 16 || handleText.EncodeToString(room[:16]) != handle { // its last two bits are spare
 		return 0, 0, false
 	}
 	g.pastBlock(kind, subject).Decrypt(room[:16], room[:16])
@@ -68,18 +67,22 @@ func recordingMark(r *journal.Recording) int64 {
 	return int64(h.Sum32() >> 17)
 }
 
-// recordings are the row's: those that were made of its leg or of the other side's, and those of the whole call. Whether he may play one is decided
+// recordings are the row's: those that were made of its leg or of the other side's, and those of the whole call. Whether he may have one is decided
 // over everybody who was on the call.
 func (v *past) recordings() (list []mask.JournalRecording) {
 	began, n := v.row.At.Place()
-	for _, k := range v.ownRecordings() {
+	own := v.ownRecordings()
+	may := len(own) > 0 && v.mayHave()
+	for _, k := range own {
 		of := &v.row.Call.Recordings[k]
 		r := mask.JournalRecording{State: mask.RecordingNoAccess}
 		switch {
 		case !of.Deleted.IsZero():
 			r.State = mask.RecordingDeleted
-		case v.decide(policy.Play).Allowed:
-			r.State = mask.RecordingAvailable
+		case may:
+			if r.State = mask.RecordingAvailable; of.Ended.IsZero() {
+				r.State = mask.RecordingRunning
+			}
 			r.ID = v.gate.sealNumbers(tagRecording, v.employee, uint64(began), uint64(n|recordingMark(of)<<recordingShift))
 		}
 		list = append(list, r)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/earshot-pbx/earshot/agent/gate"
+
 	"github.com/coder/websocket"
 	"github.com/earshot-pbx/earshot/agent/httpapi"
 	"github.com/earshot-pbx/earshot/agent/mask"
@@ -114,6 +116,9 @@ func TestTheDescriptionIsOfWhatIsThere(t *testing.T) {
 			if path == "/.well-known/authzen-configuration" {
 				continue // for everybody
 			}
+			if path == gate.LinkPath+"{word}" {
+				continue // the link is the credential
+			}
 			if hook := path == "/v1/clients/hooks/{source}"; !hook && !slices.ContainsFunc(o.Parameters, func(p struct{ Name, In string }) bool { return p.Name == "X-Earshot-Employee" && p.In == "header" }) {
 				t.Errorf("%s %s: no header that names the employee in %v", method, path, o.Parameters)
 			}
@@ -123,7 +128,7 @@ func TestTheDescriptionIsOfWhatIsThere(t *testing.T) {
 			}
 		}
 	}
-	if len(routes) != 40 {
+	if len(routes) != 44 {
 		t.Errorf("%d operations: %v", len(routes), routes)
 	}
 	refs := regexp.MustCompile(`"#/components/schemas/(\w+)"`).FindAllStringSubmatch(string(a.body), -1)
@@ -141,7 +146,7 @@ func TestTheDescriptionIsOfWhatIsThere(t *testing.T) {
 		if !used[name] {
 			t.Errorf("%s is described and not used", name)
 		}
-		strict := name == "Supervise" || name == "Take" || name == "NewSession" || name == "PrivateLock" || name == "Call" || name == "Member" || name == "Conversation" || name == "PutGrade" || name == "PutRights" || name == "PutSettings"
+		strict := name == "Supervise" || name == "Take" || name == "NewSession" || name == "PrivateLock" || name == "Call" || name == "Member" || name == "Conversation" || name == "PutGrade" || name == "LinkRequest" || name == "PutRights" || name == "PutSettings"
 		if strict != (s.AdditionalProperties == false) {
 			t.Errorf("%s: additionalProperties %v", name, s.AdditionalProperties)
 		}

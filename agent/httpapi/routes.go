@@ -174,6 +174,7 @@ func (s *Server) routes() {
 	s.settingsRoutes(api)
 	s.lineRoutes(api)
 	s.journalRoutes(api)
+	s.recordingRoutes(api)
 	if s.cfg.Sessions != nil {
 		s.sessionRoutes(api)
 	}
@@ -305,6 +306,7 @@ func (s *Server) describe(api huma.API) {
 		},
 	})
 	describeHooks(doc, problem)
+	describeRecordings(doc, problem)
 	describeConfiguration(doc, problem)
 	schemas := doc.Components.Schemas.Map()
 	delete(schemas, "ErrorModel")

@@ -42,6 +42,7 @@ type JournalTransfer struct {
 // States of a recording.
 const (
 	RecordingAvailable = "available"
+	RecordingRunning   = "running" // it is still being made
 	RecordingNoAccess  = "no_access"
 	RecordingDeleted   = "deleted"
 )
@@ -49,7 +50,7 @@ const (
 // JournalRecording says of a recording whether one may play it.
 type JournalRecording struct {
 	ID    string `json:"id,omitempty" doc:"Handle of the recording for this reader and row; only with access"`
-	State string `json:"state" enum:"available,no_access,deleted"`
+	State string `json:"state" enum:"available,running,no_access,deleted"`
 }
 
 // Grade is what somebody thinks of how an employee did on a call.

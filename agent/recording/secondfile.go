@@ -1,0 +1,119 @@
+package recording
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/user"
+	"path"
+	"strconv"
+	"syscall"
+)
+
+// rights is the authority of the file system: the Unix user that an employee is must be able to read the file and to go through the folders from
+// the spool's down to it; to delete, to write into the folder. Owner, group and mode are looked at. Access lists (ACLs) are not, so what only such a
+// list lets him have is refused; and the kernel's word that no list takes anything away stands in the group's bits, which it masks.
+type rights struct {
+	users  map[string]string
+	spools *Spools
+	ids    func(name string) (uid uint32, gids []uint32, err error)
+}
+
+func newRights(users map[string]string, s *Spools) *rights {
+	return &rights{users: users, spools: s, ids: lookUp}
+}
+
+// lookUp finds a user's ids now: who is put out of a group has its rights no more.
+func lookUp(name string) (uid uint32, gids []uint32, err error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, nil, err
+	}
+	list, err := u.GroupIds()
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, text := range append(list, u.Gid) {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return 0, nil, err
+		}
+		gids = append(gids, uint32(n))
+	}
+	n, err := strconv.ParseUint(u.Uid, 10, 32)
+	return uint32(n), gids, err
+}
+
+const (
+	mayRead  = 4
+	mayWrite = 2
+	mayEnter = 1
+)
+
+// Allow implements [Authority].
+func (r *rights) Allow(_ context.Context, q Question) (bool, error) {
+	name, mapped := r.users[q.Employee]
+	if !mapped {
+		return false, nil
+	}
+	p, err := r.spools.named(q.Spool)
+	if err != nil || !isName(q.File) {
+		return false, errors.Join(err, ErrNoFile)
+	}
+	uid, gids, err := r.ids(name)
+	if err != nil {
+		return false, errors.New("the Unix user that an employee is said to be cannot be looked up")
+	}
+	for at := path.Dir(q.File); ; at = path.Dir(at) {
+		needs := uint32(mayEnter)
+		if q.Action == "delete" && at == path.Dir(q.File) {
+			needs |= mayWrite
+		}
+		if ok, err := allows(p.root, at, uid, gids, needs); err != nil || !ok {
+			return false, err
+		}
+		if at == "." {
+			break
+		}
+	}
+	if q.Action == "delete" {
+		return true, nil
+	}
+	return allows(p.root, q.File, uid, gids, mayRead)
+}
+
+// allows reports whether owner, group and mode of a file let a user do that. The superuser may everything.
+func allows(root *os.Root, name string, uid uint32, gids []uint32, needs uint32) (bool, error) {
+	info, err := root.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, ErrNoFile
+	}
+	if err != nil {
+		return false, reason(err)
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return false, errors.New("the file system does not tell whose a file is")
+	}
+	if uid == 0 {
+		return true, nil
+	}
+	mode := uint32(info.Mode().Perm())
+	switch {
+	case st.Uid == uid:
+		mode >>= 6
+	case contains(gids, st.Gid):
+		mode >>= 3
+	}
+	return mode&needs == needs, nil
+}
+
+func contains(gids []uint32, gid uint32) bool {
+	for _, g := range gids {
+		if g == gid {
+			return true
+		}
+	}
+	return false
+}
