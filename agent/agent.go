@@ -64,6 +64,7 @@ type Agent struct {
 
 	journal *journal.Store  // nil: past calls are not kept
 	scribe  *journal.Scribe // of the journal
+	archive archive         // recordings
 
 	listening chan struct{} // closed when both listeners are open
 	httpAddr  string
@@ -123,7 +124,7 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 		return nil, errors.Join(err, a.audit.Close(), a.clients.Close())
 	}
 	if err := a.assemble(string(secret), string(password), version, a.openActs(audit.Key(key)), a.notices(audit.Key(key))); err != nil {
-		return nil, errors.Join(err, a.closeJournal(), a.audit.Close(), a.clients.Close())
+		return nil, errors.Join(err, a.closeRecordings(), a.closeJournal(), a.audit.Close(), a.clients.Close())
 	}
 	return a, nil
 }
@@ -211,6 +212,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 		Asked:      func(r pbx.Request) { a.desk.Asked(string(r.Leg), r.Endpoint, r.Args) },
 		Pressed:    func(leg call.LegID, key string) { a.desk.Pressed(string(leg), key) },
 		Silenced:   func(leg call.LegID) { a.gate.Silenced(leg) },
+		Recorded:   a.recorded,
 		Tells:      gate.Tells,
 		Queues:     func(ev queue.Event) { a.gate.Queues(ev) },
 		Registerer: a.reg, Log: a.log.With().Str("part", "pbx").Logger(),
@@ -237,6 +239,9 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 	}
 	if a.journal != nil { // a nil pointer would be no nil interface
 		parts.Journal, parts.Minutes = a.journal, a.scribe
+	}
+	if parts.Recordings, err = a.openRecordings(); err != nil {
+		return err
 	}
 	a.gate = gate.New(parts)
 	if err := a.reloadReplies(); err != nil {
@@ -394,6 +399,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		})
 	}
 	endJournal := a.runJournal(context.WithoutCancel(ctx))
+	endRecordings := a.runRecordings(context.WithoutCancel(ctx))
 	start(&innerWG, inner, a.feed.Run)
 	start(&innerWG, inner, a.link.Run)
 	start(&innerWG, inner, a.clients.Run)
@@ -434,6 +440,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	wg.Wait()
 	endInner()
 	innerWG.Wait()
+	endRecordings()
 	endJournal() // last, since the others tell it what is over
 	if err := context.Cause(run); !errors.Is(err, context.Canceled) {
 		return err
@@ -450,7 +457,7 @@ func serve(s *http.Server, l net.Listener) error {
 }
 
 func (a *Agent) closeFiles() {
-	if err := errors.Join(a.closeJournal(), a.audit.Close(), a.clients.Close()); err != nil {
+	if err := errors.Join(a.closeRecordings(), a.closeJournal(), a.audit.Close(), a.clients.Close()); err != nil {
 		a.log.Error().Err(err).Msg("what is written on disk was not closed well")
 	}
 }

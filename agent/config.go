@@ -21,18 +21,19 @@ import (
 // Paths are taken from the folder of the configuration file.
 type Config struct {
 	// The files and folders of the policy, see policyfile.Open; required.
-	Policy  strict.OneOrMore `yaml:"policy"`
-	Shadow  Shadow           `yaml:"shadow"`  // a second policy that is tried beside it; none
-	Tokens  string           `yaml:"tokens"`  // the tokens file; required
-	Clients string           `yaml:"clients"` // a file with the clients; none, and no sources in directory: nobody is a client
-	Auth    Auth             `yaml:"auth"`
-	HTTP    HTTP             `yaml:"http"`
-	Admin   Admin            `yaml:"admin"`
-	PBX     PBX              `yaml:"pbx"`
-	Cache   Cache            `yaml:"cache"`
-	Audit   Audit            `yaml:"audit"`
-	Journal Journal          `yaml:"journal"` // none: past calls are not kept
-	Log     Log              `yaml:"log"`
+	Policy     strict.OneOrMore `yaml:"policy"`
+	Shadow     Shadow           `yaml:"shadow"`  // a second policy that is tried beside it; none
+	Tokens     string           `yaml:"tokens"`  // the tokens file; required
+	Clients    string           `yaml:"clients"` // a file with the clients; none, and no sources in directory: nobody is a client
+	Auth       Auth             `yaml:"auth"`
+	HTTP       HTTP             `yaml:"http"`
+	Admin      Admin            `yaml:"admin"`
+	PBX        PBX              `yaml:"pbx"`
+	Cache      Cache            `yaml:"cache"`
+	Audit      Audit            `yaml:"audit"`
+	Recordings Recordings       `yaml:"recordings"`
+	Journal    Journal          `yaml:"journal"` // none: past calls are not kept
+	Log        Log              `yaml:"log"`
 
 	Directory   clients.Config `yaml:"directory"` // how numbers are read, and other sources of clients than one file
 	Supervision Supervision    `yaml:"supervision"`
@@ -117,6 +118,7 @@ func defaults() Config {
 		HTTP:        HTTP{Listen: "127.0.0.1:8080", Proxies: []string{}, Limits: standardLimits()},
 		Admin:       Admin{Listen: "127.0.0.1:9090"},
 		PBX:         PBX{AMI: AMI{Address: "127.0.0.1:5038"}, ARI: ARI{URL: "http://127.0.0.1:8088/ari", Application: "earshot"}},
+		Recordings:  standardRecordings(),
 		Journal:     Journal{Keep: 365 * 24 * time.Hour},
 		Log:         Log{Level: "info", Format: "json"},
 		Supervision: Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second, ToneEvery: 15 * time.Second},
@@ -201,6 +203,7 @@ func (c *Config) validate(doc *strict.Document) []error {
 	}
 	c.HTTP.validate(bad)
 	c.Journal.validate(bad)
+	c.Recordings.validate(c.Journal.File, bad)
 	c.Auth.JWT.validate(bad)
 	c.PBX.AMI.TLS.validate(bad)
 	c.Watchdog.validate(bad)
@@ -292,7 +295,7 @@ func isAddress(s string) bool {
 
 // paths are all that the configuration names.
 func (c *Config) paths() []*string {
-	all := append(c.Directory.Paths(), &c.Shadow.File, &c.Journal.File, &c.Lines.Replies, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.AMI.TLS.CAFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
+	all := append(slices.Concat(c.Directory.Paths(), c.Recordings.paths()), &c.Shadow.File, &c.Journal.File, &c.Lines.Replies, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.AMI.TLS.CAFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
 	for _, files := range []strict.OneOrMore{c.Policy, c.Shadow.Policy} {
 		for i := range files {
 			all = append(all, &files[i])

@@ -11,6 +11,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/journal"
+	"github.com/earshot-pbx/earshot/agent/recording"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -85,6 +86,7 @@ func (a *Agent) applied(t *call.Table, ev *call.Event, ch []call.Change) {
 	if a.scribe != nil {
 		a.scribe.Apply(t, ev, ch)
 	}
+	a.tellKeeper(ev, ch)
 }
 
 // runJournal begins to write the journal and to delete what is old. What it returns ends that, and returns when what is left is written.
@@ -134,10 +136,20 @@ func (a *Agent) retain(ctx context.Context) {
 // errNoSpool is why the file of a recording cannot be deleted.
 var errNoSpool = errors.New("it is in a spool that the configuration does not name")
 
-// removeRecording deletes the file of a recording whose call is too old to be kept. Without a spool in the configuration there is nothing that it could
-// delete, and a call whose recording is there is kept.
+// removeRecording deletes the file of a recording whose call is too old to be kept. One that is gone already is no error; one in a folder that the
+// configuration does not name keeps its call.
 func (a *Agent) removeRecording(_ context.Context, r journal.Recording) error {
-	return fmt.Errorf("spool %s: %w", r.Spool, errNoSpool)
+	err := recording.ErrNoSpool
+	if a.archive.spools != nil {
+		err = a.archive.spools.Remove(r.Spool, r.File)
+	}
+	switch {
+	case errors.Is(err, recording.ErrNoFile):
+		return nil
+	case errors.Is(err, recording.ErrNoSpool):
+		return fmt.Errorf("spool %s: %w", r.Spool, errNoSpool)
+	}
+	return err
 }
 
 // journalCollector tells how the writing of the journal stands.

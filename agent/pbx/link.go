@@ -62,6 +62,7 @@ type Config struct {
 	Pressed     func(call.LegID, string) // told of each key that is pressed on any leg; nil: nobody wants to know
 	Silenced    func(call.LegID)         // told of each tone that Asterisk plays no more, by its leg, which may be there still; nil: nobody wants to know
 	Queues      func(queue.Event)        // told of the PBX's queues, in order and beginning with all of them after each connect; it must not wait. nil: they are not asked about
+	Recorded    func(Recording)          // told of the beginning and end of each of ARI's recordings; it must not wait; nil: nobody wants to know
 	Tells       func(app string) bool    // which of the dialplan's applications a leg's beginning and end of is handed on; nil: none
 	Pulse       time.Duration            // how often Asterisk is asked for a sign of life, and how long that may take; zero means 5 s
 	Registerer  prometheus.Registerer
@@ -342,6 +343,9 @@ func (l *Link) take(e *ari.Event, pending *collection) {
 		return
 	case ari.TypePlaybackStarted, ari.TypePlaybackFinished:
 		l.played(e)
+		return
+	case ari.TypeRecordingStarted, ari.TypeRecordingFinished, ari.TypeRecordingFailed:
+		l.recorded(e)
 		return
 	}
 	ev, ok := translate(e)

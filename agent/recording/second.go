@@ -27,13 +27,19 @@ type SecondConfig struct {
 	Kind string `yaml:"kind"` // file, authzen, http; none: nobody is asked
 	// authzen: the address of the evaluation endpoint. http: an address with {employee}, {action}, {spool} and {file}, which is answered by 2xx for yes and by
 	// 403 for no.
-	URL         string            `yaml:"url"`
-	HeadersFile string            `yaml:"headers_file"` // a file of secret header lines
-	AllowHTTP   bool              `yaml:"allow_http"`   // plain HTTP off loopback
-	Users       map[string]string `yaml:"users"`        // file: the Unix user that each employee is
-	Timeout     time.Duration     `yaml:"timeout"`      // of one request; 2s
-	TTL         time.Duration     `yaml:"ttl"`          // how long an answer is good; 30s
-	Breaker     Breaker           `yaml:"breaker"`
+	URL         string        `yaml:"url"`
+	HeadersFile string        `yaml:"headers_file"` // a file of secret header lines
+	AllowHTTP   bool          `yaml:"allow_http"`   // plain HTTP off loopback
+	Users       []UnixUser    `yaml:"users"`        // file: the Unix user that each employee is
+	Timeout     time.Duration `yaml:"timeout"`      // of one request; 2s
+	TTL         time.Duration `yaml:"ttl"`          // how long an answer is good; 30s
+	Breaker     Breaker       `yaml:"breaker"`
+}
+
+// UnixUser is whom the file system knows an employee as.
+type UnixUser struct {
+	Employee string `yaml:"employee"` // id as in the policy
+	User     string `yaml:"user"`
 }
 
 // Breaker leaves an authority alone that fails: until it is tried again everything is refused at once.

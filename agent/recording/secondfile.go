@@ -20,8 +20,12 @@ type rights struct {
 	ids    func(name string) (uid uint32, gids []uint32, err error)
 }
 
-func newRights(users map[string]string, s *Spools) *rights {
-	return &rights{users: users, spools: s, ids: lookUp}
+func newRights(users []UnixUser, s *Spools) *rights {
+	r := &rights{users: map[string]string{}, spools: s, ids: lookUp}
+	for _, u := range users {
+		r.users[u.Employee] = u.User
+	}
+	return r
 }
 
 // lookUp finds a user's ids now: who is put out of a group has its rights no more.

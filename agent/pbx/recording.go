@@ -1,0 +1,39 @@
+package pbx
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/ari"
+)
+
+// Recording is what Asterisk tells of one of ARI's recordings.
+type Recording struct {
+	Name   string     // the file's below Asterisk's folder of recordings, without its ending
+	Format string     // its ending
+	Leg    call.LegID // whom it is of; empty of a bridge
+	Over   bool
+	At     time.Time
+}
+
+// recorded takes what Asterisk tells of a recording.
+func (l *Link) recorded(e *ari.Event) {
+	if l.cfg.Recorded == nil || e.Recording == nil {
+		return
+	}
+	leg, _ := strings.CutPrefix(e.Recording.TargetURI, "channel:")
+	if strings.HasPrefix(e.Recording.TargetURI, "bridge:") {
+		leg = ""
+	}
+	l.cfg.Recorded(Recording{
+		Name: strings.Clone(e.Recording.Name), Format: strings.Clone(e.Recording.Format), Leg: call.LegID(strings.Clone(leg)),
+		Over: e.Type != ari.TypeRecordingStarted, At: time.Now().UTC(),
+	})
+}
+
+// Variable reads a variable of a leg.
+func (l *Link) Variable(ctx context.Context, leg call.LegID, name string) (string, error) {
+	return l.rest.Variable(ctx, string(leg), name)
+}
