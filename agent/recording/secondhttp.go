@@ -52,7 +52,7 @@ func (c *SecondConfig) Faults() (faults []Fault) {
 		switch {
 		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "":
 			bad("url", "the address of the second authority is http or https, without credentials, such as https://drive.example.com/access/v1/evaluation")
-		case strings.Contains(c.URL[:max(0, strings.Index(c.URL, u.Host)+len(u.Host))], "{"):
+		case strings.Contains(hostOf(c.URL), "{"):
 			bad("url", "the host of the second authority is fixed")
 		case u.Scheme == "http" && !c.AllowHTTP && !loopback(u.Hostname()):
 			bad("url", "plain HTTP off loopback tells everybody on the way who asks for what; use https, or say allow_http: true")
@@ -71,6 +71,12 @@ var places = map[string]func(q *Question) string{
 	"{action}":   func(q *Question) string { return q.Action },
 	"{spool}":    func(q *Question) string { return q.Spool },
 	"{file}":     func(q *Question) string { return q.File },
+}
+
+// hostOf is the part of an address that says where it is, as it is written.
+func hostOf(address string) string {
+	_, rest, _ := strings.Cut(address, "://")
+	return rest[:strings.IndexAny(rest+"/", "/?#")]
 }
 
 func loopback(host string) bool {
