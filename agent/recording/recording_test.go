@@ -172,6 +172,7 @@ func (l *ledger) Add(_ context.Context, e Entry) (string, error) {
 		return "", ErrKnown
 	}
 	l.entries[at] = e
+	l.changed <- struct{}{}
 	return e.File, nil
 }
 
@@ -247,11 +248,12 @@ func TestRecordingsAreFoundAsTheyAreMadeAndFromBefore(t *testing.T) {
 	bound := Place{"main", "2027/bound.wav"}
 	k.Began("1763790000.3", time.Now())
 	write(t, filepath.Join(main, "2027/bound.wav"), "sound")
+	late := time.After(20 * time.Second)
 	for e, _ := l.entry(bound); e.Call == ""; e, _ = l.entry(bound) {
 		select {
-		case err := <-done:
-			t.Fatal(err)
-		default:
+		case <-l.changed:
+		case <-late:
+			t.Fatal("what MixMonitor began is not in the book")
 		}
 	}
 	if e, size := l.entry(bound); e.Call != "three" || e.Source != "mixmonitor" || size != 0 {
