@@ -236,7 +236,12 @@ func TestRecordingsAreFoundAsTheyAreMadeAndFromBefore(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- k.Run(ctx) }()
-	defer func() { stop(); <-done }()
+	defer func() {
+		stop()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}()
 
 	if e := l.until(t, Place{"main", "2026/old-1763790000.1.wav"}); e.Call != "one" || e.Source != "spool" {
 		t.Errorf("from before: %+v", e)
