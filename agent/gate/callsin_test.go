@@ -1,12 +1,14 @@
 package gate_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/pbx"
 )
 
 // transferred is a leg of a phone's that somebody else has sent to the phone door: it was on a call, and so it has been answered.
@@ -160,7 +162,9 @@ func TestWhoHasCalledInIsToldThatTheToneIsNotToBeHad(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.log.until(t, "send away")
-	if s := o.pbx.sends; len(s) != 1 || s[0].Leg != "c" {
+	var s []pbx.Send
+	o.pbx.set(func() { s = slices.Clone(o.pbx.sends) })
+	if len(s) != 1 || s[0].Leg != "c" {
 		t.Errorf("%+v", s)
 	}
 	if e := o.audit.waits(t, "", audit.Failed); e.Reason != "not_told" {

@@ -75,7 +75,7 @@ type world struct {
 }
 
 // generous are limits that no test reaches that is not about them.
-var generous = httpapi.Limits{Commands: httpapi.Rate{PerMinute: 1e9, Burst: 1e9}, Reads: httpapi.Rate{PerMinute: 1e9, Burst: 1e9}, Failures: httpapi.Rate{PerMinute: 1e9, Burst: 1e9}}
+var generous = httpapi.Limits{Commands: httpapi.Rate{PerMinute: 1e9, Burst: 1e9}, Reads: httpapi.Rate{PerMinute: 1e9, Burst: 1e9}, Exports: httpapi.Rate{PerMinute: 1e9, Burst: 1e9}, Failures: httpapi.Rate{PerMinute: 1e9, Burst: 1e9}}
 
 type option func(*httpapi.Config)
 

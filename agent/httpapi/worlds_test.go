@@ -285,8 +285,8 @@ func rowOf(m string) string {
 	return ""
 }
 
-// look takes everything that everybody can be shown now.
-func (s *script) look() {
+// look takes everything that everybody can be shown now: of the journal a page, and all of it when the script has come to its end.
+func (s *script) look(last bool) {
 	s.t.Helper()
 	s.gate.SetPolicy(s.gate.Policy()) // a snapshot ends what the step has brought
 	for _, who := range slices.Concat(blind, seeing) {
@@ -300,8 +300,13 @@ func (s *script) look() {
 			s.seen[who][m[1]] = m[2]
 		}
 		s.question(who)
-		if !s.excludes {
+		switch {
+		case s.excludes:
+		case last:
 			s.readBack(who)
+		default:
+			s.sync()
+			s.ask(who, http.MethodGet, "/v1/journal", "")
 		}
 	}
 }
@@ -375,9 +380,9 @@ assign: [{role: lines, to: [dora, carl]}]
 		s.streams[who] = s.watch(who)
 		s.until(who, gate.MessageSnapshot)
 	}
-	for _, step := range steps {
+	for i, step := range steps {
 		step(s, with.who)
-		s.look()
+		s.look(i == len(steps)-1)
 	}
 	out := map[string]string{}
 	for who, got := range s.got {
