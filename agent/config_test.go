@@ -15,6 +15,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/dialplan"
+	"github.com/earshot-pbx/earshot/agent/recording"
 	"github.com/earshot-pbx/earshot/agent/strict"
 	"go.yaml.in/yaml/v3"
 )
@@ -56,8 +57,12 @@ func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 			AMI: agent.AMI{Address: "127.0.0.1:5038", Username: "manager", SecretFile: dir + "/ami-secret"},
 			ARI: agent.ARI{URL: "http://127.0.0.1:8088/ari", Username: "rest", PasswordFile: dir + "/ari-password", Application: "earshot"},
 		},
-		Audit:       agent.Audit{File: filepath.Dir(dir) + "/log/audit.jsonl"},
-		Journal:     agent.Journal{Keep: 8760 * time.Hour},
+		Audit:   agent.Audit{File: filepath.Dir(dir) + "/log/audit.jsonl"},
+		Journal: agent.Journal{Keep: 8760 * time.Hour},
+		Recordings: agent.Recordings{
+			Spools: []recording.SpoolConfig{}, Links: agent.Links{TTL: 10 * time.Minute},
+			Second: recording.SecondConfig{Users: []recording.UnixUser{}, Timeout: 2 * time.Second, TTL: 30 * time.Second, Breaker: recording.Breaker{Failures: 5, Pause: 10 * time.Second}},
+		},
 		Log:         agent.Log{Level: "info", Format: "json"},
 		Supervision: agent.Supervision{Lease: 30 * time.Second, RingTimeout: 25 * time.Second, ToneEvery: 15 * time.Second},
 		Dialling:    agent.Dialling{Context: "from-internal"},
