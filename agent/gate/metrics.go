@@ -89,9 +89,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Name: "earshot_watchdog_seconds", Help: "From the moment that somebody is seen to go past the gate until the PBX is told to hang his leg up, or to hand the call back.",
 		Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .5, 1},
 	})
-	// The series that a dashboard needs are there from the start, at zero.
+	// The series that a dashboard and the alerts need are there from the start, at zero.
 	for _, kind := range [...]trespassKind{trespassSpy, trespassMedia, trespassJoin, trespassPickup, trespassRecord, trespassRedirect} {
-		for _, did := range [...]string{didLeft, didReported, didEnded, didHandedBack} {
+		for _, did := range [...]string{didLeft, didReported, didEnded, didHandedBack, didFailed} {
 			m.watchdog.WithLabelValues(string(kind), did)
 		}
 	}
