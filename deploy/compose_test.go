@@ -35,6 +35,7 @@ type service struct {
 	User            string
 	Environment     map[string]string
 	Volumes         []string
+	Tmpfs           []string
 	Networks        []string
 	NetworkMode     string `yaml:"network_mode"`
 	Ports           []string
@@ -101,7 +102,7 @@ func compose(t *testing.T) composition {
 // What a service names is there, and what is there is named by one.
 func TestComposeNamesWhatIsThere(t *testing.T) {
 	c := compose(t)
-	if got, want := slices.Sorted(maps.Keys(c.Services)), []string{"asterisk", "earshot", "prometheus", "redis"}; !slices.Equal(got, want) {
+	if got, want := slices.Sorted(maps.Keys(c.Services)), []string{"asterisk", "earshot", "grafana", "prometheus", "redis"}; !slices.Equal(got, want) {
 		t.Fatalf("services %v, want %v", got, want)
 	}
 	used := map[string]bool{}
@@ -207,6 +208,9 @@ func TestComposeKeepsServicesApart(t *testing.T) {
 	if s := c.Services["redis"]; !slices.Equal(s.Networks, []string{"cache"}) || s.Ports != nil || !c.Networks["cache"].Internal {
 		t.Errorf("Redis, which has no password, is in %v and publishes %v", s.Networks, s.Ports)
 	}
+	if s := c.Services["grafana"]; slices.Contains(s.Networks, "metrics") || !c.Networks["metrics"].Internal {
+		t.Errorf("Grafana, or somebody outside, can reach Earshot's admin listener: %v", s.Networks)
+	}
 	for name, s := range c.Services {
 		if slices.Contains(s.Networks, "cache") && name != "redis" && name != "asterisk" {
 			t.Errorf("%s can reach Redis", name)
@@ -245,5 +249,10 @@ func TestComposeHasThePolicyOfTheDemo(t *testing.T) {
 		if read(t, "deploy/compose/earshot/"+name) != want {
 			t.Errorf("deploy/compose/earshot/%s is another one than agent/pbxtest/site/files/%s", name, name)
 		}
+	}
+	_, policy, _ := strings.Cut(read(t, "deploy/compose/earshot/policy.yaml"), "\n")
+	_, next, _ := strings.Cut(read(t, "deploy/compose/earshot/next.yaml"), "\n")
+	if want := strings.Replace(policy, "allow: [spy, whisper, barge]", "allow: [spy, whisper]", 1); next != want || next == policy {
+		t.Error("deploy/compose/earshot/next.yaml is not the policy with the one change that earshot.yaml tells of")
 	}
 }

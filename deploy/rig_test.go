@@ -263,7 +263,7 @@ func (r *rig) earshot() {
 	r.Helper()
 	image := built(r.T)
 	pbx := pbxtest.Container
-	for _, name := range []string{"policy.yaml", "clients.yaml"} {
+	for _, name := range []string{"policy.yaml", "next.yaml", "clients.yaml"} {
 		r.write("/etc/earshot/"+name, read(r.T, "deploy/compose/earshot/"+name), 0o444)
 	}
 	r.write("/etc/earshot/earshot.yaml", r.replaced(read(r.T, "deploy/compose/earshot/earshot.yaml"),

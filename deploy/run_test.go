@@ -66,11 +66,16 @@ func TestTheContainersWorkTogether(t *testing.T) {
 	r.must(err)
 	irina := &site.Client{Base: "http://" + r.address("http"), Token: strings.TrimSpace(token)}
 	r.until("the token is taken up", func() error { return irina.Do(r.ctx, http.MethodGet, "/v1/me", nil, nil) })
-	r.supervise(irina, shown)
+	r.until("Prometheus counts Earshot, from before anything happens", func() error { return r.counts(`up{job="earshot"} == 1`) })
+	r.supervise(irina, shown, func(spy string) {
+		_, err := inAsterisk("asterisk", "-rx", "channel originate PJSIP/"+spy+" application ChanSpy PJSIP/101,q")
+		r.must(err)
+	})
 
-	r.until("Prometheus counts Earshot", func() error { return r.counts(`up{job="earshot"} == 1`) })
 	r.must(r.counts(fmt.Sprintf("earshot_build_info{version=%q} == 1", release)))
 	r.must(r.counts(`earshot_cache_state{state="up"} == 1`))
+	r.graphs(irina)
+	r.linted()
 
 	// Asterisk crashes. It is another process then, in the same container.
 	pid := r.pid("/run/asterisk/asterisk.pid")
@@ -108,12 +113,13 @@ func TestTheContainersWorkTogether(t *testing.T) {
 	r.writtenByNobody()
 }
 
-// supervise has anna call boris and irina listen, with softphones of their own.
-func (r *rig) supervise(irina *site.Client, shown string) {
+// supervise has anna call boris and irina listen, with softphones of their own, until the policy takes the right away. Somebody else's phone is
+// made to spy without asking.
+func (r *rig) supervise(irina *site.Client, shown string, pass func(spy string)) {
 	r.Helper()
 	plan := pbxtest.Demo()
 	phones := map[string]*phone.Phone{}
-	for i, id := range []string{"101", "102", "103"} {
+	for i, id := range []string{"101", "102", "103", "202"} {
 		secret, _ := plan.Secret(id)
 		p, err := phone.Listen(phone.Config{User: id, Password: secret, Server: r.address("sip"), Tone: phone.Tone(i + 1), Reaction: phone.Reaction{Answer: true}})
 		r.must(err)
@@ -140,18 +146,58 @@ func (r *rig) supervise(irina *site.Client, shown string) {
 	r.must(err)
 	_, err = listening.WaitHearsOnly(r.ctx, phones["101"].Tone(), phones["102"].Tone())
 	r.must(err)
-	r.must(call.Hangup(r.ctx))
+	if _, err := irina.Supervise(r.ctx, "irina", "spy"); err == nil {
+		r.Error("irina supervises herself")
+	}
+	pass("202")
+	spy, err := phones["202"].Incoming(r.ctx)
+	r.must(err)
+	r.must(spy.WaitEnded(r.ctx))
+	policy := read(r.T, "deploy/compose/earshot/policy.yaml")
+	r.write("/etc/earshot/policy.yaml", r.replaced(policy, "    listen: {to: any, allow: [spy, whisper, barge], except: [pavel]}\n", "", "  head:   {observe: department, listen: {to: department, allow: [spy, whisper]}}", "  head:   {observe: department}"), 0o444)
 	r.must(listening.WaitEnded(r.ctx))
+	r.must(call.Hangup(r.ctx))
+}
+
+// graphs holds that every query of the dashboard has something to show.
+func (r *rig) graphs(irina *site.Client) {
+	r.Helper()
+	filled := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*")
+	for _, p := range dashboards(r.T).Panels {
+		for _, q := range p.Targets {
+			r.until(p.Title+" shows something", func() error {
+				r.must(irina.Do(r.ctx, http.MethodGet, "/v1/me", nil, nil)) // a demo in which something happens
+				return r.counts("(" + filled.Replace(q.Expr) + ") >= 0")    // NaN is not
+			})
+		}
+	}
+}
+
+// linted gives what Earshot tells Prometheus to Prometheus' own linter.
+func (r *rig) linted() {
+	r.Helper()
+	resp, err := http.Get("http://" + r.address("admin") + "/metrics")
+	r.must(err)
+	defer resp.Body.Close()
+	cmd := r.packaged(r.fetch("prometheus", "bookworm", "prometheus"), []string{"promtool", "check", "metrics"})
+	cmd.Stdin = resp.Body
+	if out, err := r.run(cmd); err != nil || out != "" {
+		r.Errorf("promtool says of /metrics: %v %s", err, out)
+	}
 }
 
 // prometheus starts the container's Prometheus with the service's command, and waits for its health.
 func (r *rig) prometheus(s service) process {
 	r.Helper()
 	root := r.fetch("prometheus", "bookworm", "prometheus")
-	_, err := r.run(r.packaged(root, []string{"promtool", "check", "config", filepath.Join(top, "deploy/compose/prometheus.yml")}))
-	r.must(err)
+	r.write("/etc/prometheus/rules/earshot.rules.yaml", read(r.T, "deploy/prometheus/earshot.rules.yaml"), 0o444)
 	r.write("/etc/prometheus/prometheus.yml", r.replaced(read(r.T, "deploy/compose/prometheus.yml"),
-		"asterisk:9090", r.address("admin"), "localhost:9090", r.address("prometheus")), 0o444)
+		"asterisk:9090", r.address("admin"), "localhost:9090", r.address("prometheus"),
+		"scrape_interval: 5s\n  scrape_timeout: 4s", "scrape_interval: 250ms\n  scrape_timeout: 250ms\n  evaluation_interval: 500ms"), 0o444)
+	out, err := r.run(r.packaged(root, []string{"promtool", "check", "config", r.dir + "/etc/prometheus/prometheus.yml"}))
+	if r.must(err); !strings.Contains(out, "1 rule files found") {
+		r.Errorf("the rules are not found: %s", out)
+	}
 	args := []string{"prometheus"}
 	for _, a := range s.Command {
 		if a == "--storage.tsdb.path=/prometheus" {
