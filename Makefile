@@ -34,6 +34,7 @@ test:
 	@$(GO) run ./cmd/demo -fetch
 	@GO=$(GO) .ci/test
 	CGO_ENABLED=1 $(GO) -C .ci/benchtable test -race ./...
+	$(GO) -C .ci/containers test ./...
 
 # One package after the other: sound is measured. What cannot be fetched, and an Asterisk that is no 16, fails.
 test-16: export EARSHOT_ASTERISK := 16
@@ -47,10 +48,12 @@ check:
 	$(GO) vet ./...
 	$(LINT) run
 	cd .ci/benchtable && $(LINT) run --no-config
+	cd .ci/containers && $(LINT) run --no-config
 	@echo "imports"; out=$$($(GO) test -count=1 -v -run '^TestImportsStayWithinTheTable$$' ./agent) && echo "$$out" | grep -q '^--- PASS: TestImports' || { echo "$$out"; exit 1; }
 	$(GO) mod tidy -diff
 	cd .ci/tools && $(GO) mod tidy -diff
 	cd .ci/benchtable && $(GO) mod tidy -diff
+	cd .ci/containers && $(GO) mod tidy -diff
 
 bench:
 	@.ci/bench $(if $(STRICT),-strict)
