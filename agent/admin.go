@@ -2,6 +2,7 @@ package agent
 
 import (
 	"net/http"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -31,6 +32,19 @@ func (a *Agent) adminServer() *http.Server {
 			return
 		}
 		answer(w, http.StatusOK, "reloaded")
+	})
+	mux.HandleFunc("POST /-/rotate", func(w http.ResponseWriter, _ *http.Request) {
+		name, err := a.audit.Rotate()
+		switch {
+		case err != nil:
+			a.log.Error().Err(err).Msg("the audit log could not be put away")
+			answer(w, http.StatusInternalServerError, err.Error())
+		case name == "":
+			answer(w, http.StatusOK, "there is nothing to put away")
+		default:
+			a.log.Info().Str("file", filepath.Base(name)).Msg("audit log put away")
+			answer(w, http.StatusOK, name)
+		}
 	})
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
 }

@@ -38,6 +38,10 @@ import (
 // stopTime is how long Run waits for what is under way when it ends.
 const stopTime = 8 * time.Second
 
+// ErrReplaced is why Run ends when another Earshot has come to the same PBX under the same name. Who starts it again has the two of them end each
+// other for ever.
+var ErrReplaced = pbx.ErrReplaced
+
 // Agent is one Earshot beside one PBX.
 type Agent struct {
 	cfg *Config

@@ -30,6 +30,8 @@ func Check(path string, findings ...string) (warnings []string, err error) {
 	note := func(key string, err error) {
 		switch {
 		case err == nil:
+		case isCredential(err):
+			warnings = append(warnings, fmt.Sprintf("%s: %s: systemd gives it to the service alone, so it was not looked at", path, key))
 		case hasPlace(err):
 			inside = append(inside, err)
 		default:

@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -18,7 +19,7 @@ import (
 )
 
 // Config is the server's configuration: what needs a restart to change. What administrators tune while it runs is in the policy file.
-// Paths are taken from the folder of the configuration file.
+// Paths are taken from the folder of the configuration file, or, where they begin with $CREDENTIALS_DIRECTORY/, are credentials of systemd's.
 type Config struct {
 	// The files and folders of the policy, see policyfile.Open; required.
 	Policy     strict.OneOrMore `yaml:"policy"`
@@ -304,13 +305,29 @@ func (c *Config) paths() []*string {
 	return all
 }
 
+// credentials is how the path of a file begins that systemd gives to the service (LoadCredential= in the unit). Only the service has the variable
+// in its environment, so elsewhere such a path stays as it is, and leads nowhere.
+const credentials = "$" + credentialsVariable + "/"
+
+const credentialsVariable = "CREDENTIALS_DIRECTORY"
+
 // resolve makes every path one that does not depend on the working folder.
 func (c *Config) resolve(dir string) {
 	for _, p := range c.paths() {
-		if *p != "" && !filepath.IsAbs(*p) {
+		name, credential := strings.CutPrefix(*p, credentials)
+		switch given := os.Getenv(credentialsVariable); {
+		case credential && given != "":
+			*p = filepath.Join(given, name)
+		case *p != "" && !credential && !filepath.IsAbs(*p):
 			*p = filepath.Join(dir, *p)
 		}
 	}
+}
+
+// isCredential reports whether an error is that a credential cannot be read here, since only the service has it.
+func isCredential(err error) bool {
+	gone := (*fs.PathError)(nil)
+	return errors.As(err, &gone) && strings.HasPrefix(gone.Path, credentials)
 }
 
 // Secret is a value that prints itself redacted.

@@ -1,14 +1,26 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/agent/audit"
 )
 
 type auditCmd struct {
+	Rotate rotateCmd `cmd:"" help:"Have the running Earshot put its audit log away under the number of its last line and go on in a new file, and print the name. Exit 0, or 1 if it does not."`
 	Verify verifyCmd `cmd:"" help:"Find an altered, removed or reordered line, and a cut-off end. Exit 0 if the chain is whole, 1 if not."`
+}
+
+type rotateCmd struct {
+	Config string `required:"" type:"path" help:"The configuration file, which names the admin listener." placeholder:"FILE"`
+}
+
+// Run has the log put away by who writes it: a log that somebody else moves is one that was tampered with.
+func (c *rotateCmd) Run(ctx context.Context, s streams) error {
+	return ask(ctx, s, c.Config, http.MethodPost, "/-/rotate")
 }
 
 type verifyCmd struct {

@@ -13,6 +13,7 @@ import (
 	_ "time/tzdata" // a policy's time zone must be known on a machine that has no zone files
 
 	"github.com/alecthomas/kong"
+	"github.com/earshot-pbx/earshot/agent"
 )
 
 // Exit codes.
@@ -20,6 +21,8 @@ const (
 	exitOK    = 0
 	exitNo    = 1 // the answer is no: a refusal, a broken file, a broken chain
 	exitError = 2 // no answer: wrong usage, a file that cannot be read, a fault
+
+	exitReplaced = 3 // another Earshot has come in the place of this one: do not start it again (RestartPreventExitStatus in deploy/systemd)
 )
 
 // cli is every command with its flags; its help is the reference.
@@ -33,7 +36,7 @@ type cli struct {
 	Schema  schemaCmd  `cmd:"" help:"Print a JSON Schema of policy files, or of files of tests, by which editors complete and check."`
 	Token   tokenCmd   `cmd:"" help:"Make a token for an employee, or for a panel, and print it, once. The tokens file gets its hash."`
 	Doctor  doctorCmd  `cmd:"" help:"Look at a PBX, running or its files, for ways round Earshot that are open, and print each with the line to change. Exit 1 if there is one, 0 if not, 2 for an error."`
-	Audit   auditCmd   `cmd:"" help:"Verify an audit log."`
+	Audit   auditCmd   `cmd:"" help:"Verify an audit log, and have it put away."`
 	Setup   setupCmd   `cmd:"" help:"Print the configuration of other programs for this Earshot."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -71,15 +74,25 @@ func run(args []string, s streams) int {
 		_, _ = fmt.Fprintf(s.err, "earshot: %v; see earshot --help\n", err)
 		return exitError
 	}
-	switch err := k.Run(); {
+	err = k.Run()
+	code := exitCode(err)
+	if code != exitOK && code != exitNo {
+		_, _ = fmt.Fprintln(s.err, "earshot:", err)
+	}
+	return code
+}
+
+// exitCode says what came of a command.
+func exitCode(err error) int {
+	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &refusal{}):
 		return exitNo
-	default:
-		_, _ = fmt.Fprintln(s.err, "earshot:", err)
-		return exitError
+	case errors.Is(err, agent.ErrReplaced):
+		return exitReplaced
 	}
+	return exitError
 }
 
 type versionCmd struct{}

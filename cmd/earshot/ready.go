@@ -16,12 +16,18 @@ import (
 // askTime is how long a running Earshot may take to say how it is.
 const askTime = 5 * time.Second
 
-// running asks the admin listener that the configuration names, from the machine or the container that it listens on.
+// running asks the Earshot that runs with the configuration whether it is ready.
 func (c *checkCmd) running(ctx context.Context, s streams) error {
 	if c.Config == "" {
 		return errors.New("--running needs --config, which names the admin listener")
 	}
-	cfg, err := agent.LoadConfig(c.Config)
+	return ask(ctx, s, c.Config, http.MethodGet, "/readyz")
+}
+
+// ask has the running Earshot answer, by the admin listener that the configuration names, from the machine or the container that it listens on, and
+// prints what it says. An answer that is not good is a refusal.
+func ask(ctx context.Context, s streams, config, method, path string) error {
+	cfg, err := agent.LoadConfig(config)
 	if err != nil {
 		return err
 	}
@@ -40,7 +46,7 @@ func (c *checkCmd) running(ctx context.Context, s streams) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+net.JoinHostPort(host, port)+path, nil)
 	if err != nil {
 		return err
 	}
@@ -54,7 +60,7 @@ func (c *checkCmd) running(ctx context.Context, s streams) error {
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil {
-		return fmt.Errorf("ask whether it is ready: %w", err)
+		return fmt.Errorf("ask the running Earshot: %w", err)
 	}
 	_, _ = fmt.Fprintln(s.out, strings.TrimRight(string(body), "\n"))
 	if resp.StatusCode != http.StatusOK {

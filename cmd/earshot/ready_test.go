@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/earshot-pbx/earshot/agent"
 )
 
 // A container's health is what the running Earshot says of itself, by the address in the configuration.
@@ -57,5 +61,41 @@ func TestCheckAsksTheRunningOne(t *testing.T) {
 	var out, errs strings.Builder
 	if code := run([]string{"check", "--running", "--policy", "p"}, streams{&out, &errs}); code != exitError || !strings.Contains(errs.String(), "--running needs --config") {
 		t.Errorf("a policy: exit code %d, %q", code, errs.String())
+	}
+}
+
+// Who writes the audit log puts it away.
+func TestTheRunningOneIsToldToRotate(t *testing.T) {
+	status, body := http.StatusOK, "/var/lib/earshot/audit.jsonl.000000000007\n"
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || r.URL.Path != "/-/rotate" {
+			t.Errorf("%s %s", r.Method, r.URL.Path)
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	defer admin.Close()
+	file := filepath.Join(t.TempDir(), "earshot.yaml")
+	text := "policy: p\ntokens: t\naudit: {file: a}\nadmin: {listen: \"" + admin.Listener.Addr().String() + "\"}\npbx:\n  ami: {username: e, secret_file: s}\n  ari: {username: e, password_file: s}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{exitOK, exitNo} {
+		var out, errs strings.Builder
+		if code := run([]string{"audit", "rotate", "--config", file}, streams{&out, &errs}); code != want || out.String() != body || errs.String() != "" {
+			t.Errorf("exit code %d, %q, %q", code, out.String(), errs.String())
+		}
+		status, body = http.StatusInternalServerError, "audit: rotate: no space left on device\n"
+	}
+}
+
+// systemd starts again what fails, but not who was replaced.
+func TestTheExitCodeSaysWhetherToStartAgain(t *testing.T) {
+	for want, err := range map[int]error{
+		exitOK: nil, exitNo: fmt.Errorf("x: %w", refusal{}), exitError: errors.New("x"), exitReplaced: fmt.Errorf("run: %w", agent.ErrReplaced),
+	} {
+		if got := exitCode(err); got != want {
+			t.Errorf("%v: %d", err, got)
+		}
 	}
 }
