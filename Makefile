@@ -9,6 +9,7 @@
 # make campaign-journal  figures of a million past calls, each within a second, and equal to a count; takes some minutes
 # make fuzz          every fuzz target for FUZZTIME (10s)
 # make campaign-revoke  how long it takes until a supervision has ended whose ground is gone, a hundred at a time; fails when it takes too long
+# make install       what a machine with systemd needs, under DESTDIR and PREFIX (/usr/local); what is configured already stays as it is
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
 # .ci/run does check, test and fuzz, as a machine does it for each commit.
@@ -19,11 +20,41 @@ FUZZTIME ?= 10s
 CAMPAIGN ?= 20
 LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
-.PHONY: build demo test test-16 check bench campaign-earshot campaign-revoke campaign-journal fuzz cover clean
-build:
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+STATEDIR   ?= /var/lib
+
+.PHONY: build earshot install demo test test-16 check bench campaign-earshot campaign-revoke campaign-journal fuzz cover clean
+build: earshot
+	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
+
+earshot:
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/earshot ./cmd/earshot
-	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
+
+# Files that somebody may have changed are not written over. Whose they are to be say earshot.sysusers.conf and earshot.tmpfiles.conf, which
+# systemd-sysusers and systemd-tmpfiles carry out; until then they are of who installs.
+install: export SHARE := $(DESTDIR)$(PREFIX)/share/earshot
+install: export LIB := $(DESTDIR)$(PREFIX)/lib
+install: export ETC := $(DESTDIR)$(SYSCONFDIR)
+install: export STATE := $(DESTDIR)$(STATEDIR)/earshot
+install: earshot
+	install -D -m 0755 $(BIN)/earshot $(DESTDIR)$(PREFIX)/bin/earshot
+	install -D -m 0644 deploy/systemd/earshot.service "$$LIB/systemd/system/earshot.service"
+	install -D -m 0644 deploy/systemd/earshot.sysusers.conf "$$LIB/sysusers.d/earshot.conf"
+	install -D -m 0644 deploy/systemd/earshot.tmpfiles.conf "$$LIB/tmpfiles.d/earshot.conf"
+	install -D -m 0644 deploy/logrotate/earshot "$$ETC/logrotate.d/earshot"
+	sed -i 's|/usr/local/bin/|$(PREFIX)/bin/|' "$$LIB/systemd/system/earshot.service" "$$ETC/logrotate.d/earshot"
+	install -D -m 0644 -t "$$SHARE" deploy/earshot.example.yaml
+	install -D -m 0644 -t "$$SHARE/asterisk" deploy/asterisk/*.conf
+	install -D -m 0644 -t "$$SHARE/prometheus" deploy/prometheus/*
+	install -D -m 0644 -t "$$SHARE/grafana" deploy/grafana/dashboards/*.json
+	install -d -m 0750 "$$ETC/earshot"
+	install -d -m 0700 "$$ETC/earshot/secrets" "$$STATE"
+	@set -e; umask 077; \
+	for f in earshot.yaml policy.yaml; do [ -e "$$ETC/earshot/$$f" ] || install -m 0640 deploy/systemd/$$f "$$ETC/earshot/$$f"; done; \
+	for f in ami ari; do [ -e "$$ETC/earshot/secrets/$$f" ] || od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$$ETC/earshot/secrets/$$f"; done; \
+	[ -e "$$STATE/tokens.yaml" ] || echo '[]' >"$$STATE/tokens.yaml"
 
 demo: build
 	@$(BIN)/demo -earshot $(BIN)/earshot $(if $(TOUR),-tour) $(if $(LOG),-log)
