@@ -9,7 +9,6 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/clients"
-	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/recording"
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,7 +59,7 @@ func (a *Agent) openJournal() error {
 			ref, _ := set.Phone(endpoint)
 			return set.ID(ref)
 		},
-		Supervises: gate.Supervises,
+		Supervises: func(id call.LegID) bool { return a.gate.Supervises(id) },
 		OnError: func(err error) {
 			a.log.Error().Err(err).Msg("the journal cannot be written; calls are kept in memory until it can")
 		},

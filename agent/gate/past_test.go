@@ -58,7 +58,7 @@ func newArchive(t testing.TB, text string, change ...func(*gate.Config)) *office
 			ref, _ := set.Phone(endpoint)
 			return set.ID(ref)
 		},
-		Supervises: gate.Supervises,
+		Supervises: func(id call.LegID) bool { return o.gate.Supervises(id) },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -180,7 +180,7 @@ func (w *world) keep(parts *gate.Config) {
 			ref, _ := set.Phone(endpoint)
 			return set.ID(ref)
 		},
-		Supervises: gate.Supervises,
+		Supervises: func(id call.LegID) bool { return w.gate.Supervises(id) },
 	})
 	if err != nil {
 		w.t.Fatal(err)

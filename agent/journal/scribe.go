@@ -13,7 +13,7 @@ import (
 // wait, and take no lock that anybody holds who calls the scribe.
 type ScribeConfig struct {
 	Employee   func(endpoint string) string // whose phone it is now, "" for nobody's; nil: nobody's
-	Supervises func(call.LegID) bool        // whether a leg is one of Earshot's own, made to listen; nil: none is
+	Supervises func(call.LegID) bool        // whether a leg is there to listen, by who has it listen and not by its id; nil: none is
 	OnError    func(error)                  // told once when saving begins to fail; not called with the scribe locked
 	Now        func() time.Time             // Earshot's clock, which measures how long it has heard nothing; nil means time.Now
 	MaxUnsaved int                          // how many calls that have ended are kept while they cannot be saved; 0 means 10000

@@ -111,6 +111,9 @@ func (s *Scribe) entered(t *call.Table, c *call.Change, at time.Time) {
 		return
 	}
 	x.hungUp = time.Time{}
+	if s.cfg.Supervises(c.Leg) { // he has called in for it, and was a party to nothing
+		s.spies(x)
+	}
 	if typ, _ := t.BridgeType(c.Bridge); typ != "holding" {
 		s.near = t.BridgeLegs(s.near[:0], c.Bridge)
 		for _, o := range s.near {
