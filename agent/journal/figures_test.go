@@ -193,6 +193,7 @@ func TestFiguresOfManyCalls(t *testing.T) {
 			}
 			of.Began, of.Answered, of.Ended = of.Began.Add(at), of.Answered.Add(at), of.Ended.Add(at)
 			of.Legs[1].Employee = fmt.Sprintf("employee %d", rnd.IntN(200))
+			of.Legs[1].Outcome = came(rnd)
 			v := &of.Visits[0]
 			v.Line, v.Began, v.Answered, v.Ended = fmt.Sprintf("line %d", rnd.IntN(10)), of.Began, of.Answered, of.Ended
 			return of
@@ -226,16 +227,50 @@ func TestFiguresOfManyCalls(t *testing.T) {
 			t.Errorf("%s took %v", name, took)
 		}
 	}
-	began = time.Now()
-	rows, err := st.Rows(t.Context(), journal.Filter{Employees: []string{"employee 7"}, Limit: journal.MaxLimit})
-	t.Logf("%d rows of one employee in %v", len(rows), time.Since(began).Round(time.Millisecond/10))
-	if err != nil || len(rows) == 0 {
-		t.Errorf("%d rows, %v", len(rows), err)
+	some := make([]string, 20)
+	for i := range some {
+		some[i] = fmt.Sprintf("employee %d", i)
 	}
-	began = time.Now()
-	rows, err = st.Rows(t.Context(), journal.Filter{To: from, Outcomes: []journal.Outcome{journal.Answered}})
-	t.Logf("a page of %d rows of all in %v", len(rows), time.Since(began).Round(time.Millisecond/10))
-	if err != nil || len(rows) == 0 {
-		t.Errorf("%d rows, %v", len(rows), err)
+	nothing := []journal.Outcome{journal.Missed, journal.Elsewhere, journal.Busy, journal.Failed, journal.Abandoned, journal.Cancelled, journal.Unanswered}
+	for _, page := range []struct {
+		name string
+		f    journal.Filter
+		rare bool // there may be none of it
+	}{
+		{name: "one employee", f: journal.Filter{Employees: some[7:8], Limit: journal.MaxLimit}},
+		{name: "all, answered", f: journal.Filter{To: from, Outcomes: []journal.Outcome{journal.Answered}}},
+		{name: "all, failed", f: journal.Filter{Outcomes: []journal.Outcome{journal.Failed}}, rare: true},
+		{name: "all, unanswered", f: journal.Filter{Outcomes: []journal.Outcome{journal.Unanswered}}, rare: true},
+		{name: "all, failed or unanswered", f: journal.Filter{Outcomes: []journal.Outcome{journal.Unanswered, journal.Failed}}, rare: true},
+		{name: "all, come to nothing", f: journal.Filter{Outcomes: nothing}},
+		{name: "twenty employees, answered", f: journal.Filter{Employees: some, Outcomes: []journal.Outcome{journal.Answered}}},
+		{name: "twenty employees, failed", f: journal.Filter{Employees: some, Outcomes: []journal.Outcome{journal.Failed}}, rare: true},
+		{name: "twenty employees, come to nothing", f: journal.Filter{Employees: some, Outcomes: nothing}},
+		{name: "one employee, answered", f: journal.Filter{Employees: some[7:8], Outcomes: []journal.Outcome{journal.Answered}}},
+		{name: "one employee, busy", f: journal.Filter{Employees: some[7:8], Outcomes: []journal.Outcome{journal.Busy}}, rare: true},
+		{name: "one employee, unanswered", f: journal.Filter{Employees: some[7:8], Outcomes: []journal.Outcome{journal.Unanswered}}, rare: true},
+	} {
+		began = time.Now()
+		rows, err := st.Rows(t.Context(), page.f)
+		took := time.Since(began)
+		t.Logf("a page of %s: %d rows in %v", page.name, len(rows), took.Round(time.Millisecond/10))
+		if err != nil || len(rows) == 0 && !page.rare || took > time.Second {
+			t.Errorf("%s: %d rows in %v, %v", page.name, len(rows), took, err)
+		}
 	}
+}
+
+// came is what came of a call: most are answered, a few in a million fail, and none is unanswered.
+func came(rnd *rand.Rand) journal.Outcome {
+	switch n := rnd.IntN(100_000); {
+	case n < 5:
+		return journal.Failed
+	case n < 2_000:
+		return journal.Busy
+	case n < 10_000:
+		return journal.Elsewhere
+	case n < 30_000:
+		return journal.Missed
+	}
+	return journal.Answered
 }

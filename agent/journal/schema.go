@@ -53,6 +53,11 @@ CREATE TABLE rollup (kind INTEGER NOT NULL, key TEXT NOT NULL, hour INTEGER NOT 
 	missed INTEGER NOT NULL, abandoned INTEGER NOT NULL, talk INTEGER NOT NULL, wait INTEGER NOT NULL, PRIMARY KEY (kind, key, hour)) WITHOUT ROWID;
 CREATE INDEX rollup_hour ON rollup (kind, hour, key, calls, answered, missed, abandoned, talk, wait);
 ` + rollupTriggers("legs", "employee", kindEmployee) + rollupTriggers("visits", "line", kindLine),
+	// 3: pages by outcome, of all or of some: what is rare is found without going through what is not.
+	`
+CREATE INDEX legs_outcome ON legs (outcome, began, n) WHERE employee <> '';
+CREATE INDEX legs_employee_outcome ON legs (employee, outcome, began, n) WHERE employee <> '';
+`,
 }
 
 // The kinds of figures.
