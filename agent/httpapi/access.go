@@ -104,6 +104,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.finish(x, r)
 	defer s.recover(x)
 
+	r = s.negotiate(h, r)
 	match, pattern := s.mux.Handler(r)
 	_, x.route, _ = strings.Cut(pattern, " ")
 	switch {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/mask"
@@ -25,9 +24,10 @@ type exportQuery struct{ JournalFilter }
 // exportRoute registers the journal as CSV. It is written as it is read, a page at a time, whatever there is.
 func (s *Server) exportRoute(api huma.API) {
 	o := op(http.MethodGet, "/v1/journal.csv", "export-journal", "The same rows as /v1/journal as CSV (RFC 4180, UTF-8), all of them; recorded as disclosed")
-	o.Description = "A cell that a spreadsheet would take for a formula, as numbers with a plus are, begins with an apostrophe. Who may ask how often is limited apart from all else. " +
+	o.Description = "GET /v1/journal with Accept: text/csv gets the same. " +
+		"A cell that a spreadsheet would take for a formula, as numbers with a plus are, begins with an apostrophe. Who may ask how often is limited apart from all else. " +
 		"An answer that breaks off is not whole."
-	o.Responses = map[string]*huma.Response{"200": {Description: "The rows, newest first; the first line names the columns", Content: map[string]*huma.MediaType{csvType: {Schema: &huma.Schema{Type: huma.TypeString}}}}}
+	describeCSV(&o, "The rows, newest first; the first line names the columns")
 	add(s, api, o, func(ctx context.Context, who auth.Subject, in *exportQuery) (*huma.StreamResponse, error) {
 		if p := s.take(s.exports, limitExports, who); p != nil {
 			return nil, p
@@ -36,24 +36,14 @@ func (s *Server) exportRoute(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		return &huma.StreamResponse{Body: func(ctx huma.Context) {
-			_, w := humago.Unwrap(ctx)
-			w.Header().Set("Content-Type", csvType)
-			w.Header().Set("Content-Disposition", `attachment; filename="journal.csv"`)
-			if err := s.write(ctx.Context(), w, x); err != nil {
-				s.log.Warn().Err(err).Msg("an export broke off")
-				panic(http.ErrAbortHandler) // so that nobody takes half of it for the whole
-			}
-		}}, nil
+		return s.table("journal", func(ctx huma.Context, w http.ResponseWriter, out *csv.Writer) error {
+			return export(ctx.Context(), w, out, x)
+		}), nil
 	})
 }
 
-const csvType = "text/csv; charset=utf-8; header=present"
-
-// write writes the export. Each page has as much time as an answer has otherwise.
-func (s *Server) write(ctx context.Context, w http.ResponseWriter, x *gate.Export) error {
-	out := csv.NewWriter(w)
-	out.UseCRLF = true
+// export writes all rows. Each page has as much time as an answer has otherwise.
+func export(ctx context.Context, w http.ResponseWriter, out *csv.Writer, x *gate.Export) error {
 	if err := out.Write(columns); err != nil {
 		return err
 	}
@@ -79,12 +69,6 @@ func (s *Server) write(ctx context.Context, w http.ResponseWriter, x *gate.Expor
 const exportPatience = 30 * time.Second
 
 func cells(r *mask.JournalRow) []string {
-	moment := func(t *time.Time) string {
-		if t == nil {
-			return ""
-		}
-		return t.Format(time.RFC3339)
-	}
 	peer := mask.Party{}
 	if r.Peer != nil {
 		peer = *r.Peer
@@ -107,10 +91,36 @@ func cells(r *mask.JournalRow) []string {
 	return row
 }
 
-// harmless keeps a spreadsheet from taking a cell for a formula: names and numbers are what callers choose.
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n|%", rune(cell[0])) || strings.HasPrefix(cell, "＝") || strings.HasPrefix(cell, "＋") || strings.HasPrefix(cell, "－") || strings.HasPrefix(cell, "＠") {
-		return "'" + cell
+// figureColumns are those of statistics. Which of the first four are filled depends on what the figures are by.
+var figureColumns = []string{"employee", "department", "line", "began", "calls", "answered", "missed", "abandoned", "talk", "wait"}
+
+// figures answers with figures as CSV. There are as many as employees, lines, hours or days, and a bound to each.
+func (s *Server) figures(list []mask.Figures, err error) (*huma.StreamResponse, error) {
+	if err != nil {
+		return nil, err
 	}
-	return cell
+	return s.table("statistics", func(_ huma.Context, _ http.ResponseWriter, out *csv.Writer) error {
+		if err := out.Write(figureColumns); err != nil {
+			return err
+		}
+		for i := range list {
+			f := &list[i]
+			row := []string{harmless(f.Employee), harmless(f.Department), harmless(f.Line), moment(f.Began)}
+			for _, n := range []int64{int64(f.Calls), int64(f.Answered), int64(f.Missed), int64(f.Abandoned), f.Talk, f.Wait} {
+				row = append(row, strconv.FormatInt(n, 10))
+			}
+			if err := out.Write(row); err != nil {
+				return err
+			}
+		}
+		out.Flush()
+		return out.Error()
+	}), nil
+}
+
+func moment(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.Format(time.RFC3339)
 }

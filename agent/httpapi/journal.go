@@ -68,7 +68,9 @@ type Statistics struct {
 
 func (s *Server) journalRoutes(api huma.API) {
 	g := s.cfg.Gate
-	add(s, api, op(http.MethodGet, "/v1/journal", "list-journal", "The journal: running and past calls, as one may see them; newest first"),
+	list := op(http.MethodGet, "/v1/journal", "list-journal", "The journal: running and past calls, as one may see them; newest first")
+	describeCSV(&list, "A page; with Accept: text/csv all of it, as GET /v1/journal.csv", "application/json")
+	add(s, api, list,
 		func(ctx context.Context, who auth.Subject, in *journalQuery) (*answer[mask.JournalPage], error) {
 			ask := in.ask()
 			ask.Cursor, ask.Limit = in.Cursor, in.Limit
@@ -117,16 +119,37 @@ type (
 	}
 )
 
+func (in *statisticsQuery) ask() gate.StatisticsAsk {
+	return gate.StatisticsAsk{By: in.By, Employee: in.Employee, Department: in.Department, Line: in.Line, From: in.From, To: in.To}
+}
+
+func (in *lineStatisticsQuery) ask() gate.StatisticsAsk {
+	return gate.StatisticsAsk{By: in.By, From: in.From, To: in.To}
+}
+
 func (s *Server) statisticsRoutes(api huma.API) {
 	g := s.cfg.Gate
-	add(s, api, op(http.MethodGet, "/v1/statistics", "get-statistics", "Figures of the calls of those on whom one has the right statistics, or of the lines"),
-		func(ctx context.Context, who auth.Subject, in *statisticsQuery) (*answer[Statistics], error) {
-			f, err := g.Statistics(ctx, who, gate.StatisticsAsk{By: in.By, Employee: in.Employee, Department: in.Department, Line: in.Line, From: in.From, To: in.To})
-			return reply(Statistics{By: in.By, Figures: f}, err)
-		})
-	add(s, api, op(http.MethodGet, "/v1/lines/{id}/statistics", "get-line-statistics", "Figures of the callers of a line"),
-		func(ctx context.Context, who auth.Subject, in *lineStatisticsQuery) (*answer[Statistics], error) {
-			f, err := g.LineStatistics(ctx, who, in.ID, gate.StatisticsAsk{By: in.By, From: in.From, To: in.To})
-			return reply(Statistics{By: in.By, Figures: f}, err)
-		})
+	const form = "The figures; with Accept: text/csv as CSV, as beside it with .csv"
+	all := op(http.MethodGet, "/v1/statistics", "get-statistics", "Figures of the calls of those on whom one has the right statistics, or of the lines")
+	describeCSV(&all, form, "application/json")
+	add(s, api, all, func(ctx context.Context, who auth.Subject, in *statisticsQuery) (*answer[Statistics], error) {
+		f, err := g.Statistics(ctx, who, in.ask())
+		return reply(Statistics{By: in.By, Figures: f}, err)
+	})
+	all = op(http.MethodGet, "/v1/statistics.csv", "export-statistics", "The same figures as CSV (RFC 4180, UTF-8)")
+	describeCSV(&all, "The figures; the first line names the columns")
+	add(s, api, all, func(ctx context.Context, who auth.Subject, in *statisticsQuery) (*huma.StreamResponse, error) {
+		return s.figures(g.Statistics(ctx, who, in.ask()))
+	})
+	line := op(http.MethodGet, "/v1/lines/{id}/statistics", "get-line-statistics", "Figures of the callers of a line")
+	describeCSV(&line, form, "application/json")
+	add(s, api, line, func(ctx context.Context, who auth.Subject, in *lineStatisticsQuery) (*answer[Statistics], error) {
+		f, err := g.LineStatistics(ctx, who, in.ID, in.ask())
+		return reply(Statistics{By: in.By, Figures: f}, err)
+	})
+	line = op(http.MethodGet, "/v1/lines/{id}/statistics.csv", "export-line-statistics", "The same figures as CSV (RFC 4180, UTF-8)")
+	describeCSV(&line, "The figures; the first line names the columns")
+	add(s, api, line, func(ctx context.Context, who auth.Subject, in *lineStatisticsQuery) (*huma.StreamResponse, error) {
+		return s.figures(g.LineStatistics(ctx, who, in.ID, in.ask()))
+	})
 }
