@@ -77,7 +77,8 @@ func TestTheJournalOfRealCallsIsReadAsEachMaySeeThem(t *testing.T) {
 		}
 	})
 	o.must(o.Write("policy.yaml", readers))
-	p := o.start()
+	start := o.start // which lasts to the end of the test, and not of a scene
+	p := start()
 
 	o.scene("a call from outside", func(o *office) {
 		outside, inside := o.talk(vera, "anna")
@@ -112,7 +113,7 @@ func TestTheJournalOfRealCallsIsReadAsEachMaySeeThem(t *testing.T) {
 			return nil
 		})
 		p.Kill()
-		p = o.start()
+		p = start()
 		o.until("the call goes on", func() error {
 			got, gaps, rows := o.past("irina")
 			if got[0] != "boris in running Oleg Customer gap" || gaps != 1 || rows[0].Answered == nil {
@@ -129,7 +130,7 @@ func TestTheJournalOfRealCallsIsReadAsEachMaySeeThem(t *testing.T) {
 	o.scene("and stopped", func(o *office) {
 		_, inside := o.talk(vera, "anna")
 		p.Stop()
-		p = o.start()
+		p = start()
 		o.until("the call goes on", func() error {
 			if got, _, _ := o.past("anna"); got[0] != "anna in running Vera Client gap" {
 				return fmt.Errorf("anna reads %s first", got[0])
