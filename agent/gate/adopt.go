@@ -19,7 +19,7 @@ type Estate struct {
 	Resume func(credential, employee string) (auth.Subject, bool)
 }
 
-// inherit takes up the supervisions that still run on the PBX as they are on record, to be decided anew, and has the end of everything else
+// inherit takes up the supervisions and the joinings that still run on the PBX as they are on record, to be decided anew, and has the end of everything else
 // recorded. What it leaves is hung up as an orphan. It returns those that were taken up. Caller holds the lock.
 func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 	if g.closed || len(g.cfg.Estate.Acts) == 0 {
@@ -28,7 +28,11 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 	set := g.policy.Load()
 	for i := range g.cfg.Estate.Acts {
 		old := &g.cfg.Estate.Acts[i]
-		if a := g.revive(t, set, old); a != nil {
+		a := g.revive(t, set, old)
+		if a == nil {
+			a = g.reviveJoin(t, set, old)
+		}
+		if a != nil {
 			g.acts[a.id] = a
 			g.byLeg[a.own], g.byLeg[a.snoop] = a, a
 			g.expire(a)
@@ -46,8 +50,8 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 		action, _ := policy.ParseAction(e.Action)
 		var notice *audit.Entry
 		switch own := t.Leg(ownLeg(e.ID, e.Action)); {
-		case action == policy.LineJoin && e.Mode == string(modeJoin) && !old.Carried.IsZero():
-			// Nobody has looked whether its ground holds. Who is alone with him keeps him.
+		case action == policy.LineJoin && e.Mode == string(modeJoin) && (!old.Carried.IsZero() || own != nil && len(t.Peers(nil, own)) > 0):
+			// Nobody can say whether its ground holds. Who is alone with him keeps him.
 			if e.Phase = audit.Ended; own != nil && len(t.Peers(nil, own)) > 1 {
 				g.clear("", own.ID())
 			}
@@ -183,8 +187,15 @@ func (g *Gate) enter(t *call.Table, adopted []*act) {
 	}
 }
 
-// resume carries a supervision that was taken up to its end. It is the act's goroutine.
+// resume carries what was taken up to its end. It is the act's goroutine.
 func (g *Gate) resume(a *act, decided audit.Entry) {
+	leave, carry := g.leave, func(a *act) {
+		g.keepTone(a) // that of the Earshot before is hung up as an orphan
+		g.hold(a, 0)
+	}
+	if a.mode == modeJoin {
+		leave, carry = g.leaveLine, func(a *act) { <-a.ctx.Done() }
+	}
 	ended := false
 	g.locked(func(*call.Table) { ended = a.ended })
 	if !ended {
@@ -193,10 +204,9 @@ func (g *Gate) resume(a *act, decided audit.Entry) {
 		if err := g.record(decided); err != nil {
 			g.finish(a, ending{reason: reasonNotRecorded, err: err})
 		}
-		g.keepTone(a) // that of the Earshot before is hung up as an orphan
-		g.hold(a, 0)
+		carry(a)
 	}
-	g.leave(a)
+	leave(a)
 	g.conclude(a)
 }
 

@@ -99,7 +99,7 @@ func (g *Gate) admitLine(t *call.Table, set *policy.Set, a *act, ask LineAsk, d 
 	a.target = set.ID(target)
 	alone := set.Decide(&policy.Request{Subject: subject, Action: a.action, Line: line, Target: target})
 	*d = alone
-	if !alone.Allowed && alone.Reason != policy.ReasonNoRight && alone.Reason != policy.ReasonNotNow {
+	if !alone.Allowed && !beyondAlone(alone) {
 		return g.lineRefusal(set, subject, line, alone, a.id)
 	}
 	p := g.findConversation(t, set, subject, target, line, a, ask)
@@ -281,17 +281,7 @@ func (g *Gate) joinSettled(t *call.Table, a *act) bool {
 		a.stopLeaving()
 		return false
 	}
-	g.leaves(a, func(t *call.Table) {
-		// The colleague has gone. Who is left to the subject is left to him: an ordinary call.
-		alone := true
-		if l := t.Leg(a.own); l != nil {
-			alone = len(t.Peers(nil, l)) == 0
-		}
-		a.finish(ending{reason: reasonCallEnded})
-		if !alone {
-			a.left = nil
-		}
-	})
+	g.leaves(a, func(*call.Table) { a.finish(ending{reason: reasonCallEnded}) })
 	return true
 }
 
@@ -425,10 +415,14 @@ func (a *act) outlived(t *call.Table) bool {
 // announceTime is how long the leg is kept that plays the tone by which a joining is told, which is shorter.
 const announceTime = 600 * time.Millisecond
 
-// leaveLine hangs up the own legs of one who joined, or whose phone was rung for nothing.
+// leaveLine hangs up the own legs of one who joined, or whose phone was rung for nothing. Whoever is left to him when the colleague has gone is left to
+// him, for whatever reason it ends: an ordinary call, in which nobody is hung up on.
 func (g *Gate) leaveLine(a *act) {
 	var legs []call.LegID
-	g.locked(func(*call.Table) {
+	g.locked(func(t *call.Table) {
+		if own := t.Leg(a.own); a.outlived(t) && own != nil && len(t.Peers(nil, own)) > 0 {
+			a.left = nil
+		}
 		for _, id := range a.left {
 			if !strings.HasSuffix(string(id), snoopSuffix) {
 				legs = append(legs, id)

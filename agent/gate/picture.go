@@ -15,6 +15,7 @@ type picture struct {
 	supervisions []mask.Supervision
 	intercepts   []mask.Intercept
 	incoming     []mask.Incoming
+	joins        []mask.Join
 }
 
 // view takes the board for one subject. It notes in shown, if there is one, what he is shown.
@@ -32,7 +33,7 @@ func (g *Gate) view(set *policy.Set, me policy.Ref, shown []glance) *picture {
 		p.rows = append(p.rows, e.write(c))
 	}
 	p.supervisions, p.intercepts = g.theirs(set.ID(me))
-	p.incoming = g.offered(me)
+	p.incoming, p.joins = g.offered(me), g.joinsOf(set.ID(me), "")
 	return p
 }
 
@@ -40,7 +41,7 @@ func (g *Gate) view(set *policy.Set, me policy.Ref, shown []glance) *picture {
 func (r *reader) board(p *picture) Board {
 	b := Board{
 		Known: p.known, Generation: p.set.Generation(), Me: r.gate.me(p.set, p.me), Employees: make([]mask.Row, len(p.rows)),
-		Supervisions: p.supervisions, Intercepts: p.intercepts, Incoming: p.incoming,
+		Supervisions: p.supervisions, Intercepts: p.intercepts, Incoming: p.incoming, Joins: p.joins,
 	}
 	for i, f := range p.rows {
 		b.Employees[i] = r.row(f)
@@ -86,6 +87,13 @@ func (r *reader) appendBoard(dst []byte, p *picture) []byte {
 			dst = append(dst, ',')
 		}
 		dst = p.incoming[i].AppendJSON(dst)
+	}
+	dst = append(dst, `],"joins":[`...)
+	for i := range p.joins {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendPlain(dst, &p.joins[i])
 	}
 	return append(dst, `]}`...)
 }

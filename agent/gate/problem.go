@@ -102,6 +102,10 @@ func noSuchSupervision() *Problem {
 	return &Problem{Kind: NotFound, Code: "no_such_supervision", Text: "There is no such supervision of yours."}
 }
 
+func noSuchJoin() *Problem {
+	return &Problem{Kind: NotFound, Code: "no_such_join", Text: "There is no such joining or take-over of yours on this line; a conversation that has been left to you, or that you have taken over, is an ordinary call."}
+}
+
 func noSuchLock() *Problem {
 	return &Problem{Kind: NotFound, Code: "no_such_lock", Text: "There is no such lock of yours; it ends with the call."}
 }

@@ -46,6 +46,7 @@ type Board struct {
 	Supervisions []mask.Supervision `json:"supervisions" nullable:"false" doc:"The subject's own that run"`
 	Intercepts   []mask.Intercept   `json:"intercepts" nullable:"false" doc:"The subject's own that are under way"`
 	Incoming     []mask.Incoming    `json:"incoming" nullable:"false" doc:"Calls of the subject's clients that ring at others"`
+	Joins        []mask.Join        `json:"joins" nullable:"false" doc:"Conversations of lines that the subject is in, or is about to come into or to take over"`
 }
 
 // Why a watcher was cut off.

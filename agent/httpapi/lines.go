@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/earshot-pbx/earshot/agent/auth"
@@ -33,7 +34,31 @@ type Conversation struct {
 	Phone  string `json:"phone,omitempty" doc:"The own phone to ring, one of those that /v1/me lists; without it, the first"`
 }
 
+// Joins is the answer of GET /v1/lines/{id}/joins.
+type Joins struct {
+	Joins  []mask.Join       `json:"joins" nullable:"false" doc:"One's own on this line: conversations that one is in, or is about to come into or to take over"`
+	Joined []mask.Supervised `json:"joined" nullable:"false" doc:"Who has joined conversations of this line that are one's own"`
+}
+
+// Conversations is the answer of GET /v1/lines/{id}/conversations.
+type Conversations struct {
+	Conversations []mask.LineCall `json:"conversations" nullable:"false" doc:"Those that the board would show one, and those that one may join or take over, by employee in the order of the policy. Who waits stands in the line"`
+}
+
+// OwnJoins is the answer of GET /v1/me/joins.
+type OwnJoins struct {
+	Joins []mask.Join `json:"joins" nullable:"false" doc:"One's own on all lines: conversations that one is in, or is about to come into or to take over"`
+}
+
 type (
+	joinBegun struct {
+		Location string `header:"Location" doc:"Where it is until it is over"`
+		Body     mask.Join
+	}
+	joinByID struct {
+		ID   string `path:"id" doc:"Id of the line"`
+		Join string `path:"join" doc:"Id of the joining or the take-over"`
+	}
 	lineByID struct {
 		ID string `path:"id" doc:"Id of the line"`
 	}
@@ -82,6 +107,38 @@ func (s *Server) lineRoutes(api huma.API) {
 		func(ctx context.Context, who auth.Subject, in *memberByID) (*nothing, error) {
 			return nil, g.ChangeMember(ctx, who, gate.MemberAsk{Line: in.ID, Employee: in.Employee, Remove: true, Door: door})
 		})
+	s.joinRoutes(api)
+}
+
+// joinRoutes registers what is about conversations of lines that go on.
+func (s *Server) joinRoutes(api huma.API) {
+	g := s.cfg.Gate
+	add(s, api, op(http.MethodGet, "/v1/me/joins", "list-own-joins", "The conversations of all lines that one has joined, or is about to join or take over"),
+		func(_ context.Context, who auth.Subject, _ *nothing) (*answer[OwnJoins], error) {
+			list, err := g.Joins(who)
+			return reply(OwnJoins{Joins: list}, err)
+		})
+	add(s, api, op(http.MethodGet, "/v1/lines/{id}/joins", "list-joins", "The conversations of a line that one has joined, or is about to join or take over, and who has joined one's own"),
+		func(_ context.Context, who auth.Subject, in *lineByID) (*answer[Joins], error) {
+			own, joined, err := g.JoinsOfLine(who, in.ID)
+			return reply(Joins{Joins: own, Joined: joined}, err)
+		})
+	add(s, api, op(http.MethodGet, "/v1/lines/{id}/conversations", "list-conversations", "What is said on a line now, and what rings there, with what one may join and take over"),
+		func(_ context.Context, who auth.Subject, in *lineByID) (*answer[Conversations], error) {
+			list, err := g.Conversations(who, in.ID)
+			return reply(Conversations{Conversations: list}, err)
+		})
+	add(s, api, op(http.MethodGet, "/v1/lines/{id}/joins/{join}", "get-join", "One of one's own joinings and take-overs, until it is over"),
+		func(_ context.Context, who auth.Subject, in *joinByID) (*answer[mask.Join], error) {
+			v, err := g.Join(who, in.ID, in.Join)
+			return reply(v, err)
+		})
+	add(s, api, op(http.MethodDelete, "/v1/lines/{id}/joins/{join}", "end-join", "Leave a conversation, in which the others go on, or call off a joining or a take-over; answered when one's leg is hung up"),
+		func(ctx context.Context, who auth.Subject, in *joinByID) (*nothing, error) {
+			ctx, cancel := context.WithTimeout(ctx, endTimeout)
+			defer cancel()
+			return nil, g.EndJoin(ctx, who, in.ID, in.Join)
+		})
 	for _, o := range []struct {
 		path, id, summary string
 		do                func(context.Context, auth.Subject, gate.LineAsk) (mask.Join, error)
@@ -91,14 +148,17 @@ func (s *Server) lineRoutes(api huma.API) {
 	} {
 		post := op(http.MethodPost, "/v1/lines/{id}/"+o.path, o.id, o.summary)
 		post.DefaultStatus = http.StatusCreated
-		add(s, api, post, func(ctx context.Context, who auth.Subject, in *onLine) (*answer[mask.Join], error) {
+		add(s, api, post, func(ctx context.Context, who auth.Subject, in *onLine) (*joinBegun, error) {
 			b := in.Body.value
 			if p := in.Body.complete(b.Target); p != nil {
 				return nil, p
 			}
 			// What has been decided and recorded is carried out, though the client may have gone.
 			v, err := o.do(context.WithoutCancel(ctx), who, gate.LineAsk{Line: in.ID, Ask: gate.Ask{Target: b.Target, Call: b.Call, Phone: b.Phone, Door: door}})
-			return reply(v, err)
+			if err != nil {
+				return nil, err
+			}
+			return &joinBegun{Location: "/v1/lines/" + url.PathEscape(v.Line) + "/joins/" + v.ID, Body: v}, nil
 		})
 	}
 }

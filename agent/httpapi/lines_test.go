@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/httpapi"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/agent/queue"
@@ -102,5 +103,59 @@ func TestAConversationIsJoinedAndTakenOverByHTTP(t *testing.T) {
 		if a.status != c.status || a.problem(t).Code != c.code {
 			t.Errorf("%+v: %d %s", c, a.status, a.body)
 		}
+	}
+}
+
+func TestAJoiningIsFoundAndEndedByHTTP(t *testing.T) {
+	w := newLineWorld(t)
+	w.talking(ivanov, "1", "PJSIP/101", "101")
+	trunk := phone("1.t", "PJSIP/trunk", call.StateUp, ivanov.identity(), call.Identity{})
+	trunk.Name, trunk.App, trunk.Queue = "PJSIP/trunk-00000001", "Queue", "q1"
+	leg := phone("1.p", "PJSIP/101", call.StateUp, call.Identity{Number: "101"}, ivanov.identity())
+	leg.Name = "PJSIP/101-00000001"
+	w.ingest(call.Event{Kind: call.LegSeen, Channel: trunk, At: at(20)}, call.Event{Kind: call.LegSeen, Channel: leg, At: at(20)})
+	var list httpapi.Conversations
+	w.ask("carl", http.MethodGet, "/v1/lines/sales/conversations", "").decode(t, &list)
+	if len(list.Conversations) != 1 || list.Conversations[0].Employee != "anna" || list.Conversations[0].Call.Peer == nil || strings.Join(list.Conversations[0].Can, " ") != "join" {
+		t.Fatalf("%+v", list)
+	}
+	if a := w.ask("dora", http.MethodGet, "/v1/lines/sales/conversations", ""); strings.TrimSpace(string(a.body)) != `{"conversations":[]}` {
+		t.Errorf("dora, who views: %s", a.body)
+	}
+	there, not := w.ask("egor", http.MethodGet, "/v1/lines/sales/conversations", ""), w.ask("egor", http.MethodGet, "/v1/lines/nowhere/conversations", "")
+	if there.status != 404 || string(there.body) != string(not.body) {
+		t.Errorf("%s %s", there.body, not.body)
+	}
+	a := w.ask("carl", http.MethodPost, "/v1/lines/sales/joins", `{"target":"anna"}`)
+	var begun, found mask.Join
+	a.decode(t, &begun)
+	where := a.header.Get("Location")
+	if a.status != http.StatusCreated || where != "/v1/lines/sales/joins/"+begun.ID {
+		t.Fatalf("%d %q", a.status, where)
+	}
+	w.ask("carl", http.MethodGet, where, "").decode(t, &found)
+	if found.ID != begun.ID || found.State != "ringing" {
+		t.Errorf("%+v", found)
+	}
+	var own httpapi.OwnJoins
+	w.ask("carl", http.MethodGet, "/v1/me/joins", "").decode(t, &own)
+	var joins httpapi.Joins
+	w.ask("carl", http.MethodGet, "/v1/lines/sales/joins", "").decode(t, &joins)
+	if len(own.Joins) != 1 || len(joins.Joins) != 1 || len(joins.Joined) != 0 {
+		t.Errorf("%+v %+v", own, joins)
+	}
+	if m := w.watch("carl").next(); m.Board == nil || len(m.Board.Joins) != 1 || m.Board.Joins[0].ID != begun.ID {
+		t.Errorf("%+v", m.Board)
+	}
+	for _, method := range []string{http.MethodGet, http.MethodDelete} {
+		if a := w.ask("dora", method, where, ""); a.status != 404 || a.problem(t).Code != "no_such_join" {
+			t.Errorf("another's: %d %s", a.status, a.body)
+		}
+	}
+	if a := w.ask("carl", http.MethodDelete, where, ""); a.status != http.StatusNoContent {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := w.ask("carl", http.MethodGet, where, ""); a.status != 404 {
+		t.Errorf("%d %s", a.status, a.body)
 	}
 }

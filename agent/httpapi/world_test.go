@@ -94,7 +94,7 @@ func newWorldOver(t testing.TB, change func(*gate.Config), options ...option) *w
 func newWorldKept(t testing.TB, keep bool, change func(*gate.Config), options ...option) *world {
 	t.Helper()
 	w := &world{
-		t: t, met: prometheus.NewRegistry(), pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8)}, book: &recorder{}, people: directory{},
+		t: t, met: prometheus.NewRegistry(), pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8), joined: make(chan pbx.Join, 8)}, book: &recorder{}, people: directory{},
 		token: map[string]string{}, log: &journal{wrote: make(chan struct{}, 1)}, reg: prometheus.NewRegistry(), clock: &atomic.Int64{},
 	}
 	w.clock.Store(start.Unix())
@@ -361,6 +361,7 @@ type fakePBX struct {
 	rung   chan pbx.Ring
 	tapped chan pbx.Tap
 	taken  chan pbx.Take
+	joined chan pbx.Join
 
 	mu    sync.Mutex
 	drops int
@@ -383,7 +384,7 @@ func (f *fakePBX) Seat(context.Context, pbx.Seat) error                 { return
 func (f *fakePBX) Send(context.Context, pbx.Send) error                 { return f.err() }
 func (f *fakePBX) Return(context.Context, pbx.Return) error             { return f.err() }
 func (f *fakePBX) Take(_ context.Context, o pbx.Take) error             { f.taken <- o; return f.err() }
-func (f *fakePBX) Join(context.Context, pbx.Join) error                 { return f.err() }
+func (f *fakePBX) Join(_ context.Context, o pbx.Join) error             { f.joined <- o; return f.err() }
 func (f *fakePBX) QueueAdd(context.Context, pbx.QueueMember) error      { return f.err() }
 func (f *fakePBX) QueueRemove(context.Context, pbx.QueueMember) error   { return f.err() }
 func (f *fakePBX) QueuePenalty(context.Context, pbx.QueueMember) error  { return f.err() }

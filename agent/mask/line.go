@@ -34,6 +34,14 @@ type LineCaller struct {
 	Peer   *Party    `json:"peer,omitempty" doc:"Who it is; absent when hidden"`
 }
 
+// LineCall is a conversation of a line that goes on, or rings, at one employee's, as a watcher may see it.
+type LineCall struct {
+	Employee string   `json:"employee" doc:"Id of the employee at whose phone it is"`
+	Name     string   `json:"name" doc:"His name"`
+	Call     View     `json:"call" doc:"As on his row of the board"`
+	Can      []string `json:"can" nullable:"false" doc:"What the subject may do: join, takeover. Of a call that is hidden from him it says what follows from him, the line, the employee and the state; what is begun is decided over everybody who is there"`
+}
+
 // Join is a conversation of a line being joined or taken over, as the one who does it sees it.
 type Join struct {
 	ID     string    `json:"id"`
