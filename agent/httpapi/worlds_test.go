@@ -12,6 +12,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/queue"
 )
 
 // The two worlds: the same script is played twice, and only who is on the other side differs. Whoever may not see the other side has to get
@@ -66,8 +67,35 @@ var scripts = []struct {
 		func(s *script, _ outside) { s.ingest(ends("1", 30)...) },
 	}},
 	{name: "a call from a queue through a Local channel whose name has the number", steps: []func(*script, outside){
-		func(s *script, o outside) { s.ingest(o.queued("1", false)...) },
-		func(s *script, o outside) { s.ingest(o.queued("1", true)...) },
+		func(s *script, o outside) { s.waits(o); s.reach() },
+		func(s *script, o outside) { s.ingest(o.queued("1", false)...); s.reach() },
+		func(s *script, o outside) { s.serves(o); s.reach() },
+		func(s *script, _ outside) { s.ingest(ends("1", 30)...); s.reach() },
+	}},
+	{name: "a conversation of a line that is joined by who does not see it", listens: true, steps: []func(*script, outside){
+		func(s *script, o outside) { s.waits(o); s.ingest(o.queued("1", false)...); s.serves(o) },
+		func(s *script, _ outside) {
+			a := s.ask("dora", http.MethodPost, "/v1/lines/support/joins", fmt.Sprintf(`{"target":"anna","call":%q}`, s.seen["dora"]["anna"]))
+			join := recv(s.t, s.pbx.joined)
+			if a.status != http.StatusCreated || join.Display.Number != "" {
+				s.t.Errorf("%d %s", a.status, a.body)
+			}
+			leg := phone(string(join.Leg), "PJSIP/104", call.StateRinging, call.Identity{}, call.Identity{})
+			leg.Name = "PJSIP/104-00000001"
+			s.ingest(call.Event{Kind: call.LegSeen, Channel: leg, At: at(28)}, call.Event{Kind: call.DialBegan, Peer: leg, At: at(28)})
+			s.until("dora", `"type":"join"`)
+		},
+		func(s *script, _ outside) {
+			at := s.ask("dora", http.MethodGet, "/v1/lines/support/joins", "")
+			id := joinID.FindStringSubmatch(string(at.body))
+			if id == nil {
+				s.t.Fatalf("%s", at.body)
+			}
+			if a := s.ask("dora", http.MethodDelete, "/v1/lines/support/joins/"+id[1], ""); a.status != http.StatusNoContent {
+				s.t.Errorf("%d %s", a.status, a.body)
+			}
+			s.until("dora", `"state":"ended"`)
+		},
 	}},
 	{name: "a conference of two from outside", steps: []func(*script, outside){
 		func(s *script, o outside) { s.talking(o, "1", "PJSIP/101", "101") },
@@ -193,6 +221,33 @@ func (o outside) queued(id string, answered bool) []call.Event {
 	}
 }
 
+// joinID finds the handle of a joining.
+var joinID = regexp.MustCompile(`"joins":\[\{"id":"([a-z2-9]+)"`)
+
+// waits lets somebody come to the queue, and serves lets anna answer him; between the two AMI tells of him.
+func (s *script) waits(o outside) {
+	trunk := o.queued("1", false)[0]
+	s.ingest(trunk)
+	s.gate.Queues(queue.Event{Kind: queue.CallerJoined, Queue: "help", Caller: queue.Caller{Leg: string(trunk.Channel.ID), Channel: trunk.Channel.Name, Since: at(10)}})
+}
+
+func (s *script) serves(o outside) {
+	s.ingest(o.queued("1", true)...)
+	s.gate.Queues(queue.Event{Kind: queue.CallerLeft, Queue: "help", Caller: queue.Caller{Leg: "1.t"}})
+}
+
+// reach is what those who have no right on the line can try, and who has it where it is no answer.
+func (s *script) reach() {
+	for _, who := range []string{"egor", "boris"} {
+		for _, how := range []string{"joins", "takeovers"} {
+			s.ask(who, http.MethodPost, "/v1/lines/support/"+how, `{"target":"anna"}`)
+			s.ask(who, http.MethodPost, "/v1/lines/support/"+how, fmt.Sprintf(`{"target":"anna","call":%q}`, s.seen[who]["anna"]))
+		}
+	}
+	s.ask("dora", http.MethodPost, "/v1/lines/support/joins", `{"target":"fred"}`)
+	s.ask("dora", http.MethodPost, "/v1/lines/support/takeovers", `{"target":"anna","call":"caaaaaaaaaaaaaaaaaaaa"}`)
+}
+
 // blind may see no other side; seeing may see all, and is the control.
 var (
 	blind  = []string{"dora", "egor", "boris"}
@@ -292,7 +347,9 @@ func (s *script) look(last bool) {
 	for _, who := range slices.Concat(blind, seeing) {
 		s.until(who, `"type":"`+gate.MessageSnapshot+`"`)
 		board := s.got[who][len(s.got[who])-1]
-		for _, path := range []string{"/v1/me", "/v1/employees", "/v1/supervisions", "/v1/supervisions/none"} {
+		for _, path := range []string{"/v1/me", "/v1/employees", "/v1/supervisions", "/v1/supervisions/none", "/v1/me/joins",
+			"/v1/lines", "/v1/lines/support", "/v1/lines/support/conversations", "/v1/lines/support/joins", "/v1/lines/support/joins/none",
+		} {
 			s.ask(who, http.MethodGet, path, "")
 		}
 		s.seen[who] = map[string]string{}
@@ -367,11 +424,12 @@ func play(t *testing.T, steps []func(*script, outside), with side, excludes bool
 		"intercept: true", "intercept: true, journal: department, statistics: department",
 		"listen: true", "listen: true, journal: true, statistics: true, grade: true").Replace(policyText) + `
 lines: {support: {queue: help, members: [anna]}}
-roles: {lines: {"line.history": any, "line.statistics": any, "line.view": any, "line.connect": any, "line.grade": any}}
+roles: {lines: {"line.history": any, "line.statistics": any, "line.view": any, "line.connect": any, "line.grade": any, "line.join": any}}
 assign: [{role: lines, to: [dora, carl]}]
 `
-	w := newWorldKept(t, true, func(*gate.Config) {})
+	w := newWorldKept(t, true, func(c *gate.Config) { c.LinesEvery = time.Hour }) // what a line shows comes with the snapshots
 	w.gate.SetPolicy(w.policy(kept))
+	w.gate.Queues(queue.Event{Kind: queue.Taken, Queues: []queue.State{{Name: "help", Members: []queue.Member{{Interface: "PJSIP/101"}}}}})
 	s := &script{world: w, excludes: excludes, streams: map[string]*watcher{}, got: map[string][]string{}, seen: map[string]map[string]string{}, seq: map[string]uint64{}}
 	if with.client {
 		s.people[with.who.number] = clientOf("fred") // who does not look on: he is told of his client
@@ -430,6 +488,9 @@ func TestTwoWorldsThatDifferInTheHiddenSideAreOneToWhoeverMayNotSeeIt(t *testing
 				}
 				if !pair.excludes && (!strings.Contains(a["dora"], `"hidden":true,"can_grade":true`) || !strings.Contains(a["dora"], `"value":4`)) {
 					t.Error("dora has read nothing in the journal and graded nothing: the test compares too little")
+				}
+				if joins := `"hidden":true},"can":["join"]`; strings.Contains(sc.name, "line") && !strings.Contains(a["dora"], joins) {
+					t.Error("dora was offered no conversation of the line: the test compares too little")
 				}
 				for _, who := range seeing {
 					if a[who] == b[who] {
