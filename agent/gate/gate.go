@@ -115,6 +115,8 @@ type Gate struct {
 	ctx     context.Context                         // of every order; ends when Close gives up waiting
 	stop    context.CancelFunc
 
+	forwarding chan struct{} // whoever sends is the only one who changes forwardings, until he has received
+
 	waiting sync.Mutex // guards awaited
 	awaited awaited
 
@@ -143,6 +145,8 @@ type Gate struct {
 	dog          watchdog
 	queues       queue.Table
 	lines        *time.Timer // runs from a change of a line until the watchers are told; nil otherwise
+	review       *time.Timer // runs until forwardings are looked at; nil otherwise
+	reviewFailed bool        // they could not be, and that has been said
 }
 
 // New makes a gate over the feed, whose OnApply is to be the gate's Applied. Nothing is started.
@@ -174,7 +178,7 @@ func New(cfg Config) *Gate {
 	ctx, stop := context.WithCancel(context.Background())
 	g := &Gate{
 		cfg: cfg, log: cfg.Log, met: cfg.Metrics, secret: newSecret(), ctx: ctx, stop: stop, archive: newArchive(cfg.Recordings),
-		awaited: awaited{}, transferSeen: make(chan struct{}),
+		forwarding: make(chan struct{}, 1), awaited: awaited{}, transferSeen: make(chan struct{}),
 		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, parts: map[call.LegID]*part{},
 		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{},
@@ -226,6 +230,7 @@ func (g *Gate) enforce(t *call.Table, set *policy.Set) {
 	}
 	g.resnap(t)
 	clear(g.stale)
+	g.reviewForwards(reviewSoon)
 }
 
 // Recheck ends what runs on the strength of a credential that no longer holds; auth.Authenticator has holds.
@@ -247,8 +252,10 @@ func (g *Gate) Close(ctx context.Context) error {
 			g.over(time.Now(), func(*trespass) bool { return true })
 		}
 		g.closed = true
-		if g.lines != nil {
-			g.lines.Stop()
+		for _, timer := range [...]*time.Timer{g.lines, g.review} {
+			if timer != nil {
+				timer.Stop()
+			}
 		}
 		for _, a := range g.acts {
 			a.finish(ending{reason: reasonShutdown})

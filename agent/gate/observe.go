@@ -119,6 +119,7 @@ func (g *Gate) resynced(t *call.Table) {
 	g.patrol(t)
 	g.resnap(t)
 	clear(g.stale)
+	g.reviewForwards(reviewSoon)
 }
 
 // lost takes note that the PBX is out of reach: nothing is known from now on, and nothing is decided until a resync.

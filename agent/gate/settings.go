@@ -15,6 +15,8 @@ import (
 type Switchboard interface {
 	// Lookup reads a value of the AstDB; it is empty where there is none.
 	Lookup(ctx context.Context, family, key string) (string, error)
+	// Family reads all values of a family, by their keys.
+	Family(ctx context.Context, family string) (map[string]string, error)
 	// Keep writes one; an empty one takes out what is there. It makes the leg for that, which ends by itself.
 	Keep(ctx context.Context, leg call.LegID, family, key, value string) error
 	Memberships(ctx context.Context, endpoints []string) ([]pbx.Member, error)
@@ -140,7 +142,7 @@ func (g *Gate) places(ctx context.Context, set *policy.Set, who policy.Ref) (map
 }
 
 // ChangeSettings changes an employee's settings and returns what they are then. His calls are forwarded to where he may call himself, and nowhere
-// else; that is decided now, and what was set stays when he may not any more.
+// else; it is ended when he may not any more.
 func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsAsk) (UserSettings, error) {
 	a := g.newAct(s, policy.SettingsUser, ask.Door)
 	var out UserSettings
@@ -163,7 +165,7 @@ func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsA
 		target, _ := in.Employee(ask.Employee)
 		c, ext := &g.cfg.Settings, extension(in, target)
 		if ask.Forward != nil {
-			if err := c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, forward); err != nil {
+			if err := g.keepForward(ctx, ext, forwardMark{forward, a.id, a.employee}); err != nil {
 				return notSet(err)
 			}
 		}
@@ -209,6 +211,11 @@ func (g *Gate) forward(ctx context.Context, set *policy.Set, target policy.Ref, 
 		return "", nil
 	}
 	to, d := g.DecideDial(ctx, set, target, *number)
+	return g.forwards(set, target, to, d, id)
+}
+
+// forwards is the number as the AstDB is to have it, of one about which it has been decided whether the employee may call it.
+func (g *Gate) forwards(set *policy.Set, target policy.Ref, to Destination, d policy.Decision, id string) (string, *Problem) {
 	refused := &Problem{Kind: Refused, Code: "forward_refused", Text: "The policy does not let that employee call this number, so his calls are not forwarded there."}
 	switch p := g.dialRefusal(set, d, to, id); {
 	case d.Allowed && d.Reason != policy.ReasonEmergency && strings.Trim(strings.TrimPrefix(to.dial, "+"), "0123456789") == "" && to.Employee != target:

@@ -21,12 +21,27 @@ type board struct {
 	kept    map[string]string
 	members []pbx.Member
 	fail    error
+	used    chan struct{} // poked by each use
 }
 
 func (b *board) Lookup(_ context.Context, family, key string) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	poke(b.used)
 	return b.kept[family+"/"+key], b.fail
+}
+
+func (b *board) Family(_ context.Context, family string) (map[string]string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	poke(b.used)
+	all := map[string]string{}
+	for key, value := range b.kept {
+		if key, ok := strings.CutPrefix(key, family+"/"); ok && value != "" {
+			all[key] = value
+		}
+	}
+	return all, b.fail
 }
 
 func (b *board) Keep(_ context.Context, _ call.LegID, family, key, value string) error {
@@ -35,6 +50,7 @@ func (b *board) Keep(_ context.Context, _ call.LegID, family, key, value string)
 	if b.fail == nil {
 		b.kept[family+"/"+key] = value
 	}
+	poke(b.used)
 	return b.fail
 }
 
@@ -81,7 +97,7 @@ trunks: [PJSIP/trunk]
 
 func switched(t *testing.T) (*world, *board) {
 	t.Helper()
-	b := &board{kept: map[string]string{}, members: []pbx.Member{{Queue: "shop-q", Interface: "PJSIP/101"}, {Queue: "other-q", Interface: "PJSIP/101"}, {Queue: "night-q", Interface: "PJSIP/102"}}}
+	b := &board{used: make(chan struct{}, 1), kept: map[string]string{}, members: []pbx.Member{{Queue: "shop-q", Interface: "PJSIP/101"}, {Queue: "other-q", Interface: "PJSIP/101"}, {Queue: "night-q", Interface: "PJSIP/102"}}}
 	w := newWorldOver(t, func(c *gate.Config) {
 		c.Settings = gate.Settings{Switchboard: b, Forward: "CF", DoNotDisturb: "DND"}
 		c.Dialling = gate.Dialling{Context: "phones", Numbering: clients.Numbering{Region: "RU"}}

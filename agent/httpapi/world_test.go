@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -94,7 +95,7 @@ func newWorldOver(t testing.TB, change func(*gate.Config), options ...option) *w
 func newWorldKept(t testing.TB, keep bool, change func(*gate.Config), options ...option) *world {
 	t.Helper()
 	w := &world{
-		t: t, met: prometheus.NewRegistry(), pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8), joined: make(chan pbx.Join, 8)}, book: &recorder{}, people: directory{},
+		t: t, met: prometheus.NewRegistry(), pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8), joined: make(chan pbx.Join, 8)}, book: &recorder{wrote: make(chan struct{}, 1)}, people: directory{},
 		token: map[string]string{}, log: &journal{wrote: make(chan struct{}, 1)}, reg: prometheus.NewRegistry(), clock: &atomic.Int64{},
 	}
 	w.clock.Store(start.Unix())
@@ -407,6 +408,7 @@ type recorder struct {
 	mu      sync.Mutex
 	entries []audit.Entry
 	fail    error
+	wrote   chan struct{} // poked by each entry; nil: nobody waits
 }
 
 func (r *recorder) Append(_ context.Context, e audit.Entry) error {
@@ -416,7 +418,37 @@ func (r *recorder) Append(_ context.Context, e audit.Entry) error {
 		return r.fail
 	}
 	r.entries = append(r.entries, e)
+	poke(r.wrote)
 	return nil
+}
+
+// poke tells one who waits.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// until waits for an entry of a phase, and returns the last.
+func (r *recorder) until(t *testing.T, phase audit.Phase) audit.Entry {
+	t.Helper()
+	late := time.After(10 * time.Second)
+	for {
+		r.mu.Lock()
+		for _, e := range slices.Backward(r.entries) {
+			if e.Phase == phase {
+				r.mu.Unlock()
+				return e
+			}
+		}
+		r.mu.Unlock()
+		select {
+		case <-r.wrote:
+		case <-late:
+			t.Fatalf("nothing of the phase %s was recorded", phase)
+		}
+	}
 }
 
 func (r *recorder) refuse(err error) {

@@ -54,10 +54,32 @@ func (l *Link) Lookup(ctx context.Context, family, key string) (string, error) {
 	return "", errors.New("pbx: the AstDB's answer has no value")
 }
 
+// Family reads all keys of one of the AstDB's families that Earshot could have written, with their values.
+func (l *Link) Family(ctx context.Context, family string) (map[string]string, error) {
+	if !isName(family, "-_") {
+		return nil, errNotKept
+	}
+	c, err := l.manager()
+	if err != nil {
+		return nil, err
+	}
+	rows, _, err := c.List(ctx, ami.NewAction("DBGetTree").Append("Family", family))
+	if err != nil {
+		return nil, fmt.Errorf("list what is kept in the AstDB: %w", err)
+	}
+	values := map[string]string{}
+	for _, row := range rows {
+		if key, ok := strings.CutPrefix(row.Get("Key"), "/"+family+"/"); ok && isName(key, "") && row.Irregular() == 0 {
+			values[key] = row.Get("Val")
+		}
+	}
+	return values, nil
+}
+
 // Keep writes a value into the AstDB; an empty one takes out what is there. It has been read again when Keep returns nil. The leg is named as one that
 // ends by itself, by its suffix.
 func (l *Link) Keep(ctx context.Context, leg call.LegID, family, key, value string) error {
-	if !isName(family, "-_") || !isName(key, "") || value != "" && !isName(value, "+") {
+	if !isName(family, "-_") || !isName(key, "") || value != "" && !isName(value, "+:") {
 		return errNotKept
 	}
 	ctx, cancel := context.WithTimeout(ctx, keepTime)

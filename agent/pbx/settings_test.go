@@ -3,6 +3,7 @@ package pbx
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -43,7 +44,7 @@ func TestSettingsAreKeptAndTheDialplanHonoursThem(t *testing.T) {
 		}
 	}
 	t.Cleanup(func() {
-		for _, family := range []string{"CF", "DND"} {
+		for _, family := range []string{"CF", "CF-earshot", "DND"} {
 			if _, err := o.pbx.Command(context.WithoutCancel(r.ctx), "database deltree "+family); err != nil {
 				t.Error(err)
 			}
@@ -78,6 +79,19 @@ func TestSettingsAreKeptAndTheDialplanHonoursThem(t *testing.T) {
 	}
 	keep("DND", "102", "")
 	rings("102")
+	// A family is read as a whole, and no other that begins like it.
+	keep("CF-earshot", "102", "+74951234567:act1:626f726973")
+	keep("CF-earshot", "1031", "103:act2:616e6e61")
+	keep("CF", "103", "102")
+	for family, want := range map[string]map[string]string{
+		"CF-earshot": {"102": "+74951234567:act1:626f726973", "1031": "103:act2:616e6e61"}, "CF": {"103": "102"}, "CFU": {},
+	} {
+		if got, err := r.link.Family(r.ctx, family); err != nil || !maps.Equal(got, want) {
+			t.Errorf("%s: %v %v", family, got, err)
+		}
+	}
+	keep("CF-earshot", "1031", "")
+	keep("CF", "103", "")
 	// What the dialplan's own codes set is seen too.
 	if _, err := o.pbx.Command(r.ctx, "database put CF 102 +74951234567"); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,197 @@
+package gate
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/policy"
+)
+
+// What has been forwarded from here is ended when the employee may not call there any more. The AstDB has for each such number, in a family of
+// Earshot's own, by which act and by whom it was set: so it is known after a restart, and what a telephone's feature code has set is left alone.
+
+// How soon forwardings are looked at after something has changed, and again when that failed.
+const (
+	reviewSoon  = 100 * time.Millisecond
+	reviewAgain = 5 * time.Second
+	reviewTime  = time.Minute
+)
+
+// marks is the family of the AstDB that says what was forwarded from here.
+func (s *Settings) marks() string { return s.Forward + "-earshot" }
+
+// forwardMark is what is kept of a forwarding that was set from here.
+type forwardMark struct{ number, act, setter string }
+
+// String is the mark as the AstDB has it: a setter's id may have letters that cannot stand there.
+func (m forwardMark) String() string {
+	return m.number + ":" + m.act + ":" + hex.EncodeToString([]byte(m.setter))
+}
+
+func parseMark(text string) (m forwardMark, ok bool) {
+	parts := strings.Split(text, ":")
+	if len(parts) != 3 || parts[0] == "" || parts[1] == "" {
+		return forwardMark{}, false
+	}
+	setter, err := hex.DecodeString(parts[2])
+	return forwardMark{parts[0], parts[1], string(setter)}, err == nil
+}
+
+// aloneAtForwards waits until nobody else changes forwardings; the caller has to call what it returns, unless there is an error.
+func (g *Gate) aloneAtForwards(ctx context.Context) (func(), error) {
+	select {
+	case g.forwarding <- struct{}{}:
+		return func() { <-g.forwarding }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// keepForward writes where an extension's calls go, and by whom; without a number they go nowhere else. A mark without its forwarding says nothing, and a
+// forwarding without its mark would never be ended, so that one comes first and goes last.
+func (g *Gate) keepForward(ctx context.Context, ext string, m forwardMark) error {
+	done, err := g.aloneAtForwards(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if m.number == "" {
+		return g.dropForward(ctx, ext)
+	}
+	c := &g.cfg.Settings
+	if err := c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, m.String()); err != nil {
+		return err
+	}
+	err = c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, m.number)
+	g.locked(func(*call.Table) { g.reviewForwards(reviewSoon) }) // the policy may have changed since that was decided
+	return err
+}
+
+func (g *Gate) dropForward(ctx context.Context, ext string) error {
+	c := &g.cfg.Settings
+	if err := c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, ""); err != nil {
+		return err
+	}
+	return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
+}
+
+// reviewForwards has the forwardings looked at soon, since what they rest on may have changed. Caller holds the lock.
+func (g *Gate) reviewForwards(after time.Duration) {
+	switch {
+	case g.cfg.Settings.Switchboard == nil, g.closed, !g.known:
+		return
+	case g.review != nil:
+		if after == reviewSoon {
+			g.review.Reset(after)
+		}
+		return
+	}
+	g.review = time.AfterFunc(after, func() {
+		begin := false
+		g.locked(func(*call.Table) {
+			if g.review = nil; !g.closed {
+				begin = true
+				g.running.Add(1)
+			}
+		})
+		if !begin {
+			return
+		}
+		defer g.running.Done()
+		ctx, cancel := context.WithTimeout(g.ctx, reviewTime)
+		defer cancel()
+		err := g.endForwards(ctx)
+		g.locked(func(*call.Table) {
+			if err != nil && !g.reviewFailed && !g.closed {
+				g.log.Warn().Err(err).Msg("it is not known of every forwarding that was set here whether the employee may still call there; it is tried again")
+			}
+			if g.reviewFailed = err != nil; g.reviewFailed {
+				g.reviewForwards(reviewAgain)
+			}
+		})
+	})
+}
+
+// errUnsure says that a directory does not tell yet whose client a number is.
+var errUnsure = errors.New("the directory of clients does not say yet whose client a number is")
+
+// endForwards looks at everything that was forwarded from here. It goes on behind what fails.
+func (g *Gate) endForwards(ctx context.Context) error {
+	done, err := g.aloneAtForwards(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	c := &g.cfg.Settings
+	kept, err := c.Switchboard.Family(ctx, c.marks())
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, ext := range slices.Sorted(maps.Keys(kept)) {
+		errs = append(errs, g.endForward(ctx, ext, kept[ext]))
+	}
+	return errors.Join(errs...)
+}
+
+// endForward decides one forwarding anew, and ends it when the employee may not call there.
+func (g *Gate) endForward(ctx context.Context, ext, text string) error {
+	c := &g.cfg.Settings
+	to, err := c.Switchboard.Lookup(ctx, c.Forward, ext)
+	if err != nil {
+		return err
+	}
+	m, ok := parseMark(text)
+	if !ok || to != m.number { // somebody has set another since, or none
+		return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
+	}
+	set := g.policy.Load()
+	d, reason := policy.Decision{}, policy.ReasonUnknownTarget.String()
+	owner, known := ownerOf(set, ext)
+	if known {
+		var dest Destination
+		dest, d = g.decideNow(set, owner, m.number, g.cfg.Clients.Find)
+		_, p := g.forwards(set, owner, dest, d, m.act)
+		switch {
+		case p == nil:
+			return nil
+		case p.Kind == Unavailable:
+			return errUnsure
+		}
+		if reason = d.Reason.String(); d.Allowed {
+			reason = p.Code // it has become one to which nobody's calls are forwarded
+		}
+	}
+	if err := g.dropForward(ctx, ext); err != nil {
+		return err
+	}
+	e := audit.Entry{
+		ID: m.act, Phase: audit.Revoked, Subject: m.setter, Action: policy.SettingsUser.String(), Outcome: audit.Deny, Reason: reason,
+		Generation: set.Generation(), Detail: keysDetail([]string{"forward"}),
+	}
+	if known {
+		e.Targets = []string{set.ID(owner)}
+	}
+	if r := set.Rule(d.Rule); r.Line > 0 {
+		e.Rule = audit.Rule{File: r.File, Line: r.Line}
+	}
+	g.canonical(&e)
+	return g.record(e)
+}
+
+// ownerOf is whose calls come by an extension.
+func ownerOf(set *policy.Set, ext string) (policy.Ref, bool) {
+	for ref := range set.Employees() {
+		if extension(set, ref) == ext {
+			return ref, true
+		}
+	}
+	return policy.Ref{}, false
+}
