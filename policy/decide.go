@@ -18,6 +18,10 @@ type Request struct {
 	// talks to) and to supervision (a party cannot supervise).
 	Party bool
 
+	// Unrung says that it is about a caller whom no phone rings, and so about nobody: Target is not looked at. It matters to intercept, and only the
+	// client's responsible employee may do it then, whatever his scope.
+	Unrung bool
+
 	// Responsible is the employee responsible for the client on the other side, when that is known to be one; nobody otherwise. It
 	// matters to intercept, for a caller from outside, and to line.history and line.join.
 	Responsible Ref
@@ -60,6 +64,9 @@ func (s *Set) Decide(req *Request) Decision {
 	if req.Action == 0 || req.Action >= Dial {
 		return s.decideOther(req)
 	}
+	if req.Action == Intercept && req.Unrung {
+		return s.decideUnrung(req)
+	}
 	if reason := s.identify(req); reason != ReasonAllowed {
 		return Decision{Reason: reason, Pairwise: true}
 	}
@@ -91,6 +98,26 @@ func (s *Set) Decide(req *Request) Decision {
 		if refusal := s.others(subject, req); refusal.Reason != ReasonAllowed {
 			return refusal
 		}
+	}
+	return Decision{Allowed: true, Reason: ReasonAllowed, Rule: granted, Pairwise: true}
+}
+
+// nobody is in the place of a target where there is none: no scope holds him.
+const nobody = ^uint32(0)
+
+// decideUnrung answers an intercept of a caller whom no phone rings. With may have whose phones ring him meanwhile.
+func (s *Set) decideUnrung(req *Request) Decision {
+	if !s.known(req.Subject) {
+		return Decision{Reason: ReasonUnknownSubject, Pairwise: true}
+	}
+	subject, alone := &s.people[req.Subject.n-1], *req
+	alone.Target = Ref{}
+	granted, reason := s.grants(subject, &alone, nobody)
+	if granted == 0 {
+		return Decision{Reason: reason, Pairwise: true}
+	}
+	if refusal := s.others(subject, &alone); refusal.Reason != ReasonAllowed {
+		return refusal
 	}
 	return Decision{Allowed: true, Reason: ReasonAllowed, Rule: granted, Pairwise: true}
 }
@@ -206,7 +233,7 @@ func (s *Set) granting(clauses []clause, req *Request, target uint32, reason *Re
 		}
 		// Every scope of intercept but none begins with one's own clients.
 		switch {
-		case s.reaches(c, req.Subject.n-1, target) || req.Action == Intercept && req.Responsible == req.Subject:
+		case target != nobody && s.reaches(c, req.Subject.n-1, target) || req.Action == Intercept && req.Responsible == req.Subject:
 			if c.window == 0 || s.open[c.window] {
 				return c.rule
 			}

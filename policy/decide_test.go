@@ -261,3 +261,51 @@ func TestALookUpAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A caller whom no phone rings is his responsible employee's alone, whatever the scope, and rings nobody who could exclude him until he does.
+func TestACallerWhomNoPhoneRingsIsTakenByWhoIsResponsible(t *testing.T) {
+	set := load(t, `
+version: 1
+employees:
+  gus:   {phones: [PJSIP/1], intercept: {to: own, except: [egor]}}
+  fay:   {phones: [PJSIP/2], intercept: {to: any, except: [egor]}}
+  never: {phones: [PJSIP/3], observe: true}
+  egor:  {phones: [PJSIP/4]}
+  hana:  {phones: [PJSIP/5]}
+protected: {employees: [hana]}
+`)
+	for _, c := range []struct {
+		subject, responsible, rung string
+		want                       policy.Reason
+		pairwise                   bool
+	}{
+		{"gus", "gus", "", policy.ReasonAllowed, true},
+		{"fay", "fay", "", policy.ReasonAllowed, true},
+		{"gus", "fay", "", policy.ReasonNotClient, true},
+		{"fay", "gus", "", policy.ReasonNotClient, true},
+		{"fay", "", "", policy.ReasonNotClient, true},
+		{"never", "never", "", policy.ReasonNoRight, true},
+		{"gus", "gus", "fay", policy.ReasonAllowed, true},
+		{"gus", "gus", "egor", policy.ReasonExcludedOther, false},
+		{"gus", "gus", "hana", policy.ReasonProtectedOther, false},
+		{"", "", "", policy.ReasonUnknownSubject, true},
+	} {
+		r := policy.Request{Action: policy.Intercept, Unrung: true}
+		r.Subject, _ = set.Employee(c.subject)
+		r.Responsible, _ = set.Employee(c.responsible)
+		if c.rung != "" {
+			r.With = []policy.Ref{employee(t, set, c.rung)}
+		}
+		if d := set.Decide(&r); d.Reason != c.want || d.Allowed != (c.want == policy.ReasonAllowed) || d.Pairwise != c.pairwise {
+			t.Errorf("%+v: %v, pairwise %t", c, d.Reason, d.Pairwise)
+		}
+		// Only intercept knows of it, and only where it is said.
+		r.Action = policy.Spy
+		if d := set.Decide(&r); d.Allowed {
+			t.Errorf("%+v: may spy", c)
+		}
+		if r.Action, r.Unrung = policy.Intercept, false; set.Decide(&r).Allowed {
+			t.Errorf("%+v: may intercept nobody's phone", c)
+		}
+	}
+}
