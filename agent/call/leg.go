@@ -214,6 +214,9 @@ func (l *Leg) Bridge() BridgeID {
 // Bridged reports whether the leg is in a bridge or has been in one, as far as the table has seen it.
 func (l *Leg) Bridged() bool { return l.bridged }
 
+// HungUp reports whether the leg's phone is known to have hung up; the channel goes after that, or is kept by Asterisk for a while.
+func (l *Leg) HungUp() bool { return l.hungUp }
+
 // Moving reports whether the leg has left a bridge a moment ago and still counts as tied to who was in it: see [MoveTime].
 func (l *Leg) Moving() bool { return l.left != nil }
 
