@@ -227,6 +227,7 @@ func (i Include) String() string {
 	line(" same => n,Goto(again)")
 	line(" same => n(nobody),Playback(%s)", soundNobody)
 	line(" same => n,Hangup()")
+	fetching(line)
 	line("")
 	line("; What an employee has set is written where the dialplan looks for it. Entered by Earshot alone: include it nowhere.")
 	line("[%s]", gate.SettingsContext)
@@ -238,6 +239,26 @@ func (i Include) String() string {
 	line(" same => n(kept),Answer()")
 	line(" same => n,Wait(%d)", PatienceSeconds)
 	return b.String()
+}
+
+// fetching writes how a caller whom no phone rings comes to whoever Earshot has rung for him. The phone's leg runs all of it by itself once it is
+// answered: from then on it makes no difference whether Earshot is there.
+func fetching(line func(format string, args ...any)) {
+	line("; A caller who waits somewhere, and whom no phone rings, comes to the phone that Earshot has rung for him, once that is answered.")
+	line("exten => %s,1,Set(SHARED(%[2]s,${%[3]s})=${%[2]s})", gate.ExtenFetch, gate.PlaceVariable, gate.CallerVariable)
+	line(" same => n,Set(SHARED(%[1]s,${%[2]s})=${%[1]s})", gate.EndpointVariable, gate.CallerVariable)
+	line(" same => n,Set(SHARED(%s,${%s})=${CHANNEL(name)})", gate.TakerVariable, gate.CallerVariable)
+	// Where one of what is needed is not loaded nobody is moved, as above.
+	line(" same => n,ExecIf($[\"${SHARED(%s,${%s})}\" = \"\"]?Hangup())", gate.TakerVariable, gate.CallerVariable)
+	line(" same => n,ChannelRedirect(${%s},%s,%s,1)", gate.CallerVariable, gate.BackContext, gate.ExtenFetched)
+	line(" same => n,ExecIf($[\"${CHANNELREDIRECT_STATUS}\" = \"SUCCESS\"]?Wait(%d))", PatienceSeconds)
+	line(" same => n,Hangup()")
+	line("; He talks to who has answered. Where that one has hung up meanwhile he goes on where he was, or, if that is no more, rings there again.")
+	line("exten => %s,1,Answer()", gate.ExtenFetched)
+	line(" same => n,Bridge(${SHARED(%s)},x)", gate.TakerVariable)
+	line(" same => n,ExecIf($[\"${BRIDGERESULT}\" = \"SUCCESS\"]?Hangup())")
+	line(" same => n,GotoIf($[\"${DIALPLAN_EXISTS(${SHARED(%s)})}\" != \"1\"]?%s,1)", gate.PlaceVariable, gate.ExtenReturned)
+	line(" same => n,Goto(${SHARED(%s)})", gate.PlaceVariable)
 }
 
 // FreePBX's contexts: the one for what administrators add to the phones' own, and the one that leads outside.

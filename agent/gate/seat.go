@@ -43,6 +43,12 @@ const (
 	ExtenReturned    = pbx.ExtenReturned
 	CallerVariable   = pbx.CallerVariable
 	EndpointVariable = pbx.EndpointVariable
+
+	// Where a caller whom no phone rings comes to who takes his call.
+	ExtenFetch    = pbx.ExtenFetch
+	ExtenFetched  = pbx.ExtenFetched
+	TakerVariable = pbx.TakerVariable
+	PlaceVariable = pbx.PlaceVariable
 )
 
 // seatedTime is how long the dialplan may take to take a ringing call.

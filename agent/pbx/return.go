@@ -32,7 +32,7 @@ const (
 
 // ErrNoInclude means that the dialplan has no place for what was ordered, ErrNoPhone that Asterisk knows that the endpoint cannot ring.
 var (
-	ErrNoInclude = errors.New("the dialplan has no " + BackContext)
+	ErrNoInclude = errors.New("the dialplan has no such place in " + BackContext)
 	ErrNoPhone   = errors.New("the phone is not there")
 )
 
@@ -50,14 +50,8 @@ func (l *Link) Return(ctx context.Context, o Return) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, returnTime)
 	defer cancel()
-	there, err := l.rest.Variable(ctx, string(o.Leg), "DIALPLAN_EXISTS("+BackContext+","+ExtenReturned+",1)")
-	switch {
-	case errors.Is(err, ari.ErrNotFound):
-		return fmt.Errorf("%w: %w", ErrGone, err)
-	case err != nil:
+	if err := l.hasPlace(ctx, o.Leg, ExtenReturned); err != nil {
 		return err
-	case there != "1":
-		return ErrNoInclude
 	}
 	// Where Asterisk has no func_devstate it cannot be told, and the dialplan tries for as long as it may.
 	if state, err := l.rest.Variable(ctx, string(o.Leg), "DEVICE_STATE("+o.Endpoint+")"); err == nil && slices.Contains(unringable, state) {
@@ -65,7 +59,7 @@ func (l *Link) Return(ctx context.Context, o Return) error {
 	}
 	moved, done := l.expect(o.Mover)
 	defer done()
-	_, err = l.rest.Originate(ctx, ari.OriginateRequest{
+	_, err := l.rest.Originate(ctx, ari.OriginateRequest{
 		Endpoint: "Local/" + ExtenMove + "@" + BackContext + "/n", App: l.cfg.Application, ChannelID: string(o.Mover), Timeout: returnTime,
 		Variables: map[string]string{CallerVariable: string(o.Leg), EndpointVariable: o.Endpoint, timeout: seconds(returnTime)},
 	})
