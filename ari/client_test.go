@@ -176,6 +176,14 @@ func TestEachOperationSendsWhatAsteriskExpects(t *testing.T) {
 			method: "POST", uri: "/ari/recordings/live/r%2F1/stop",
 		},
 		{
+			name: "pause recording", do: func(ctx context.Context, c *ari.Client) (any, error) { return nil, c.PauseRecording(ctx, "r/1") },
+			method: "POST", uri: "/ari/recordings/live/r%2F1/pause",
+		},
+		{
+			name: "unpause recording", do: func(ctx context.Context, c *ari.Client) (any, error) { return nil, c.UnpauseRecording(ctx, "r/1") },
+			method: "DELETE", uri: "/ari/recordings/live/r%2F1/pause",
+		},
+		{
 			name: "list bridges", do: func(ctx context.Context, c *ari.Client) (any, error) { return c.ListBridges(ctx) },
 			answer: `[{"id":"b","bridge_type":"mixing","channels":["1","2"]}]`, method: "GET", uri: "/ari/bridges",
 			want: []ari.Bridge{{ID: "b", Type: "mixing", Channels: []string{"1", "2"}}},

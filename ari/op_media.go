@@ -83,3 +83,13 @@ func (c *Client) Record(ctx context.Context, id string, r RecordRequest) (*LiveR
 func (c *Client) StopRecording(ctx context.Context, name string) error {
 	return c.act(ctx, request{op: "stop recording", method: http.MethodPost, path: []string{"recordings", "live", name, "stop"}})
 }
+
+// PauseRecording has a recording leave out what is said from now on (POST /recordings/live/{name}/pause).
+func (c *Client) PauseRecording(ctx context.Context, name string) error {
+	return c.act(ctx, request{op: "pause recording", method: http.MethodPost, path: []string{"recordings", "live", name, "pause"}})
+}
+
+// UnpauseRecording has a paused recording go on (DELETE /recordings/live/{name}/pause).
+func (c *Client) UnpauseRecording(ctx context.Context, name string) error {
+	return c.act(ctx, request{op: "unpause recording", method: http.MethodDelete, path: []string{"recordings", "live", name, "pause"}})
+}
