@@ -168,6 +168,8 @@ type act struct {
 
 	compared comparison // with what the second policy says, if there is one
 
+	tape *tape // of a recording that the act makes; nil: it makes none
+
 	entered     chan struct{} // closed when the own leg has entered the Stasis application
 	enteredOnce sync.Once
 	taken       chan struct{} // closed when the call is the taker's
@@ -228,9 +230,12 @@ func (a *act) speaks() bool {
 	return a.action != policy.Spy || a.next != 0 && a.next != policy.Spy
 }
 
-// spyMode is what one of the act's own legs on somebody's call does there: the tone's hears nobody, and nobody speaks by it.
+// takes reports whether it is there to take a call.
+func (a *act) takes() bool { return !a.supervision && a.mode != modeJoin && a.tape == nil }
+
+// spyMode is what one of the act's own legs on somebody's call does there: by the tone's and a recording's nobody hears or speaks.
 func (a *act) spyMode(id call.LegID) call.SpyMode {
-	if a.tone.has(id) {
+	if a.tone.has(id) || a.tape != nil {
 		return call.SpyMode{}
 	}
 	return call.SpyMode{Hears: true, Speaks: a.speaks()}

@@ -57,6 +57,8 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 			}
 		case action == policy.LineJoin && own != nil && own.State() == call.StateUp && len(t.Peers(nil, own)) > 0:
 			e.Phase, e.Reason = audit.Done, ""
+		case action == policy.Record && !old.Carried.IsZero():
+			e.Phase = audit.Ended // its legs are hung up as orphans
 		case !action.Supervises() && action != policy.Intercept:
 			e.Reason = reasonOutcome // a number may have been dialled, or the directory changed
 		case old.Door == DoorPhone && action == policy.Intercept:

@@ -36,6 +36,10 @@ func (g *Gate) alone(t *call.Table, a *act, l *call.Leg) {
 
 // ownGone ends an act whose own leg the table has seen and sees no more: the supervisor hung up, did not answer, or the PBX ended it.
 func (g *Gate) ownGone(t *call.Table, a *act) bool {
+	if a.tape != nil {
+		g.tapeGone(t, a)
+		return false
+	}
 	if t.Leg(a.own) != nil {
 		a.ownSeen = true
 		switch {

@@ -155,7 +155,7 @@ func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, fits fit, 
 	}
 	if !a.supervision {
 		for _, o := range g.hearing[a.leg] {
-			if o != a && !o.supervision && o.mode != modeJoin {
+			if o != a && o.takes() {
 				return beingTaken()
 			}
 		}
@@ -216,7 +216,7 @@ func refusedSubject() *Problem {
 // the only one that fits. It goes by what everybody sees.
 func (g *Gate) pick(set *policy.Set, subject policy.Ref, a *act, e *entry, handle string, fits fit) (found *legFacts, p *Problem) {
 	none := notTalking
-	if !a.supervision {
+	if !a.supervision && a.tape == nil {
 		none = notRinging
 	}
 	for i := range e.legs {

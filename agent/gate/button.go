@@ -19,9 +19,9 @@ var (
 	abilities   = [...]policy.Action{policy.Observe, policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Dial, policy.Lock}
 )
 
-// deeds is a set of what may be done to a colleague: a bit for each of buttons, two for what one may see, which are none, and one that says of
-// those that supervise that a reason has to be given.
-type deeds uint8
+// deeds is a set of what may be done to a colleague: a bit for each of buttons, two for what one may see, which are none, one that says of
+// those that supervise that a reason has to be given, and one that says that one may know of the recordings that Earshot makes of his calls.
+type deeds uint16
 
 const (
 	supervisingDeeds deeds = 1<<len(supervising) - 1
@@ -30,7 +30,8 @@ const (
 	kindDeed         deeds = observeDeed << 1
 	reasonDeed       deeds = kindDeed << 1
 	buttonDeeds            = observeDeed - 1
-	asked            deeds = 1 << 7 // the set has been worked out; it may be empty
+	recordDeed       deeds = reasonDeed << 1
+	asked            deeds = recordDeed << 1 // the set has been worked out; it may be empty
 )
 
 // deedOf is the bit of a button; 0 of any other action.

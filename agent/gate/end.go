@@ -51,6 +51,7 @@ func (g *Gate) conclude(a *act) {
 		}
 		a.state, a.reason, a.since = stateEnded, a.end.reason, time.Now()
 		notice = g.tellEnded(set, a)
+		g.untape(t, a)
 		g.forgetLocked(a)
 		g.remember(t, a)
 		if a.begun {
@@ -140,7 +141,10 @@ func (g *Gate) tellLocked(a *act) {
 		if w.subject.Employee() != a.employee {
 			continue
 		}
-		if a.mode != modeNone {
+		if a.tape != nil {
+			v := a.tapingView()
+			g.send(w, Message{Type: MessageRecording, Recording: &v})
+		} else if a.mode != modeNone {
 			v := a.joinView()
 			g.send(w, Message{Type: MessageJoin, Join: &v})
 		} else if a.supervision {

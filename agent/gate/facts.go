@@ -124,6 +124,7 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *
 	}
 	f.alone = f.company.only(e.ref)
 	f.facts.Supervised = g.isTold(set.ID(e.ref), l.ID())
+	f.facts.Taped = g.tapedOn(g.scratch.legs)
 	f.queue = queueOf(g.scratch.legs)
 	f.locked, f.facts.Locked = g.isLocked(g.scratch.legs), g.hasLocked(set.ID(e.ref), l.ID())
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bytes"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
@@ -59,7 +60,7 @@ func (g *Gate) classify(set *policy.Set, subject policy.Ref, e *entry, at *glanc
 			at.between = pairwise(set, subject, e.ref, true)
 		}
 		sights, can = g.judge(set, subject, e, at.between, true)
-		can |= g.wanting(set, subject, e, sights, at.between, can)
+		can |= g.wanting(set, subject, e, sights, at.between, can) | g.knowsTapes(set, subject, e, sights)
 	}
 	i := slices.IndexFunc(e.classes, func(c class) bool { return c.can == can && slices.Equal(c.sights, sights) })
 	if i < 0 {
@@ -82,6 +83,9 @@ func (e *entry) sum(c *class) uint64 {
 	sum := uint64(e.idleSince.Unix())
 	for i, s := range c.sights {
 		sum = mix(sum, e.legs[i].sum(s))
+		if t := e.legs[i].tapedFor(s, c.can); t != nil {
+			sum = mix(sum, maphash.String(seed, t.ID+t.State))
+		}
 	}
 	return mix(sum, uint64(c.can))
 }
@@ -95,7 +99,11 @@ func (e *entry) write(c *class) *form {
 	f.calls, f.marks, f.holes = f.one.call[:0], f.one.mark[:0], f.one.hole[:0]
 	for i, s := range c.sights {
 		leg := &e.legs[i]
-		f.calls = append(f.calls, mask.Of(&leg.facts, s, ""))
+		v := mask.Of(&leg.facts, s, "")
+		if t := leg.tapedFor(s, c.can); t != nil {
+			v.Taped = t
+		}
+		f.calls = append(f.calls, v)
 		f.marks = append(f.marks, mark{e.tag.with(leg.tag), s})
 	}
 	c.form = f

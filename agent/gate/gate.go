@@ -34,6 +34,10 @@ type PBX interface {
 	Renew(ctx context.Context, lease time.Duration, legs ...call.LegID) error
 	// Received is how many packets of audio the PBX has had from a leg's phone; an error where that cannot be told.
 	Received(ctx context.Context, leg call.LegID) (packets uint64, err error)
+	// Record returns when the PBX records; when it fails nothing runs of it. What it makes is to be dropped like other legs.
+	Record(ctx context.Context, o pbx.Record) error
+	PauseRecording(ctx context.Context, name string) error
+	ResumeRecording(ctx context.Context, name string) error
 	Take(ctx context.Context, o pbx.Take) error
 	Join(ctx context.Context, o pbx.Join) error
 	QueueAdd(ctx context.Context, o pbx.QueueMember) error
@@ -134,6 +138,7 @@ type Gate struct {
 	offers       map[call.LegID]*offer // by the caller's leg
 	locks        map[string]*lock
 	sealed       map[call.LegID][]*lock       // which locks lie on a leg
+	taped        map[call.LegID]*act          // by the leg, the recording that Earshot makes of it
 	stale        map[string]struct{}          // employees to whom something is told or not any more, and whose rows do not show it yet
 	notices      map[string][]mask.Supervised // by employee, what he is told afterwards, oldest first
 	parts        map[call.LegID]*part         // of the legs that are on some row, and of others
@@ -181,7 +186,7 @@ func New(cfg Config) *Gate {
 		forwarding: make(chan struct{}, 1), awaited: awaited{}, transferSeen: make(chan struct{}),
 		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, parts: map[call.LegID]*part{},
-		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{},
+		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{}, taped: map[call.LegID]*act{},
 		clicked: map[call.LegID]click{}, stale: map[string]struct{}{}, notices: noticesOf(cfg.Notices),
 	}
 	g.dog = watchdog{

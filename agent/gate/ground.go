@@ -44,7 +44,7 @@ func (g *Gate) weigh(t *call.Table, set *policy.Set, a *act) (v verdict) {
 		v.Decision = policy.Decision{Reason: policy.ReasonUnknownTarget, Pairwise: true}
 		return v
 	}
-	if ref, ok := set.Phone(a.phone); !ok || ref != subject {
+	if ref, ok := set.Phone(a.phone); a.tape == nil && (!ok || ref != subject) {
 		v.Decision = policy.Decision{Reason: policy.ReasonUnknownSubject, Pairwise: true}
 		return v
 	}
@@ -61,6 +61,10 @@ func (g *Gate) weigh(t *call.Table, set *policy.Set, a *act) (v verdict) {
 	g.scratch.legs = t.Call(g.scratch.legs[:0], l)
 	r.Party = g.party(set, subject)
 	v.surveyed = true
+	if a.tape != nil {
+		v.Decision = g.weighTape(t, set, a, l, &r)
+		return v
+	}
 	if a.mode != modeNone {
 		v.Decision, v.unsure = g.weighLine(t, set, a, l, &r)
 		return v
@@ -248,12 +252,15 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 		a.doubt.Stop()
 		a.doubt = nil
 	}
-	if a.supervision || a.mode == modeJoin {
+	switch {
+	case a.tape != nil:
+		g.note(set, a, d)
+	case a.supervision, a.mode == modeJoin:
 		g.note(set, a, d)
 		g.retune(set, a)
 		g.tellSupervised(set, a)
 	}
-	if a.supervision && g.known {
+	if (a.supervision || a.tape != nil) && g.known {
 		g.alone(t, a, l)
 	}
 	g.renewed(t, set, a, d)
@@ -299,7 +306,7 @@ func (g *Gate) note(set *policy.Set, a *act, d policy.Decision) {
 // told is what of a refusal follows from subject and target alone, so that it may be told; nothing, if that is not Pairwise. Of an intercept
 // of a call that is hidden from the subject it is what the policy says without the call, or he would learn whether it is his own client's.
 func (g *Gate) told(set *policy.Set, a *act, d policy.Decision) policy.Decision {
-	if a.supervision || a.mode != modeNone || a.sight.Peer() {
+	if a.supervision || a.tape != nil || a.mode != modeNone || a.sight.Peer() {
 		return d
 	}
 	subject, _ := set.Employee(a.employee)

@@ -158,7 +158,7 @@ func (g *Gate) findConversation(t *call.Table, set *policy.Set, subject, target 
 		a.caller = call.Identity{Name: p.Name, Number: call.Number(p.Number)}
 	}
 	for _, o := range g.hearing[a.leg] {
-		if a.mode == modeTakeover && o != a && !o.supervision && o.mode != modeJoin {
+		if a.mode == modeTakeover && o != a && o.takes() {
 			return beingTaken()
 		}
 	}
@@ -257,7 +257,7 @@ func (g *Gate) carriedOff(t *call.Table, a *act) bool {
 // isSettled reports whether there is nothing more to decide about an act, or not now. Caller holds the lock.
 func (g *Gate) isSettled(t *call.Table, a *act) bool {
 	switch {
-	case a.supervision:
+	case a.supervision, a.tape != nil:
 		return false
 	case a.mode == modeNone, a.rings && a.mode == modeTakeover:
 		return g.settled(t, a)

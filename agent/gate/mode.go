@@ -184,6 +184,14 @@ func (g *Gate) retire(t *call.Table, a *act, snoop call.LegID) {
 	}
 }
 
+// leased are the act's own that have a lease, but for the tone's.
+func (a *act) leased() []call.LegID {
+	if a.tape != nil {
+		return []call.LegID{a.own}
+	}
+	return []call.LegID{a.own, a.snoop}
+}
+
 // legs are the act's own that the PBX may have.
 func (a *act) legs() []call.LegID {
 	ids := []call.LegID{a.snoop, a.own}

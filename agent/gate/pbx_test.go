@@ -28,6 +28,7 @@ type fakePBX struct {
 	taps    []pbx.Tap
 	swaps   []pbx.Swap
 	tones   []pbx.Tone
+	tapes   []pbx.Record
 	calls   []pbx.Call
 	seats   []pbx.Seat
 	sends   []pbx.Send
@@ -211,6 +212,27 @@ func (p *fakePBX) Tone(ctx context.Context, r pbx.Tone) error {
 func (p *fakePBX) KeepTone(ctx context.Context, r pbx.Tone) error {
 	p.set(func() { p.kept = append(p.kept, r) })
 	return p.order(ctx, "keep")
+}
+
+// Record lets the two snoops appear that a recording is made with.
+func (p *fakePBX) Record(ctx context.Context, r pbx.Record) error {
+	if err := p.order(ctx, "record"); err != nil {
+		return err
+	}
+	p.set(func() { p.tapes = append(p.tapes, r) })
+	for _, leg := range [...]struct{ id, of call.LegID }{{r.Holder, r.Target}, {r.Snoop, r.Holder}} {
+		p.put(leg.id, "")
+		p.office.seen(call.Channel{ID: leg.id, Name: "Snoop/" + string(leg.of) + "-0004", State: call.StateUp, App: "Stasis"})
+	}
+	return nil
+}
+
+func (p *fakePBX) PauseRecording(ctx context.Context, name string) error {
+	return p.order(ctx, "pause "+name[:8])
+}
+
+func (p *fakePBX) ResumeRecording(ctx context.Context, name string) error {
+	return p.order(ctx, "resume "+name[:8])
 }
 
 func (p *fakePBX) Renew(ctx context.Context, _ time.Duration, _ ...call.LegID) error {

@@ -17,6 +17,7 @@ const (
 	reasonOutcome      = "outcome_unknown"   // Earshot was killed between deciding and saying what came of it
 	reasonTrusted      = "trusted"           // the watchdog was told to leave it alone
 	reasonUnlocked     = "unlocked"          // who had locked the call took the lock off
+	reasonStopped      = "stopped"           // a recording was to end
 	reasonBack         = "colleague_back"    // who was away is there again
 	reasonRestarted    = "earshot_restarted" // Earshot was started anew, and what it had left could not be taken up
 )

@@ -70,7 +70,7 @@ func (g *Gate) judge(set *policy.Set, subject policy.Ref, e *entry, pair deeds, 
 // sameGround reports whether everybody's sight of the leg, and what he may do to it, must be what it was: f and was agree in all that sight
 // and can look at.
 func (f *legFacts) sameGround(was *legFacts) bool {
-	return f.leg == was.leg && f.may() == was.may() && f.locked == was.locked && f.reading.same(&was.reading)
+	return f.leg == was.leg && f.may() == was.may() && f.locked == was.locked && (f.facts.Taped == nil) == (was.facts.Taped == nil) && f.reading.same(&was.reading)
 }
 
 // same reports whether the readings agree.
@@ -101,6 +101,10 @@ func (f *legFacts) sum(s mask.Sight) uint64 {
 	}
 	if v.Supervised {
 		put("supervised")
+	}
+	if v.Taped != nil {
+		put(v.Taped.ID)
+		put(v.Taped.State)
 	}
 	if v.Peer != nil {
 		put(v.Peer.Employee)

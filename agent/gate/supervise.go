@@ -168,6 +168,9 @@ func (g *Gate) hold(a *act, first time.Duration) {
 	defer timer.Stop()
 	listen := time.NewTicker(g.cfg.Listening)
 	defer listen.Stop()
+	if a.tape != nil {
+		listen.Stop() // nobody whispers
+	}
 	var ear listener
 	for until := time.Now().Add(g.cfg.Lease); ; {
 		select {
@@ -197,7 +200,7 @@ func (g *Gate) hold(a *act, first time.Duration) {
 func (g *Gate) renew(a *act) bool {
 	known := false
 	var legs []call.LegID
-	g.locked(func(*call.Table) { known, legs = g.known, []call.LegID{a.own, a.snoop} })
+	g.locked(func(*call.Table) { known, legs = g.known, a.leased() })
 	if !known {
 		return false
 	}
@@ -273,7 +276,7 @@ func (g *Gate) theirs(employee string) (s []mask.Supervision, i []mask.Intercept
 	for _, a := range acts {
 		if a.supervision {
 			s = append(s, a.view())
-		} else if a.mode == modeNone {
+		} else if a.mode == modeNone && a.tape == nil {
 			i = append(i, a.interceptView())
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	MessageIncoming    = "incoming"    // a call of a client of the watcher's that rings at others, whole
 	MessageLine        = "line"        // one line that the watcher may view, whole; after each snapshot one for every such line
 	MessageJoin        = "join"        // one conversation that the watcher joins or takes over, whole
+	MessageRecording   = "recording"   // one recording that the watcher has begun, whole
 	MessageUnknown     = "unknown"     // the PBX is out of reach: what was shown is no longer known; a snapshot follows when it is
 )
 
@@ -35,6 +36,7 @@ type Message struct {
 	Supervised  *mask.Supervised  `json:"supervised,omitempty"`
 	Line        *mask.Line        `json:"line,omitempty"`
 	Join        *mask.Join        `json:"join,omitempty"`
+	Recording   *mask.Taping      `json:"recording,omitempty"`
 }
 
 // Board is everything that one subject may see at one moment.

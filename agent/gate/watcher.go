@@ -157,13 +157,16 @@ func (w *Watcher) Append(dst []byte) ([]byte, bool) {
 		if j := it.message.Join; j != nil {
 			dst = appendPlain(append(dst, `,"join":`...), j)
 		}
+		if r := it.message.Recording; r != nil {
+			dst = appendPlain(append(dst, `,"recording":`...), r)
+		}
 	}
 	return append(dst, '}'), true
 }
 
 // appendPlain appends what is told too seldom to be written without reflection.
-func appendPlain[T mask.Line | mask.Join](dst []byte, v *T) []byte {
-	b, _ := json.Marshal(v) // neither has anything on which it could fail
+func appendPlain[T mask.Line | mask.Join | mask.Taping](dst []byte, v *T) []byte {
+	b, _ := json.Marshal(v) // none has anything on which it could fail
 	return append(dst, b...)
 }
 

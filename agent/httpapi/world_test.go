@@ -392,6 +392,10 @@ func (f *fakePBX) QueuePenalty(context.Context, pbx.QueueMember) error  { return
 func (f *fakePBX) QueuePause(context.Context, pbx.QueueMember) error    { return f.err() }
 func (f *fakePBX) Received(context.Context, call.LegID) (uint64, error) { return 0, ari.ErrNotFound }
 
+func (f *fakePBX) Record(context.Context, pbx.Record) error      { return f.err() }
+func (f *fakePBX) PauseRecording(context.Context, string) error  { return f.err() }
+func (f *fakePBX) ResumeRecording(context.Context, string) error { return f.err() }
+
 func (f *fakePBX) Renew(context.Context, time.Duration, ...call.LegID) error {
 	return nil
 }

@@ -87,6 +87,10 @@ func (v *View) appendJSON(dst []byte, handle string, since []byte) []byte {
 	if v.Locked {
 		dst = append(dst, `,"locked":true`...)
 	}
+	if v.Taped != nil {
+		dst = AppendString(append(dst, `,"recording":{"id":`...), v.Taped.ID)
+		dst = append(AppendString(append(dst, `,"state":`...), v.Taped.State), '}')
+	}
 	if v.Kind != "" {
 		dst = AppendString(append(dst, `,"kind":`...), v.Kind)
 	}

@@ -61,6 +61,7 @@ type View struct {
 	Supervision string    `json:"supervision,omitempty" doc:"The watcher's own supervision that this leg carries"`
 	Supervised  bool      `json:"supervised,omitempty" doc:"Somebody supervises this call of the watcher's own, and the policy wants him told"`
 	Locked      bool      `json:"locked,omitempty" doc:"The watcher has locked this call of his own against supervision"`
+	Taped       *Taped    `json:"recording,omitempty" doc:"The recording of this call that Earshot makes; only where one may know: of a call of one's own, and, seeing the other side, with the right to record it"`
 	Kind        string    `json:"kind,omitempty" enum:"external,internal,queue" doc:"Of which kind the other side is, for whom the policy lets see that and not who; absent when it is not known"`
 }
 
@@ -74,6 +75,7 @@ type Facts struct {
 	Supervision string // set on a leg that carries a supervision
 	Supervised  bool   // somebody supervises the call, and the leg's owner is told
 	Locked      bool   // the leg's owner has locked the call
+	Taped       *Taped // Earshot records the call; shared, as Peer is
 }
 
 // Of writes the view of a call for one sight under the given handle. A leg that carries a supervision has no peer for anybody: whom it
@@ -84,7 +86,7 @@ func Of(f *Facts, s Sight, handle string) View {
 	case Seen:
 		v.Peer = f.peer()
 	case Own:
-		v.Peer, v.Supervision, v.Supervised, v.Locked = f.peer(), f.Supervision, f.Supervised, f.Locked
+		v.Peer, v.Supervision, v.Supervised, v.Locked, v.Taped = f.peer(), f.Supervision, f.Supervised, f.Locked, f.Taped
 	case Kind:
 		if v.Hidden = true; f.Supervision == "" {
 			v.Kind = f.Kind

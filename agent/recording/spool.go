@@ -236,6 +236,11 @@ func (s *Spools) placeOf(pbxPath string) (Place, bool) {
 	return at, best >= 0
 }
 
+// TakesARI reports whether there is a spool for ARI's recordings.
+func (s *Spools) TakesARI() bool {
+	return slices.ContainsFunc(s.list, func(p *spool) bool { return p.ARI })
+}
+
 // ofARI is the place of one of ARI's recordings.
 func (s *Spools) ofARI(name, format string) (Place, bool) {
 	file := name + "." + format
