@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -157,8 +159,33 @@ func (a *Agent) recorded(r pbx.Recording) {
 	case r.Over:
 		k.ARIEnded(r.Name, r.At)
 	default:
-		k.ARIBegan(string(r.Leg), r.Name, r.Format, r.At)
+		var leg call.LegID
+		a.feed.Read(func(t *call.Table) { leg = talker(t, r) })
+		k.ARIBegan(string(leg), r.Name, r.Format, r.At)
 	}
+}
+
+// talker is a party's leg on the call that is recorded: of a snoop that on which it spies, of a bridge one that is in it. Empty: nobody's is known.
+func talker(t *call.Table, r pbx.Recording) call.LegID {
+	of := []*call.Leg{t.Leg(r.Leg)}
+	if r.Bridge != "" {
+		of = t.BridgeLegs(nil, r.Bridge)
+		// Where a snoop is, what it spies on is heard, and who listens is no party to that.
+		slices.SortStableFunc(of, func(a, b *call.Leg) int { return cmp.Compare(b.Kind(), a.Kind()) })
+	}
+	const far = 4 // a snoop may be of a snoop
+	for _, l := range of {
+		for range far {
+			if l == nil || l.Kind() != call.KindSnoop {
+				break
+			}
+			l = l.Spied()
+		}
+		if l != nil && (l.Kind() == call.KindPhone || l.Kind() == call.KindLocal) {
+			return l.ID()
+		}
+	}
+	return r.Leg
 }
 
 // runRecordings begins to look for recordings. What it returns ends that.

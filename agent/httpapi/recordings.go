@@ -20,7 +20,31 @@ type LinkRequest struct {
 	Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why one asks, in one's own words, for the record; where the policy requires one, without it the request is refused with the code reason_required"`
 }
 
+// Record is the body of POST /v1/recordings.
+type Record struct {
+	Target string `json:"target" doc:"Employee id: oneself, or a colleague whose calls one may record"`
+	Call   string `json:"call,omitempty" doc:"Id of the call, from the target's row; without it, the only one that is up"`
+}
+
+// RecordingState is the body of PATCH /v1/recordings/{id}.
+type RecordingState struct {
+	State string `json:"state" enum:"recording,paused,stopped" doc:"paused: what is said is left out of the file until it is recording again; stopped: it has ended for good. A recording that has ended is not touched: DELETE is for that"`
+}
+
+// Recordings is the answer of GET /v1/recordings.
+type Recordings struct {
+	Recordings []mask.Taping `json:"recordings" nullable:"false" doc:"Those that one has begun and that run"`
+}
+
 type (
+	recordingChange struct {
+		ID   string `path:"id" doc:"Id of the recording, from the answer that began it or from a row of the board"`
+		Body body[RecordingState]
+	}
+	recordingBegun struct {
+		Location string `header:"Location" doc:"Where its state is changed"`
+		Body     mask.Taping
+	}
 	recordingByID struct {
 		ID     string `path:"id" doc:"Id of the recording, from the journal"`
 		Reason string `header:"X-Earshot-Reason" doc:"Why one asks, for the record; where the policy requires one"`
@@ -37,6 +61,38 @@ type (
 
 func (s *Server) recordingRoutes(api huma.API) {
 	g := s.cfg.Gate
+	add(s, api, op(http.MethodGet, "/v1/recordings", "list-recordings", "The recordings that one has begun and that run; the journal has those that are over"),
+		func(_ context.Context, who auth.Subject, _ *nothing) (*answer[Recordings], error) {
+			list, err := g.Recordings(who)
+			return reply(Recordings{Recordings: list}, err)
+		})
+	begin := op(http.MethodPost, "/v1/recordings", "record", "Record a running call; answered when it is being recorded. Everybody whose call it is sees that")
+	begin.DefaultStatus = http.StatusCreated
+	add(s, api, begin, func(ctx context.Context, who auth.Subject, in *object[Record]) (*recordingBegun, error) {
+		b := in.Body.value
+		if p := in.Body.complete(b.Target); p != nil {
+			return nil, p
+		}
+		v, err := g.StartRecording(context.WithoutCancel(ctx), who, gate.RecordAsk{Target: b.Target, Call: b.Call, Door: door})
+		if err != nil {
+			return nil, err
+		}
+		return &recordingBegun{Location: "/v1/recordings/" + v.ID, Body: v}, nil
+	})
+	add(s, api, op(http.MethodPatch, "/v1/recordings/{id}", "change-recording", "Pause a recording that Earshot makes, have it go on, or stop it; answered when that has come to pass"),
+		func(ctx context.Context, who auth.Subject, in *recordingChange) (*answer[mask.Taping], error) {
+			if in.Body.problem != nil {
+				return nil, in.Body.problem
+			}
+			change := map[string]func(context.Context, auth.Subject, gate.RecordAsk) (mask.Taping, error){
+				mask.TapeRecording: g.ResumeRecording, mask.TapePaused: g.PauseRecording, mask.TapeStopped: g.StopRecording,
+			}[in.Body.value.State]
+			if change == nil {
+				return nil, newProblem(http.StatusUnprocessableEntity, "unknown_state", "state is recording, paused or stopped.")
+			}
+			v, err := change(context.WithoutCancel(ctx), who, gate.RecordAsk{ID: in.ID, Door: door})
+			return reply(v, err)
+		})
 	s.mux.HandleFunc("GET /v1/recordings/{id}", s.recording)
 	s.mux.HandleFunc("GET "+gate.LinkPath+"{word}", s.linkedRecording)
 	add(s, api, op(http.MethodDelete, "/v1/recordings/{id}", "delete-recording", "Delete a recording for good: its file, and what lies under its name beside it"),

@@ -27,6 +27,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/httpapi"
 	past "github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/agent/recording"
 	"github.com/earshot-pbx/earshot/ari"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,6 +74,7 @@ type world struct {
 	met    *prometheus.Registry // the gate's
 	clock  *atomic.Int64
 	scribe *past.Scribe // nil: no journal is kept
+	store  *past.Store  // the same
 }
 
 // generous are limits that no test reaches that is not about them.
@@ -186,7 +188,13 @@ func (w *world) keep(parts *gate.Config) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	parts.Journal, parts.Minutes = store, w.scribe
+	spools, err := recording.OpenSpools([]recording.SpoolConfig{{Name: "ari", Path: w.t.TempDir(), ARI: true}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = spools.Close() })
+	parts.Journal, parts.Minutes, w.store = store, w.scribe, store
+	parts.Recordings = &gate.Recordings{Book: store, Spools: spools}
 	parts.Dialling.Numbering.Region = "RU"
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	past "github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/queue"
 )
 
@@ -163,6 +164,47 @@ var scripts = []struct {
 		},
 		func(s *script, _ outside) { s.ingest(ends("1", 50)...); s.until("dora", `"state":"ended"`) },
 	}},
+	{name: "a call is recorded, by the dialplan and by who may record and not see", listens: true, steps: []func(*script, outside){
+		func(s *script, o outside) { s.talking(o, "1", "PJSIP/101", "101") },
+		func(s *script, _ outside) { s.file("1.p", time.Time{}) },
+		func(s *script, _ outside) {
+			s.recorded = map[string]string{}
+			for _, who := range []string{"dora", "boris", "egor"} {
+				a := s.ask(who, http.MethodPost, "/v1/recordings", fmt.Sprintf(`{"target":"anna","call":%q}`, s.seen[who]["anna"]))
+				if id := tapeID.FindStringSubmatch(string(a.body)); id != nil {
+					s.recorded[who] = id[1]
+				}
+			}
+			s.until("dora", `"state":"recording"`)
+		},
+		func(s *script, _ outside) {
+			for _, who := range []string{"dora", "boris", "egor"} {
+				s.ask(who, http.MethodPatch, "/v1/recordings/"+s.recorded["dora"], `{"state":"paused"}`)
+			}
+			s.until("dora", `"state":"paused"`)
+		},
+		func(s *script, _ outside) { s.file("1.t", at(40)) },
+		func(s *script, _ outside) { s.ingest(ends("1", 50)...); s.until("dora", `"state":"stopped"`) },
+	}},
+}
+
+// tapeID finds the id of a recording that is being made.
+var tapeID = regexp.MustCompile(`^\{(?:"\$schema":"[^"]*",)?"id":"(\w+)"`)
+
+// tapedRow finds that a row shows that its call is recorded.
+var tapedRow = regexp.MustCompile(`"recording":\{"id":"[^"]*","state"`)
+
+// file has the journal know of a recording of a leg's call; ended is zero of one that is being made.
+func (s *script) file(leg string, ended time.Time) {
+	s.t.Helper()
+	id, ok := s.scribe.CallOf(call.LegID(leg))
+	if !ok {
+		s.t.Fatal("no call has the leg")
+	}
+	s.sync()
+	if _, err := s.store.AddRecording(s.t.Context(), past.Recording{Call: id, Leg: call.LegID(leg), Spool: "ari", File: leg + ".wav", Source: "mixmonitor", Began: at(20), Ended: ended}); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (o outside) identity() call.Identity {
@@ -262,6 +304,8 @@ type script struct {
 	seen    map[string]map[string]string // the handle of the first call on a row, from the newest board
 	seq     map[string]uint64
 
+	recorded map[string]string // by who has begun it, the id of a recording
+
 	excludes bool // the worlds differ in whom a call excludes, which the journal tells: a call with a protected number is not in it
 }
 
@@ -274,6 +318,7 @@ func (s *script) attempts() {
 		}
 		s.ask(who, http.MethodPost, "/v1/intercepts", fmt.Sprintf(`{"target":"anna","call":%q}`, handle))
 		s.ask(who, http.MethodPost, "/v1/intercepts", `{"target":"anna"}`)
+		s.ask(who, http.MethodPost, "/v1/recordings", `{"target":"anna","call":"caaaaaaaaaaaaaaaaaaaa"}`)
 		s.ask(who, http.MethodPost, "/v1/intercepts", `{"target":"anna","call":"caaaaaaaaaaaaaaaaaaaa"}`)
 	}
 	s.ask("egor", http.MethodPost, "/v1/supervisions", `{"target":"anna","mode":"spy"}`)
@@ -317,7 +362,7 @@ func (s *script) until(who, text string) {
 var (
 	seqText   = regexp.MustCompile(`,"seq":(\d+)`)
 	rowText   = regexp.MustCompile(`"employee":\{"id":"(\w+)"`)
-	idText    = regexp.MustCompile(`\b(?:c?[abcdefghijkmnpqrstuvwxyz2-9]{20}|[abcdefghijkmnpqrstuvwxyz2-9]{26})\b`)
+	idText    = regexp.MustCompile(`\b(?:c?[abcdefghijkmnpqrstuvwxyz2-9]{20}|[abcdefghijkmnpqrstuvwxyz2-9]{26}|[0-9a-f]{16})\b`)
 	clockText = regexp.MustCompile(`"\d{4}-\d\d-\d\dT[0-9:.]+Z"`)
 	firstCall = regexp.MustCompile(`"id":"(\w+)","name":"[^"]*"(?:,"department":"\w+")?,"state":"\w+"(?:,"since":"[^"]*")?,"calls":\[\{"id":"(c\w+)"`)
 )
@@ -349,6 +394,7 @@ func (s *script) look(last bool) {
 		board := s.got[who][len(s.got[who])-1]
 		for _, path := range []string{"/v1/me", "/v1/employees", "/v1/supervisions", "/v1/supervisions/none", "/v1/me/joins",
 			"/v1/lines", "/v1/lines/support", "/v1/lines/support/conversations", "/v1/lines/support/joins", "/v1/lines/support/joins/none",
+			"/v1/recordings",
 		} {
 			s.ask(who, http.MethodGet, path, "")
 		}
@@ -390,6 +436,11 @@ func (s *script) readBack(who string) {
 	for _, id := range rowID.FindAllStringSubmatch(string(all.body), -1) {
 		s.ask(who, http.MethodGet, "/v1/journal/"+id[1], "")
 		s.ask(who, http.MethodPut, "/v1/journal/"+id[1]+"/grade", `{"value":4,"comment":"well done"}`)
+		for _, of := range []string{id[1], "none"} { // none is a recording's
+			s.ask(who, http.MethodGet, "/v1/recordings/"+of, "")
+			s.ask(who, http.MethodPatch, "/v1/recordings/"+of, `{"state":"stopped"}`)
+			s.ask(who, http.MethodDelete, "/v1/recordings/"+of, "")
+		}
 	}
 	s.ask(who, http.MethodGet, "/v1/journal", "")
 }
@@ -420,9 +471,9 @@ func (s *script) question(who string) {
 // play runs a script in one world and returns what each watcher got, made comparable.
 func play(t *testing.T, steps []func(*script, outside), with side, excludes bool) map[string]string {
 	t.Helper()
-	kept := strings.NewReplacer("allow: [spy], except: [egor]}", "allow: [spy], except: [egor]}, journal: true, statistics: true, grade: true",
+	kept := strings.NewReplacer("allow: [spy], except: [egor]}", "allow: [spy], except: [egor]}, journal: true, statistics: true, grade: true, record: {to: any, except: [egor]}",
 		"intercept: true", "intercept: true, journal: department, statistics: department",
-		"listen: true", "listen: true, journal: true, statistics: true, grade: true").Replace(policyText) + `
+		"listen: true", "listen: true, journal: true, statistics: true, grade: true, recordings: true, record: true").Replace(policyText) + `
 lines: {support: {queue: help, members: [anna]}}
 roles: {lines: {"line.history": any, "line.statistics": any, "line.view": any, "line.connect": any, "line.grade": any, "line.join": any}}
 assign: [{role: lines, to: [dora, carl]}]
@@ -491,6 +542,14 @@ func TestTwoWorldsThatDifferInTheHiddenSideAreOneToWhoeverMayNotSeeIt(t *testing
 				}
 				if joins := `"hidden":true},"can":["join"]`; strings.Contains(sc.name, "line") && !strings.Contains(a["dora"], joins) {
 					t.Error("dora was offered no conversation of the line: the test compares too little")
+				}
+				if strings.Contains(sc.name, "recorded") {
+					if n := strings.Count(a["dora"], `"recordings":[{"state":"no_access"}`); n == 0 || !strings.Contains(a["boris"], `"recordings":[{"state":"no_access"}`) {
+						t.Error("who may play nothing has read of no recording: the test compares too little")
+					}
+					if !tapedRow.MatchString(a["carl"]) || !strings.Contains(a["carl"], `"state":"available"`) || tapedRow.MatchString(a["dora"]+a["boris"]) {
+						t.Error("who may see and record is not shown that the call is recorded, or who may not see is")
+					}
 				}
 				for _, who := range seeing {
 					if a[who] == b[who] {

@@ -14,6 +14,7 @@ type Recording struct {
 	Name   string     // the file's below Asterisk's folder of recordings, without its ending
 	Format string     // its ending
 	Leg    call.LegID // whom it is of; empty of a bridge
+	Bridge call.BridgeID
 	Over   bool
 	At     time.Time
 }
@@ -23,12 +24,16 @@ func (l *Link) recorded(e *ari.Event) {
 	if l.cfg.Recorded == nil || e.Recording == nil {
 		return
 	}
-	leg, _ := strings.CutPrefix(e.Recording.TargetURI, "channel:")
-	if strings.HasPrefix(e.Recording.TargetURI, "bridge:") {
+	uri := strings.Clone(e.Recording.TargetURI)
+	bridge, of := strings.CutPrefix(uri, "bridge:")
+	leg := strings.TrimPrefix(uri, "channel:")
+	if of {
 		leg = ""
+	} else {
+		bridge = ""
 	}
 	l.cfg.Recorded(Recording{
-		Name: strings.Clone(e.Recording.Name), Format: strings.Clone(e.Recording.Format), Leg: call.LegID(strings.Clone(leg)),
+		Name: strings.Clone(e.Recording.Name), Format: strings.Clone(e.Recording.Format), Leg: call.LegID(leg), Bridge: call.BridgeID(bridge),
 		Over: e.Type != ari.TypeRecordingStarted, At: time.Now().UTC(),
 	})
 }
