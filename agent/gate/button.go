@@ -16,7 +16,7 @@ import (
 var (
 	supervising = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge}
 	buttons     = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept}
-	abilities   = [...]policy.Action{policy.Observe, policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Dial, policy.Lock}
+	abilities   = [...]policy.Action{policy.Observe, policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Dial, policy.Lock, policy.SettingsPermissions}
 )
 
 // deeds is a set of what may be done to a colleague: a bit for each of buttons, two for what one may see, which are none, one that says of

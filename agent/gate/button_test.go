@@ -14,7 +14,7 @@ func TestMeListsWhatCanBeBegunAndNothingElse(t *testing.T) {
 	).Replace(house)
 	o := newOffice(t, text)
 	for subject, want := range map[string]string{
-		"dora": "observe spy whisper barge intercept dial lock", "carl": "observe spy whisper barge intercept", "gus": "lock", "fay": "intercept", "anna": "lock", "boris": "",
+		"dora": "observe spy whisper barge intercept dial lock settings.permissions", "carl": "observe spy whisper barge intercept", "gus": "lock", "fay": "intercept", "anna": "lock", "boris": "",
 	} {
 		me, err := o.gate.Me(who(subject))
 		if err != nil {

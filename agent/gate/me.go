@@ -12,7 +12,7 @@ type Me struct {
 	Name       string   `json:"name"`
 	Department string   `json:"department,omitempty"`
 	Phones     []string `json:"phones" nullable:"false" doc:"His own phones, the first being the one rung when none is named"`
-	Actions    []string `json:"actions" nullable:"false" doc:"What he may do to at least one colleague, dial if he may call anybody at all, and lock if he may lock his own calls, so a panel need not draw the other buttons"`
+	Actions    []string `json:"actions" nullable:"false" doc:"What he may do to at least one colleague, dial if he may call anybody at all, lock if he may lock his own calls, and settings.permissions if he may look at and change the policy, so a panel need not draw the other buttons"`
 }
 
 // Me tells the subject who he is.
@@ -28,23 +28,32 @@ func (g *Gate) Me(s auth.Subject) (Me, error) {
 func (g *Gate) me(set *policy.Set, ref policy.Ref) Me {
 	m := Me{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID, Phones: append([]string{}, set.Phones(ref)...), Actions: []string{}}
 	for _, action := range abilities {
-		if action == policy.Dial || action == policy.Lock {
-			if action == policy.Dial && set.Dials(ref) || action == policy.Lock && mayLock(set, ref).Allowed {
-				m.Actions = append(m.Actions, action.String())
-			}
-			continue
-		}
-		for target := range set.Employees() {
-			if target == ref {
-				continue
-			}
-			if r := utmost(ref, target, action, true); set.Decide(&r).Allowed {
-				m.Actions = append(m.Actions, action.String())
-				break
-			}
+		if able(set, ref, action) {
+			m.Actions = append(m.Actions, action.String())
 		}
 	}
 	return m
+}
+
+// able reports whether the subject may do an action at all: to at least one colleague, where it is done to one.
+func able(set *policy.Set, ref policy.Ref, action policy.Action) bool {
+	switch action {
+	case policy.Dial:
+		return set.Dials(ref)
+	case policy.Lock:
+		return mayLock(set, ref).Allowed
+	case policy.SettingsPermissions:
+		return set.Decide(&policy.Request{Subject: ref, Action: action}).Allowed
+	}
+	for target := range set.Employees() {
+		if target == ref {
+			continue
+		}
+		if r := utmost(ref, target, action, true); set.Decide(&r).Allowed {
+			return true
+		}
+	}
+	return false
 }
 
 // Employees is the board as the subject may see it now.

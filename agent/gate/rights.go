@@ -17,6 +17,7 @@ import (
 type PolicyFiles interface {
 	Employee(id string) (*policyfile.Entry, error)
 	Edit(ctx context.Context, id, tag string, changes map[string]any) (*policyfile.Entry, error)
+	Status() policyfile.Status
 }
 
 // EmployeePolicy is what the policy's files say of an employee.
@@ -259,11 +260,7 @@ func unedited(err error) *Problem {
 	case errors.Is(err, policyfile.ErrBroken):
 		return &Problem{Kind: Unavailable, Code: "policy_broken", Text: "The policy's files are broken as they stand, and the last good policy is in force; they have to be mended first. earshot check says where.", cause: err}
 	case errors.As(err, &problems):
-		var wrong Mistakes
-		for _, p := range problems {
-			wrong = append(wrong, Mistake{p.File, p.Line, p.Column, p.Message, p.Hint})
-		}
-		return badPolicy(wrong)
+		return badPolicy(mistakes(problems))
 	case errors.As(err, &bad):
 		return badPolicy(Mistakes{{Text: "a value is true, false, text, a list or a map", Hint: "numbers and dates are text"}})
 	case errors.As(err, &unsafe):
