@@ -171,6 +171,7 @@ func (s *Server) routes() {
 	})
 	s.lockRoutes(api)
 	s.policyRoutes(api)
+	s.policyLookRoutes(api)
 	s.settingsRoutes(api)
 	s.lineRoutes(api)
 	s.journalRoutes(api)
