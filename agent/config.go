@@ -55,6 +55,7 @@ type Shadow struct {
 // HTTP is the HTTP door.
 type HTTP struct {
 	Listen  string   `yaml:"listen"` // host:port; 127.0.0.1:8080
+	Panel   bool     `yaml:"panel"`  // whether the page for people is served at /; true
 	TLS     TLS      `yaml:"tls"`
 	Proxies []string `yaml:"proxies"` // networks and addresses whose X-Forwarded-For is believed; none
 	Limits  Limits   `yaml:"limits"`
@@ -116,7 +117,7 @@ type Dialling struct {
 func defaults() Config {
 	return Config{
 		Auth:        Auth{JWT: standardJWT(), Sessions: standardSessions()},
-		HTTP:        HTTP{Listen: "127.0.0.1:8080", Proxies: []string{}, Limits: standardLimits()},
+		HTTP:        HTTP{Listen: "127.0.0.1:8080", Panel: true, Proxies: []string{}, Limits: standardLimits()},
 		Admin:       Admin{Listen: "127.0.0.1:9090"},
 		PBX:         PBX{AMI: AMI{Address: "127.0.0.1:5038"}, ARI: ARI{URL: "http://127.0.0.1:8088/ari", Application: "earshot"}},
 		Recordings:  standardRecordings(),

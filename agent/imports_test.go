@@ -45,16 +45,19 @@ var rooms = map[string][]string{
 	"agent/gate":      {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/journal", "agent/mask", "agent/pbx", "agent/queue", "agent/recording", "policy", "policy/policyfile"}, // whose entries it changes
 
 	// The doors. A protocol's own package is a leaf that knows no calls of ours, so a door may speak it.
-	"agent/httpapi":  {"agent/auth", "agent/gate", "agent/mask"},
+	"agent/httpapi":  {"agent/auth", "agent/gate", "agent/mask", "agent/httpapi/panel"},
 	"agent/amiproxy": {"agent/auth", "agent/gate", "agent/mask", "ami"},
 	"agent/ariproxy": {"agent/auth", "agent/gate", "agent/mask", "ari"},
 	"agent/dialplan": {"agent/auth", "agent/gate", "agent/mask"},
 
-	"agent/pbxtest":        {"agent/pbxtest/child", "agent/pbxtest/debian", "ami", "ari"},
-	"agent/pbxtest/child":  {},
-	"agent/pbxtest/debian": {},
-	"agent/pbxtest/phone":  {},
-	"agent/pbxtest/site":   {"agent/pbxtest", "agent/pbxtest/child", "agent/pbxtest/phone"},
+	"agent/httpapi/panel": {}, // files and how they are sent
+
+	"agent/pbxtest":         {"agent/pbxtest/child", "agent/pbxtest/debian", "ami", "ari"},
+	"agent/pbxtest/browser": {"agent/pbxtest/child", "agent/pbxtest/debian"},
+	"agent/pbxtest/child":   {},
+	"agent/pbxtest/debian":  {},
+	"agent/pbxtest/phone":   {},
+	"agent/pbxtest/site":    {"agent/pbxtest", "agent/pbxtest/child", "agent/pbxtest/phone"},
 
 	"ami":                               {},
 	"ari":                               {},

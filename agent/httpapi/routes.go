@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/httpapi/panel"
 	"github.com/earshot-pbx/earshot/agent/mask"
 )
 
@@ -182,11 +183,27 @@ func (s *Server) routes() {
 	s.clientRoutes(api)
 	s.accessRoutes(api)
 	s.mux.HandleFunc("GET /v1/events", s.events)
+	if s.cfg.Panel {
+		s.mux.HandleFunc("GET /{$}", page)
+		s.mux.HandleFunc("GET "+panel.Prefix+"{file...}", page)
+	}
 	s.describe(api)
 	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(s.openapi)
 	})
+}
+
+// page is the panel page and its files, for everybody: what they show comes by the routes above, to a token.
+func page(w http.ResponseWriter, r *http.Request) {
+	x := w.(*exchange) // ServeHTTP put it there
+	p := query(r.URL)
+	if p == nil && !panel.Serve(x, r) {
+		p = ofStatus(http.StatusNotFound)
+	}
+	if p != nil {
+		x.fail(p)
+	}
 }
 
 // complete reports what is wrong with a body: that it could not be read, or that it names no target.

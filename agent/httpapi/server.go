@@ -37,6 +37,8 @@ type Config struct {
 	Origins []string
 	// Proxies are the networks whose X-Forwarded-For is believed; none: whoever is connected is who asks.
 	Proxies []netip.Prefix
+	// Panel has the door serve the page for people, at /.
+	Panel bool
 	// Limits are how often one may ask.
 	Limits Limits
 	// Clock is what the limits count by; nil: time.Now.

@@ -35,7 +35,22 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+
+// tests are all of the package's, with what is cleared away behind them.
+type tests struct{ *testing.M }
+
+// Run implements [goleak.TestingM].
+func (t tests) Run() int {
+	code := t.M.Run()
+	for _, f := range afterwards {
+		if err := f(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+	}
+	return code
+}
 
 const policyText = `
 version: 1

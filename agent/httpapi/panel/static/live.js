@@ -1,0 +1,108 @@
+// What is known now, by the event stream. A connection that is lost is made again, later and later, and begins with a snapshot.
+import * as api from './api.js';
+
+/** state is what the stream has told; rows are by employee and in the policy's order. */
+export const state = { link: 'off', again: 0, lost: 0, me: null, rows: new Map(), supervisions: new Map(), intercepts: new Map(), incoming: new Map(), supervised: new Map() };
+
+const listeners = new Map();
+export const on = (what, f) => listeners.set(what, [...(listeners.get(what) ?? []), f]);
+const tell = (what, ...about) => { for (const f of listeners.get(what) ?? []) f(...about); };
+
+let socket = null;
+let timer = 0;
+let tries = 0;
+let seq = 0;
+
+function link(to) {
+  if (to === 'lost' && state.link !== 'lost') state.lost = Date.now();
+  state.link = to;
+  tell('link');
+}
+
+export function start() {
+  stop();
+  tries = 0;
+  connect();
+}
+
+export function stop() {
+  clearTimeout(timer);
+  const old = socket;
+  socket = null;
+  old?.close();
+  state.link = 'off';
+}
+
+function connect() {
+  clearTimeout(timer);
+  if (state.link !== 'lost') link('connecting');
+  const mine = api.stream();
+  socket = mine;
+  seq = 0;
+  mine.onmessage = (e) => { if (socket === mine) take(JSON.parse(e.data)); };
+  mine.onclose = (e) => { if (socket === mine) closed(e.code); };
+}
+
+async function closed(code) {
+  socket = null;
+  const wait = Math.min(15000, 500 * 2 ** tries++) * (0.75 + Math.random() / 2);
+  state.again = Date.now() + wait;
+  link('lost');
+  timer = setTimeout(connect, wait);
+  if (code !== 1008 && tries < 2) return;
+  try {
+    await api.ask('GET', 'v1/me'); // whether it is the credential: the stream cannot say so when it is refused at once
+  } catch (e) {
+    if (e instanceof api.Refusal && e.code === 'unknown_subject') api.signOut();
+  }
+}
+
+// What the machine knows of its network is sooner there than what a dead connection shows.
+addEventListener('offline', () => { if (socket) { const old = socket; closed(1006); old.close(); } });
+addEventListener('online', () => { if (state.link === 'lost' && !socket) connect(); });
+
+function take(m) {
+  if (m.seq !== ++seq) { // never seen; whoever has missed something begins anew
+    const old = socket;
+    closed(1006);
+    old.close();
+    return;
+  }
+  tries = 0;
+  switch (m.type) {
+    case 'snapshot': return snapshot(m.board);
+    case 'unknown':
+      for (const row of state.rows.values()) Object.assign(row, { state: 'idle', since: undefined, calls: [], can: [] });
+      for (const map of [state.incoming, state.intercepts]) map.clear();
+      link('unknown');
+      tell('all');
+      return undefined;
+    case 'employee':
+      state.rows.set(m.employee.id, m.employee);
+      return tell('row', m.employee.id);
+    case 'supervision': return put('supervisions', m.supervision);
+    case 'intercept': return put('intercepts', m.intercept);
+    case 'incoming': return put('incoming', m.incoming);
+    case 'supervised': return put('supervised', m.supervised);
+    default: return undefined; // a later version tells more
+  }
+}
+
+function put(what, v) {
+  state[what].set(v.id, v);
+  if (v.state === 'ended' && what === 'incoming') state[what].delete(v.id);
+  tell(what, v);
+}
+
+function snapshot(b) {
+  state.me = b.me;
+  state.rows = new Map(b.employees.map((r) => [r.id, r]));
+  for (const what of ['supervisions', 'intercepts', 'incoming']) {
+    const ended = [...state[what].values()].filter((v) => v.state === 'ended' && what !== 'incoming');
+    state[what] = new Map([...ended, ...b[what]].map((v) => [v.id, v]));
+  }
+  link(b.known ? 'live' : 'unknown');
+  tell('all');
+}
+
+export const nameOf = (id) => state.rows.get(id)?.name ?? id;

@@ -1,0 +1,57 @@
+// What the page has to say beside what it shows, and what it has to ask.
+import { $, h } from './dom.js';
+import { t } from './i18n.js';
+import { Refusal } from './api.js';
+
+/** note says something. A bad one is an alert and stays until it is closed. */
+export function note(words, bad) {
+  const close = () => el.remove();
+  const el = h('div', { class: 'note', role: bad ? 'alert' : 'status', 'data-kind': bad ? 'bad' : 'good' });
+  $('notes').append(el);
+  el.append(h('p', null, words), h('button', { type: 'button', onclick: close }, t('close'))); // after it is there, so that it is read out
+  while ($('notes').children.length > 3) $('notes').firstElementChild.remove();
+  if (!bad) setTimeout(close, 8000);
+}
+
+export function refused(e) {
+  if (e instanceof Refusal) {
+    if (e.status !== 401) note(e.message, true);
+  } else if (e instanceof TypeError) note(t('unreachable'), true);
+  else throw e;
+}
+
+/** tried does something and says why it was not done. */
+export async function tried(f) {
+  try {
+    return await f();
+  } catch (e) {
+    refused(e);
+    return undefined;
+  }
+}
+
+export function dialog(title, ...content) {
+  const d = $('dialog');
+  d.replaceChildren(h('div', { class: 'stack' }, h('h2', { id: 'dialog-title' }, title), ...content));
+  if (!d.open) d.showModal();
+  return d;
+}
+
+/** choose asks for values: fields are {name, label, options | required}. It returns them, or null. */
+export function choose(title, does, fields) {
+  return new Promise((done) => {
+    const inputs = fields.map((f) => (f.options
+      ? h('select', { name: f.name }, f.options.map((o) => h('option', { value: o.value }, o.label)))
+      : h('textarea', { name: f.name, rows: 3, maxlength: 500, required: f.required })));
+    const finish = (value) => { $('dialog').close(); done(value); };
+    const form = h('form', {
+      onsubmit: (e) => {
+        e.preventDefault();
+        finish(Object.fromEntries(fields.map((f, i) => [f.name, inputs[i].value.trim()])));
+      },
+    }, fields.map((f, i) => h('label', null, f.label, inputs[i])), h('div', { class: 'foot' },
+      h('button', { type: 'button', onclick: () => finish(null) }, t('cancel')), h('button', { type: 'submit', class: 'main' }, does)));
+    dialog(title, form).addEventListener('cancel', () => done(null), { once: true });
+    inputs[0].focus();
+  });
+}
