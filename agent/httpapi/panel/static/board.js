@@ -87,7 +87,8 @@ function update(r) {
   text(at.name, r.name);
   text(at.dept, r.department ?? '');
   attr(at.el, 'data-state', r.state);
-  calls(at.calls, r, (el, c) => flags(el, [c.supervision && 'flag.mine', c.locked && 'flag.locked']));
+  const mine = new Set([...state.supervisions.values()].filter((v) => v.state !== 'ended').map((v) => v.call));
+  calls(at.calls, r, (el, c) => flags(el, [mine.has(c.id) && 'flag.mine', c.locked && 'flag.locked']));
   const can = [...r.can.filter((a) => a in does), ...(acts.may('dial') ? ['dial'] : [])];
   keyed(at.buttons, can, (a) => a, (a) => h('button', { type: 'button', 'data-act': a, onclick: () => does[a](state.rows.get(r.id)) }), (b, a) => {
     text(b, t(`do.${a}`));
@@ -153,6 +154,7 @@ function keys(e) {
 export function start() {
   on('all', () => { whole = true; later(); });
   on('row', (id) => { dirty.add(id); later(); });
+  on('supervisions', (v) => { dirty.add(v.target); later(); });
   on('link', () => attr(list, 'class', state.link === 'live' ? 'board' : 'board stale'));
   onLanguage(() => { $('department').kept?.clear(); $('department').replaceChildren(); whole = true; later(); });
   list.addEventListener('keydown', keys);

@@ -129,7 +129,7 @@ function grades(row) {
         { name: 'comment', label: t('grade.comment') },
       ]);
       if (!given) return;
-      await api.ask('PUT', `v1/journal/${encodeURIComponent(row.id)}/grade`, { value: Number(given.value), comment: given.comment.replace(/\s+/g, ' ') || undefined });
+      await api.ask('PUT', `v1/journal/${encodeURIComponent(row.id)}/grade`, { value: Number(given.value), comment: given.comment || undefined });
       const fresh = line(await api.ask('GET', `v1/journal/${encodeURIComponent(row.id)}`));
       const old = [...parts.body.children].find((tr) => tr.dataset.row === row.id);
       old?.replaceWith(fresh);

@@ -71,7 +71,7 @@ function own() {
   const me = state.rows.get(state.me?.id);
   if (!me) return;
   board.calls($('own-calls'), me, (flags, c) => {
-    board.flags(flags, [c.supervised && 'flag.supervised', c.locked && 'flag.locked']);
+    board.flags(flags, [c.supervision && 'flag.own', c.supervised && 'flag.supervised', c.locked && 'flag.locked']);
     const line = flags.parentElement;
     const may = acts.may('lock') && ['talking', 'held', 'dialling'].includes(c.state);
     let b = line.querySelector('button');

@@ -42,7 +42,7 @@ export function choose(title, does, fields) {
   return new Promise((done) => {
     const inputs = fields.map((f) => (f.options
       ? h('select', { name: f.name }, f.options.map((o) => h('option', { value: o.value }, o.label)))
-      : h('textarea', { name: f.name, rows: 3, maxlength: 500, required: f.required })));
+      : h('input', { type: 'text', name: f.name, maxlength: 500, required: f.required, autocomplete: 'off' })));
     const finish = (value) => { $('dialog').close(); done(value); };
     const form = h('form', {
       onsubmit: (e) => {
