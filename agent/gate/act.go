@@ -112,6 +112,7 @@ type act struct {
 	customer    call.LegID    // the leg that has come by the line's queue
 	channel     string        // the name of the leg that the own one is put together with
 	announced   bool          // of one who joins: a tone has told everybody
+	waits       bool          // of an intercept: leg is a caller whom no phone rang when it was asked for
 	rings       bool          // the conversation has not begun: the line rings at the target's
 	target      string        // employee id
 	targetPhone string        // the endpoint that the target leg belongs to
@@ -283,6 +284,9 @@ func (a *act) entry(phase audit.Phase, set *policy.Set, d policy.Decision) audit
 	}
 	if a.line != "" {
 		e.Mode, e.Detail = string(a.mode), lineCode(a.line)
+	}
+	if a.waits {
+		e.Detail = waitingDetail
 	}
 	if phase == audit.Decided || phase == audit.Revoked {
 		e.Outcome = audit.Deny

@@ -64,7 +64,7 @@ func (g *Gate) appBegan(t *call.Table, ev *call.Event, at time.Time) {
 		g.lookFor(l.ID(), broadcasting)
 	case slices.Contains(wrapping, now.app):
 		g.lookLater(l.ID())
-	case rings && now.app == dialling && was.app == dialling && now.exten != was.exten && len(now.exten) > 1:
+	case rings && now.app == dialling && !g.dog.wasFetched(l.ID()) && was.app == dialling && now.exten != was.exten && len(now.exten) > 1:
 		// Nothing but a redirection takes a leg to another extension while the application stays: what the dialplan itself does to get there is
 		// a step of its own. One digit may be a key that Dial's option d takes for an extension.
 		delete(g.dog.rings, l.ID())

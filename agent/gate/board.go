@@ -43,6 +43,9 @@ func (g *Gate) rebuild(t *call.Table) {
 	}
 	if !g.known {
 		g.offers = nil
+		for id := range g.outsiders {
+			g.dropOutsider(id)
+		}
 		return
 	}
 	for ref := range set.Employees() {
@@ -51,6 +54,7 @@ func (g *Gate) rebuild(t *call.Table) {
 		g.rename(set, e)
 		g.offering([]*entry{e})
 	}
+	g.findOutside(t, set)
 	g.offer(set, false)
 }
 

@@ -49,6 +49,8 @@ type PBX interface {
 	Send(ctx context.Context, o pbx.Send) error
 	// Return sends another's leg to ring a phone; pbx.ErrNoInclude says that the dialplan has no place for that, and nothing was done.
 	Return(ctx context.Context, o pbx.Return) error
+	// Fetch rings a phone to which a caller comes once it is answered, and returns when it is being rung; pbx.ErrNoInclude is as of Return.
+	Fetch(ctx context.Context, o pbx.Fetch) error
 	// Drop hangs up own legs and removes an own bridge; what is gone already is no error.
 	Drop(ctx context.Context, bridge call.BridgeID, legs ...call.LegID) error
 }
@@ -99,6 +101,7 @@ type Config struct {
 	Lease       time.Duration // how long a supervision may outlive Earshot; 30 s
 	RingTimeout time.Duration // how long a supervisor's phone rings; 25 s
 	Grace       time.Duration // how long a lost other side may stay away before the call counts as over; 250 ms
+	WaitsAfter  time.Duration // how long a client who has called in is with nobody until he counts as waiting; 1 s
 	LinesEvery  time.Duration // how soon, and at most how often, the watchers of a line are told that it has changed; 250 ms
 	ToneEvery   time.Duration // how often the tone is heard by which the supervised are told; 15 s
 	Listening   time.Duration // how often it is looked whether the other side of a supervised call sends audio; 2 s
@@ -134,8 +137,9 @@ type Gate struct {
 	estate       []call.LegID          // how the unique ids of those begin that an Earshot before has left
 	hearing      map[call.LegID][]*act // which acts' ground rests on a leg
 	board        map[policy.Ref]*entry
-	bells        map[*entry]struct{}   // rows at which a client's call rings
-	offers       map[call.LegID]*offer // by the caller's leg
+	bells        map[*entry]struct{}      // rows at which a client's call rings
+	offers       map[call.LegID]*offer    // by the caller's leg
+	outsiders    map[call.LegID]*outsider // clients who have called in
 	locks        map[string]*lock
 	sealed       map[call.LegID][]*lock       // which locks lie on a leg
 	taped        map[call.LegID]*act          // by the leg, the recording that Earshot makes of it
@@ -165,6 +169,9 @@ func New(cfg Config) *Gate {
 	if cfg.Grace == 0 {
 		cfg.Grace = 250 * time.Millisecond
 	}
+	if cfg.WaitsAfter == 0 {
+		cfg.WaitsAfter = time.Second
+	}
 	if cfg.Listening == 0 {
 		cfg.Listening = 2 * time.Second
 	}
@@ -185,12 +192,12 @@ func New(cfg Config) *Gate {
 		cfg: cfg, log: cfg.Log, met: cfg.Metrics, secret: newSecret(), ctx: ctx, stop: stop, archive: newArchive(cfg.Recordings),
 		forwarding: make(chan struct{}, 1), awaited: awaited{}, transferSeen: make(chan struct{}),
 		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
-		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, parts: map[call.LegID]*part{},
+		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, outsiders: map[call.LegID]*outsider{}, parts: map[call.LegID]*part{},
 		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{}, taped: map[call.LegID]*act{},
 		clicked: map[call.LegID]click{}, stale: map[string]struct{}{}, notices: noticesOf(cfg.Notices),
 	}
 	g.dog = watchdog{
-		cfg: cfg.Watchdog, placed: map[call.LegID]place{}, returned: map[call.LegID]struct{}{}, steps: map[call.LegID]step{}, rings: map[call.LegID][]string{},
+		cfg: cfg.Watchdog, placed: map[call.LegID]place{}, returned: map[call.LegID]struct{}{}, fetched: map[call.LegID]struct{}{}, steps: map[call.LegID]step{}, rings: map[call.LegID][]string{},
 		takes: map[call.LegID]call.LegID{},
 	}
 	for i := range cfg.Estate.Acts {

@@ -40,7 +40,7 @@ func (g *Gate) weigh(t *call.Table, set *policy.Set, a *act) (v verdict) {
 		return v
 	}
 	target, ok := set.Employee(a.target)
-	if !ok {
+	if !ok && !a.waits {
 		v.Decision = policy.Decision{Reason: policy.ReasonUnknownTarget, Pairwise: true}
 		return v
 	}
@@ -53,7 +53,7 @@ func (g *Gate) weigh(t *call.Table, set *policy.Set, a *act) (v verdict) {
 		v.Reason = policy.ReasonUnknownTarget
 		return v
 	}
-	if ref, ok := set.Phone(l.Endpoint()); !ok || ref != target {
+	if ref, ok := set.Phone(l.Endpoint()); !a.waits && (!ok || ref != target) {
 		v.Reason = policy.ReasonUnknownTarget // the policy took the phone away
 		return v
 	}
@@ -67,6 +67,10 @@ func (g *Gate) weigh(t *call.Table, set *policy.Set, a *act) (v verdict) {
 	}
 	if a.mode != modeNone {
 		v.Decision, v.unsure = g.weighLine(t, set, a, l, &r)
+		return v
+	}
+	if a.waits {
+		v.Decision, v.unsure = g.weighWaiting(set, a, l, &r)
 		return v
 	}
 	if !a.supervision {

@@ -93,6 +93,12 @@ func (x *trespass) handing() handing {
 	}
 }
 
+// wasFetched reports whether Earshot has had a caller who waited come to who takes his call: into a bridge by the dialplan. Caller holds the lock.
+func (d *watchdog) wasFetched(leg call.LegID) bool {
+	_, ok := d.fetched[leg]
+	return ok
+}
+
 // wasReturned reports whether Earshot has sent a leg out of its call itself. Caller holds the lock.
 func (d *watchdog) wasReturned(leg call.LegID) bool {
 	_, ok := d.returned[leg]

@@ -13,8 +13,11 @@ import (
 )
 
 // Intercept rings the subject's own phone and, once he answers, gives him the call that rings at the target's. It returns as soon as the
-// phone is being rung. The caller stays where he is until then: if the taker does not answer, or somebody else is quicker, nothing has moved.
+// phone is being rung. Without a target ask.Call is the id of an offer, whose caller may wait where no phone rings him. The caller stays where he is until then: if the taker does not answer, or somebody else is quicker, nothing has moved.
 func (g *Gate) Intercept(ctx context.Context, s auth.Subject, ask Ask) (mask.Intercept, error) {
+	if ask.Target == "" && ask.Number == "" && ask.Call != "" {
+		return g.accept(ctx, s, ask)
+	}
 	a := g.newAct(s, policy.Intercept, ask.Door)
 	if err := g.begin(ctx, a, ask, rings, g.intercept); err != nil {
 		return mask.Intercept{}, err

@@ -71,6 +71,7 @@ func (g *Gate) relearn(t *call.Table, number string) {
 			}
 		}
 	}
+	g.relearnOutside(t, set, number)
 	slices.SortFunc(rows, byPlace)
 	g.scratch.rows = rows
 	g.showRows(t, set, rows, time.Time{})

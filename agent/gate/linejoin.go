@@ -259,6 +259,8 @@ func (g *Gate) isSettled(t *call.Table, a *act) bool {
 	switch {
 	case a.supervision, a.tape != nil:
 		return false
+	case a.waits:
+		return g.fetchSettled(t, a)
 	case a.mode == modeNone, a.rings && a.mode == modeTakeover:
 		return g.settled(t, a)
 	case a.mode == modeJoin:

@@ -39,7 +39,9 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 	for _, a := range g.concerned(t, set, changes) {
 		g.reconsider(t, a)
 	}
-	g.showRows(t, set, g.affected(t, set, changes), ev.At)
+	rows := g.affected(t, set, changes)
+	g.followOutside(t, set, changes, ev.At)
+	g.showRows(t, set, rows, ev.At)
 	g.showTold(t)
 	for i := range changes {
 		switch c := &changes[i]; {

@@ -2,18 +2,20 @@ package gate
 
 import (
 	"slices"
+	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
-// offer is a client's call that rings at others than the employee who is responsible for him, who is told of it: with what he needs to take it
-// when he may, and without when he may not.
+// offer is a client's call that rings at others than the employee who is responsible for him, or nowhere, who is told of it: with what he needs to
+// take it when he may, and without when he may not. It stays the same while the call rings, waits and rings again.
 type offer struct {
 	to     policy.Ref
 	caller call.LegID
-	at     []bell
+	at     []bell    // where it rings; nowhere: he waits
+	since  time.Time // of who waits
 	shown  mask.Incoming
 }
 
@@ -36,7 +38,7 @@ func (g *Gate) offering(rows []*entry) {
 
 // offer works out what is offered now. It tells whom it concerns of what has changed, unless all are about to be sent a new board.
 func (g *Gate) offer(set *policy.Set, tell bool) {
-	if len(g.bells) == 0 && len(g.offers) == 0 {
+	if len(g.bells) == 0 && len(g.offers) == 0 && len(g.outsiders) == 0 {
 		return
 	}
 	was := g.offers
@@ -61,6 +63,7 @@ func (g *Gate) offer(set *policy.Set, tell bool) {
 			o.at = append(o.at, bell{e, f})
 		}
 	}
+	g.waitingOffers()
 	for _, caller := range callers(g.offers) {
 		o := g.offers[caller]
 		o.shown = g.incoming(set, o)
@@ -91,6 +94,9 @@ func callers(offers map[call.LegID]*offer) []call.LegID {
 // incoming is the offer as the one to whom it is made is shown it. Where it rings is told with the right to take it only: without that, whose phone
 // it is that rings is hidden from him as everybody's peer is.
 func (g *Gate) incoming(set *policy.Set, o *offer) mask.Incoming {
+	if len(o.at) == 0 {
+		return g.waitingFor(set, o)
+	}
 	me := set.ID(o.to)
 	first := o.at[0].facts
 	v := mask.Incoming{ID: g.handle(me, me, o.caller, mask.Seen), State: mask.Ringing, Since: mask.Moment(first.facts.Since)}
@@ -105,6 +111,19 @@ func (g *Gate) incoming(set *policy.Set, o *offer) mask.Incoming {
 			v.Call = g.handle(me, target, b.facts.leg, g.sight(set, o.to, b.entry.ref, b.facts))
 			break
 		}
+	}
+	return v
+}
+
+// waitingFor is the offer of a caller whom no phone rings.
+func (g *Gate) waitingFor(set *policy.Set, o *offer) mask.Incoming {
+	me := set.ID(o.to)
+	v := mask.Incoming{ID: g.handle(me, me, o.caller, mask.Seen), State: mask.Waiting, Since: mask.Moment(o.since)}
+	if p := g.parts[o.caller]; p != nil && p.party != nil {
+		v.Client = mask.Party{Name: p.party.Name, Number: p.party.Number}
+	}
+	if set.Decide(&policy.Request{Subject: o.to, Action: policy.Intercept, Unrung: true, Responsible: o.to}).Allowed {
+		v.CanAccept, v.Call = true, v.ID
 	}
 	return v
 }

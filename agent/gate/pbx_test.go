@@ -33,6 +33,7 @@ type fakePBX struct {
 	seats   []pbx.Seat
 	sends   []pbx.Send
 	returns []pbx.Return
+	fetches []pbx.Fetch
 	renews  int
 	renewed []call.LegID // by the last
 	kept    []pbx.Tone
@@ -350,4 +351,27 @@ func (p *fakePBX) Return(ctx context.Context, r pbx.Return) error {
 	ch.Exten = "returned"
 	o.ingest(call.Event{Kind: call.BridgeLeft, Bridge: call.Bridge{ID: "taken"}, Channel: ch})
 	return nil
+}
+
+// Fetch rings a phone; when it is answered the caller comes to it, as the dialplan would have it.
+func (p *fakePBX) Fetch(ctx context.Context, r pbx.Fetch) error {
+	if err := p.order(ctx, "fetch"); err != nil {
+		return err
+	}
+	p.set(func() { p.fetches = append(p.fetches, r) })
+	p.appear(r.Leg, r.Endpoint)
+	silent := false
+	p.set(func() { silent = p.silent })
+	if !silent {
+		p.comes(r)
+	}
+	return nil
+}
+
+// comes lets the phone of a Fetch be answered, and the caller come to it.
+func (p *fakePBX) comes(r pbx.Fetch) {
+	o := p.office
+	o.state(string(r.Leg), call.StateUp)
+	o.into(string(r.Caller), "Bridge")
+	o.enter("taken", string(r.Leg), string(r.Caller))
 }

@@ -149,6 +149,14 @@ func beingTaken() *Problem {
 	return &Problem{Kind: Conflict, Code: "already_taken", Text: "Somebody is taking that call already."}
 }
 
+func noSuchOffer() *Problem {
+	return &Problem{Kind: NotFound, Code: "no_such_call", Text: "No such call is offered to you: it has been answered or taken, the caller has hung up, or there was none. The banner's target and call, or its call alone, say which is."}
+}
+
+func noInclude(id string) *Problem {
+	return &Problem{Kind: Conflict, Code: reasonNoInclude, ID: id, Text: reasonTexts[reasonNoInclude]}
+}
+
 func pbxFailed(cause error) *Problem {
 	return &Problem{Kind: Unavailable, Code: "pbx_failed", Text: "The PBX did not carry it out, and the mode is as it was; the log says why.", cause: cause}
 }

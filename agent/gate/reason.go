@@ -7,6 +7,7 @@ const (
 	reasonNoAnswer     = "no_answer"         // the own phone was not answered
 	reasonUnreachable  = "phone_unreachable" // the own phone could not be rung
 	reasonTakenByOther = "answered"          // the ringing call was answered elsewhere
+	reasonNoInclude    = "no_include"        // the dialplan has no place by which a waiting caller is taken
 	reasonPBX          = "pbx_failed"        // the PBX did not carry it out
 	reasonLegGone      = "leg_gone"          // the PBX ended the leg (lease, restart)
 	reasonUntold       = "not_told"          // the tone by which the supervised are told was not played, or no more
@@ -27,6 +28,7 @@ var reasonTexts = map[string]string{
 	reasonNoAnswer:          "Your phone was not answered; ask again and pick it up, or name another of your phones in phone.",
 	reasonUnreachable:       "Asterisk could not ring your phone; see whether it is registered and reachable, or name another of your phones in phone.",
 	reasonTakenByOther:      "The call was answered before your phone was.",
+	reasonNoInclude:         "The PBX has no place in its dialplan by which a caller who waits can be taken; the administrator has to install what `earshot setup asterisk` prints.",
 	reasonBack:              "Your colleague is there again.",
 	reasonPBX:               "Asterisk did not carry it out; the administrator finds the cause in Earshot's log under this id.",
 	reasonLegGone:           "Asterisk ended it, since Earshot could not renew its lease; ask again.",

@@ -20,6 +20,22 @@ var steps = map[string]func(w *world){
 		w.state(to, call.StateRinging)
 		w.in, w.out = []string{to}, []string{from}
 	},
+	"wait in music": func(w *world) {
+		if w.in == nil && w.queued == "" {
+			w.queued = w.them(call.StateUp)
+			w.into(w.queued, "Queue")
+		}
+	},
+	"be rung from there": func(w *world) {
+		if w.in != nil || w.queued == "" {
+			return
+		}
+		to := w.id()
+		w.seen(call.Channel{ID: call.LegID(to), Name: "PJSIP/101-" + to, State: call.StateDown, App: "AppQueue"})
+		w.dial(w.queued, to, "101")
+		w.state(to, call.StateRinging)
+		w.in, w.out, w.queued = []string{to}, []string{w.queued}, ""
+	},
 	"call out": func(w *world) {
 		if w.in != nil {
 			return

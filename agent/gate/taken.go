@@ -79,6 +79,7 @@ func (g *Gate) departures(t *call.Table, ev *call.Event) {
 	case call.LegGone:
 		delete(d.placed, ev.Channel.ID)
 		delete(d.returned, ev.Channel.ID)
+		delete(d.fetched, ev.Channel.ID)
 	case call.BridgeLeft:
 		l, was := t.Leg(ev.Channel.ID), d.placed[ev.Channel.ID]
 		if l == nil || g.owns(l.ID()) || d.wasReturned(l.ID()) || was.bridge != ev.Bridge.ID || l.Exten() == "" || l.Exten() == was.exten {

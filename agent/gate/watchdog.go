@@ -128,6 +128,7 @@ type watchdog struct {
 	rings  map[call.LegID][]string // whose phones, by their endpoints, a leg rings or has rung that has been in no bridge since
 
 	returned map[call.LegID]struct{}   // legs that Earshot itself has sent out of a call
+	fetched  map[call.LegID]struct{}   // callers who waited, and whom Earshot has had come to who takes their call
 	takes    map[call.LegID]call.LegID // which ringing leg's call the gate has let a leg take, for as long as it is there: AMI may tell of it late
 }
 
@@ -251,7 +252,7 @@ func (g *Gate) entered(t *call.Table, ev *call.Event, at time.Time) {
 	}
 	for _, o := range t.BridgeLegs(nil, l.Bridge()) {
 		switch was := g.dog.placed[o.ID()]; {
-		case o == l && !g.owns(l.ID()) && slices.Contains(joining, ev.Channel.App):
+		case o == l && !g.owns(l.ID()) && !g.dog.wasFetched(l.ID()) && slices.Contains(joining, ev.Channel.App):
 			g.joined(t, o, false, at)
 		case was.put && was.bridge == l.Bridge():
 			g.joined(t, o, true, at)
@@ -291,6 +292,7 @@ func (g *Gate) patrol(t *call.Table) {
 	clear(g.dog.steps)
 	clear(g.dog.rings)
 	clear(g.dog.returned)
+	maps.DeleteFunc(g.dog.fetched, func(leg call.LegID, _ struct{}) bool { return t.Leg(leg) == nil })
 	maps.DeleteFunc(g.dog.takes, func(leg, _ call.LegID) bool { return t.Leg(leg) == nil })
 	g.over(at, func(x *trespass) bool {
 		l := t.Leg(x.leg)
@@ -316,7 +318,7 @@ func (g *Gate) patrol(t *call.Table) {
 				x.on = on.ID()
 			}
 			g.trespasses(t, x)
-		case slices.Contains(joining, l.App()) && l.Bridge() != "":
+		case slices.Contains(joining, l.App()) && l.Bridge() != "" && !g.dog.wasFetched(l.ID()):
 			g.joined(t, l, false, at)
 		case carrying[l.App()] != "":
 			g.carries(t, l, l.App(), at)

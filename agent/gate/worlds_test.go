@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/clients"
@@ -41,6 +42,7 @@ type world struct {
 	got     map[string][]string
 	next    int      // number of the next leg
 	in, out []string // legs of the call under way: the employee's and the other side's
+	queued  string   // who waits in a queue's music
 }
 
 func newWorld(t testing.TB, s side, change ...func(*gate.Config)) *world {
@@ -49,7 +51,7 @@ func newWorld(t testing.TB, s side, change ...func(*gate.Config)) *world {
 		if s.client {
 			d[s.number] = clients.Client{Number: s.number, Name: "Sidorov & Co", Responsible: "boris"}
 		}
-		c.Clients = d
+		c.Clients, c.WaitsAfter = d, time.Nanosecond
 	})...), side: s, streams: map[string]*watcher{}, got: map[string][]string{}}
 	for _, subject := range append([]string{"carl"}, blind...) {
 		w.streams[subject] = w.watch(subject)
@@ -157,8 +159,9 @@ func TestTwoWorldsThatDifferInWhoIsOnTheOtherSideAreOneToWhoeverMayNotSeeHim(t *
 	}
 	told := 0
 	rapid.Check(t, func(r *rapid.T) {
-		script := append([]string{rapid.SampledFrom([]string{"call in", "call out", "call through Local"}).Draw(r, "begin")},
+		script := append([]string{rapid.SampledFrom([]string{"call in", "call out", "call through Local", "wait in music"}).Draw(r, "begin")},
 			rapid.SliceOfN(rapid.SampledFrom(sorted(names)), 1, 12).Draw(r, "script")...)
+		script = append(script, "be rung from there") // or of one who has waited all the time nobody is told anything
 		pair := rapid.Permutation(sides).Draw(r, "sides")[:2]
 		a, b := play(t, pair[0], script), play(t, pair[1], script)
 		for _, subject := range blind {

@@ -36,8 +36,8 @@ type Supervise struct {
 
 // Take is the body of POST /v1/intercepts.
 type Take struct {
-	Target string `json:"target" doc:"Id of the employee whose phone rings"`
-	Call   string `json:"call,omitempty" doc:"Id of the call, from the target's row; without it, the only one that rings there"`
+	Target string `json:"target,omitempty" doc:"Id of the employee whose phone rings; left out, the call is an offer's, by its id"`
+	Call   string `json:"call,omitempty" doc:"Id of the call, from the target's row; without it, the only one that rings there. Without a target, the id of one of one's offers (incoming): the client's call is taken where it rings, or, where no phone rings him, he comes to one's own phone once it is answered"`
 	Phone  string `json:"phone,omitempty" doc:"The own phone to ring, one of those that /v1/me lists; without it, the first"`
 }
 
@@ -160,11 +160,11 @@ func (s *Server) routes() {
 		v, err := g.Dial(ctx, who, gate.DialAsk{Number: b.Number, Employee: b.Employee, Phone: b.Phone, Door: door})
 		return reply(v, err)
 	})
-	post = op(http.MethodPost, "/v1/intercepts", "intercept", "Ring one's own phone and, once it is answered, take the call that rings at a colleague's")
+	post = op(http.MethodPost, "/v1/intercepts", "intercept", "Ring one's own phone and, once it is answered, take the call that rings at a colleague's, or one's own client who waits")
 	post.DefaultStatus = http.StatusCreated
 	add(s, api, post, func(ctx context.Context, who auth.Subject, in *object[Take]) (*answer[mask.Intercept], error) {
 		b := in.Body.value
-		if p := in.Body.complete(b.Target); p != nil {
+		if p := in.Body.complete(b.Target + b.Call); p != nil {
 			return nil, p
 		}
 		v, err := g.Intercept(context.WithoutCancel(ctx), who, gate.Ask{Target: b.Target, Call: b.Call, Phone: b.Phone, Door: door})

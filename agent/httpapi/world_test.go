@@ -407,6 +407,7 @@ func (f *fakePBX) Call(context.Context, pbx.Call) error                 { return
 func (f *fakePBX) Seat(context.Context, pbx.Seat) error                 { return f.err() }
 func (f *fakePBX) Send(context.Context, pbx.Send) error                 { return f.err() }
 func (f *fakePBX) Return(context.Context, pbx.Return) error             { return f.err() }
+func (f *fakePBX) Fetch(context.Context, pbx.Fetch) error               { return f.err() }
 func (f *fakePBX) Take(_ context.Context, o pbx.Take) error             { f.taken <- o; return f.err() }
 func (f *fakePBX) Join(_ context.Context, o pbx.Join) error             { f.joined <- o; return f.err() }
 func (f *fakePBX) QueueAdd(context.Context, pbx.QueueMember) error      { return f.err() }

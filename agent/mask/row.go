@@ -86,8 +86,8 @@ type Dialled struct {
 // Intercept is a call being taken, as the one who takes it sees it.
 type Intercept struct {
 	ID     string    `json:"id"`
-	Target string    `json:"target" doc:"Employee id of the one whose phone rings"`
-	Call   string    `json:"call,omitempty" doc:"Handle of the call, as on the target's row"`
+	Target string    `json:"target" doc:"Employee id of the one whose phone rings; empty where none rings the caller"`
+	Call   string    `json:"call,omitempty" doc:"Handle of the call, as on the target's row, or as in the offer"`
 	Phone  string    `json:"phone" doc:"The own phone that rings to take the call"`
 	State  string    `json:"state" enum:"ringing,taken,ended"`
 	Since  time.Time `json:"since" doc:"When the state began"`
@@ -95,13 +95,13 @@ type Intercept struct {
 	Text   string    `json:"text,omitempty" doc:"What that means and what to do, in a sentence; absent where there is nothing to do"`
 }
 
-// Incoming is a call of a client that rings at others than the employee who is responsible for him, as that one is told of it.
+// Incoming is a call of a client that rings at others than the employee who is responsible for him, or at nobody, as that one is told of it.
 type Incoming struct {
 	ID        string    `json:"id" doc:"Id of the offer; opaque"`
-	State     string    `json:"state" enum:"ringing,ended" doc:"ended: answered, taken, or given up"`
-	Since     time.Time `json:"since" doc:"When it began to ring, to the second"`
+	State     string    `json:"state" enum:"ringing,waiting,ended" doc:"waiting: no phone rings the caller, who is in a queue's music, say, or in a menu; ended: answered, taken, or given up"`
+	Since     time.Time `json:"since" doc:"When it began to ring or to wait, to the second"`
 	Client    Party     `json:"client" doc:"Who calls, by the directory"`
-	CanAccept bool      `json:"can_accept" doc:"Whether POST /v1/intercepts with target and call will take it"`
+	CanAccept bool      `json:"can_accept" doc:"Whether POST /v1/intercepts with target and call, as far as they are there, will take it; of one who waits, where the PBX's dialplan has Earshot's include"`
 	Target    string    `json:"target,omitempty" doc:"Employee id of one at whose phone it rings, when it may be taken there"`
-	Call      string    `json:"call,omitempty" doc:"Handle of the call, as on the target's row"`
+	Call      string    `json:"call,omitempty" doc:"Handle of the call, as on the target's row; of one who waits, the id of the offer"`
 }

@@ -41,6 +41,8 @@ const (
 	Dialling = "dialling"
 	Talking  = "talking"
 	Held     = "held"
+
+	Waiting = "waiting" // of an offered call: it rings nowhere
 )
 
 // Party is who is on the other side of a call: an employee, or an outside number with the name that the directory or, failing that, the network gives it.
