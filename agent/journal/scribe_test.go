@@ -130,6 +130,28 @@ func TestALineIsAbandonedMissedOrAnswered(t *testing.T) {
 		is(t, c.Visits[0].Line+" "+c.Visits[0].Outcome.String()+", "+c.Visits[1].Line+" "+c.Visits[1].Outcome.String(), "sales missed, support answered")
 		is(t, of(t, c, "anna").Line, "support")
 	})
+	// He is taken out of the music to a phone that the queue has not rung; or he leaves it, and talks to somebody later.
+	for wait, want := range map[time.Duration]string{0: "answered", time.Minute: "missed"} {
+		t.Run("taken from there after "+wait.String(), func(t *testing.T) {
+			p := newPBX(t)
+			p.step = time.Millisecond
+			p.leg("client", "PJSIP/trunk-1", "+79161234567", "600")
+			p.up("client")
+			p.app("client", "Queue", "sales")
+			p.leg("anna", "PJSIP/101-2", "101", "")
+			p.up("anna")
+			p.app("client", "Bridge", "")
+			p.now = p.now.Add(wait)
+			p.enter("b", "anna", "client")
+			p.hangup("client")
+			p.gone("client", "anna")
+			c := p.call("client")
+			is(t, outcomes(t, c, "client", "anna"), "answered: answered answered")
+			if len(c.Visits) != 1 || c.Visits[0].Outcome.String() != want {
+				t.Errorf("the visits are %v", c.Visits)
+			}
+		})
+	}
 	t.Run("nobody is there to be rung", func(t *testing.T) {
 		p := newPBX(t)
 		p.leg("client", "PJSIP/trunk-1", "+79161234567", "600")

@@ -89,7 +89,8 @@ func (s *Scribe) line(x, by *leg) {
 // talked takes in that a leg talks to another one for the first time.
 func (s *Scribe) talked(x *leg, at time.Time) {
 	x.dirty = true
-	if v := x.visit; v != nil && v.Ended.IsZero() && v.Answered.IsZero() {
+	// Who was taken out of the queue's music to somebody else's phone has left the queue by that, in the same moment.
+	if v := x.visit; v != nil && v.Answered.IsZero() && !v.gaveUp && (v.Ended.IsZero() || at.Sub(v.Ended) <= sameMoment) {
 		v.Answered, v.dirty = at, true
 	}
 	c := x.call
