@@ -149,11 +149,12 @@ func startCompany(ctx context.Context) (*company, error) {
 	for i := range listeners {
 		plan.Phones = append(plan.Phones, pbxtest.Phone{ID: listener(i)})
 	}
-	plan.Incoming = append(plan.Incoming, pbxtest.Incoming{Number: "74950000161", To: "161"}, pbxtest.Incoming{Number: "74950000162", To: "162"}, pbxtest.Incoming{Number: "74950000" + ringGroup, To: ringGroup})
+	plan.Incoming = append(plan.Incoming, pbxtest.Incoming{Number: "74950000161", To: "161"}, pbxtest.Incoming{Number: "74950000162", To: "162"}, pbxtest.Incoming{Number: "74950000164", To: "164"}, pbxtest.Incoming{Number: "74950000" + ringGroup, To: ringGroup})
 	plan.Extensions = append(plan.Extensions,
 		pbxtest.Extension{Context: "incoming", Number: "161", Steps: []string{"Dial(Local/101@phones,60)"}},
 		pbxtest.Extension{Context: "incoming", Number: ringGroup, Steps: []string{"Dial(PJSIP/102&Local/" + stranger.number[1:] + "@phones,60)"}},
 		pbxtest.Extension{Context: "incoming", Number: "162", Steps: []string{"Dial(Local/101@phones/n,60)"}},
+		pbxtest.Extension{Context: "incoming", Number: "164", Steps: []string{"Wait(60)"}},
 		pbxtest.Extension{Number: localSpy, Steps: []string{"Dial(Local/*50101@phones/n,60)"}},
 		pbxtest.Extension{Context: outsideRoutes, Number: "_X!", Steps: []string{"Dial(PJSIP/${EXTEN}@trunk,60,TK)"}})
 	sink, err := listenForAudio()
