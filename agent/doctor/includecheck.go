@@ -8,15 +8,25 @@ import (
 // dialContext is the context of Earshot's include that has the emergency numbers, each as an extension of its own.
 const dialContext = "earshot-dial"
 
-// includeChecks holds the emergency numbers of the include that is installed against those that the policy has now: the include is made once, and
+// Where the include has callers moved, and what it lacks there that an older Earshot has printed: the place by which a waiting caller is taken.
+const (
+	backContext = "earshot-back"
+	fetchExten  = "fetch"
+)
+
+// includeChecks looks whether the include that is installed is this Earshot's, and holds the emergency numbers of the include that is installed against those that the policy has now: the include is made once, and
 // the policy changes.
 func includeChecks(e *exam) error {
-	if e.own.Emergency == nil {
-		return nil
-	}
 	plan, err := e.pbx.Dialplan(e.ctx)
 	if err != nil {
 		return err
+	}
+	in := func(s Step) bool { return s.Context == backContext }
+	if i := slices.IndexFunc(plan.Steps, in); i >= 0 && !slices.ContainsFunc(plan.Steps, func(s Step) bool { return in(s) && s.Exten == fetchExten }) {
+		e.find("include-old", inPlan(&plan.Steps[i], ""))
+	}
+	if e.own.Emergency == nil {
+		return nil
 	}
 	var first *Step // of the context; without one Earshot is not asked about outgoing calls
 	missing := slices.Clone(e.own.Emergency)

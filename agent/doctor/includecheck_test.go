@@ -4,8 +4,50 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
+
+// An include that an older Earshot has printed has no place by which a waiting caller is taken.
+func TestAnOldIncludeIsTold(t *testing.T) {
+	const back = "[earshot-back]\nexten => returned,1,Dial(${SHARED(EARSHOT_BACK)})\n"
+	for name, c := range map[string]struct {
+		plan string
+		want []string
+	}{
+		"old":     {back, []string{"include-old"}},
+		"this":    {back + "exten => fetch,1,Hangup()\n", nil},
+		"another": {back + "[phones]\nexten => fetch,1,Hangup()\n", []string{"include-old"}},
+		"none":    {"[phones]\nexten => 101,1,Dial(PJSIP/101)\n", nil},
+	} {
+		if got := aboutTheInclude(t, c.plan, nil); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// aboutTheInclude are the findings about the include of a dialplan, where the policy has these emergency numbers.
+func aboutTheInclude(t *testing.T, plan string, emergency []string) (codes []string) {
+	t.Helper()
+	etc := t.TempDir()
+	for file, text := range map[string]string{"modules.conf": "[modules]\nautoload = no\n", "extensions.conf": plan} {
+		if err := os.WriteFile(filepath.Join(etc, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := OpenFiles(etc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := earshots
+	own.Emergency = emergency
+	for _, f := range examine(t, own, files).Findings {
+		if strings.HasPrefix(f.Code, "include-") {
+			codes = append(codes, f.Code)
+		}
+	}
+	return codes
+}
 
 // That the policy names no emergency number is open where calls out go through the include, and nowhere else.
 func TestAnIncludeWithoutEmergencyNumbersIsTold(t *testing.T) {
@@ -21,25 +63,7 @@ func TestAnIncludeWithoutEmergencyNumbersIsTold(t *testing.T) {
 		"calls go out unasked":        {"[phones]\nexten => 101,1,Dial(PJSIP/101)\n", []string{}, nil},
 		"the policy is not looked at": {dial, nil, nil},
 	} {
-		etc := t.TempDir()
-		for file, text := range map[string]string{"modules.conf": "[modules]\nautoload = no\n", "extensions.conf": c.plan} {
-			if err := os.WriteFile(filepath.Join(etc, file), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		files, err := OpenFiles(etc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		own := earshots
-		own.Emergency = c.known
-		var got []string
-		for _, f := range examine(t, own, files).Findings {
-			if f.Code == "include-emergency" || f.Code == "include-no-emergency" || f.Code == "include-unasked" {
-				got = append(got, f.Code)
-			}
-		}
-		if !slices.Equal(got, c.want) {
+		if got := aboutTheInclude(t, c.plan, c.known); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}

@@ -122,6 +122,8 @@ var kinds = []kind{
 		"name them under emergency in the policy, print the include anew with earshot setup asterisk, and reload the dialplan"},
 	{"include-unasked", Medium, "Earshot's include lets the number {number} out without asking, as an emergency number, which it is not in the policy",
 		"print the include anew with earshot setup asterisk, and reload the dialplan"},
+	{"include-old", Low, "Earshot's include is of an older Earshot: by it no caller can be taken who waits where no phone rings",
+		"print the include anew with earshot setup asterisk, and reload the dialplan"},
 	{"parking-lot", Medium, "whoever dials a slot of the parking lot {account} takes the call that is parked there, without asking Earshot",
 		"take parkext out   ; then no extensions are made for the slots"},
 
