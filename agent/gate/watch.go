@@ -17,7 +17,7 @@ const (
 	MessageSupervision = "supervision" // one supervision of the watcher's, whole
 	MessageIntercept   = "intercept"   // one intercept of the watcher's, whole
 	MessageSupervised  = "supervised"  // a supervision of a call of the watcher's own, whole
-	MessageIncoming    = "incoming"    // a call of a client of the watcher's that rings at others, whole
+	MessageIncoming    = "incoming"    // a call of a client of the watcher's that rings at others or waits, whole
 	MessageLine        = "line"        // one line that the watcher may view, whole; after each snapshot one for every such line
 	MessageJoin        = "join"        // one conversation that the watcher joins or takes over, whole
 	MessageRecording   = "recording"   // one recording that the watcher has begun, whole
@@ -47,7 +47,7 @@ type Board struct {
 	Employees    []mask.Row         `json:"employees" nullable:"false"`
 	Supervisions []mask.Supervision `json:"supervisions" nullable:"false" doc:"The subject's own that run"`
 	Intercepts   []mask.Intercept   `json:"intercepts" nullable:"false" doc:"The subject's own that are under way"`
-	Incoming     []mask.Incoming    `json:"incoming" nullable:"false" doc:"Calls of the subject's clients that ring at others"`
+	Incoming     []mask.Incoming    `json:"incoming" nullable:"false" doc:"Calls of the subject's clients that ring at others, or wait where no phone rings"`
 	Joins        []mask.Join        `json:"joins" nullable:"false" doc:"Conversations of lines that the subject is in, or is about to come into or to take over"`
 }
 
