@@ -317,3 +317,33 @@ func TestTheWatchdogKnowsWhomEarshotHasMoved(t *testing.T) {
 		t.Errorf("%g joins are reported", n)
 	}
 }
+
+// After a restart too, as far as it looks like that: a customer alone with the phone that was rung for him.
+func TestTheWatchdogKnowsWhomTheEarshotBeforeHasMoved(t *testing.T) {
+	for name, c := range map[string]struct {
+		caller, taker string
+		third         bool
+		joins         float64
+	}{
+		"a customer and who has taken him": {"PJSIP/trunk", "earshot-x-take", false, 0},
+		"and somebody else":                {"PJSIP/trunk", "earshot-x-take", true, 1},
+		"a colleague":                      {"PJSIP/102", "earshot-x-take", false, 1},
+		"a phone like any":                 {"PJSIP/trunk", "1.7", false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			y := newYard(t, house)
+			s := &call.Snapshot{Channels: []call.Channel{
+				{ID: "x.0", Name: c.caller + "-1", State: call.StateUp, App: "Bridge", Exten: "fetched"}, {ID: call.LegID(c.taker), Name: "PJSIP/101-2", State: call.StateUp},
+			}, Bridges: []call.Bridge{{ID: "b", Type: "mixing", Legs: []call.LegID{call.LegID(c.taker), "x.0"}}}}
+			if c.third {
+				s.Channels = append(s.Channels, call.Channel{ID: "x.2", Name: "PJSIP/103-3", State: call.StateUp})
+				s.Bridges[0].Legs = append(s.Bridges[0].Legs, "x.2")
+			}
+			y.ingest(call.Event{Kind: call.Resynced, Snapshot: s})
+			y.close()
+			if n := y.count("join", "reported"); n != c.joins {
+				t.Errorf("%g joins are reported", n)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,6 +98,20 @@ func (x *trespass) handing() handing {
 func (d *watchdog) wasFetched(leg call.LegID) bool {
 	_, ok := d.fetched[leg]
 	return ok
+}
+
+// fetchedBefore reports whether a leg looks like one that an Earshot before this one has had come to who has taken its call: somebody from outside,
+// alone with a leg that was rung for that. Caller holds the lock.
+func (g *Gate) fetchedBefore(t *call.Table, l *call.Leg) bool {
+	if !g.policy.Load().Trunk(l.Endpoint()) {
+		return false
+	}
+	legs := t.BridgeLegs(nil, l.Bridge())
+	if len(legs) != 2 || !slices.ContainsFunc(legs, func(o *call.Leg) bool { return o != l && own(o.ID()) && hasTake(o.ID()) }) {
+		return false
+	}
+	g.dog.fetched[l.ID()] = struct{}{}
+	return true
 }
 
 // wasReturned reports whether Earshot has sent a leg out of its call itself. Caller holds the lock.

@@ -318,7 +318,7 @@ func (g *Gate) patrol(t *call.Table) {
 				x.on = on.ID()
 			}
 			g.trespasses(t, x)
-		case slices.Contains(joining, l.App()) && l.Bridge() != "" && !g.dog.wasFetched(l.ID()):
+		case slices.Contains(joining, l.App()) && l.Bridge() != "" && !g.dog.wasFetched(l.ID()) && !g.fetchedBefore(t, l):
 			g.joined(t, l, false, at)
 		case carrying[l.App()] != "":
 			g.carries(t, l, l.App(), at)
