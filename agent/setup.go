@@ -129,6 +129,27 @@ func EmergencyNumbers(cfg *Config, set *policy.Set) []string {
 	return cfg.include(set).EmergencyNumbers()
 }
 
+// SetsTelephones reports whether a policy lets somebody set an employee's telephone.
+func SetsTelephones(set *policy.Set) bool {
+	for subject := range set.Employees() {
+		for target := range set.Employees() {
+			if set.Decide(&policy.Request{Subject: subject, Action: policy.SettingsUser, Target: target}).Allowed {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Queues are the queues of a policy's lines, by the lines' ids.
+func Queues(set *policy.Set) map[string]string {
+	queues := map[string]string{}
+	for line := range set.Lines() {
+		queues[set.LineID(line)] = set.Queue(line)
+	}
+	return queues
+}
+
 // managerConf is Earshot's account in manager.conf. It reads what Asterisk tells of calls and queues. Of its write classes originate is for taking and
 // joining calls, agent for who works on a queue, and reporting, which changes nothing, for reading the settings in the AstDB; everything else goes by ARI.
 func managerConf(cfg *Config) (string, error) {

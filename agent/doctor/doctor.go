@@ -23,6 +23,10 @@ type Own struct {
 	Trusted []string
 	// Emergency are the numbers that its include has to let out without asking, with each way to dial them; nil: not known, and not looked at.
 	Emergency []string
+	// Settings says that the policy lets somebody set employees' telephones, for which the include has a context.
+	Settings bool
+	// Queues are those that the policy has lines of, by the lines' ids.
+	Queues map[string]string
 }
 
 // Severity says how much is open.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -52,6 +53,47 @@ func includeChecks(e *exam) error {
 	for _, n := range missing {
 		if first != nil {
 			e.find("include-emergency", inPlan(first, n), "number", n)
+		}
+	}
+	return nil
+}
+
+// settingsContext is the context of Earshot's include by which it writes into the AstDB.
+const settingsContext = "earshot-settings"
+
+// settingsChecks looks whether the include that is installed has the context by which settings are kept: it may be older than the right.
+func settingsChecks(e *exam) error {
+	if !e.own.Settings {
+		return nil
+	}
+	plan, err := e.pbx.Dialplan(e.ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(plan.Steps, func(s Step) bool { return s.Context == settingsContext }) {
+		e.find("include-settings", where{Place{File: "extensions.conf"}, settingsContext, ""})
+	}
+	return nil
+}
+
+// lineChecks looks whether the queues are there of which the policy has lines. Those that stand in a database are not seen.
+func lineChecks(e *exam) error {
+	external, err := e.config("extconfig.conf")
+	if err != nil {
+		return err
+	}
+	for _, family := range []string{"queues", "queues.conf"} {
+		if v, ok := external.option("settings", family); ok && v.Value != "" {
+			return nil
+		}
+	}
+	queues, err := e.config("queues.conf")
+	if err != nil {
+		return err
+	}
+	for _, line := range slices.Sorted(maps.Keys(e.own.Queues)) {
+		if queue := e.own.Queues[line]; queue == "general" || len(queues.named(queue)) == 0 {
+			e.find("line-queue", where{Place{File: queues.Name}, queue, ""}, "line", line, "queue", queue)
 		}
 	}
 	return nil

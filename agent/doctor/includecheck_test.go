@@ -68,3 +68,47 @@ func TestAnIncludeWithoutEmergencyNumbersIsTold(t *testing.T) {
 		}
 	}
 }
+
+// What the policy counts on and the PBX does not have is told: the context by which settings are kept, and the queues of lines.
+func TestWhatThePolicyCountsOnIsLookedFor(t *testing.T) {
+	const keeps = "[earshot-settings]\nexten => keep,1,NoOp()\n"
+	const queues = "[general]\npersistentmembers = yes\n[q-sales]\nstrategy = ringall\n"
+	for name, c := range map[string]struct {
+		plan, queues, external string
+		own                    Own
+		want                   []string
+	}{
+		"all there":              {keeps, queues, "", Own{Settings: true, Queues: map[string]string{"sales": "q-sales"}}, nil},
+		"an include that is old": {"[earshot]\nexten => away,1,Hangup()\n", queues, "", Own{Settings: true}, []string{"include-settings earshot-settings"}},
+		"nobody sets anything":   {"[phones]\nexten => 101,1,Dial(PJSIP/101)\n", queues, "", Own{}, nil},
+		"queues that are not":    {keeps, queues, "", Own{Queues: map[string]string{"sales": "sales", "a": "general", "z": "q-sales"}}, []string{"line-queue general", "line-queue sales"}},
+		"no queues.conf":         {keeps, "", "", Own{Queues: map[string]string{"sales": "sales"}}, []string{"line-queue sales"}},
+		"queues of a database":   {keeps, "", "[settings]\nqueues => odbc,asterisk\n", Own{Queues: map[string]string{"sales": "sales"}}, nil},
+		"all of them from there": {keeps, "", "[settings]\nqueues.conf => odbc,asterisk\n", Own{Queues: map[string]string{"sales": "sales"}}, nil},
+	} {
+		etc := t.TempDir()
+		for file, text := range map[string]string{"modules.conf": "[modules]\nautoload = no\n", "extensions.conf": c.plan, "queues.conf": c.queues, "extconfig.conf": c.external} {
+			if text == "" {
+				continue
+			}
+			if err := os.WriteFile(filepath.Join(etc, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		files, err := OpenFiles(etc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := earshots
+		own.Settings, own.Queues = c.own.Settings, c.own.Queues
+		var got []string
+		for _, f := range examine(t, own, files).Findings {
+			if f.Code == "include-settings" || f.Code == "line-queue" {
+				got = append(got, f.Code+" "+f.Section)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}

@@ -182,6 +182,14 @@ func TestChangingWhoWorksOnALineIsDecidedRecordedAndDone(t *testing.T) {
 	if e := o.audit.last(t, audit.Failed); e.Reason != "pbx_failed" {
 		t.Errorf("%+v", e)
 	}
+	// One that is gone after a reload, and one that never was, are told apart from what nobody knows.
+	o.gate.Queues(queue.Event{Kind: queue.Taken, Queues: []queue.State{{Name: "support"}}})
+	if got := o.put("rosa", "sales", "boris", 1, ""); got != "no_queue" {
+		t.Error(got)
+	}
+	if l := o.line("rosa", "sales"); l.Known || len(l.Members) != 2 || l.Members[0].Queued || l.Waiting != 0 {
+		t.Errorf("%+v", l)
+	}
 	o.gate.Queues(queue.Event{Kind: queue.Lost})
 	if got := remove("boris"); got != "line_unknown" {
 		t.Error(got)

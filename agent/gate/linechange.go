@@ -119,8 +119,11 @@ func (g *Gate) admitChange(set *policy.Set, a *act, ask MemberAsk, d *policy.Dec
 	}
 	a.target = set.ID(target)
 	q, ok := g.queues.Queue(set.Queue(line))
-	if !ok {
+	switch {
+	case !g.queues.Known():
 		return c, lineUnknown()
+	case !ok:
+		return c, noQueue()
 	}
 	i := slices.IndexFunc(q.Members, func(m queue.Member) bool {
 		ref, ok := set.Phone(m.Endpoint())

@@ -95,7 +95,11 @@ func badPenalty() *Problem {
 }
 
 func lineUnknown() *Problem {
-	return &Problem{Kind: Unavailable, Code: "line_unknown", Text: "Asterisk does not tell of this line's queue just now; try again shortly, or see whether there is such a queue."}
+	return &Problem{Kind: Unavailable, Code: "line_unknown", Text: "Asterisk does not tell of its queues just now; try again shortly."}
+}
+
+func noQueue() *Problem {
+	return &Problem{Kind: Conflict, Code: "no_queue", Text: "The PBX has no such queue as the policy says that this line is; the administrator has to mend one of the two. earshot doctor says which."}
 }
 
 func noSuchSupervision() *Problem {

@@ -33,6 +33,14 @@ func (b *board) has(t *testing.T, key, want string) {
 	}
 }
 
+// behind returns when whoever looks at the forwardings now has done so: one change waits for another.
+func (w *world) behind() {
+	w.t.Helper()
+	if a := w.ask("carl", http.MethodPut, "/v1/employees/egor/settings", `{"forward":null}`); a.status != 200 {
+		w.t.Fatalf("%d %s", a.status, a.body)
+	}
+}
+
 func (b *board) failing(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,6 +111,8 @@ func TestAForwardingEndsWhenTheEmployeeMayNotCallThereAnyMore(t *testing.T) {
 				}
 				id := w.book.entries[0].ID
 				b.has(t, "CF/101", number)
+				recv(t, b.listed) // it is looked at once after it is set
+				w.behind()
 				if again {
 					w = beside(t, b, c.text, directory{})
 				} else {
@@ -157,7 +167,7 @@ func TestAForwardingStaysAsLongAsItsGroundDoes(t *testing.T) {
 // While nobody can say, nothing is ended, and it is looked at again.
 func TestAForwardingIsNotEndedOnASuspicion(t *testing.T) {
 	const path, body = "/v1/employees/anna/settings", `{"forward":"84951234567"}`
-	b, people := &board{used: make(chan struct{}, 1), kept: map[string]string{}}, &oneClient{answer: clients.Found, asked: make(chan struct{}, 1)}
+	b, people := &board{used: make(chan struct{}, 1), listed: make(chan struct{}, 1), kept: map[string]string{}}, &oneClient{answer: clients.Found, asked: make(chan struct{}, 1)}
 	w := beside(t, b, strings.Replace(settingsText, annaDials, "dial: {clients: own}", 1), people)
 	put := func() {
 		t.Helper()
@@ -169,6 +179,7 @@ func TestAForwardingIsNotEndedOnASuspicion(t *testing.T) {
 	people.says(clients.Unknown)
 	w.gate.Refresh()
 	recv(t, people.asked)
+	w.behind()
 	b.has(t, "CF/101", "84951234567")
 	people.says(clients.Stranger)
 	w.gate.Refresh()

@@ -22,6 +22,7 @@ type board struct {
 	members []pbx.Member
 	fail    error
 	used    chan struct{} // poked by each use
+	listed  chan struct{} // poked by each reading of a family
 }
 
 func (b *board) Lookup(_ context.Context, family, key string) (string, error) {
@@ -35,6 +36,7 @@ func (b *board) Family(_ context.Context, family string) (map[string]string, err
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	poke(b.used)
+	poke(b.listed)
 	all := map[string]string{}
 	for key, value := range b.kept {
 		if key, ok := strings.CutPrefix(key, family+"/"); ok && value != "" {
@@ -97,7 +99,7 @@ trunks: [PJSIP/trunk]
 
 func switched(t *testing.T) (*world, *board) {
 	t.Helper()
-	b := &board{used: make(chan struct{}, 1), kept: map[string]string{}, members: []pbx.Member{{Queue: "shop-q", Interface: "PJSIP/101"}, {Queue: "other-q", Interface: "PJSIP/101"}, {Queue: "night-q", Interface: "PJSIP/102"}}}
+	b := &board{used: make(chan struct{}, 1), listed: make(chan struct{}, 1), kept: map[string]string{}, members: []pbx.Member{{Queue: "shop-q", Interface: "PJSIP/101"}, {Queue: "other-q", Interface: "PJSIP/101"}, {Queue: "night-q", Interface: "PJSIP/102"}}}
 	w := newWorldOver(t, func(c *gate.Config) {
 		c.Settings = gate.Settings{Switchboard: b, Forward: "CF", DoNotDisturb: "DND"}
 		c.Dialling = gate.Dialling{Context: "phones", Numbering: clients.Numbering{Region: "RU"}}

@@ -285,6 +285,7 @@ func (l *Link) queueOrder(ctx context.Context, m *ami.Message) error {
 		return err
 	}
 	if _, err := c.Do(ctx, m); err != nil {
+		l.queues.ask() // the queue or the member may be gone since a reload, which nothing has told of
 		return fmt.Errorf("change who works on a queue: %w", err)
 	}
 	return nil

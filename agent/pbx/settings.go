@@ -146,11 +146,5 @@ func (l *Link) Memberships(ctx context.Context, endpoints []string) ([]Member, e
 
 // Pause has a queue call a member no more, or again, as Paused says.
 func (l *Link) Pause(ctx context.Context, m Member) error {
-	c, err := l.manager()
-	if err != nil {
-		return err
-	}
-	a := ami.NewAction("QueuePause").Append("Queue", m.Queue).Append("Interface", m.Interface).Append("Paused", fmt.Sprint(m.Paused))
-	_, err = c.Do(ctx, a)
-	return err
+	return l.QueuePause(ctx, QueueMember{Queue: m.Queue, Interface: m.Interface, Paused: m.Paused})
 }

@@ -42,6 +42,7 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 		own.AMI, own.ARI, own.Application = cfg.PBX.AMI.Username, cfg.PBX.ARI.Username, cfg.PBX.ARI.Application
 		own.Trusted = cfg.Watchdog.Trusted
 		own.Emergency = append([]string{}, agent.EmergencyNumbers(cfg, f.Current())...) // none is known, too
+		own.Settings, own.Queues = agent.SetsTelephones(f.Current()), agent.Queues(f.Current())
 		for _, a := range cfg.Doctor.Accept {
 			accepted = append(accepted, doctor.Acceptance{Code: a.Finding, Where: a.Where, Why: a.Why, Until: a.Ends()})
 		}
