@@ -104,7 +104,9 @@ func (s *Server) policyRoutes(api huma.API) {
 		})
 	put := op(http.MethodPut, "/v1/policy/employees/{id}", "put-rights", "Change what an employee's own entry in the policy's files gives him")
 	put.Description = "The file keeps everything else, comments and order too. Answered when the change is in force; in_force says otherwise when it is not after some seconds. " +
-		"Without If-Match it is 428; when the files have changed since, 412."
+		"Without If-Match it is 428; when the files have changed since, 412. " +
+		"Nobody changes his own entry (403 own_rights), and nobody gives settings.permissions or all, though he may take them away (403 given_elsewhere): " +
+		"so who may change the policy raises nobody to his own power, and himself not at all, by himself or by another."
 	add(s, api, put, func(ctx context.Context, who auth.Subject, in *policyPut) (*policyAnswer, error) {
 		b := in.Body.value
 		if in.Body.problem != nil {

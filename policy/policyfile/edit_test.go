@@ -244,7 +244,7 @@ func TestABrokenPolicyIsNotEdited(t *testing.T) {
 	put(t, path, allowing)
 	f := opened(t, path)
 	e, _ := f.Employee("anna")
-	for _, text := range []string{broken, strings.Replace(allowing, "anna: {", "anna: &a {", 1), strings.Replace(allowing, "boris: {}", "boris: {<<: {}}", 1)} {
+	for _, text := range []string{broken, strings.Replace(allowing, "anna: {", "anna: &a {", 1), strings.Replace(allowing, "boris: {}", "boris: {<<: {}}", 1), allowing + "---\n" + allowing} {
 		put(t, path, text)
 		var problems policy.Problems
 		if _, err := f.Edit(t.Context(), "anna", e.Tag, map[string]any{"lock": true}); !errors.Is(err, policyfile.ErrBroken) || !errors.As(err, &problems) || len(problems) == 0 {

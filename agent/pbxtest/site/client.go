@@ -62,6 +62,7 @@ type Board struct {
 	Employees    []Row
 	Supervisions []Supervision
 	Incoming     []Incoming
+	Joins        []Supervision
 }
 
 // Message is one message of the event stream.
@@ -245,7 +246,7 @@ func (s *Stream) Next(ctx context.Context) (Message, error) {
 		for _, i := range m.Board.Incoming {
 			s.Offers[i.ID] = i
 		}
-		for _, a := range m.Board.Supervisions {
+		for _, a := range append(m.Board.Supervisions, m.Board.Joins...) {
 			s.Acts[a.ID] = a
 		}
 	case m.Employee != nil:
