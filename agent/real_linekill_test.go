@@ -15,7 +15,8 @@ import (
 func TestAJoiningIsKnownToTheNextEarshot(t *testing.T) {
 	o := enter(t)
 	o.must(o.Write("policy.yaml", lineRules))
-	p := o.start()
+	start := o.start // for the whole test, and not for a scene
+	p := start()
 	known := func(o *office) *site.Stream {
 		o.Helper()
 		w := o.watch("irina")
@@ -36,7 +37,7 @@ func TestAJoiningIsKnownToTheNextEarshot(t *testing.T) {
 	}
 	o.scene("it goes on, and she leaves it", func(o *office) {
 		id, outside, inside, mine := joined(o)
-		p = o.start()
+		p = start()
 		w := known(o)
 		o.hear(proof, map[*phone.Call][]phone.Tone{outside: {inside.Tone(), mine.Tone()}, inside: {outside.Tone(), mine.Tone()}, mine: {outside.Tone(), inside.Tone()}})
 		if v := w.Acts[id]; v.State != "active" || v.Mode != "join" || v.Target != "anna" {
@@ -50,7 +51,7 @@ func TestAJoiningIsKnownToTheNextEarshot(t *testing.T) {
 		defer func() { o.must(o.Write("policy.yaml", lineRules)) }()
 		id, outside, inside, mine := joined(o)
 		o.must(o.Edit("policy.yaml", "line.join: {to: any, except: [pavel]}", "line.join: none"))
-		p = o.start()
+		p = start()
 		o.must(mine.WaitEnded(o.ctx))
 		o.hear(proof, map[*phone.Call][]phone.Tone{outside: {inside.Tone()}, inside: {outside.Tone()}})
 		o.until("it is on record", func() error {

@@ -115,6 +115,33 @@ assign:
 			}
 		}
 	})
+	o.scene("a forwarding ends with the right to call there", func(o *office) {
+		if a := o.puts("nina", "/v1/employees/anna/settings", fmt.Sprintf(`{"forward":%q}`, vera.number), ""); a.status != 200 {
+			o.Fatalf("%d %s", a.status, a.body)
+		}
+		shows := func(family string) string {
+			text, err := o.PBX.Command(o.ctx, "database show "+family)
+			o.must(err)
+			return text
+		}
+		if !strings.Contains(shows("CF"), vera.number) || !strings.Contains(shows("CF-earshot"), vera.number) {
+			o.Errorf("%s\n%s", shows("CF"), shows("CF-earshot"))
+		}
+		o.must(o.Edit("policy.yaml", "dial: {clients: own, employees: true}", "dial: {employees: true}"))
+		o.until("the AstDB has neither", func() error {
+			if text := shows("CF") + shows("CF-earshot"); strings.Contains(text, vera.number) {
+				return fmt.Errorf("it has %s", text)
+			}
+			return nil
+		})
+		o.until("it is on record", func() error {
+			e := o.entries()
+			if got := o.lastOf(e[len(e)-1].ID); got != "revoked no_right" {
+				return fmt.Errorf("on record is %s", got)
+			}
+			return nil
+		})
+	})
 	var details []string
 	for _, e := range o.entries() {
 		if strings.HasPrefix(e.Action, "settings.") {
@@ -123,6 +150,7 @@ assign:
 	}
 	if want := []string{
 		"olga allow keys:listen", "olga deny ", "irina deny ", "nina allow keys:forward+do_not_disturb+paused", "anna deny keys:forward", "boris deny ", "anna allow keys:forward+do_not_disturb+paused",
+		"nina allow keys:forward",
 	}; !slices.Equal(details, want) {
 		t.Errorf("%q", details)
 	}
