@@ -69,7 +69,7 @@ func open(ctx context.Context, c Config, version int) (_ *Store, err error) {
 		}
 	}()
 	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=temp_store(MEMORY)"
-	if st.wr, err = sql.Open("sqlite", name+"&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)"); err != nil {
+	if st.wr, err = sql.Open("sqlite", name+"&_txlock=immediate&_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)"); err != nil {
 		return nil, err
 	}
 	st.wr.SetMaxOpenConns(1)
