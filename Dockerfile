@@ -15,7 +15,7 @@ FROM scratch
 # Time zones are in the binary.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/earshot /usr/local/bin/earshot
-# Tokens and audit log: all that is ever written.
+# Tokens, audit log and journal: all that is ever written.
 COPY --from=build --chown=65534:65534 /out/lib/ /var/lib/
 USER 65534:65534
 EXPOSE 8080 9090

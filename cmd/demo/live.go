@@ -49,6 +49,8 @@ In another terminal, after  . %s
   curl -sH "Authorization: Bearer $IRINA" $EARSHOT/v1/supervisions                 what runs; DELETE …/{id} ends it
   curl -sH "Authorization: Bearer $ANNA"  -H 'Content-Type: application/json' \
        -d '{"target":"boris"}' $EARSHOT/v1/intercepts                              take a ringing call of one's client
+  curl -sH "Authorization: Bearer $IRINA" $EARSHOT/v1/journal?limit=5              what has been, with whom; $OLGA reads it without
+  curl -sH "Authorization: Bearer $IRINA" -H 'Accept: text/csv' $EARSHOT/v1/journal   the same as CSV
   curl -s $ADMIN/metrics                                                           the figures
 The files are in %s: edit policy.yaml there and see what ends; audit.jsonl is the record.
 Ctrl-C ends everything.

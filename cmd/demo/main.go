@@ -55,7 +55,7 @@ func run(ctx context.Context, tour bool, binary string, verbose bool) error {
 		return fmt.Errorf("there is no program %s; `make demo` builds it, or give its path with -earshot", binary)
 	}
 	fmt.Println("Starting an Asterisk with nine phones and a trunk (the first time it is fetched from Debian, about 80 MB) …")
-	o := site.Options{Progress: progress, Lease: "6s"}
+	o := site.Options{Progress: progress, Lease: "6s", Journal: true}
 	if !tour {
 		o.HTTP, o.Admin = preferred("127.0.0.1:8080"), preferred("127.0.0.1:9090")
 	}

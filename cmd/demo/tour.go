@@ -45,6 +45,7 @@ func (d *demo) tour(ctx context.Context) error {
 		{"An excluded colleague joins the call: the supervision ends", d.joins},
 		{"The policy is edited: the running supervision ends", d.edited},
 		{"Earshot is killed: the supervision ends with its lease; started again at once, it takes it up", d.killed},
+		{"What has been: Irina reads with whom Anna talked and plays it, Olga reads that there was a call", d.past},
 		{"The record of all this is whole, and an altered line is found", d.recorded},
 	}, d.quiet)
 }

@@ -38,6 +38,8 @@ type Options struct {
 	HTTP, Admin string
 	// Lease and RingTimeout go into Earshot's configuration when not empty ("6s").
 	Lease, RingTimeout string
+	// Journal has Earshot keep a journal, and serve what the PBX records into the folder recordings beside it.
+	Journal bool
 }
 
 // Site is the running company. Phones are by employee id.
@@ -45,7 +47,7 @@ type Site struct {
 	PBX    *pbxtest.PBX
 	Phones map[string]*phone.Phone
 	Trunk  *phone.Phone // plays every outside party
-	Dir    string       // Earshot's files: earshot.yaml, policy.yaml, clients.yaml, tokens.yaml, audit.jsonl
+	Dir    string       // Earshot's files: earshot.yaml, policy.yaml, clients.yaml, tokens.yaml, audit.jsonl, with Options.Journal journal.db
 	HTTP   string       // host:port where Earshot's door is to be
 	Admin  string
 }
@@ -167,6 +169,12 @@ log: {level: info, format: json}
 	}
 	if len(keys) > 0 {
 		config += "supervision: {" + strings.Join(keys, ", ") + "}\n"
+	}
+	if o.Journal {
+		if err := os.Mkdir(s.Path("recordings"), 0o700); err != nil {
+			return err
+		}
+		config += fmt.Sprintf("journal: {file: journal.db}\nrecordings: {spools: [{name: monitor, path: %q}]}\n", s.Path("recordings"))
 	}
 	for name, text := range map[string]string{"earshot.yaml": config, "secret": account.Password + "\n", "tokens.yaml": "[]\n"} {
 		if err := s.Write(name, text); err != nil {
