@@ -174,6 +174,61 @@ func TestAnHourIsTheOneOnTheWall(t *testing.T) {
 	}
 }
 
+// Where the clocks change, in spring and in autumn and by half an hour too, figures from and to any moment are those of a count, hour by hour and day by day.
+func TestFiguresAreRightWhereClocksChange(t *testing.T) {
+	for zone, night := range map[string]struct {
+		began time.Time
+		hours int
+	}{
+		"Europe/Berlin":       {time.Date(2026, 3, 29, 0, 0, 0, 0, time.UTC), 23},
+		"America/New_York":    {time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), 25},
+		"Australia/Lord_Howe": {time.Date(2026, 10, 4, 0, 0, 0, 0, time.UTC), 24}, // twenty-three and a half
+		"Asia/Kolkata":        {time.Date(2026, 10, 4, 0, 0, 0, 0, time.UTC), 24}, // where they never do
+	} {
+		t.Run(zone, func(t *testing.T) {
+			loc, err := time.LoadLocation(zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			st := opened(t, journal.Config{Path: filepath.Join(t.TempDir(), "journal"), Zone: loc})
+			y, m, d := night.began.Date()
+			first, next := time.Date(y, m, d, 0, 0, 0, 0, loc), time.Date(y, m, d+1, 0, 0, 0, 0, loc)
+			if err := st.Fill(t.Context(), 48*6, func(i int) journal.Call { // every ten minutes of two days
+				c := aCall(i)
+				at := first.Add(time.Duration(i)*10*time.Minute + time.Minute).Sub(c.Began)
+				for k := range c.Legs {
+					l := &c.Legs[k]
+					l.Began, l.Answered, l.Ended = l.Began.Add(at), l.Answered.Add(at), l.Ended.Add(at)
+				}
+				c.Visits = nil
+				return c
+			}); err != nil {
+				t.Fatal(err)
+			}
+			hours, err := st.Statistics(t.Context(), journal.StatsFilter{By: journal.ByHour, From: first, To: next})
+			if err != nil || len(hours) != night.hours {
+				t.Errorf("%d hours and not %d, %v", len(hours), night.hours, err)
+			}
+			for i, h := range hours {
+				if i > 0 && !h.Began.After(hours[i-1].Began) || h.Began.Before(first) || !h.Began.Before(next) {
+					t.Errorf("hour %d began %v", i, h.Began)
+				}
+			}
+			for i := range 60 {
+				f := journal.StatsFilter{By: []journal.Group{journal.ByHour, journal.ByDay, journal.ByEmployee}[i%3], From: first.Add(time.Duration(i) * 7 * time.Minute), To: next.Add(time.Duration(i) * 11 * time.Minute)}
+				got, err := st.Statistics(t.Context(), f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := st.Counted(t.Context(), f)
+				if err != nil || len(want) == 0 || !slices.Equal(got, want) {
+					t.Fatalf("%+v: %+v, by a count %+v, %v", f, got, want, err)
+				}
+			}
+		})
+	}
+}
+
 // TestFiguresOfManyCalls measures how long figures take. With a million calls they are to be there within a second.
 func TestFiguresOfManyCalls(t *testing.T) {
 	c := journal.Config{Path: filepath.Join(t.TempDir(), "journal"), Zone: moscow(t)}

@@ -186,11 +186,17 @@ func counted(table, key string, kind int) string {
 	FROM (SELECT %s AS key, hour, %s FROM %s WHERE ended > 0 AND %[2]s <> '') GROUP BY key, hour`, kind, key, figures(""), table)
 }
 
-// hourOf is when the local hour began, in seconds since 1970. Most hours begin on one of UTC; those of a zone with half hours do not.
+// hourOf is when the local hour began, in seconds since 1970. Most hours begin on one of UTC; those of a zone with half hours do not. Where clocks change by half
+// an hour, what is left of an hour begins with the change.
 func hourOf(at time.Time, zone *time.Location) int64 {
-	_, offset := at.In(zone).Zone()
+	at = at.In(zone)
+	_, offset := at.Zone()
 	s := at.Unix() + int64(offset)
-	return s - mod(s, 3600) - int64(offset)
+	began := s - mod(s, 3600) - int64(offset)
+	if changed, _ := at.ZoneBounds(); !changed.IsZero() {
+		began = max(began, changed.Unix())
+	}
+	return began
 }
 
 func mod(a, b int64) int64 { return ((a % b) + b) % b }
