@@ -83,3 +83,33 @@ func TestACommentIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// Nor is a call with somebody who has left anybody's to read in a line's history, or to grade.
+func TestACallByALineWithSomebodyWhoHasLeftIsNobodysHistory(t *testing.T) {
+	lines := archive + `
+roles: {lines: {"line.history": any, "line.view": any, "line.connect": any}}
+assign: [{role: lines, to: [carl, anna]}]
+`
+	lines = strings.Replace(lines, "journal: own, statistics: own}", "journal: own, statistics: own, grade: any}", 1)
+	o := newArchive(t, lines)
+	o.comesBy("a", "PJSIP/105", "PJSIP/101")
+	o.hangUp("a")
+	o.sync()
+	reads := func(want string) {
+		t.Helper()
+		page, err := o.gate.LineHistory(t.Context(), who("carl"), "support", gate.JournalAsk{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sees(t, "carl", briefs(page.Rows), want)
+	}
+	reads("anna in answered egor105 by support\negor out answered anna101 by support")
+	if r := o.rows("anna", gate.JournalAsk{}); len(r) != 1 || !r[0].CanGrade {
+		t.Errorf("anna reads %+v", r)
+	}
+	o.gate.SetPolicy(set(t, strings.NewReplacer("  egor:", "  #", ", except: [egor]", "").Replace(lines)))
+	reads("")
+	if r := o.rows("anna", gate.JournalAsk{}); len(r) != 1 || r[0].CanGrade {
+		t.Errorf("anna reads %+v", r)
+	}
+}
