@@ -10,7 +10,9 @@ import (
 // Whose call a recording of ARI's is of: the leg itself, what a snoop spies on, even by another snoop, and who is in a bridge.
 func TestWhoseCallIsRecorded(t *testing.T) {
 	table := call.NewTable()
-	leg := func(id, name string) call.Channel { return call.Channel{ID: call.LegID(id), Name: name, State: call.StateUp} }
+	leg := func(id, name string) call.Channel {
+		return call.Channel{ID: call.LegID(id), Name: name, State: call.StateUp}
+	}
 	for _, ch := range []call.Channel{leg("1", "PJSIP/101-1"), leg("2", "PJSIP/102-2"), leg("s", "Snoop/1-01"), leg("t", "Snoop/s-02"), leg("r", "Recorder/ARI-1;2")} {
 		table.Apply(&call.Event{Kind: call.LegSeen, Channel: ch})
 	}

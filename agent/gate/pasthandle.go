@@ -72,7 +72,10 @@ func recordingMark(r *journal.Recording) int64 {
 func (v *past) recordings() (list []mask.JournalRecording) {
 	began, n := v.row.At.Place()
 	own := v.ownRecordings()
-	may := len(own) > 0 && v.mayHave()
+	if len(own) == 0 {
+		return nil
+	}
+	may, gap := v.mayHave()
 	for _, k := range own {
 		of := &v.row.Call.Recordings[k]
 		r := mask.JournalRecording{State: mask.RecordingNoAccess}
@@ -84,6 +87,8 @@ func (v *past) recordings() (list []mask.JournalRecording) {
 				r.State = mask.RecordingRunning
 			}
 			r.ID = v.gate.sealNumbers(tagRecording, v.employee, uint64(began), uint64(n|recordingMark(of)<<recordingShift))
+		case gap:
+			r.Reason = mask.RecordingGap
 		}
 		list = append(list, r)
 	}

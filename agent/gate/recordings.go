@@ -13,6 +13,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/journal"
+	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/agent/recording"
 	"github.com/earshot-pbx/earshot/policy"
 )
@@ -104,6 +105,10 @@ func secondRefuses(id string) *Problem {
 	return &Problem{Kind: Refused, Code: "second_authority", ID: id, Text: "The policy allows it, and the authority over the storage does not; ask its administrator."}
 }
 
+func recordingGap() *Problem {
+	return &Problem{Kind: Refused, Code: mask.RecordingGap, Text: "Earshot did not see all of that call, so nobody can say who was on it, and its recordings are served to nobody."}
+}
+
 func recordingUnreadable(cause error) *Problem {
 	return &Problem{Kind: Unavailable, Code: "recording_unreadable", Text: "The recording cannot be looked up now; the log says why.", cause: cause}
 }
@@ -113,13 +118,14 @@ type parties struct {
 	proven    []string // employees whose phones were on it, as was known then
 	others    []string // employees within earshot of it otherwise: by a number that was claimed, or as supervisors. They bar, and open nothing
 	protected bool
-	complete  bool // there was nobody else
+	complete  bool // there was nobody else, as far as Earshot saw
+	gap       bool // it did not see all of the call: there may have been somebody of whom nothing is known
 }
 
-// partiesOf works out who was on a call, by the policy of now. What is not sure makes it incomplete: Earshot did not see all of the call, or somebody was on
+// partiesOf works out who was on a call, by the policy of now. It is incomplete where somebody was on
 // it whom the policy does not know any more, or a phone that it does not know.
 func partiesOf(set *policy.Set, c *journal.Call) (p parties) {
-	p.complete = !c.Gap
+	p.complete, p.gap = true, c.Gap
 	for i := range c.Legs {
 		l := &c.Legs[i]
 		switch {
@@ -153,9 +159,19 @@ func partiesOf(set *policy.Set, c *journal.Call) (p parties) {
 
 func (p *parties) all() []string { return slices.Concat(p.proven, p.others) }
 
-// decidePast decides an action on what was said: over those whose phones were on the call, of whom one has to be in the scope of a right; and then
-// over everybody, of whom none may bar it.
+// decidePast decides an action on what was said. A call of which Earshot did not see all is refused to everybody: an exclusion and a protection are about
+// whoever was on it, and nobody can say any more that it was nobody whom they are for.
 func decidePast(set *policy.Set, subject policy.Ref, action policy.Action, p *parties, reason bool) policy.Decision {
+	d := decideSeen(set, subject, action, p, reason)
+	if d.Allowed && p.gap {
+		return policy.Decision{Reason: policy.ReasonUnknownParty}
+	}
+	return d
+}
+
+// decideSeen decides as if whom Earshot saw had been all: over those whose phones were on the call, of whom one has to be in the scope of a right; and then
+// over everybody, of whom none may bar it.
+func decideSeen(set *policy.Set, subject policy.Ref, action policy.Action, p *parties, reason bool) policy.Decision {
 	r := policy.Request{Subject: subject, Action: action, ProtectedNumber: p.protected, ReasonGiven: reason}
 	refs := func(ids []string) (list []policy.Ref, ok bool) {
 		for _, id := range ids {
@@ -190,12 +206,13 @@ func decidePast(set *policy.Set, subject policy.Ref, action policy.Action, p *pa
 	return d
 }
 
-// mayHave reports whether the subject may do anything with the recordings of the row's call, a reason given.
-func (v *past) mayHave() bool {
+// mayHave reports whether the subject may do anything with the recordings of the row's call, a reason given; and if not, whether that is for the gap alone.
+func (v *past) mayHave() (may, gap bool) {
 	p := partiesOf(v.set, v.row.Call)
-	return slices.ContainsFunc([]policy.Action{policy.Play, policy.Download, policy.Delete}, func(a policy.Action) bool {
-		return decidePast(v.set, v.subject, a, &p, true).Allowed
+	seen := slices.ContainsFunc([]policy.Action{policy.Play, policy.Download, policy.Delete}, func(a policy.Action) bool {
+		return decideSeen(v.set, v.subject, a, &p, true).Allowed
 	})
+	return seen && !p.gap, seen && p.gap
 }
 
 // sought is a recording that somebody asks for, decided by one policy.
@@ -265,10 +282,14 @@ func (g *Gate) decideSought(k *sought) *Problem {
 		return refusedSubject()
 	}
 	k.parties = partiesOf(k.set, &k.call)
-	if k.d = decidePast(k.set, subject, k.action, &k.parties, k.given != ""); !k.d.Allowed {
-		return g.refusal(k.set, k.d, "")
+	switch k.d = decidePast(k.set, subject, k.action, &k.parties, k.given != ""); {
+	case k.d.Allowed:
+		return nil
+	case decideSeen(k.set, subject, k.action, &k.parties, k.given != "").Allowed:
+		k.d = policy.Decision{} // and so the record says why, as the answer does
+		return recordingGap()
 	}
-	return nil
+	return g.refusal(k.set, k.d, "")
 }
 
 func ended(s auth.Subject) bool { return !s.Expires().IsZero() && !time.Now().Before(s.Expires()) }

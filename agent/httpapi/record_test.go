@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/httpapi"
 	past "github.com/earshot-pbx/earshot/agent/journal"
@@ -92,5 +93,37 @@ func TestWhatOthersRecordIsNotEarshotsToStop(t *testing.T) {
 	}
 	if p := s.ask("dora", http.MethodPost, "/v1/recordings", `{"target":"anna"}`).problem(t); p.Code != "no_recordings" || p.Status != 404 {
 		t.Errorf("without a folder of ARI's: %+v", p)
+	}
+}
+
+// Of a call of which Earshot did not see all nobody can say that nobody excluded was on it. Who has the right is told that this is why; to others it is one to
+// which they have no access.
+func TestACallWithAGapIsPlayedToNobody(t *testing.T) {
+	s := newShelf(t, nil)
+	whole := s.keep(t, "a.wav", tune(100), nil, annas, ivans)
+	link := s.link("dora", "/v1/recordings/"+s.id("dora", whole))
+	gap := s.keep(t, "b.wav", tune(100), func(c *past.Call) { c.Gap = true }, annas, ivans)
+	freds := s.keep(t, "c.wav", tune(100), func(c *past.Call) { c.Gap = true }, annas, freds)
+	for _, who := range []string{"dora", "anna"} {
+		if got := s.sees(who, gap); got != (mask.JournalRecording{State: mask.RecordingNoAccess, Reason: "gap"}) {
+			t.Errorf("%s sees %+v", who, got)
+		}
+	}
+	if got := s.sees("carl", freds); got != (mask.JournalRecording{State: mask.RecordingNoAccess}) {
+		t.Errorf("carl, who is excluded whatever else there was, sees %+v", got)
+	}
+	if got := s.sees("dora", whole); got.State != mask.RecordingAvailable || got.Reason != "" {
+		t.Errorf("of a call without one dora sees %+v", got)
+	}
+	if a := s.ask("", http.MethodGet, link, ""); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	s.keep(t, "a.wav", tune(100), func(c *past.Call) { c.Gap = true }, annas, ivans) // the same call
+	if p := s.ask("", http.MethodGet, link, "").problem(t); p.Code != "gap" || p.Status != 403 || p.Rule != "" {
+		t.Errorf("%+v", p)
+	}
+	list := s.phases("play")
+	if e := list[len(list)-1]; e.Reason != "gap" || e.Outcome != audit.Deny || e.Subject != "dora" {
+		t.Errorf("%+v", e)
 	}
 }

@@ -47,10 +47,15 @@ const (
 	RecordingDeleted   = "deleted"
 )
 
+// RecordingGap is why there is no access to a recording for who has the right: Earshot did not see all of the call.
+const RecordingGap = "gap"
+
 // JournalRecording says of a recording whether one may play it.
 type JournalRecording struct {
 	ID    string `json:"id,omitempty" doc:"Handle of the recording for this reader and row; only with access"`
 	State string `json:"state" enum:"available,running,no_access,deleted"`
+
+	Reason string `json:"reason,omitempty" enum:"gap" doc:"gap: one has the right, and there is no access because Earshot did not see all of the call, so that nobody can say who was on it"`
 }
 
 // Grade is what somebody thinks of how an employee did on a call.
