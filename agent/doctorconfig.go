@@ -14,6 +14,18 @@ type Doctor struct {
 	Accept []Acceptance `yaml:"accept"` // findings that are known, and may be; none
 }
 
+// MayAnybody reports whether a policy lets anybody do an action to anybody, when nobody else has a part in it and a reason is given.
+func MayAnybody(set *policy.Set, action policy.Action) bool {
+	for subject := range set.Employees() {
+		for target := range set.Employees() {
+			if set.Decide(&policy.Request{Subject: subject, Action: action, Target: target, ReasonGiven: true}).Allowed {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Acceptance is a finding of the doctor's that is known, and may be.
 type Acceptance struct {
 	Finding string `yaml:"finding"` // its kind; required

@@ -27,6 +27,8 @@ type Own struct {
 	Settings bool
 	// Queues are those that the policy has lines of, by the lines' ids.
 	Queues map[string]string
+	// Recordings are looked at beside the PBX.
+	Recordings Recordings
 }
 
 // Severity says how much is open.
@@ -72,7 +74,7 @@ type Finding struct {
 
 // Report is what came of an examination.
 type Report struct {
-	Sources  []string  `json:"sources"`  // what was read: live, files
+	Sources  []string  `json:"sources"`  // what was read: live, files, spools
 	Findings []Finding `json:"findings"` // what is open
 	// Accepted are findings that are open no less, and of which somebody has said that they may be; Stale is who said so of nothing.
 	Accepted []Accepted `json:"accepted"`
@@ -104,6 +106,14 @@ func Examine(ctx context.Context, own Own, sides ...PBX) (*Report, error) {
 		r.Sources = append(r.Sources, side.Source())
 		for _, f := range e.found {
 			r.add(f, side.Source())
+		}
+	}
+	if rec := own.Recordings; len(rec.Spools) > 0 || rec.Records {
+		e := &exam{ctx: ctx, own: own}
+		spoolChecks(e)
+		r.Sources = append(r.Sources, spoolSource)
+		for _, f := range e.found {
+			r.add(f, spoolSource)
 		}
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -41,7 +42,7 @@ func (r *Report) WriteText(to io.Writer) error {
 // head is where a finding stands and what it is.
 func (f *Finding) head(r *Report) string {
 	head := f.place() + "  " + f.Code
-	if len(f.Seen) < len(r.Sources) {
+	if !slices.Contains(f.Seen, spoolSource) && len(f.Seen) < len(slices.DeleteFunc(slices.Clone(r.Sources), func(s string) bool { return s == spoolSource })) {
 		head += "  (" + strings.Join(f.Seen, ", ") + " alone)"
 	}
 	return head

@@ -9,6 +9,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/agent/doctor"
+	"github.com/earshot-pbx/earshot/policy"
 	"github.com/earshot-pbx/earshot/policy/policyfile"
 )
 
@@ -43,6 +44,7 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 		own.Trusted = cfg.Watchdog.Trusted
 		own.Emergency = append([]string{}, agent.EmergencyNumbers(cfg, f.Current())...) // none is known, too
 		own.Settings, own.Queues = agent.SetsTelephones(f.Current()), agent.Queues(f.Current())
+		own.Recordings = recordings(cfg, f.Current())
 		for _, a := range cfg.Doctor.Accept {
 			accepted = append(accepted, doctor.Acceptance{Code: a.Finding, Where: a.Where, Why: a.Why, Until: a.Ends()})
 		}
@@ -66,6 +68,17 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 		err = refusal{}
 	}
 	return err
+}
+
+// recordings is what the doctor is to know of those that Earshot serves and makes.
+func recordings(cfg *agent.Config, set *policy.Set) (r doctor.Recordings) {
+	for _, s := range cfg.Recordings.Spools {
+		r.Spools = append(r.Spools, doctor.Spool{Name: s.Name, Path: s.Path})
+		r.ARI = r.ARI || s.ARI
+	}
+	r.Deletes = len(r.Spools) > 0 && agent.MayAnybody(set, policy.Delete)
+	r.Records = len(r.Spools) > 0 && agent.MayAnybody(set, policy.Record)
+	return r
 }
 
 // examine looks at the PBX from the sides that were given.
