@@ -10,6 +10,7 @@
 # make fuzz          every fuzz target for FUZZTIME (10s)
 # make campaign-revoke  how long it takes until a supervision has ended whose ground is gone, a hundred at a time; fails when it takes too long
 # make install       what a machine with systemd needs, under DESTDIR and PREFIX (/usr/local); what is configured already stays as it is
+# make screenshots   the pictures of the panel page in testdata/screenshots, taken anew in a real browser
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
 # .ci/run does check, test and fuzz, as a machine does it for each commit.
@@ -24,7 +25,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 STATEDIR   ?= /var/lib
 
-.PHONY: build earshot install demo test test-16 check bench campaign-earshot campaign-revoke campaign-journal fuzz cover clean
+.PHONY: build earshot install demo test test-16 check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 
@@ -103,6 +104,10 @@ campaign-revoke:
 
 campaign-journal:
 	$(GO) test -count=1 -v -timeout 20m -run '^TestFiguresOfManyCalls$$' ./agent/journal -calls 1000000
+
+screenshots:
+	@mkdir -p testdata/screenshots
+	$(GO) test -count=1 -run '^TestThePageCanBePhotographed$$' ./agent/httpapi -screenshots $(CURDIR)/testdata/screenshots
 
 cover:
 	@mkdir -p $(BIN)

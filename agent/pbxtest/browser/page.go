@@ -304,3 +304,11 @@ func quote(s string) string {
 	}
 	return string(b)
 }
+
+// Downloads has files that the page saves put into a folder.
+func (p *Page) Downloads(dir string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	p.must(p.b.do(ctx, "", "Browser.setDownloadBehavior", map[string]any{"behavior": "allow", "browserContextId": p.context, "downloadPath": dir}, nil))
+}

@@ -49,10 +49,7 @@ export async function supervise(row, mode) {
   const title = t(`do.${mode}.to`, { name: row.name });
   const call = await which(row, (c) => c.state === 'talking', title, t(`do.${mode}`));
   if (call === null) return;
-  await reasoned(title, t(`do.${mode}`), row.reason_required, async (reason) => {
-    await ask('POST', 'v1/supervisions', { target: row.id, mode, call, phone: phone(), reason });
-    note(t('pickup'));
-  });
+  await reasoned(title, t(`do.${mode}`), row.reason_required, (reason) => ask('POST', 'v1/supervisions', { target: row.id, mode, call, phone: phone(), reason }));
 }
 
 export async function intercept(row) {
@@ -61,10 +58,7 @@ export async function intercept(row) {
 }
 
 /** take takes a call that rings; of an offer it sends what the offer names. */
-export const take = (of) => tried(async () => {
-  await ask('POST', 'v1/intercepts', { target: of.target, call: of.call, phone: phone() });
-  note(t('pickup'));
-});
+export const take = (of) => tried(() => ask('POST', 'v1/intercepts', { target: of.target, call: of.call, phone: phone() }));
 
 export const dial = (row) => tried(async () => {
   await ask('POST', 'v1/calls', { employee: row.id, phone: phone() });

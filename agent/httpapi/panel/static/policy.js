@@ -125,7 +125,7 @@ async function look(who, action) {
 function answered(el, e) {
   el.replaceChildren(
     h('h3', { 'data-allowed': String(e.allowed) }, t(e.allowed ? 'explain.yes' : 'explain.no'), h('span', { class: 'mono muted' }, ` ${e.reason}`)),
-    h('ul', { class: 'plainlist' }, e.statements.map((s) => h('li', null, h('strong', null, t(`effect.${s.effect}`)), ` ${s.text}`, s.rule && h('div', { class: 'mono muted' }, s.rule), s.via && h('div', { class: 'mono muted' }, s.via)))),
+    h('ul', { class: 'plainlist' }, e.statements.map((s) => h('li', null, s.effect !== 'none' && h('strong', null, t(`effect.${s.effect}`), ' '), s.text, s.rule && h('div', { class: 'mono muted' }, s.rule), s.via && h('div', { class: 'mono muted' }, s.via)))),
     ...(e.needs.length ? [h('h3', null, t(e.allowed ? 'explain.refuse' : 'explain.allow')),
       h('ul', { class: 'plainlist' }, e.needs.map((n) => h('li', null, n.text, n.ways.map((w, i) => h('div', null, (i ? `${t('or')} ` : '') + w)))))] : []));
 }
