@@ -2,6 +2,7 @@
 # make demo TOUR=1   the same, walking through what Earshot is for by itself; fails if anything is not as it should be
 # make test          all tests; the first time they fetch an Asterisk from Debian
 # make test-16       the tests on a real PBX once more, on Asterisk 16; the first time they fetch it from Debian
+# make pbx           starts an Asterisk that the tests of one package after another use again, and prints what tells them; make pbx-end ends it
 # make check         format, vet, linters, the layout of the packages, go.mod
 # make bench         the benchmarks of the hot paths, each beside its floor; fails when one allocates more than it may
 # make bench STRICT=1  the same; fails when one takes longer than it may, too. For a machine with nothing else to do
@@ -25,7 +26,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 STATEDIR   ?= /var/lib
 
-.PHONY: build earshot install demo test test-16 check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
+.PHONY: build earshot install demo pbx pbx-end test test-16 check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 
@@ -59,6 +60,14 @@ install: earshot
 
 demo: build
 	@$(BIN)/demo -earshot $(BIN)/earshot $(if $(TOUR),-tour) $(if $(LOG),-log)
+
+# The folder has a short path, for Asterisk's socket.
+KEPT := $(or $(XDG_RUNTIME_DIR),$(HOME)/.cache)/earshot-pbx
+pbx:
+	@$(GO) run ./cmd/demo -keep $(KEPT)
+
+pbx-end:
+	@$(GO) run ./cmd/demo -end $(KEPT)
 
 # The race detector is linked with a C compiler.
 test:

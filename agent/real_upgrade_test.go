@@ -30,7 +30,12 @@ func (o *office) recorded(id string) (all []string) {
 func TestAnUpgradeLosesNoRecord(t *testing.T) {
 	o := enter(t)
 	p := o.start()
-	o.Cleanup(func() { p.Stop() })
+	o.Cleanup(func() {
+		p.Stop()
+		if o.Failed() {
+			o.Logf("Earshot's log:\n%s", o.log.unusual())
+		}
+	})
 	next := filepath.Join(t.TempDir(), "earshot")
 	if out, err := exec.Command("go", "build", "-ldflags", "-X main.release=v9.8.7", "-o", next, "../cmd/earshot").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -44,7 +45,11 @@ const stream = "40325ec2-5efd-4bd3-805f-53576e581d13"
 
 // listenForAudio takes audio from whoever connects, and throws it away.
 func listenForAudio() (net.Listener, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address := "127.0.0.1:0"
+	if os.Getenv(pbxtest.EnvKeep) != "" {
+		address = "127.0.0.1:9798" // it stands in the plan, and another plan would be another Asterisk
+	}
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,7 @@ type PBX struct {
 	owned    bool // the installation was found by Start
 	scratch  *scratch
 	ports    *ports
+	kept     *kept // nil for one that ends with Stop, as is usual
 
 	process atomic.Pointer[child.Process]
 
@@ -50,7 +51,7 @@ type PBX struct {
 	stopped bool
 }
 
-// Start starts an Asterisk and returns when it has booted fully and answers AMI and ARI. ctx limits the start only;
+// Start starts an Asterisk, or where EARSHOT_KEEP_PBX is set takes up the one that an earlier process has left, and returns when it has booted fully and answers AMI and ARI. ctx limits the start only;
 // Stop ends the Asterisk. If it does not come up, the error has the end of its log.
 func Start(ctx context.Context, o Options) (*PBX, error) {
 	p := &PBX{plan: o.Plan, asterisk: o.Asterisk}
@@ -64,7 +65,7 @@ func Start(ctx context.Context, o Options) (*PBX, error) {
 		}
 		p.asterisk, p.owned = a, true
 	}
-	if err := p.beginAnywhere(ctx, claimPorts); err != nil {
+	if err := p.keepOrBegin(ctx, os.Getenv(EnvKeep)); err != nil {
 		return nil, errors.Join(err, p.closeAsterisk())
 	}
 	return p, nil
@@ -97,7 +98,12 @@ func (p *PBX) begin(ctx context.Context, claim func() (*ports, error)) (err erro
 			err = errors.Join(err, p.clean())
 		}
 	}()
-	if p.scratch, err = newScratch(); err != nil {
+	if p.kept != nil {
+		p.scratch, err = p.kept.newScratch()
+	} else {
+		p.scratch, err = newScratch()
+	}
+	if err != nil {
 		return err
 	}
 	b := p.ports.base
@@ -133,7 +139,11 @@ func (p *PBX) boot(ctx context.Context) error {
 	cmd.Dir = p.scratch.dir
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.Env = append(os.Environ(), "HOME="+p.scratch.dir, "TERM=dumb", "LC_ALL=C.UTF-8")
-	proc, err := child.Start(cmd)
+	start := child.Start
+	if p.kept != nil {
+		start = child.Keep
+	}
+	proc, err := start(cmd)
 	if err != nil {
 		return fmt.Errorf("start Asterisk: %w", err)
 	}
@@ -143,6 +153,9 @@ func (p *PBX) boot(ctx context.Context) error {
 		return fmt.Errorf("asterisk %s did not come up: %w\n%s", p.asterisk.Version, errors.Join(err, proc.Stop(0)), p.scratch.errorTail())
 	}
 	p.process.Store(proc)
+	if p.kept != nil {
+		return p.kept.remember(proc.PID(), p.site)
+	}
 	return nil
 }
 
@@ -151,17 +164,30 @@ func (p *PBX) clean() error {
 	if p.scratch != nil {
 		errs = append(errs, p.scratch.remove())
 	}
-	return errors.Join(append(errs, p.ports.release())...)
+	return errors.Join(append(errs, p.releasePorts())...)
 }
 
-// Stop ends the Asterisk and removes what it wrote. Calling it again is harmless.
-func (p *PBX) Stop() error {
+func (p *PBX) releasePorts() error {
+	if p.ports == nil { // what was taken up has its ports, and nobody claims them
+		return nil
+	}
+	return p.ports.release()
+}
+
+// Stop ends the Asterisk and removes what it wrote; one that is kept it leaves running, with no call. Calling it again is harmless.
+func (p *PBX) Stop() (err error) {
 	p.life.Lock()
 	defer p.life.Unlock()
 	if p.stopped {
 		return nil
 	}
 	p.stopped = true
+	if p.kept != nil {
+		defer func() { err = errors.Join(err, p.kept.lock.Close()) }()
+		if p.leave() {
+			return errors.Join(p.scratch.use.Close(), p.releasePorts(), p.closeAsterisk())
+		}
+	}
 	return errors.Join(p.process.Load().Stop(stopGrace), p.clean(), p.closeAsterisk())
 }
 

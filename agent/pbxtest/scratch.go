@@ -88,6 +88,14 @@ func (s *scratch) fill(a *Asterisk, files map[string]string) error {
 			return err
 		}
 	}
+	if err := s.configure(a, files); err != nil {
+		return err
+	}
+	return os.WriteFile(s.path("data/moh/tone.sln"), tone(MusicTone, 10), 0o644)
+}
+
+// configure writes the configuration.
+func (s *scratch) configure(a *Asterisk, files map[string]string) error {
 	files["asterisk.conf"] = s.asteriskConf(a)
 	files["musiconhold.conf"] = strings.ReplaceAll(files["musiconhold.conf"], "directory=moh", "directory="+s.path("data/moh"))
 	for name, text := range files {
@@ -101,7 +109,7 @@ func (s *scratch) fill(a *Asterisk, files map[string]string) error {
 			return err
 		}
 	}
-	return os.WriteFile(s.path("data/moh/tone.sln"), tone(MusicTone, 10), 0o644)
+	return nil
 }
 
 func (s *scratch) asteriskConf(a *Asterisk) string {

@@ -25,10 +25,18 @@ func main() {
 	binary := flag.String("earshot", "bin/earshot", "the earshot program")
 	verbose := flag.Bool("log", false, "show Earshot's own log")
 	fetch := flag.Bool("fetch", false, "only get an Asterisk, from the cache or from Debian, and say which")
+	keep := flag.String("keep", "", "only start an Asterisk for the tests, which stays below this `folder`, and say how they find it")
+	end := flag.String("end", "", "only end what is kept below this `folder`")
 	flag.Parse()
 	do := func() error { return run(ctx, *tour, *binary, *verbose) }
 	if *fetch {
 		do = func() error { return get(ctx) }
+	}
+	switch {
+	case *keep != "":
+		do = func() error { return leave(ctx, *keep) }
+	case *end != "":
+		do = func() error { return pbxtest.EndKept(*end) }
 	}
 	if err := do(); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "\ndemo:", err)
@@ -46,6 +54,19 @@ func get(ctx context.Context) error {
 	defer func() { _ = a.Close() }()
 	fmt.Printf("Asterisk %s\n", a.Version)
 	return nil
+}
+
+// leave starts an Asterisk that goes on when this program has ended.
+func leave(ctx context.Context, home string) error {
+	if err := os.Setenv(pbxtest.EnvKeep, home); err != nil {
+		return err
+	}
+	p, err := pbxtest.Start(ctx, pbxtest.Options{Plan: pbxtest.Demo(), Progress: func(s string) { fmt.Fprintln(os.Stderr, s) }})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("export %s=%s\n", pbxtest.EnvKeep, home)
+	return p.Stop()
 }
 
 func progress(s string) { fmt.Println("  " + s) }

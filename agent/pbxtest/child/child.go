@@ -19,6 +19,8 @@ type Process struct {
 	pid  int
 	done chan struct{}
 	err  error // written before done is closed
+
+	watch *watch // of one that may outlive this process; nil for others
 }
 
 // Start starts cmd as the leader of a process group of its own. cmd must not have been started
