@@ -150,6 +150,7 @@ func (l *Link) Run(ctx context.Context) error {
 	})
 	<-ctx.Done()
 	wg.Wait()
+	l.rest.Close()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
