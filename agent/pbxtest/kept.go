@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -78,9 +77,9 @@ func (p Plan) key(version string) (string, error) {
 		return "", err
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, version)
+	_, _ = fmt.Fprintln(h, version)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		fmt.Fprintf(h, "%s %d\n%s", name, len(files[name]), files[name])
+		_, _ = fmt.Fprintf(h, "%s %d\n%s", name, len(files[name]), files[name])
 	}
 	return hex.EncodeToString(h.Sum(nil)[:6]), nil
 }
@@ -169,16 +168,19 @@ func (p *PBX) restore(ctx context.Context) error {
 
 // configuration is what stands in the folder etc.
 func (s *scratch) configuration() (map[string]string, error) {
+	files, err := os.ReadDir(s.path("etc"))
+	if err != nil {
+		return nil, err
+	}
 	all := map[string]string{}
-	err := filepath.WalkDir(s.path("etc"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+	for _, f := range files {
+		text, err := os.ReadFile(s.path("etc/" + f.Name()))
+		if err != nil {
+			return nil, err
 		}
-		text, err := os.ReadFile(path)
-		all[d.Name()] = string(text)
-		return err
-	})
-	return all, err
+		all[f.Name()] = string(text)
+	}
+	return all, nil
 }
 
 // leave ends every call, leaves the Asterisk to the next process and reports true; or false where it cannot be left.
