@@ -231,10 +231,11 @@ func TestAWaitingClientIsTaken(t *testing.T) {
 	})
 }
 
-// A kill of Earshot while the taker's phone rings moves nobody.
+// A kill of Earshot while the taker's phone rings moves nobody. If it is answered while Earshot is away he comes to it all the same: that was decided.
 func TestAKilledEarshotLeavesAWaitingCallerWhereHeIs(t *testing.T) {
 	o := enter(t)
-	p := o.start()
+	start := o.start
+	p := start()
 	o.unserved()
 	o.scene("killed while it rings", func(o *office) {
 		outside, v := o.inMusic(o.watch("sergei"), oleg)
@@ -242,7 +243,7 @@ func TestAKilledEarshotLeavesAWaitingCallerWhereHeIs(t *testing.T) {
 		mine := o.rings("sergei")
 		p.Kill()
 		o.hear(2*time.Second, map[*phone.Call][]phone.Tone{outside: {phone.Music}})
-		p = o.start()
+		p = start()
 		o.must(mine.WaitEnded(o.ctx))
 		o.until("its end is on record", func() error {
 			if got := o.lastOf(s.ID); got != "failed earshot_restarted" {
@@ -256,6 +257,28 @@ func TestAKilledEarshotLeavesAWaitingCallerWhereHeIs(t *testing.T) {
 		o.hear(proof, map[*phone.Call][]phone.Tone{outside: {phone.Music}})
 		o.accepts("sergei", v)
 		o.together(outside, o.answers("sergei"))
+	})
+	o.scene("answered before the next one is there", func(o *office) {
+		_, seen := o.caught(0)
+		outside, v := o.inMusic(o.watch("sergei"), oleg)
+		s := o.accepts("sergei", v)
+		mine := o.rings("sergei")
+		p.Kill()
+		o.must(mine.Answer(o.ctx))
+		o.together(outside, mine)
+		p = start()
+		o.until("it is on record", func() error {
+			if got := o.lastOf(s.ID); got != "done " {
+				return fmt.Errorf("%q is on record", got)
+			}
+			return nil
+		})
+		_, err := o.watch("irina").UntilState(o.ctx, "sergei", "talking")
+		o.must(err)
+		o.hear(proof, map[*phone.Call][]phone.Tone{outside: {mine.Tone()}, mine: {outside.Tone()}})
+		if all, _ := o.caught(seen); len(all) > 0 {
+			o.Errorf("the watchdog has seen %+v", all)
+		}
 	})
 	o.verified()
 	p.Stop()

@@ -38,7 +38,7 @@ func (g *Gate) offering(rows []*entry) {
 
 // offer works out what is offered now. It tells whom it concerns of what has changed, unless all are about to be sent a new board.
 func (g *Gate) offer(set *policy.Set, tell bool) {
-	if len(g.bells) == 0 && len(g.offers) == 0 && len(g.outsiders) == 0 {
+	if len(g.bells) == 0 && len(g.offers) == 0 && !g.someWait() {
 		return
 	}
 	was := g.offers

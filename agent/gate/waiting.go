@@ -125,6 +125,15 @@ func (g *Gate) withNobody(t *call.Table, l *call.Leg) bool {
 	return len(g.scratch.peers) == 0
 }
 
+func (g *Gate) someWait() bool {
+	for _, x := range g.outsiders {
+		if x.waits {
+			return true
+		}
+	}
+	return false
+}
+
 // waitingOffers adds to the offers those who wait.
 func (g *Gate) waitingOffers() {
 	for id, x := range g.outsiders {
