@@ -422,8 +422,10 @@ const announceTime = 600 * time.Millisecond
 func (g *Gate) leaveLine(a *act) {
 	var legs []call.LegID
 	g.locked(func(t *call.Table) {
-		if own := t.Leg(a.own); a.outlived(t) && own != nil && len(t.Peers(nil, own)) > 0 {
-			a.left = nil
+		if own := t.Leg(a.own); a.mode == modeJoin && a.isTaken() && own != nil && len(t.Peers(nil, own)) > 0 {
+			if l := t.Leg(a.leg); l == nil || !slices.Contains(t.Call(nil, l), own) {
+				a.left = nil
+			}
 		}
 		for _, id := range a.left {
 			if !strings.HasSuffix(string(id), snoopSuffix) {

@@ -134,6 +134,24 @@ func TestTheCustomerIsNotHungUpOnWhateverEndsTheJoining(t *testing.T) {
 	}
 }
 
+// A colleague who has gone elsewhere with his phone up has left the customer to who joined, too.
+func TestTheCustomerIsLeftToWhoJoinedWhenTheColleagueIsMoved(t *testing.T) {
+	o := newLineOffice(t)
+	o.converses("x", ivanov, "q-sales", "PJSIP/101")
+	w := o.watch("rosa")
+	id := o.mustJoin("join", "rosa", "sales", "anna")
+	w.becomes(id, "active")
+	o.leg("y.0", "PJSIP/102", call.StateUp, "")
+	o.leave("x", "x.1")
+	o.enter("y", "y.0", "x.1")
+	if reason := w.becomes(id, "ended"); reason != "call_ended" {
+		t.Error(reason)
+	}
+	if _, there := o.pbx.where(o.pbx.joins[0].Leg); !there {
+		t.Error("the customer was hung up on")
+	}
+}
+
 func TestATakeoverIsCalledOffWhileThePhoneRings(t *testing.T) {
 	o := newLineOffice(t)
 	o.converses("x", ivanov, "q-sales", "PJSIP/101")
