@@ -269,6 +269,17 @@ func TestWhoListensIsNoParty(t *testing.T) {
 	}
 }
 
+// Who has talked was a party, whatever he has done with that channel later: who may play the call is decided over him too.
+func TestWhoHasTalkedAndListensThenStaysAParty(t *testing.T) {
+	p := newPBX(t)
+	client, anna := p.talk("")
+	p.apply(&call.Event{Kind: call.SpyBegan, Channel: call.Channel{ID: call.LegID(anna)}, Peer: call.Channel{ID: call.LegID(client)}})
+	p.gone(client, anna)
+	c := p.call(client)
+	is(t, outcomes(t, c, client, anna), "answered: answered answered")
+	is(t, of(t, c, anna).Employee, "anna")
+}
+
 func TestAChannelThatChangesHandsHasARowForEach(t *testing.T) {
 	p := newPBX(t)
 	client, anna := p.talk("")
