@@ -185,7 +185,7 @@ func TestAnExportIsNeverInMemoryAsAWhole(t *testing.T) {
 		w.door.ServeHTTP(out, req)
 		return nil
 	}()
-	if broken != http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+	if broken != http.ErrAbortHandler {
 		t.Errorf("it ended with %v", broken)
 	}
 	if out.lines < 100_000 || out.lines > 101_000 || out.ahead > 1000 {
