@@ -54,6 +54,8 @@ func TestOpenActsTellWhatHasNoEnd(t *testing.T) {
 		"one that was revoked":     {[]string{"a decided spy allow", "a done spy", "a revoked spy deny"}, ""},
 		"one that failed":          {[]string{"a decided spy allow", "a failed spy"}, ""},
 		"a call that was taken":    {[]string{"a decided intercept allow", "a done intercept"}, ""},
+		"a recording that runs":    {[]string{"a decided record allow anna", "a done record anna", "a decided record allow anna", "a failed record"}, "a record 1 [anna]"},
+		"a recording that ended":   {[]string{"a decided record allow", "a done record", "a ended record"}, ""},
 		"a call being taken":       {[]string{"a decided intercept allow"}, "a intercept -1 []"},
 		"who joined":               {[]string{"a decided spy allow anna", "a done spy anna", "a decided spy allow anna boris"}, "a spy 1 [anna boris]"},
 		"another mode":             {[]string{"a decided spy allow", "a done spy", "a decided barge allow", "a done barge"}, "a barge 3 []"},

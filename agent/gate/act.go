@@ -234,10 +234,13 @@ func (a *act) speaks() bool {
 // takes reports whether it is there to take a call.
 func (a *act) takes() bool { return !a.supervision && a.mode != modeJoin && a.tape == nil }
 
-// spyMode is what one of the act's own legs on somebody's call does there: by the tone's and a recording's nobody hears or speaks.
+// spyMode is what one of the act's own legs on somebody's call does there: the tone's hears nobody, and nobody speaks by it or by a recording's.
 func (a *act) spyMode(id call.LegID) call.SpyMode {
-	if a.tone.has(id) || a.tape != nil {
+	switch {
+	case a.tone.has(id):
 		return call.SpyMode{}
+	case a.tape != nil:
+		return call.SpyMode{Hears: true} // and nobody is with it, or he would hear
 	}
 	return call.SpyMode{Hears: true, Speaks: a.speaks()}
 }

@@ -277,6 +277,23 @@ func TestARecordingGoesOnAfterWhatTakesNobodysGround(t *testing.T) {
 	}
 }
 
+// Should what a recording is made with ever be brought into another call, those are heard there who are recorded, until it has ended.
+func TestWhoIsBroughtTogetherWithARecordingHearsWhatItHears(t *testing.T) {
+	o := newStudio(t, studio)
+	o.talk("x", ivanov, "PJSIP/105")
+	o.talk("y", other, "PJSIP/106")
+	o.mustTape("carl", "egor")
+	dora := o.watch("dora")
+	id := o.active("dora", "spy", "fay")
+	o.enter("y", string(o.pbx.tapes[0].Holder))
+	if reason := dora.act(id, "ended"); reason != "not_for_this_call" {
+		t.Errorf("%q", reason)
+	}
+	if e := o.audit.waits(t, id, audit.Revoked); e.Reason != "excluded_other" {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestARecordingIsPausedAndGoesOnByWhoMayRecordTheCall(t *testing.T) {
 	o := newStudio(t, studio)
 	o.talk("x", "PJSIP/102", "PJSIP/101")

@@ -99,6 +99,22 @@ func TestARecordOrderRecordsUntilItsLeaseEnds(t *testing.T) {
 	if got, want := o.recorded(t, second.Name), time.Since(since); got < want-500*time.Millisecond || got > want {
 		t.Errorf("the file has %v, want %v", got, want)
 	}
+	// What neither side sends audio for takes its time in the file all the same.
+	third := second
+	third.Name = Prefix + "tape-silent"
+	r.must(r.link.Record(r.ctx, third))
+	since = time.Now()
+	r.must(target.HearsOnly(r.ctx, time.Second, peer.Tone()))
+	target.Silence(true)
+	peer.Silence(true)
+	silence := time.NewTimer(2 * time.Second)
+	defer silence.Stop()
+	<-silence.C
+	r.must(r.link.Drop(r.ctx, "", third.Snoop, third.Holder))
+	<-over
+	if got, want := o.recorded(t, third.Name), time.Since(since); got < want-500*time.Millisecond || got > want {
+		t.Errorf("with a silence the file has %v, want %v", got, want)
+	}
 	if err := r.link.Record(r.ctx, Record{Holder: Prefix + "nowhere", Snoop: Prefix + "nowhere-on", Target: call.LegID("1700000000.1"), Name: Prefix + "nothing", Lease: time.Minute}); !errors.Is(err, ari.ErrNotFound) {
 		t.Errorf("of a leg that is not there: %v", err)
 	}
