@@ -29,7 +29,7 @@ func TestFoldersOfRecordingsAreLookedAt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	shared := func(dir string) { must(os.Chmod(filepath.Join(dir, "1795299332.1.wav"), 0o644)) } //nolint:gosec // that it is open is the point
+	shared := func(dir string) { must(os.Chmod(filepath.Join(dir, "1795299332.1.wav"), 0o644)) }
 	for name, tc := range map[string]struct {
 		change func(dir string)
 		with   func(*Recordings)
@@ -39,7 +39,7 @@ func TestFoldersOfRecordingsAreLookedAt(t *testing.T) {
 		"a file that all read": {shared, func(*Recordings) {}, []string{"spool-open"}},
 		"behind a folder that only its owner enters": {func(dir string) {
 			shared(dir)
-			must(os.Chmod(dir, 0o700)) //nolint:gosec // it is a folder
+			must(os.Chmod(dir, 0o700))
 		}, func(*Recordings) {}, nil},
 		"a link":               {func(dir string) { must(os.Symlink("/", filepath.Join(dir, "away"))) }, func(*Recordings) {}, []string{"spool-parts"}},
 		"it is not there":      {func(dir string) { must(os.RemoveAll(dir)) }, func(*Recordings) {}, []string{"spool-unread"}},
