@@ -142,6 +142,9 @@ func TestAScreenReaderIsToldEverythingByName(t *testing.T) {
 		p.Says(`#tab-board`, map[string]string{"en": "Employees", "ru": "Сотрудники"}[lang])
 		p.Click("#tab-board")
 		p.Wait(`document.querySelector('` + act("anna", "spy") + `').innerText === '` + map[string]string{"en": "Listen", "ru": "Слушать"}[lang] + `'`)
+		if whom := (browser.Node{Role: "button", Name: map[string]string{"en": "Listen to Anna Petrova", "ru": "Слушать: Anna Petrova"}[lang], Focusable: true}); !slices.Contains(p.Tree(), whom) {
+			t.Errorf("%s: no button says whom one would listen to", lang)
+		}
 		check(lang+": employees", "banner", "main", "navigation", "search", "list", "listitem", "searchbox", "checkbox", "status", "group")
 		p.Click("#tab-journal")
 		p.Says("#journal-rows", map[string]string{"en": "no access", "ru": "нет доступа"}[lang])

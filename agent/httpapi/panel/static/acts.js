@@ -7,26 +7,23 @@ import { $ } from './dom.js';
 
 export const modes = ['spy', 'whisper', 'barge'];
 const phone = () => $('phone').value || undefined;
-const reasonField = () => ({ name: 'reason', label: t('reason'), required: true });
 
-/** reasoned does what may need a reason: at first with none where none is known to be needed, and asks for one when the server does. */
+/** reasoned does what may need a reason. Where one may be needed it is asked for, and once more when the server says that it has to be. */
 export async function reasoned(title, does, needed, f) {
-  let reason;
-  for (let must = needed; ; must = true) {
-    if (must) {
-      const given = await choose(title, does, [reasonField()]);
-      if (!given) return undefined;
-      reason = given.reason;
-    }
+  const why = (required) => choose(title, does, [{ name: 'reason', label: t('reason'), required }]);
+  let given = needed ? await why(false) : {};
+  for (let must = false; given; must = true) {
     try {
-      return await f(reason);
+      return await f(given.reason || undefined);
     } catch (e) {
       if (!(e instanceof Refusal) || e.code !== 'reason_required' || must) {
         refused(e);
         return undefined;
       }
     }
+    given = await why(true);
   }
+  return undefined;
 }
 
 /** which is the call that an act is about: the only one that fits, or the one that is chosen; undefined where the server is to find it, null for none. */

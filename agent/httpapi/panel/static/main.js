@@ -23,7 +23,7 @@ function signedOut(why) {
   live.stop();
   for (const what of ['supervisions', 'intercepts', 'incoming', 'supervised', 'rows']) live.state[what].clear();
   live.state.me = null;
-  for (const id of ['alerts', 'mine', 'board', 'own-calls', 'heard-list']) keyed($(id), [], String);
+  for (const id of ['alerts', 'mine', 'board', 'own-calls', 'heard-list', 'phone', 'department']) keyed($(id), [], String);
   for (const v of [journal, policy]) v.forget();
   if ($('dialog').open) $('dialog').close();
   show(null);

@@ -40,7 +40,7 @@ function show(s) {
     h('ul', { class: 'plainlist' }, all.map((m) => h('li', null, m.file && h('span', { class: 'mono' }, `${m.file}:${m.line}:${m.column} `), m.detail, m.hint && h('span', { class: 'muted' }, ` (${m.hint})`)))));
   parts.status.replaceChildren(...[
     h('p', { class: 'muted' }, t('policy.version', { n: s.generation, when: s.loaded ? when(s.loaded, true) : '' })),
-    !s.good && list(t('policy.broken'), 'mistakes', s.mistakes), list(t('policy.warnings'), 'warnings', s.warnings),
+    list(t('policy.broken'), 'mistakes', s.mistakes), list(t('policy.warnings'), 'warnings', s.warnings),
   ].filter(Boolean));
 }
 
