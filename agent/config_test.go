@@ -49,7 +49,7 @@ func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 			Algorithms:    []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"},
 			EmployeeClaim: "sub", Leeway: 30 * time.Second, Refresh: time.Hour,
 		}, Sessions: agent.AuthSessions{TTL: time.Hour, MaxTTL: 12 * time.Hour, MaxStale: 5 * time.Minute}},
-		HTTP: agent.HTTP{Listen: "127.0.0.1:8080", Proxies: []string{}, Limits: agent.Limits{
+		HTTP: agent.HTTP{Listen: "127.0.0.1:8080", Panel: true, Proxies: []string{}, Limits: agent.Limits{
 			Commands: agent.Rate{PerMinute: 60, Burst: 20}, Reads: agent.Rate{PerMinute: 1200, Burst: 300}, Exports: agent.Rate{PerMinute: 2, Burst: 4}, Failures: agent.Rate{PerMinute: 10, Burst: 20},
 		}},
 		Admin: agent.Admin{Listen: "127.0.0.1:9090"},
