@@ -8,7 +8,7 @@ import (
 
 // What the doctor finds is listed for people, every kind of it.
 func TestEveryKindOfFindingIsInTheReadme(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

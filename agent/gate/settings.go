@@ -30,7 +30,7 @@ type Settings struct {
 	DoNotDisturb string      // the family that has inDND for an extension that is not to ring
 }
 
-// inDND is the value by which FreePBX, and the dialplan in Earshot's README, know that somebody is not to be disturbed.
+// inDND is the value by which FreePBX, and the dialplan in agent/httpapi/README.md, know that somebody is not to be disturbed.
 const inDND = "YES"
 
 // UserSettings are an employee's settings of his telephone.

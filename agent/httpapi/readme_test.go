@@ -12,13 +12,13 @@ import (
 	"github.com/earshot-pbx/earshot/agent/gate"
 )
 
-// What README.md shows of AuthZEN is what its own policy answers while a customer talks to anna, to a panel that asks for everyone.
+// What the README shows of AuthZEN is what the policy of Earshot's README answers while a customer talks to anna, to a panel that asks for everyone.
 func TestTheReadmeShowsWhatIsAnswered(t *testing.T) {
-	b, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fenced := func(heading, kind string) string {
+	fenced := func(file, heading, kind string) string {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
 		_, after, _ := strings.Cut(string(b), "\n## "+heading+"\n")
 		_, after, _ = strings.Cut(after, "```"+kind+"\n")
 		text, _, ok := strings.Cut(after, "```")
@@ -30,11 +30,11 @@ func TestTheReadmeShowsWhatIsAnswered(t *testing.T) {
 	w := newWorldOver(t, func(c *gate.Config) {
 		c.Dialling = gate.Dialling{Context: "phones", Numbering: clients.Numbering{Region: "RU"}}
 	})
-	w.gate.SetPolicy(w.policy(fenced("The policy in five minutes", "yaml")))
+	w.gate.SetPolicy(w.policy(fenced("../../README.md", "The policy in five minutes", "yaml")))
 	w.panel("readme", auth.Everyone)
 	w.talking(ivanov, "1", "PJSIP/101", "101")
 	shown := regexp.MustCompile(`(?ms)^\$ ask (\S+) '(.*?)'\n(.*?)\n?(?:\z|^\$)`)
-	text, n := fenced("The same policy for other software", "console"), 0
+	text, n := fenced("README.md", "The same policy for other software", "console"), 0
 	for {
 		at := shown.FindStringSubmatchIndex(text)
 		if at == nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 )
 
-// readmeSettings are the lines of README.md that honour the settings, in a context of their own, and those of the include that keep them.
+// readmeSettings are the lines of the API's README.md that honour the settings, in a context of their own, and those of the include that keep them.
 func readmeSettings() (string, error) {
-	b, err := os.ReadFile("../../README.md")
+	b, err := os.ReadFile("../httpapi/README.md")
 	if err != nil {
 		return "", err
 	}
