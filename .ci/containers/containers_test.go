@@ -56,7 +56,7 @@ func lint(t *testing.T, file string) (found []string, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	result, err := parser.Parse(f)
 	if err != nil {
 		return nil, err
