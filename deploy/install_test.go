@@ -221,6 +221,12 @@ func TestTheAuditLogIsRotated(t *testing.T) {
 	refused()
 	whole(4, first, second, log)
 	whole(2, second, log) // when the oldest is thrown away
+	all := regexp.MustCompile(`earshot audit verify (.*\*.*)`).FindStringSubmatch(text)
+	cmd := exec.CommandContext(r.ctx, "sh", "-c", r.dir+"/usr/bin/earshot audit verify "+all[1])
+	cmd.Dir = r.dir + "/var/lib/earshot"
+	if out, err := r.run(cmd); err != nil || !strings.HasPrefix(out, "whole: 4 lines,") {
+		t.Errorf("%s: %v: %s", all[1], err, out)
+	}
 	before := files()
 
 	r.must(p.Signal(syscall.SIGTERM))
