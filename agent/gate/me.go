@@ -37,12 +37,12 @@ func (g *Gate) me(set *policy.Set, ref policy.Ref) Me {
 
 // able reports whether the subject may do an action at all: to at least one colleague, where it is done to one.
 func able(set *policy.Set, ref policy.Ref, action policy.Action) bool {
-	switch action {
-	case policy.Dial:
+	switch {
+	case action == policy.Dial:
 		return set.Dials(ref)
-	case policy.Lock:
+	case action == policy.Lock:
 		return mayLock(set, ref).Allowed
-	case policy.SettingsPermissions:
+	case action == policy.SettingsPermissions:
 		return set.Decide(&policy.Request{Subject: ref, Action: action}).Allowed
 	}
 	for target := range set.Employees() {
