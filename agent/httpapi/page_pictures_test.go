@@ -88,7 +88,7 @@ func shoot(t *testing.T, p *browser.Page, name, scheme string, width, height int
 	if *pictures == "" {
 		return
 	}
-	if err := os.WriteFile(filepath.Join(*pictures, name+".png"), data, 0o644); err != nil { //nolint:gosec // for everybody
+	if err := os.WriteFile(filepath.Join(*pictures, name+".png"), data, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

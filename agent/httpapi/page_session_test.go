@@ -110,7 +110,7 @@ func newCable(t *testing.T, to string) *cable {
 
 func (c *cable) carry(near net.Conn) {
 	defer func() { _ = near.Close() }()
-	far, err := net.Dial("tcp", c.to) //nolint:noctx // both ends are closed with the cable
+	far, err := net.Dial("tcp", c.to)
 	if err != nil {
 		return
 	}

@@ -99,7 +99,7 @@ func (b *Browser) start(ctx context.Context, root *debian.Root) error {
 	if err != nil {
 		return err
 	}
-	b.conn, _, err = websocket.Dial(ctx, address, nil) //nolint:bodyclose // the library's own: of an upgraded connection there is none
+	b.conn, _, err = websocket.Dial(ctx, address, nil)
 	if err != nil {
 		return fmt.Errorf("connect to the browser: %w", err)
 	}
@@ -117,7 +117,7 @@ func (b *Browser) command(ctx context.Context, root *debian.Root) (*exec.Cmd, er
 		return nil, err
 	}
 	home := filepath.Join(b.dir, "run")
-	if err := os.Mkdir(home, 0o755); err != nil { //nolint:gosec // a scratch folder
+	if err := os.Mkdir(home, 0o755); err != nil {
 		return nil, err
 	}
 	files, err := os.ReadDir(filepath.Dir(root.Path(program)))
@@ -146,7 +146,7 @@ func (b *Browser) command(ctx context.Context, root *debian.Root) (*exec.Cmd, er
 		quoted = append(quoted, "'"+strings.ReplaceAll(arg, "'", `'\''`)+"'")
 	}
 	script := filepath.Join(home, "again")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec "+strings.Join(quoted, " ")+" \"$@\"\n"), 0o755); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec "+strings.Join(quoted, " ")+" \"$@\"\n"), 0o755); err != nil {
 		return nil, err
 	}
 	fonts := filepath.Join(b.dir, "fonts.conf")
@@ -154,7 +154,7 @@ func (b *Browser) command(ctx context.Context, root *debian.Root) (*exec.Cmd, er
 	if err := os.WriteFile(fonts, []byte(conf), 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), loader, append(by.Args[1:], //nolint:gosec // what was fetched
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), loader, append(by.Args[1:],
 		"--no-sandbox", "--no-zygote", "--browser-subprocess-path="+script, "--user-data-dir="+filepath.Join(b.dir, "profile"), "--remote-debugging-port=0",
 		"--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 		"--no-first-run", "--mute-audio", "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars", "--lang=en-US", "about:blank")...)
@@ -168,7 +168,7 @@ func copyFile(from, to string) error {
 		return err
 	}
 	defer func() { _ = in.Close() }()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755) //nolint:gosec // a program
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
 	if err != nil {
 		return err
 	}
