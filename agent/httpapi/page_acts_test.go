@@ -38,6 +38,7 @@ func TestASupervisionIsBegunChangedToldAndEnded(t *testing.T) {
 	head.Click("#mine .end")
 	head.Says("#mine", "The supervision of Anna Petrova has ended.")
 	heard.Says(".note", "Carl Weber has listened to your call.")
+	heard.Lacks(".note[role=alert]") // what was said while it lasted
 	heard.Lacks("#own-calls .flag")
 	head.Click("#mine .end") // closes what is told of it
 	head.Lacks("#mine > *")

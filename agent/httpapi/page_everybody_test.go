@@ -116,6 +116,15 @@ func TestAScreenReaderIsToldEverythingByName(t *testing.T) {
 				t.Errorf("%s: there is no %s in %v", part, role, had)
 			}
 		}
+		// On a phone nothing has to be moved sideways to be read but tables, which move by themselves.
+		p.Size(360, 740, 2)
+		p.Wait(`innerWidth === 360`)
+		var wide int
+		if p.Eval(`document.documentElement.scrollWidth`, &wide); wide > 360 {
+			t.Errorf("%s: on a phone it is %d wide", part, wide)
+		}
+		p.Size(1240, 860, 1)
+		p.Wait(`innerWidth === 1240`)
 		for _, scheme := range []string{"light", "dark"} {
 			p.Media(scheme)
 			var low []string

@@ -98,7 +98,7 @@ function heardList() {
 }
 
 function told(v) {
-  note(t(`told.${v.state}.${v.mode === 'join' ? 'join' : 'heard'}`, { name: nameOf(v.by) }), v.state === 'active');
+  note(t(`told.${v.state}.${v.mode === 'join' ? 'join' : 'heard'}`, { name: nameOf(v.by) }), v.state === 'active', v.id);
   heardList();
 }
 

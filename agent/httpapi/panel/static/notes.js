@@ -3,10 +3,11 @@ import { $, h } from './dom.js';
 import { t } from './i18n.js';
 import { Refusal } from './api.js';
 
-/** note says something. A bad one is an alert and stays until it is closed. */
-export function note(words, bad) {
+/** note says something. A bad one is an alert and stays until it is closed; one that is about the same takes the place of the one before. */
+export function note(words, bad, about) {
   const close = () => el.remove();
-  const el = h('div', { class: 'note', role: bad ? 'alert' : 'status', 'data-kind': bad ? 'bad' : 'good' });
+  if (about) for (const old of $('notes').children) if (old.dataset.about === about) old.remove();
+  const el = h('div', { class: 'note', role: bad ? 'alert' : 'status', 'data-kind': bad ? 'bad' : 'good', 'data-about': about });
   $('notes').append(el);
   el.append(h('p', null, words), h('button', { type: 'button', onclick: close }, t('close'))); // after it is there, so that it is read out
   while ($('notes').children.length > 3) $('notes').firstElementChild.remove();
