@@ -1,4 +1,5 @@
-// Package deploy_test holds the files for containers against what they are for. No container engine is needed: the files are read strictly,
+// Package deploy_test holds what administrators get (containers, unit, rotation, alerts, dashboard) against what it is for. No container engine and no
+// systemd has to run: the files are read strictly,
 // and every command in them is run as it stands, with the same files, as the same user where root runs the test. What differs is where the
 // folders are and, since fixed ones may be taken, the ports.
 package deploy_test

@@ -3,7 +3,7 @@
 // that talk through it are in the package phone below.
 //
 // Invariant: what Start returns has booted fully, answers AMI and ARI, and is gone, with everything
-// it wrote, when Stop returns or the process that started it ends.
+// it wrote, when Stop returns or the process that started it ends; unless who writes a test has asked by EnvKeep that it stays.
 package pbxtest
 
 import (
@@ -51,7 +51,8 @@ type PBX struct {
 	stopped bool
 }
 
-// Start starts an Asterisk, or where EARSHOT_KEEP_PBX is set takes up the one that an earlier process has left, and returns when it has booted fully and answers AMI and ARI. ctx limits the start only;
+// Start starts an Asterisk, or where EARSHOT_KEEP_PBX is set takes up the one that an earlier process has left, and returns
+// when it has booted fully and answers AMI and ARI. ctx limits the start only;
 // Stop ends the Asterisk. If it does not come up, the error has the end of its log.
 func Start(ctx context.Context, o Options) (*PBX, error) {
 	p := &PBX{plan: o.Plan, asterisk: o.Asterisk}

@@ -2,7 +2,7 @@
 //
 // Invariant: when the process that called Start is gone, however it went, the child is gone
 // too (Linux: parent-death signal), and Stop returns only after the whole process group was
-// told to end and the child itself was reaped.
+// told to end and the child itself was reaped. Keep is for what has to outlive it.
 package child
 
 import (
