@@ -1,4 +1,4 @@
-// Package ami speaks the Asterisk Manager Interface: messages, a reader, a writer and a client.
+// Package ami speaks the Asterisk Manager Interface: messages, a reader, a writer, a client and a server.
 //
 // The one invariant: what arrived is what the caller sees. Fields keep their order and their repeats, messages their
 // order; nothing is dropped because somebody was slow, and a stream gives the same messages and the same error
@@ -24,4 +24,13 @@
 // order, on the client's reading goroutine. Pings find a peer that is gone without a word.
 //
 // [Run] does the same and connects again, with growing pauses, until its context ends.
+//
+// # Being talked to
+//
+// A [Server] is the other end, for clients that are made for Asterisk: it greets, lets in whom an [Authenticator] knows,
+// by secret or by challenge, answers what concerns the session alone (Ping, Events, Filter, Logoff) in Asterisk's words
+// and gives every other action to a [Handler]. What a client sends is read in one strict way; what it is sent is made of
+// messages, never of its own bytes. Each [Session] has its own event mask, filters and bounded queue: events are encoded
+// once ([Prepare]) and sent to any number of sessions, joined to few writes, and a client that does not read is cut off
+// alone.
 package ami

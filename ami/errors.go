@@ -20,7 +20,7 @@ var (
 	ErrActionID = errors.New("ami: the action has an ActionID of its own")
 
 	// ErrAuth means that Asterisk refused the user name, the secret or the address. Trying again with the same ones
-	// helps only when somebody changes the PBX.
+	// helps only when somebody changes the PBX. With a [Session] it is the server's own refusal.
 	ErrAuth = errors.New("ami: log-in refused")
 
 	// ErrClosed is the cause after [Client.Close].
@@ -85,11 +85,12 @@ func (e *ActionError) Error() string {
 // Unwrap returns the reason.
 func (e *ActionError) Unwrap() error { return e.Err }
 
-// PanicError is the cause when [Config.OnEvent] panicked: the connection ends, the program goes on.
+// PanicError is the cause when [Config.OnEvent] panicked, or a function that was given to a [Server]: the connection
+// ends, the program goes on.
 type PanicError struct {
 	Value any    // what was passed to panic
 	Stack []byte // of the reading goroutine
 }
 
 // Error does not repeat the value, which may hold parts of a message.
-func (e *PanicError) Error() string { return fmt.Sprintf("ami: OnEvent panicked (%T)", e.Value) }
+func (e *PanicError) Error() string { return fmt.Sprintf("ami: handler panicked (%T)", e.Value) }

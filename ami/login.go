@@ -2,7 +2,6 @@ package ami
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // Asterisk's challenge knows no other
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -23,8 +22,7 @@ func (c *Client) greet(ctx context.Context) error {
 	return err
 }
 
-// login proves the user. With the challenge the secret does not cross the wire (main/manager.c, authenticate: the key is
-// the hexadecimal MD5 of challenge and secret).
+// login proves the user. With the challenge the secret does not cross the wire.
 func (c *Client) login(ctx context.Context) error {
 	m := NewAction("Login").Append("Username", c.cfg.Username)
 	if c.cfg.PlainLogin {
@@ -38,8 +36,7 @@ func (c *Client) login(ctx context.Context) error {
 		if !ok {
 			return fmt.Errorf("%w: no challenge in the answer", ErrAuth)
 		}
-		sum := md5.Sum(append(challenge, c.cfg.Secret...)) //nolint:gosec // see above
-		m.Append("AuthType", "MD5").Append("Key", hex.EncodeToString(sum[:]))
+		m.Append("AuthType", "MD5").Append("Key", string(challengeKey(string(challenge), c.cfg.Secret)))
 	}
 	m.Append("Events", c.cfg.Events)
 	_, err := c.send(ctx, m, &call{login: true})

@@ -56,8 +56,7 @@ func (m *Message) Set(name, value string) *Message {
 	for i := range m.lines {
 		raw := m.rawLine(i)
 		if !named(raw, name) {
-			out.buf = append(out.buf, raw...)
-			out.lines = append(out.lines, line{end: uint32(len(out.buf)), name: m.lines[i].name}) //nolint:gosec // see Append
+			out.appendLine(raw, m.lines[i].name)
 			continue
 		}
 		if !done {
@@ -217,6 +216,12 @@ func (m *Message) first(name string) []byte {
 		return valueAfter(line, len(name))
 	}
 	return nil
+}
+
+// appendLine appends another message's line, with its terminator and the length of its name.
+func (m *Message) appendLine(raw []byte, name uint32) {
+	m.buf = append(m.buf, raw...)
+	m.lines = append(m.lines, line{end: uint32(len(m.buf)), name: name}) //nolint:gosec // see Append
 }
 
 // rawLine returns line i with its terminator.
