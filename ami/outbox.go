@@ -18,6 +18,17 @@ type item struct {
 	filters *filterSet
 }
 
+// wire returns what is to be written, and how many events that is. It is nothing when the filters keep an event back.
+func (it *item) wire() (wire []byte, events int) {
+	switch {
+	case it.event == nil:
+		return it.answer, 0
+	case it.filters.pass(it.event):
+		return it.event.wire, 1
+	}
+	return nil, 0
+}
+
 // outbox is what a session has to write. Events are taken or refused at once; answers wait for room, which holds up the
 // session that asked and no other.
 type outbox struct {

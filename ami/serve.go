@@ -297,6 +297,18 @@ func (s *Session) write() {
 
 // writeItems joins items to chunks and writes those.
 func (s *Session) writeItems(items []item) error {
+	if len(items) == 1 { // as with every answer: there is nothing to join
+		wire, events := items[0].wire()
+		for len(wire) > 0 {
+			n := min(len(wire), writeChunk)
+			if err := s.put(wire[:n], events); err != nil {
+				return err
+			}
+			wire, events = wire[n:], 0
+		}
+		s.out.wrote(items)
+		return nil
+	}
 	chunk := chunks.Get().(*[]byte)
 	defer chunks.Put(chunk)
 	buf, first := (*chunk)[:0], 0
@@ -307,15 +319,9 @@ func (s *Session) writeItems(items []item) error {
 		buf, first, events = buf[:0], end, 0
 		return err
 	}
-	for i, it := range items {
-		wire := it.answer
-		if it.event != nil {
-			if !it.filters.pass(it.event) {
-				continue
-			}
-			wire = it.event.wire
-			events++
-		}
+	for i := range items {
+		wire, n := items[i].wire()
+		events += n
 		for len(buf)+len(wire) > writeChunk { // a long one goes in parts: each has its own time
 			n := writeChunk - len(buf)
 			buf, wire = append(buf, wire[:n]...), wire[n:]

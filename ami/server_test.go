@@ -120,7 +120,7 @@ func (r *raw) send(text string) {
 // expect reads as many bytes as want has, and they are those.
 func (r *raw) expect(want string) {
 	r.t.Helper()
-	if err := r.conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := r.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		r.t.Fatal(err)
 	}
 	got := make([]byte, len(want))
@@ -133,7 +133,7 @@ func (r *raw) expect(want string) {
 // expectEnd reads the end of the stream, and nothing before it.
 func (r *raw) expectEnd() {
 	r.t.Helper()
-	if err := r.conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := r.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		r.t.Fatal(err)
 	}
 	if got, err := io.ReadAll(r.conn); len(got) != 0 || err != nil {
