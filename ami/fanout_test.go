@@ -1,0 +1,194 @@
+package ami
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	// ahead is how many events may be under way in a benchmark: a few batches, far fewer than a client may be behind.
+	ahead = 128
+	// Least is what of the rate of a plain broadcaster is asked for, leastTimes how often that of one write for each event.
+	least, leastTimes = 0.75, 3
+)
+
+// BenchmarkFanOut sends events of 440 bytes to many clients over loopback TCP, who read at once; every other one gets
+// the masked form of an event. One op is one event, sent to all and read by all. The floor is a plain broadcaster: a
+// queue of bytes and a goroutine for each connection, that writes whatever is waiting in one go, as sessions do; it
+// knows nothing of masks, filters, limits and slow clients.
+func BenchmarkFanOut(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("sessions=%d/earshot", n), func(b *testing.B) {
+			fanOut(b, n)
+			b.ReportMetric(least, "min-ratio")
+			if n <= 100 { // with more, queues and buffers still grow for a while
+				b.ReportMetric(0, "max-allocs")
+			}
+		})
+		b.Run(fmt.Sprintf("sessions=%d/floor", n), func(b *testing.B) { broadcast(b, n, writeChunk) })
+	}
+}
+
+// BenchmarkFanOutWrites is the same beside the usual broadcaster, which writes once for each event and connection.
+func BenchmarkFanOutWrites(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("sessions=%d/earshot", n), func(b *testing.B) {
+			fanOut(b, n)
+			if n >= 100 {
+				b.ReportMetric(leastTimes, "min-ratio")
+			}
+		})
+		b.Run(fmt.Sprintf("sessions=%d/floor", n), func(b *testing.B) { broadcast(b, n, 1) })
+	}
+}
+
+// forms are an event as those see it who may observe, and as the others do, of the same length.
+func forms(b *testing.B) (forms [2]*Prepared) {
+	for i, number := range []string{"+79160000001", "------------"} {
+		m := NewEvent("Newstate", ClassCall)
+		for _, name := range []string{"Channel", "ConnectedLineNum", "CallerIDNum", "Exten", "Context", "Uniqueid", "Linkedid", "ConnectedLineName", "CallerIDName", "AccountCode"} {
+			m.Append(name, number+"/0123456789")
+		}
+		p, err := Prepare(m)
+		if err != nil {
+			b.Fatal(err)
+		}
+		forms[i] = p
+	}
+	return forms
+}
+
+func fanOut(b *testing.B, n int) {
+	s := serve(b, ServerConfig{MaxPending: n, MaxPerAddr: n, MaxSessions: n})
+	events := forms(b)
+	sessions := make([]*Session, n)
+	conns := make([]net.Conn, n)
+	for i := range n {
+		r, session := s.login("")
+		conns[i], sessions[i] = r.conn, session
+	}
+	spread(b, conns, len(events[0].wire), func() {
+		for i, session := range sessions {
+			if !session.Send(events[i&1]) {
+				b.Fatal(session.Err())
+			}
+		}
+	})
+}
+
+// broadcast is the floor; its writes are of at most limit bytes, or of one event.
+func broadcast(b *testing.B, n, limit int) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	events := forms(b)
+	conns, queues := make([]net.Conn, n), make([]chan []byte, n)
+	var writers sync.WaitGroup
+	for i := range n {
+		if conns[i], err = (&net.Dialer{}).DialContext(context.Background(), "tcp", l.Addr().String()); err != nil {
+			b.Fatal(err)
+		}
+		conn, err := l.Accept()
+		if err != nil {
+			b.Fatal(err)
+		}
+		queue := make(chan []byte, 2*ahead)
+		queues[i] = queue
+		writers.Go(func() {
+			defer conn.Close()
+			buf := make([]byte, 0, writeChunk)
+			for wire := range queue {
+				buf = append(buf[:0], wire...)
+				for open := true; open && len(buf)+len(wire) <= limit; {
+					select {
+					case wire, open = <-queue:
+						buf = append(buf, wire...)
+						continue
+					default:
+					}
+					break
+				}
+				if _, err := conn.Write(buf); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	spread(b, conns, len(events[0].wire), func() {
+		for i, queue := range queues {
+			queue <- events[i&1].wire
+		}
+	})
+	for i, queue := range queues {
+		close(queue)
+		_ = conns[i].Close()
+	}
+	writers.Wait()
+}
+
+// spread sends events, waiting for all clients whenever so many as may be are under way.
+func spread(b *testing.B, conns []net.Conn, size int, send func()) {
+	told := make(chan struct{}, len(conns))
+	var readers sync.WaitGroup
+	for _, conn := range conns {
+		readers.Go(func() {
+			buf := make([]byte, 64<<10)
+			for got := 0; ; {
+				n, err := conn.Read(buf)
+				if err != nil {
+					if got != 0 {
+						b.Errorf("%d bytes beyond a round", got)
+					}
+					return
+				}
+				for got += n; got >= ahead*size; got -= ahead * size {
+					told <- struct{}{}
+				}
+			}
+		})
+	}
+	sent := 0
+	step := func() {
+		send()
+		if sent++; sent%ahead == 0 {
+			for range conns {
+				<-told
+			}
+		}
+	}
+	for sent < 2*ahead { // queues have grown
+		step()
+	}
+	b.ReportAllocs()
+	began, before := processor(b), sent
+	for b.Loop() {
+		step()
+	}
+	deliveries := float64((sent - before) * len(conns))
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/deliveries, "ns/delivery")
+	b.ReportMetric(float64((processor(b)-began).Nanoseconds())/deliveries, "cpu-ns/delivery")
+	for sent%ahead != 0 {
+		step()
+	}
+	for _, conn := range conns {
+		_ = conn.SetReadDeadline(longAgo)
+	}
+	readers.Wait()
+}
+
+// processor is the time that this process has had of the processors.
+func processor(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
