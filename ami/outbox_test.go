@@ -366,7 +366,15 @@ func TestSendingAllocatesNothing(t *testing.T) {
 	for range 50_000 {
 		send()
 	}
-	if allocs := testing.AllocsPerRun(50_000, send); allocs != 0 {
-		t.Errorf("%v allocations for each event", allocs)
+	// Not even a batch allocates, but the runtime does now and then.
+	const n = 50_000
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range n {
+		send()
+	}
+	runtime.ReadMemStats(&after)
+	if allocs := after.Mallocs - before.Mallocs; allocs > n/200 {
+		t.Errorf("%d allocations for %d events", allocs, n)
 	}
 }
