@@ -68,7 +68,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 	}
 	deny(s.from("127.0.0.5"))
 	_ = one.conn.Close()
-	<-s.ended
+	s.awaitEnd()
 	deny(s.from("127.0.0.5")) // there is room in all, but not for who is not logged in
 }
 
@@ -135,7 +135,7 @@ func TestTenThousandConnectionsWithoutALogIn(t *testing.T) {
 	for range 10 {
 		flood("127.0.0.2", n/10)
 		for range 10 {
-			<-s.ended
+			s.awaitEnd()
 		}
 	}
 }
@@ -313,7 +313,7 @@ func TestServerConfig(t *testing.T) {
 		"no Authenticator":         {},
 		"MaxPending is negative":   {Authenticator: users, MaxPending: -1},
 		"WriteTimeout is negative": {Authenticator: users, WriteTimeout: -1},
-		"Version is no version":    {Authenticator: users, Version: "1\r\nResponse: x"},
+		"no usable Version":        {Authenticator: users, Version: "1\r\nResponse: x"},
 		"Limits.Line is negative":  {Authenticator: users, Limits: Limits{Line: -1}},
 	} {
 		if _, err := NewServer(c); err == nil || !strings.Contains(err.Error(), name) {

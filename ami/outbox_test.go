@@ -40,7 +40,7 @@ func (p *pipes) dial(t testing.TB) (*raw, *countedConn) {
 	ours, theirs := net.Pipe()
 	counted := &countedConn{Conn: theirs}
 	p.conns <- counted
-	return &raw{t: t, conn: pipeEnd{ours}}, counted
+	return &raw{t: t, conn: pipeEnd{ours}, more: time.Minute}, counted
 }
 
 // countedConn counts writes.
@@ -225,7 +225,6 @@ func TestTheWindowJoinsEvents(t *testing.T) {
 			synctest.Wait() // the observer has been told of the answer
 			conn.writes.Store(0)
 			writes.Store(0)
-			began := time.Now()
 			go func() { // the client reads all the time
 				for range 10 {
 					r.expect(string(p.wire))
@@ -247,7 +246,7 @@ func TestTheWindowJoinsEvents(t *testing.T) {
 			}
 			// An answer takes along what waits.
 			session.Send(p)
-			began = time.Now()
+			began := time.Now()
 			r.send("Action: Events\r\nEventMask: on\r\n\r\n")
 			r.expect(string(p.wire) + "Response: Success\r\nEvents: On\r\n\r\n")
 			if took := time.Since(began); took != 0 {

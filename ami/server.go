@@ -123,7 +123,7 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 		c.Version = "11.0.0"
 	}
 	if len(c.Version) > 64 || hasControl([]byte(c.Version)) {
-		errs = append(errs, errors.New("Version is no version"))
+		errs = append(errs, errors.New("no usable Version"))
 	}
 	for _, n := range []struct {
 		name string

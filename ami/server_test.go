@@ -1,7 +1,6 @@
 package ami
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -83,7 +82,7 @@ func serve(t testing.TB, cfg ServerConfig, wrap ...func(net.Listener) net.Listen
 type raw struct {
 	t    testing.TB
 	conn net.Conn
-	got  bytes.Buffer
+	more time.Duration // what it waits for an answer beyond ten seconds
 }
 
 const greeting22 = "Asterisk Call Manager/11.0.0\r\n"
@@ -110,6 +109,14 @@ func (s *served) login(more string) (*raw, *Session) {
 	return r, <-s.logins
 }
 
+// awaitEnd waits until a session has ended, whatever the cause.
+func (s *served) awaitEnd() {
+	s.t.Helper()
+	if cause := <-s.ended; cause == nil {
+		s.t.Error("ended without a cause")
+	}
+}
+
 func (r *raw) send(text string) {
 	r.t.Helper()
 	if _, err := io.WriteString(r.conn, text); err != nil {
@@ -120,7 +127,7 @@ func (r *raw) send(text string) {
 // expect reads as many bytes as want has, and they are those.
 func (r *raw) expect(want string) {
 	r.t.Helper()
-	if err := r.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err := r.conn.SetReadDeadline(time.Now().Add(10*time.Second + r.more)); err != nil {
 		r.t.Fatal(err)
 	}
 	got := make([]byte, len(want))
@@ -133,7 +140,7 @@ func (r *raw) expect(want string) {
 // expectEnd reads the end of the stream, and nothing before it.
 func (r *raw) expectEnd() {
 	r.t.Helper()
-	if err := r.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err := r.conn.SetReadDeadline(time.Now().Add(10*time.Second + r.more)); err != nil {
 		r.t.Fatal(err)
 	}
 	if got, err := io.ReadAll(r.conn); len(got) != 0 || err != nil {
@@ -197,7 +204,7 @@ func TestAnswers(t *testing.T) {
 				r.expectEnd()
 			}
 			_ = r.conn.Close()
-			<-s.ended
+			s.awaitEnd()
 		})
 	}
 	s.t = t

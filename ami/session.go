@@ -153,7 +153,7 @@ func withMessage(m *Message, words string) *Message {
 }
 
 // appendAnswer appends the answer with the ActionID of m, and more fields, behind its first field.
-func appendAnswer(dst []byte, m, answer *Message, more ...string) ([]byte, error) {
+func appendAnswer(dst []byte, m, answer *Message, more ...[2]string) ([]byte, error) {
 	if answer.Len() == 0 {
 		return dst, ErrEmpty
 	}
@@ -163,8 +163,8 @@ func appendAnswer(dst []byte, m, answer *Message, more ...string) ([]byte, error
 	if id := m.Get("ActionID"); id != "" {
 		whole.Append("ActionID", id)
 	}
-	for i := 0; i < len(more); i += 2 {
-		whole.Append(more[i], more[i+1])
+	for _, field := range more {
+		whole.Append(field[0], field[1])
 	}
 	whole.badName = answer.badName
 	for i := 1; i < answer.Len(); i++ {
@@ -187,7 +187,7 @@ type List struct {
 // will follow". Nothing is sent before [List.Complete], until which m has to stay valid.
 func (s *Session) List(m *Message, words string) *List {
 	l := &List{session: s, action: m}
-	l.wire, l.err = appendAnswer(nil, m, withMessage(NewResponse("Success"), words), "EventList", "start")
+	l.wire, l.err = appendAnswer(nil, m, withMessage(NewResponse("Success"), words), [2]string{"EventList", "start"})
 	return l
 }
 
@@ -204,7 +204,7 @@ func (l *List) Row(event *Message) {
 // sent then.
 func (l *List) Complete(event *Message) error {
 	if l.err == nil {
-		l.wire, l.err = appendAnswer(l.wire, l.action, event, "EventList", "Complete", "ListItems", strconv.Itoa(l.rows))
+		l.wire, l.err = appendAnswer(l.wire, l.action, event, [2]string{"EventList", "Complete"}, [2]string{"ListItems", strconv.Itoa(l.rows)})
 	}
 	if l.err != nil {
 		return l.err
