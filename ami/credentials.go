@@ -15,8 +15,9 @@ type Credentials struct {
 	Secret   Secret // as it was sent; empty in a log-in by challenge
 
 	// ByChallenge says that Key has to be the MD5 of Challenge and the secret. Both are there then.
-	ByChallenge    bool
-	Challenge, Key string
+	ByChallenge bool
+	Challenge   string
+	Key         Secret // with the challenge it would let one try secrets
 
 	Addr   net.Addr // of the client
 	Secure bool     // the connection is a TLS one

@@ -3,6 +3,7 @@ package ami
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"runtime"
@@ -128,14 +129,17 @@ func TestARefusedLogInTellsNothing(t *testing.T) {
 }
 
 func TestNobodyKnowsAnEmptySecret(t *testing.T) {
-	for _, c := range []Credentials{{}, {ByChallenge: true, Challenge: "1", Key: string(challengeKey("1", ""))}} {
+	for _, c := range []Credentials{{}, {ByChallenge: true, Challenge: "1", Key: Secret(challengeKey("1", ""))}} {
 		if c.Prove("") {
 			t.Errorf("%+v proves an empty secret", c)
 		}
 	}
-	c := Credentials{ByChallenge: true, Challenge: "1", Key: string(challengeKey("1", "a"))}
+	c := Credentials{ByChallenge: true, Challenge: "1", Key: Secret(challengeKey("1", "a"))}
 	if !c.Prove("a") || c.Prove("b") || (&Credentials{Secret: "a", Key: c.Key, Challenge: "1"}).Prove("b") {
 		t.Error("a key proves the wrong secret")
+	}
+	if text := fmt.Sprintf("%+v %#v", c, Credentials{Secret: testSecret}); strings.Contains(text, string(c.Key)) || strings.Contains(text, testSecret) {
+		t.Errorf("%s tells secrets", text)
 	}
 }
 
@@ -313,6 +317,39 @@ func TestAClientThatReadsNothingIsCutOffInTime(t *testing.T) {
 		<-session.Done()
 		if took := time.Since(began); took != 5*time.Second || !errors.Is(session.Err(), ErrSlow) {
 			t.Errorf("ended after %s by %v", took, session.Err())
+		}
+	})
+}
+
+// TestASlowReaderDoesNotPutOffTheEnd, although it takes something all the time.
+func TestASlowReaderDoesNotPutOffTheEnd(t *testing.T) {
+	sessions := make(chan *Session, 1)
+	cfg := ServerConfig{WriteTimeout: 5 * time.Second, OnLogin: func(_ context.Context, s *Session) { sessions <- s }}
+	pretend(t, cfg, func(t *testing.T, l *pipes, _ *Server) {
+		r, _ := l.dial(t)
+		r.expect(greeting22)
+		r.send(loginText)
+		r.expect(accepted)
+		session := <-sessions
+		p := event(t, "Newchannel", "Text", strings.Repeat("x", 1000))
+		for range 1000 {
+			session.Send(p)
+		}
+		began := time.Now()
+		session.End(nil)
+		read := 0
+		for part := make([]byte, 100_000); ; time.Sleep(2 * time.Second) {
+			n, err := io.ReadFull(r.conn, part)
+			if read += n; err != nil {
+				break
+			}
+		}
+		<-session.Done()
+		if took := time.Since(began); took > 8*time.Second || !errors.Is(session.Err(), ErrServerClosed) {
+			t.Errorf("ended after %s by %v", took, session.Err())
+		}
+		if read < 200_000 {
+			t.Errorf("%d bytes of what waited were written", read)
 		}
 	})
 }

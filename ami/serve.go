@@ -212,7 +212,7 @@ func (s *Session) authenticate(ctx context.Context, m *Message) (any, error) {
 		return nil, errors.New("no user name")
 	}
 	if equalFold([]byte(m.Get("AuthType")), "MD5") {
-		c.ByChallenge, c.Challenge, c.Key = true, s.challenge, m.Get("Key")
+		c.ByChallenge, c.Challenge, c.Key = true, s.challenge, Secret(m.Get("Key"))
 		if c.Challenge == "" || c.Key == "" {
 			return nil, errors.New("no challenge or no key")
 		}
@@ -339,7 +339,11 @@ func (s *Session) put(b []byte, events int) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if err := s.raw.SetWriteDeadline(time.Now().Add(s.srv.cfg.WriteTimeout)); err != nil {
+	deadline := time.Now().Add(s.srv.cfg.WriteTimeout)
+	if s.Err() != nil {
+		deadline = s.last // a client that reads slowly does not put off the end
+	}
+	if err := s.raw.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
 	if _, err := s.conn.Write(b); err != nil {

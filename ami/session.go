@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Session is one client's connection to a [Server]. Its methods are safe for concurrent use.
@@ -31,7 +32,8 @@ type Session struct {
 	filters   atomic.Pointer[filterSet] // changed by the reading goroutine alone
 
 	once    sync.Once
-	err     error // why it ended; set before ended is closed
+	err     error     // why it ended; set before ended is closed, like the next
+	last    time.Time // until when what waits may be written
 	ended   chan struct{}
 	drained chan struct{} // closed when nothing more is written
 	done    chan struct{} // closed when the connection is closed and the handler is back
@@ -67,14 +69,20 @@ func (s *Session) Err() error {
 	}
 }
 
-// End ends the session for this cause: what waits to be written is written, as far as the client takes it, and then the
-// connection is closed. End does not wait for that. Once a session is ending, further causes are passed over.
-func (s *Session) End(cause error) { s.end(cause, true) }
+// End ends the session for this cause, ErrServerClosed when it is nil: what waits to be written is written, as far as the
+// client takes it within [ServerConfig.WriteTimeout], and then the connection is closed. End does not wait for that. Once
+// a session is ending, further causes are passed over.
+func (s *Session) End(cause error) {
+	if cause == nil {
+		cause = ErrServerClosed
+	}
+	s.end(cause, true)
+}
 
 // end is End; without flush the connection is closed at once.
 func (s *Session) end(cause error, flush bool) {
 	s.once.Do(func() {
-		s.err = cause
+		s.err, s.last = cause, time.Now().Add(s.srv.cfg.WriteTimeout)
 		close(s.ended)
 		s.out.close()
 		s.cancel(cause)
