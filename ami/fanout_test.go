@@ -39,7 +39,7 @@ func BenchmarkFanOutWrites(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprintf("sessions=%d/earshot", n), func(b *testing.B) {
 			fanOut(b, n)
-			if n >= 100 {
+			if n == 100 {
 				b.ReportMetric(leastTimes, "min-ratio")
 			}
 		})
