@@ -1,0 +1,92 @@
+package ami
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+)
+
+// chunks are the buffers that events are joined in; a session has one only while it writes.
+var chunks = sync.Pool{New: func() any { b := make([]byte, 0, writeChunk); return &b }}
+
+// write is the session's writing goroutine.
+func (s *Session) write() {
+	defer close(s.drained)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		items := s.out.take(timer)
+		if len(items) == 0 {
+			return
+		}
+		if err := s.writeItems(items); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = ErrSlow
+			}
+			s.end(err, false)
+			return
+		}
+		s.out.give(items)
+	}
+}
+
+// writeItems joins items to chunks and writes those.
+func (s *Session) writeItems(items []item) error {
+	if len(items) == 1 { // as with every answer: there is nothing to join
+		wire, events := items[0].wire()
+		for len(wire) > 0 {
+			n := min(len(wire), writeChunk)
+			if err := s.put(wire[:n], events); err != nil {
+				return err
+			}
+			wire, events = wire[n:], 0
+		}
+		s.out.wrote(items)
+		return nil
+	}
+	chunk := chunks.Get().(*[]byte)
+	defer chunks.Put(chunk)
+	buf, first := (*chunk)[:0], 0
+	events := 0
+	flush := func(end int) error {
+		err := s.put(buf, events)
+		s.out.wrote(items[first:end])
+		buf, first, events = buf[:0], end, 0
+		return err
+	}
+	for i := range items {
+		wire, n := items[i].wire()
+		events += n
+		for len(buf)+len(wire) > writeChunk { // a long one goes in parts: each has its own time
+			n := writeChunk - len(buf)
+			buf, wire = append(buf, wire[:n]...), wire[n:]
+			if err := flush(i); err != nil {
+				return err
+			}
+		}
+		buf = append(buf, wire...)
+	}
+	return flush(len(items))
+}
+
+// put writes bytes that have a number of events in them.
+func (s *Session) put(b []byte, events int) error {
+	if len(b) == 0 {
+		return nil
+	}
+	deadline := time.Now().Add(s.srv.cfg.WriteTimeout)
+	if s.Err() != nil {
+		deadline = s.last // a client that reads slowly does not put off the end
+	}
+	if err := s.raw.SetWriteDeadline(deadline); err != nil {
+		return err
+	}
+	if _, err := s.conn.Write(b); err != nil {
+		return err
+	}
+	if f := s.srv.cfg.Observer.Wrote; f != nil {
+		f(events, len(b))
+	}
+	return nil
+}
