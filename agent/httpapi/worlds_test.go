@@ -521,12 +521,21 @@ func alike(got []string) string {
 
 func TestTwoWorldsThatDifferInTheHiddenSideAreOneToWhoeverMayNotSeeIt(t *testing.T) {
 	for _, sc := range scripts {
+		type world struct {
+			side     side
+			excludes bool
+		}
+		played := map[world]map[string]string{} // several pairs have one of their worlds in common
 		for _, pair := range worldPairs {
 			if pair.excludes && sc.listens {
 				continue
 			}
 			t.Run(sc.name+"/"+pair.name, func(t *testing.T) {
-				a, b := play(t, sc.steps, pair.a, pair.excludes), play(t, sc.steps, pair.b, pair.excludes)
+				first := world{pair.a, pair.excludes}
+				if played[first] == nil {
+					played[first] = play(t, sc.steps, pair.a, pair.excludes)
+				}
+				a, b := played[first], play(t, sc.steps, pair.b, pair.excludes)
 				for _, who := range blind {
 					differ(t, who, a[who], b[who])
 					for _, o := range []outside{pair.a.who, pair.b.who} {
