@@ -81,15 +81,18 @@ func TestARecordOrderRecordsUntilItsLeaseEnds(t *testing.T) {
 		t.Errorf("to pause one that is over: %v", err)
 	}
 	// A name that is there already is not written over, and nothing is left of the attempt.
-	if err := r.link.Record(r.ctx, order); !errors.Is(err, ari.ErrConflict) {
+	again := order
+	again.Holder, again.Snoop = Prefix+"taped-again", Prefix+"taped-again-on"
+	if err := r.link.Record(r.ctx, again); !errors.Is(err, ari.ErrConflict) {
 		t.Errorf("the same name again: %v", err)
 	}
-	r.until("nothing is left", func() bool { return !r.left(order.Holder) && !r.left(order.Snoop) })
-	if again := o.recorded(t, order.Name); again != got {
-		t.Errorf("the file has %v after that", again)
+	r.until("nothing is left", func() bool { return !r.left(again.Holder) && !r.left(again.Snoop) })
+	if now := o.recorded(t, order.Name); now != got {
+		t.Errorf("the file has %v after that", now)
 	}
 	// To drop it is to end it, and the file is whole.
 	second := order
+	second.Holder, second.Snoop = Prefix+"taped-2", Prefix+"taped-2-on" // Asterisk may still be busy with the others
 	second.Name, second.Lease = Prefix+"tape-dropped", time.Minute
 	r.must(r.link.Record(r.ctx, second))
 	since := time.Now()
@@ -101,6 +104,7 @@ func TestARecordOrderRecordsUntilItsLeaseEnds(t *testing.T) {
 	}
 	// What neither side sends audio for takes its time in the file all the same.
 	third := second
+	third.Holder, third.Snoop = Prefix+"taped-3", Prefix+"taped-3-on"
 	third.Name = Prefix + "tape-silent"
 	r.must(r.link.Record(r.ctx, third))
 	since = time.Now()

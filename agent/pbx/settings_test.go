@@ -3,11 +3,13 @@ package pbx
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 )
 
@@ -36,9 +38,11 @@ func TestSettingsAreKeptAndTheDialplanHonoursThem(t *testing.T) {
 	r := run(t, o, nil, nil)
 	r.up()
 	defer o.hangupAll(t)
+	n := 0
 	keep := func(family, key, value string) {
 		t.Helper()
-		r.must(r.link.Keep(r.ctx, Prefix+"keeps-back", family, key, value))
+		n++ // Asterisk may still be busy with the leg before
+		r.must(r.link.Keep(r.ctx, call.LegID(fmt.Sprintf("%skeeps%d-back", Prefix, n)), family, key, value))
 		if got, err := r.link.Lookup(r.ctx, family, key); err != nil || got != value {
 			t.Fatalf("%s: %q %v", family, got, err)
 		}
