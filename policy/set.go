@@ -339,6 +339,14 @@ func (s *Set) Phones(r Ref) []string {
 	return s.phones[start:end:end]
 }
 
+// Protector returns the first rule that protects the employee; zero when none does.
+func (s *Set) Protector(r Ref) RuleID {
+	if !s.known(r) {
+		return 0
+	}
+	return s.protectors[r.n-1]
+}
+
 // Numbers returns the employee's numbers without formatting. The slice is the caller's own.
 func (s *Set) Numbers(r Ref) []string { return s.byNo.between(s.numberSpan(r)) }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -35,13 +36,29 @@ func (m forwardMark) String() string {
 	return m.number + ":" + m.act + ":" + hex.EncodeToString([]byte(m.setter))
 }
 
-func parseMark(text string) (m forwardMark, ok bool) {
-	parts := strings.Split(text, ":")
-	if len(parts) != 3 || parts[0] == "" || parts[1] == "" {
+// parseMarks reads what the AstDB has of an extension: the mark of what was to be set last, and of what was there before until it is certain that it
+// is no more.
+func parseMarks(text string) (marks []forwardMark) {
+	for parts := range slices.Chunk(strings.Split(text, ":"), 3) {
+		if len(parts) < 3 || parts[0] == "" || parts[1] == "" {
+			return nil
+		}
+		setter, err := hex.DecodeString(parts[2])
+		if err != nil {
+			return nil
+		}
+		marks = append(marks, forwardMark{parts[0], parts[1], string(setter)})
+	}
+	return marks
+}
+
+// markOf is the one of some marks that is of a number.
+func markOf(marks []forwardMark, number string) (forwardMark, bool) {
+	i := slices.IndexFunc(marks, func(m forwardMark) bool { return m.number == number })
+	if i < 0 {
 		return forwardMark{}, false
 	}
-	setter, err := hex.DecodeString(parts[2])
-	return forwardMark{parts[0], parts[1], string(setter)}, err == nil
+	return marks[i], true
 }
 
 // aloneAtForwards waits until nobody else changes forwardings; the caller has to call what it returns, unless there is an error.
@@ -55,22 +72,50 @@ func (g *Gate) aloneAtForwards(ctx context.Context) (func(), error) {
 }
 
 // keepForward writes where an extension's calls go, and by whom; without a number they go nowhere else. A mark without its forwarding says nothing, and a
-// forwarding without its mark would never be ended, so that one comes first and goes last.
-func (g *Gate) keepForward(ctx context.Context, ext string, m forwardMark) error {
+// forwarding without its mark would never be ended, so that one comes first and goes last; and what it takes the place of keeps its own until it is seen
+// to be gone.
+func (g *Gate) keepForward(ctx context.Context, set *policy.Set, target policy.Ref, m forwardMark) error {
 	done, err := g.aloneAtForwards(ctx)
+	if err != nil {
+		return notSet(err)
+	}
+	defer done()
+	ext := extension(set, target)
+	if m.number == "" {
+		if err := g.dropForward(ctx, ext); err != nil {
+			return notSet(err)
+		}
+		return nil
+	}
+	// Somebody else's change may have closed a circle since that was looked at.
+	if p := g.circle(ctx, set, target, m.number); p != nil {
+		return p
+	}
+	if err := g.writeForward(ctx, ext, m); err != nil {
+		return notSet(err)
+	}
+	return nil
+}
+
+func (g *Gate) writeForward(ctx context.Context, ext string, m forwardMark) error {
+	c := &g.cfg.Settings
+	is, err := c.Switchboard.Lookup(ctx, c.Forward, ext)
 	if err != nil {
 		return err
 	}
-	defer done()
-	if m.number == "" {
-		return g.dropForward(ctx, ext)
+	kept, err := c.Switchboard.Lookup(ctx, c.marks(), ext)
+	if err != nil {
+		return err
 	}
-	c := &g.cfg.Settings
-	if err := c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, m.String()); err != nil {
+	mark := m.String()
+	if was, ok := markOf(parseMarks(kept), is); ok && is != m.number {
+		mark += ":" + was.String()
+	}
+	if err := c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, mark); err != nil {
 		return err
 	}
 	err = c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, m.number)
-	g.locked(func(*call.Table) { g.reviewForwards(reviewSoon) }) // the policy may have changed since that was decided
+	g.locked(func(*call.Table) { g.reviewForwards(reviewSoon) }) // the policy may have changed since that was decided; and the mark may have one too many
 	return err
 }
 
@@ -80,6 +125,34 @@ func (g *Gate) dropForward(ctx context.Context, ext string) error {
 		return err
 	}
 	return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
+}
+
+// circle refuses a number from which calls would come back to the employee: one of a colleague's whose own go on to him, at once or by others. It looks at
+// what the AstDB has, whoever has set that, and takes every number that the policy knows for its owner's telephone.
+func (g *Gate) circle(ctx context.Context, set *policy.Set, target policy.Ref, number string) *Problem {
+	c := &g.cfg.Settings
+	stranger := func(string) (clients.Client, clients.Answer) { return clients.Client{}, clients.Stranger }
+	seen := map[policy.Ref]bool{}
+	for next := []string{number}; len(next) > 0; next = next[1:] {
+		who := g.destination(set, next[0], stranger).Employee
+		if who == target {
+			return &Problem{Kind: Conflict, Code: "forward_circle", Text: "Calls that are forwarded to that number come back to the employee, so nobody would get them. End the other forwarding first, or give another number."}
+		}
+		if who.IsZero() || seen[who] {
+			continue
+		}
+		seen[who] = true
+		for _, ext := range extensions(set, who) {
+			to, err := c.Switchboard.Lookup(ctx, c.Forward, ext)
+			if err != nil {
+				return AsProblem(notSet(err))
+			}
+			if to != "" {
+				next = append(next, to)
+			}
+		}
+	}
+	return nil
 }
 
 // reviewForwards has the forwardings looked at soon, since what they rest on may have changed. Caller holds the lock.
@@ -148,9 +221,15 @@ func (g *Gate) endForward(ctx context.Context, ext, text string) error {
 	if err != nil {
 		return err
 	}
-	m, ok := parseMark(text)
-	if !ok || to != m.number { // somebody has set another since, or none
+	marks := parseMarks(text)
+	m, ok := markOf(marks, to)
+	if !ok { // somebody has set another since, or none
 		return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
+	}
+	if len(marks) > 1 && m == marks[0] {
+		if err := c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, m.String()); err != nil {
+			return err
+		}
 	}
 	set := g.policy.Load()
 	d, reason := policy.Decision{}, policy.ReasonUnknownTarget.String()
@@ -159,7 +238,9 @@ func (g *Gate) endForward(ctx context.Context, ext, text string) error {
 		var dest Destination
 		dest, d = g.decideNow(set, owner, m.number, g.cfg.Clients.Find)
 		_, p := g.forwards(set, owner, dest, d, m.act)
-		switch {
+		switch rule := set.Protector(owner); {
+		case rule != 0 && m.setter != set.ID(owner): // he was not, when that was set
+			d = policy.Decision{Reason: policy.ReasonProtected, Rule: rule}
 		case p == nil:
 			return nil
 		case p.Kind == Unavailable:

@@ -35,7 +35,8 @@ const inDND = "YES"
 
 // UserSettings are an employee's settings of his telephone.
 type UserSettings struct {
-	Forward      *string         `json:"forward" nullable:"true" doc:"The number to which all his calls go; null: none"`
+	Forward      *string         `json:"forward" nullable:"true" doc:"The number to which all his calls go; null: none, or one that is hidden"`
+	Hidden       bool            `json:"forward_hidden,omitempty" doc:"Whether it is not told where his calls go: he is protected and somebody else than who asks, or the number is protected"`
 	DoNotDisturb bool            `json:"do_not_disturb" doc:"Whether his telephone does not ring"`
 	Paused       map[string]bool `json:"paused" doc:"For each line on which one of his telephones is a member of the queue, by its id, whether it is called no more"`
 }
@@ -65,7 +66,7 @@ func (g *Gate) Settings(ctx context.Context, s auth.Subject, employee string) (U
 		w.p.ID = ""
 		return UserSettings{}, w.p
 	}
-	return g.settings(ctx, set, employee)
+	return g.settings(ctx, set, a.employee, employee)
 }
 
 // maySet decides whether the subject may change an employee's settings.
@@ -90,16 +91,19 @@ func (g *Gate) maySet(set *policy.Set, subject policy.Ref, a *act, employee stri
 
 // extension is the first of an employee's numbers that is one of the PBX's own, by which the AstDB has his settings.
 func extension(set *policy.Set, who policy.Ref) string {
-	for _, number := range set.Numbers(who) {
-		if len(number) <= 6 && strings.Trim(number, "0123456789") == "" {
-			return number
-		}
+	if own := extensions(set, who); len(own) > 0 {
+		return own[0]
 	}
 	return ""
 }
 
-// settings are an employee's as the PBX has them.
-func (g *Gate) settings(ctx context.Context, set *policy.Set, employee string) (UserSettings, error) {
+// extensions are all of them.
+func extensions(set *policy.Set, who policy.Ref) []string {
+	return slices.DeleteFunc(set.Numbers(who), func(number string) bool { return len(number) > 6 || strings.Trim(number, "0123456789") != "" })
+}
+
+// settings are an employee's as the PBX has them, as somebody may see them.
+func (g *Gate) settings(ctx context.Context, set *policy.Set, asker, employee string) (UserSettings, error) {
 	c, v := &g.cfg.Settings, UserSettings{Paused: map[string]bool{}}
 	target, _ := set.Employee(employee)
 	ext := extension(set, target)
@@ -107,7 +111,7 @@ func (g *Gate) settings(ctx context.Context, set *policy.Set, employee string) (
 	if err != nil {
 		return UserSettings{}, notSet(err)
 	}
-	if forward != "" {
+	if v.Hidden = asker != employee && (set.Protector(target) != 0 || set.ProtectedNumber(forward)); forward != "" && !v.Hidden {
 		v.Forward = &forward
 	}
 	dnd, err := c.Switchboard.Lookup(ctx, c.DoNotDisturb, ext)
@@ -142,7 +146,8 @@ func (g *Gate) places(ctx context.Context, set *policy.Set, who policy.Ref) (map
 }
 
 // ChangeSettings changes an employee's settings and returns what they are then. His calls are forwarded to where he may call himself, and nowhere
-// else; it is ended when he may not any more.
+// else; it is ended when he may not any more. Those of somebody who is protected are forwarded by himself alone: to have them come to oneself is to
+// intercept them. Not to be disturbed and to pause take nobody's call, so for these the right is enough.
 func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsAsk) (UserSettings, error) {
 	a := g.newAct(s, policy.SettingsUser, ask.Door)
 	var out UserSettings
@@ -156,7 +161,14 @@ func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsA
 		}
 		in, w.keys = set, ask.keys()
 		target, _ := set.Employee(ask.Employee)
-		forward, w.p = g.forward(ctx, set, target, ask.Forward, a.id)
+		if rule := set.Protector(target); ask.Forward != nil && rule != 0 && subject != target {
+			w.d = policy.Decision{Reason: policy.ReasonProtected, Rule: rule, Pairwise: true}
+			w.p = g.refusal(set, w.d, a.id)
+			return w
+		}
+		if forward, w.p = g.forward(ctx, set, target, ask.Forward, a.id); w.p == nil && forward != "" {
+			w.p = g.circle(ctx, set, target, forward)
+		}
 		if pauses = nil; w.p == nil && len(ask.Paused) > 0 {
 			pauses, w.p = g.pauses(ctx, set, target, ask.Paused)
 		}
@@ -165,8 +177,8 @@ func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsA
 		target, _ := in.Employee(ask.Employee)
 		c, ext := &g.cfg.Settings, extension(in, target)
 		if ask.Forward != nil {
-			if err := g.keepForward(ctx, ext, forwardMark{forward, a.id, a.employee}); err != nil {
-				return notSet(err)
+			if err := g.keepForward(ctx, in, target, forwardMark{forward, a.id, a.employee}); err != nil {
+				return err
 			}
 		}
 		if ask.DoNotDisturb != nil {
@@ -184,7 +196,7 @@ func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsA
 			}
 		}
 		var err error
-		out, err = g.settings(ctx, in, ask.Employee)
+		out, err = g.settings(ctx, in, a.employee, ask.Employee)
 		return err
 	})
 	return out, err

@@ -201,3 +201,154 @@ func TestAForwardingIsNotEndedOnASuspicion(t *testing.T) {
 	b.failing(nil)
 	b.has(t, "CF/101", "")
 }
+
+// refusing has one key be written no more.
+func (b *board) refusing(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refuses = key
+}
+
+// reviewed returns when the forwardings have been looked at after a change, with nothing left to do.
+func (w *world) reviewed(b *board) {
+	w.t.Helper()
+	recv(w.t, b.listed)
+	w.behind()
+}
+
+// An old forwarding is still there when the new one could not be written, and so it is still ended.
+func TestAForwardingThatCouldNotBeReplacedKeepsItsMark(t *testing.T) {
+	const path, number = "/v1/employees/anna/settings", "84951234567"
+	w, b := switched(t)
+	put := func(number string, status int) {
+		t.Helper()
+		if a := w.ask("boris", http.MethodPut, path, `{"forward":"`+number+`"}`); a.status != status {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		w.reviewed(b)
+	}
+	marks := func() string {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.kept["CF-earshot/101"]
+	}
+	put(number, 200)
+	mark, id := marks(), w.book.entries[0].ID
+	b.refusing("CF/101")
+	put("102", 503)
+	put("103", 503) // and again, over a mark that has two
+	b.has(t, "CF/101", number)
+	if kept := marks(); !strings.HasPrefix(kept, "103:") || !strings.HasSuffix(kept, ":"+mark) || strings.Contains(kept, "102:") {
+		t.Errorf("the mark is %q, and was %q", kept, mark)
+	}
+	b.refusing("")
+	w.gate.SetPolicy(w.policy(strings.Replace(settingsText, `"+7495*"`, `"+7812*"`, 1)))
+	b.has(t, "CF/101", "")
+	b.has(t, "CF-earshot/101", "")
+	if e := w.book.until(t, audit.Revoked); e.ID != id || e.Reason != "no_right" {
+		t.Errorf("%+v", e)
+	}
+	w.reviewed(b)
+	// Once the new one is there, nothing is kept of the old one.
+	w.gate.SetPolicy(w.policy(settingsText))
+	w.reviewed(b)
+	put(number, 200)
+	put("102", 200)
+	if kept := marks(); !strings.HasPrefix(kept, "102:") || strings.Count(kept, ":") != 2 {
+		t.Errorf("the mark is %q", kept)
+	}
+}
+
+// guarded has anna protected, and a number to which boris may call.
+var guarded = strings.Replace(settingsText, "emergency:", `protected: {employees: [anna], numbers: ["+7 495 765-43-21"]}
+emergency:`, 1)
+
+func TestWhereTheCallsOfSomebodyProtectedGoIsHisOwnAffair(t *testing.T) {
+	const path, body = "/v1/employees/anna/settings", `{"forward":"102"}`
+	w, b := switched(t)
+	w.gate.SetPolicy(w.policy(guarded))
+	for _, who := range []string{"boris", "carl"} {
+		for _, body := range []string{body, `{"forward":null}`, `{"do_not_disturb":true,"forward":"102"}`} {
+			if a := w.ask(who, http.MethodPut, path, body); a.status != 403 || a.problem(t).Code != "protected" {
+				t.Errorf("%s, %s: %d %s", who, body, a.status, a.body)
+			}
+		}
+	}
+	if e := w.book.entries[0]; len(b.kept) > 0 || e.Outcome != audit.Deny || e.Reason != "protected" || e.Rule.Line == 0 || e.Detail != "keys:forward" {
+		t.Errorf("%v %+v", b.kept, e)
+	}
+	looks := func(who, of, want string) {
+		t.Helper()
+		if a := w.ask(who, http.MethodGet, "/v1/employees/"+of+"/settings", ""); a.status != 200 || strings.TrimSpace(string(a.body)) != want {
+			t.Errorf("%s: %d %s", who, a.status, a.body)
+		}
+	}
+	// Whether there is one is not told either.
+	const hidden = `{"forward":null,"forward_hidden":true,"do_not_disturb":false,"paused":{"shop":false}}`
+	looks("boris", "anna", hidden)
+	if a := w.ask("anna", http.MethodPut, path, body); a.status != 200 || strings.TrimSpace(string(a.body)) != `{"forward":"102","do_not_disturb":false,"paused":{"shop":false}}` {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	looks("boris", "anna", hidden)
+	looks("anna", "anna", `{"forward":"102","do_not_disturb":false,"paused":{"shop":false}}`)
+	// What takes nobody's call is a matter of the right alone.
+	if a := w.ask("boris", http.MethodPut, path, `{"do_not_disturb":true,"paused":{"shop":true}}`); a.status != 200 || strings.TrimSpace(string(a.body)) != `{"forward":null,"forward_hidden":true,"do_not_disturb":true,"paused":{"shop":true}}` {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	// A protected number is shown to nobody else, though he is not protected; where there is none, that is told.
+	looks("carl", "boris", `{"forward":null,"do_not_disturb":false,"paused":{"night":false}}`)
+	if a := w.ask("boris", http.MethodPut, "/v1/employees/boris/settings", `{"forward":"84957654321"}`); a.status != 200 || !strings.Contains(string(a.body), `"84957654321"`) {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	looks("carl", "boris", `{"forward":null,"forward_hidden":true,"do_not_disturb":false,"paused":{"night":false}}`)
+}
+
+// What somebody else has set ends when the employee comes to be protected; what he has set himself does not.
+func TestAForwardingOfSomebodyProtectedEndsUnlessItIsHisOwn(t *testing.T) {
+	for who, ends := range map[string]bool{"boris": true, "anna": false} {
+		t.Run(who, func(t *testing.T) {
+			w, b := switched(t)
+			if a := w.ask(who, http.MethodPut, "/v1/employees/anna/settings", `{"forward":"102"}`); a.status != 200 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			w.reviewed(b)
+			w.gate.SetPolicy(w.policy(guarded))
+			w.reviewed(b)
+			if !ends {
+				b.has(t, "CF/101", "102")
+				return
+			}
+			b.has(t, "CF/101", "")
+			if e := w.book.until(t, audit.Revoked); e.Reason != "protected" || e.Subject != "boris" || e.Rule.Line == 0 {
+				t.Errorf("%+v", e)
+			}
+		})
+	}
+}
+
+func TestCallsAreNotForwardedInACircle(t *testing.T) {
+	w, b := switched(t)
+	b.kept["CF/105"] = "8 (916) 000-01-01" // by a feature code, to a number of anna's that is none of the PBX's own
+	b.kept["CF/106"] = "106"               // a circle in which she is not
+	put := func(who, number string, status int) {
+		t.Helper()
+		a := w.ask("carl", http.MethodPut, "/v1/employees/"+who+"/settings", `{"forward":"`+number+`"}`)
+		if a.status != status || status == 409 && a.problem(t).Code != "forward_circle" {
+			t.Errorf("%s to %s: %d %s", who, number, a.status, a.body)
+		}
+	}
+	w.gate.SetPolicy(w.policy(strings.NewReplacer(annaDials, "dial: any", `numbers: ["103"], `, `numbers: ["103"], dial: any, `).Replace(settingsText)))
+	put("anna", "102", 200)
+	put("boris", "101", 409)
+	put("boris", "103", 200)
+	put("carl", "101", 409) // by boris
+	put("carl", "106", 200)
+	put("carl", "102", 409)
+	put("anna", "106", 200)
+	put("boris", "101", 200)
+	put("anna", "105", 409)
+	put("anna", "84951234567", 200)
+	b.has(t, "CF/101", "84951234567")
+	b.failing(errors.New("gone"))
+	put("anna", "102", 503)
+}

@@ -21,6 +21,7 @@ type board struct {
 	kept    map[string]string
 	members []pbx.Member
 	fail    error
+	refuses string        // the key of what is not written
 	used    chan struct{} // poked by each use
 	listed  chan struct{} // poked by each reading of a family
 }
@@ -49,11 +50,15 @@ func (b *board) Family(_ context.Context, family string) (map[string]string, err
 func (b *board) Keep(_ context.Context, _ call.LegID, family, key, value string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.fail == nil {
-		b.kept[family+"/"+key] = value
-	}
 	poke(b.used)
-	return b.fail
+	switch {
+	case b.fail != nil:
+		return b.fail
+	case b.refuses == family+"/"+key:
+		return errors.New("not written")
+	}
+	b.kept[family+"/"+key] = value
+	return nil
 }
 
 func (b *board) Memberships(_ context.Context, endpoints []string) (found []pbx.Member, err error) {
