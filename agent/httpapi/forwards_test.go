@@ -348,6 +348,21 @@ func TestCallsAreNotForwardedInACircle(t *testing.T) {
 	put("boris", "101", 200)
 	put("anna", "105", 409)
 	put("anna", "84951234567", 200)
+	put("boris", "84951234567", 200)
+	w.book.mu.Lock()
+	for _, e := range w.book.entries {
+		if e.Phase == audit.Failed || e.Reason == "forward_circle" && e.Outcome != audit.Deny {
+			t.Errorf("%+v", e)
+		}
+	}
+	// One that somebody closes after that was looked at is not made either.
+	w.book.hook = func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.kept["CF/102"] = "101"
+	}
+	w.book.mu.Unlock()
+	put("anna", "102", 409)
 	b.has(t, "CF/101", "84951234567")
 	b.failing(errors.New("gone"))
 	put("anna", "102", 503)

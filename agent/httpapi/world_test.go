@@ -437,6 +437,7 @@ type recorder struct {
 	entries []audit.Entry
 	fail    error
 	wrote   chan struct{} // poked by each entry; nil: nobody waits
+	hook    func()        // called by each entry, unless it is nil
 }
 
 func (r *recorder) Append(_ context.Context, e audit.Entry) error {
@@ -446,6 +447,9 @@ func (r *recorder) Append(_ context.Context, e audit.Entry) error {
 		return r.fail
 	}
 	r.entries = append(r.entries, e)
+	if r.hook != nil {
+		r.hook()
+	}
 	poke(r.wrote)
 	return nil
 }

@@ -125,6 +125,9 @@ func TestAListOfQueuesIsReadAndOneCallerCannotKeepItFromBeing(t *testing.T) {
 		len(states[0].Callers) != 1 || !states[0].Callers[0].Since.Equal(at.Add(-time.Second)) {
 		t.Fatalf("%+v %d %v", states, odd, err)
 	}
+	if found, odd, err := membersOf(rowsOf(t, paramsText+memberText), []string{"PJSIP/999", strings.ToLower(states[0].Members[0].Interface)}); err != nil || odd != 0 || len(found) != 1 || found[0].Queue != "sales" || found[0].Interface != states[0].Members[0].Interface {
+		t.Fatalf("%+v %d %v", found, odd, err)
+	}
 	forged := strings.Replace(entryText, "Priority: 0\n", "X: 1\nPriority: 0\n", 1)
 	states, odd, err = readQueues(rowsOf(t, paramsText+memberText+forged+entryText), at)
 	if err != nil || odd != 1 || len(states[0].Members) != 1 || len(states[0].Callers) != 1 {
@@ -139,6 +142,9 @@ func TestAListOfQueuesIsReadAndOneCallerCannotKeepItFromBeing(t *testing.T) {
 	} {
 		if states, _, err := readQueues(rowsOf(t, text), at); err == nil {
 			t.Errorf("%s: %+v", name, states)
+		}
+		if found, _, err := membersOf(rowsOf(t, text), []string{"PJSIP/303"}); err == nil {
+			t.Errorf("%s: %+v", name, found)
 		}
 	}
 }

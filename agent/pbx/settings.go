@@ -125,23 +125,30 @@ func (l *Link) Memberships(ctx context.Context, endpoints []string) ([]Member, e
 	if err != nil {
 		return nil, err
 	}
-	var found []Member
-	for _, row := range rows {
-		if string(row.Event()) != "QueueMember" {
-			continue
-		}
-		location, state := row.Get("Location"), row.Get("StateInterface")
-		for _, endpoint := range endpoints {
-			if strings.EqualFold(location, endpoint) || strings.EqualFold(state, endpoint) {
-				found = append(found, Member{row.Get("Queue"), location, row.Get("Paused") == "1"})
-				break
+	found, odd, err := membersOf(rows, endpoints)
+	l.met.faults.Add(float64(odd))
+	return found, err
+}
+
+// membersOf reads the rows of QueueStatus as readQueues does: an order is given by what they say, so what does not fit is not gone by.
+func membersOf(rows []*ami.Message, endpoints []string) (found []Member, odd int, err error) {
+	queues, odd, err := readQueues(rows, time.Time{})
+	if err != nil {
+		return nil, odd, err
+	}
+	for _, q := range queues {
+		for _, m := range q.Members {
+			if slices.ContainsFunc(endpoints, func(endpoint string) bool {
+				return strings.EqualFold(m.Interface, endpoint) || strings.EqualFold(m.Device, endpoint)
+			}) {
+				found = append(found, Member{q.Name, m.Interface, m.Paused})
 			}
 		}
 	}
 	slices.SortFunc(found, func(a, b Member) int {
 		return cmp.Or(strings.Compare(a.Queue, b.Queue), strings.Compare(a.Interface, b.Interface))
 	})
-	return found, nil
+	return found, odd, nil
 }
 
 // Pause has a queue call a member no more, or again, as Paused says.
