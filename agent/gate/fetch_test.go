@@ -318,31 +318,34 @@ func TestTheWatchdogKnowsWhomEarshotHasMoved(t *testing.T) {
 	}
 }
 
-// After a restart too, as far as it looks like that: a customer alone with the phone that was rung for him.
+// After a restart too, as far as it looks like that: a customer who has come to the phone that was rung for him by the include. Who has joined the two is
+// seen all the same.
 func TestTheWatchdogKnowsWhomTheEarshotBeforeHasMoved(t *testing.T) {
 	for name, c := range map[string]struct {
-		caller, taker string
-		third         bool
-		joins         float64
+		caller, exten, taker string
+		third                string // the application of who else is there; empty: nobody
+		joins                float64
 	}{
-		"a customer and who has taken him": {"PJSIP/trunk", "earshot-x-take", false, 0},
-		"and somebody else":                {"PJSIP/trunk", "earshot-x-take", true, 1},
-		"a colleague":                      {"PJSIP/102", "earshot-x-take", false, 1},
-		"a phone like any":                 {"PJSIP/trunk", "1.7", false, 1},
+		"a customer and who has taken him": {"PJSIP/trunk", "fetched", "earshot-x-take", "", 0},
+		"and somebody who was asked to it": {"PJSIP/trunk", "fetched", "earshot-x-take", "AppDial", 0},
+		"and somebody who has joined":      {"PJSIP/trunk", "fetched", "earshot-x-take", "BridgeAdd", 1},
+		"a colleague":                      {"PJSIP/102", "fetched", "earshot-x-take", "", 1},
+		"a phone like any":                 {"PJSIP/trunk", "fetched", "1.7", "", 1},
+		"by another dialplan":              {"PJSIP/trunk", "100", "earshot-x-take", "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			y := newYard(t, house)
 			s := &call.Snapshot{Channels: []call.Channel{
-				{ID: "x.0", Name: c.caller + "-1", State: call.StateUp, App: "Bridge", Exten: "fetched"}, {ID: call.LegID(c.taker), Name: "PJSIP/101-2", State: call.StateUp},
+				{ID: "x.0", Name: c.caller + "-1", State: call.StateUp, App: "Bridge", Exten: c.exten}, {ID: call.LegID(c.taker), Name: "PJSIP/101-2", State: call.StateUp},
 			}, Bridges: []call.Bridge{{ID: "b", Type: "mixing", Legs: []call.LegID{call.LegID(c.taker), "x.0"}}}}
-			if c.third {
-				s.Channels = append(s.Channels, call.Channel{ID: "x.2", Name: "PJSIP/103-3", State: call.StateUp})
+			if c.third != "" {
+				s.Channels = append(s.Channels, call.Channel{ID: "x.2", Name: "PJSIP/102-3", State: call.StateUp, App: c.third})
 				s.Bridges[0].Legs = append(s.Bridges[0].Legs, "x.2")
 			}
 			y.ingest(call.Event{Kind: call.Resynced, Snapshot: s})
 			y.close()
-			if n := y.count("join", "reported"); n != c.joins {
-				t.Errorf("%g joins are reported", n)
+			if n := y.count("join", "reported") + y.count("join", "ended"); n != c.joins {
+				t.Errorf("%g joins are seen", n)
 			}
 		})
 	}

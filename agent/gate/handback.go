@@ -100,14 +100,13 @@ func (d *watchdog) wasFetched(leg call.LegID) bool {
 	return ok
 }
 
-// fetchedBefore reports whether a leg looks like one that an Earshot before this one has had come to who has taken its call: somebody from outside,
-// alone with a leg that was rung for that. Caller holds the lock.
+// fetchedBefore reports whether a leg looks like one that an Earshot before this one has had come to who has taken its call: somebody from outside, in the
+// include's extension for that, with a leg that was rung for it. Whoever else is there by now has come by himself. Caller holds the lock.
 func (g *Gate) fetchedBefore(t *call.Table, l *call.Leg) bool {
-	if !g.policy.Load().Trunk(l.Endpoint()) {
+	if !g.policy.Load().Trunk(l.Endpoint()) || l.Exten() != pbx.ExtenFetched {
 		return false
 	}
-	legs := t.BridgeLegs(nil, l.Bridge())
-	if len(legs) != 2 || !slices.ContainsFunc(legs, func(o *call.Leg) bool { return o != l && own(o.ID()) && hasTake(o.ID()) }) {
+	if !slices.ContainsFunc(t.BridgeLegs(nil, l.Bridge()), func(o *call.Leg) bool { return o != l && own(o.ID()) && hasTake(o.ID()) }) {
 		return false
 	}
 	g.dog.fetched[l.ID()] = struct{}{}

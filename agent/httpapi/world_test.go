@@ -112,7 +112,7 @@ func newWorldOver(t testing.TB, change func(*gate.Config), options ...option) *w
 func newWorldKept(t testing.TB, keep bool, change func(*gate.Config), options ...option) *world {
 	t.Helper()
 	w := &world{
-		t: t, met: prometheus.NewRegistry(), pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8), joined: make(chan pbx.Join, 8)}, book: &recorder{wrote: make(chan struct{}, 1)}, people: directory{},
+		t: t, met: prometheus.NewRegistry(), pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8), joined: make(chan pbx.Join, 8), fetched: make(chan pbx.Fetch, 8)}, book: &recorder{wrote: make(chan struct{}, 1)}, people: directory{},
 		token: map[string]string{}, log: &journal{wrote: make(chan struct{}, 1)}, reg: prometheus.NewRegistry(), clock: &atomic.Int64{},
 	}
 	w.clock.Store(start.Unix())
@@ -382,10 +382,11 @@ func (s *watcher) end() websocket.CloseError {
 
 // fakePBX takes orders and carries out nothing: the tests ingest what would have come of them.
 type fakePBX struct {
-	rung   chan pbx.Ring
-	tapped chan pbx.Tap
-	taken  chan pbx.Take
-	joined chan pbx.Join
+	rung    chan pbx.Ring
+	tapped  chan pbx.Tap
+	taken   chan pbx.Take
+	joined  chan pbx.Join
+	fetched chan pbx.Fetch
 
 	mu    sync.Mutex
 	drops int
@@ -407,7 +408,7 @@ func (f *fakePBX) Call(context.Context, pbx.Call) error                 { return
 func (f *fakePBX) Seat(context.Context, pbx.Seat) error                 { return f.err() }
 func (f *fakePBX) Send(context.Context, pbx.Send) error                 { return f.err() }
 func (f *fakePBX) Return(context.Context, pbx.Return) error             { return f.err() }
-func (f *fakePBX) Fetch(context.Context, pbx.Fetch) error               { return f.err() }
+func (f *fakePBX) Fetch(_ context.Context, o pbx.Fetch) error           { f.fetched <- o; return f.err() }
 func (f *fakePBX) Take(_ context.Context, o pbx.Take) error             { f.taken <- o; return f.err() }
 func (f *fakePBX) Join(_ context.Context, o pbx.Join) error             { f.joined <- o; return f.err() }
 func (f *fakePBX) QueueAdd(context.Context, pbx.QueueMember) error      { return f.err() }
