@@ -1,6 +1,8 @@
 package policy_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -278,17 +280,18 @@ protected: {employees: [hana]}
 		subject, responsible, rung string
 		want                       policy.Reason
 		pairwise                   bool
+		needs                      string // part of what the other answer needs
 	}{
-		{"gus", "gus", "", policy.ReasonAllowed, true},
-		{"fay", "fay", "", policy.ReasonAllowed, true},
-		{"gus", "fay", "", policy.ReasonNotClient, true},
-		{"fay", "gus", "", policy.ReasonNotClient, true},
-		{"fay", "", "", policy.ReasonNotClient, true},
-		{"never", "never", "", policy.ReasonNoRight, true},
-		{"gus", "gus", "fay", policy.ReasonAllowed, true},
-		{"gus", "gus", "egor", policy.ReasonExcludedOther, false},
-		{"gus", "gus", "hana", policy.ReasonProtectedOther, false},
-		{"", "", "", policy.ReasonUnknownSubject, true},
+		{"gus", "gus", "", policy.ReasonAllowed, true, "employees.gus.intercept"},
+		{"fay", "fay", "", policy.ReasonAllowed, true, "employees.fay.intercept"},
+		{"gus", "fay", "", policy.ReasonNotClient, true, "nobody takes but who is responsible for him"},
+		{"fay", "gus", "", policy.ReasonNotClient, true, "nobody takes but who is responsible for him"},
+		{"fay", "", "", policy.ReasonNotClient, true, "nobody takes but who is responsible for him"},
+		{"never", "never", "", policy.ReasonNoRight, true, "write employees.never.intercept: own"},
+		{"gus", "gus", "fay", policy.ReasonAllowed, true, ""},
+		{"gus", "gus", "egor", policy.ReasonExcludedOther, false, "take egor out of"},
+		{"gus", "gus", "hana", policy.ReasonProtectedOther, false, "take hana out of"},
+		{"", "", "", policy.ReasonUnknownSubject, true, "the subject is no employee"},
 	} {
 		r := policy.Request{Action: policy.Intercept, Unrung: true}
 		r.Subject, _ = set.Employee(c.subject)
@@ -299,8 +302,22 @@ protected: {employees: [hana]}
 		if d := set.Decide(&r); d.Reason != c.want || d.Allowed != (c.want == policy.ReasonAllowed) || d.Pairwise != c.pairwise {
 			t.Errorf("%+v: %v, pairwise %t", c, d.Reason, d.Pairwise)
 		}
+		// The explanation gives the same answer, of the same ground.
+		e := set.Explain(r)
+		says := func(effect policy.Effect) bool {
+			return slices.ContainsFunc(e.Statements, func(st policy.Statement) bool { return st.Effect == effect })
+		}
+		if grants, refuses := says(policy.EffectGrants), says(policy.EffectRefuses); e.Decision != set.Decide(&r) || (grants && !refuses) != e.Decision.Allowed || len(e.Needs) == 0 {
+			t.Errorf("%+v: %s", c, e)
+		}
+		if text := e.String(); c.needs != "" && !strings.Contains(text, c.needs) || strings.Contains(text, " on :") || strings.Contains(text, ": []") {
+			t.Errorf("%+v: %s", c, text)
+		}
 		// Only intercept knows of it, and only where it is said.
 		r.Action = policy.Spy
+		if e := set.Explain(r); e.Decision.Allowed {
+			t.Errorf("%+v: may spy", c)
+		}
 		if d := set.Decide(&r); d.Allowed {
 			t.Errorf("%+v: may spy", c)
 		}

@@ -98,6 +98,9 @@ func (s *Set) Explain(req Request) Explanation {
 		e.Needs = []Need{impossible(reason, unknownText(reason, req.Action))}
 		return e
 	}
+	if req.Unrung = req.Unrung && req.Action == Intercept; req.Unrung {
+		req.Target = Ref{}
+	}
 	x := &explainer{set: s, req: &req}
 	if req.Action == 0 || req.Action >= Dial {
 		x.explainOther()
@@ -139,6 +142,7 @@ func (x *explainer) say(effect Effect, reason Reason, about Ref, format string, 
 func (x *explainer) explain() {
 	s, req := x.set, x.req
 	switch {
+	case req.Unrung: // about nobody
 	case req.Subject == req.Target && req.Action.sees():
 		x.say(EffectGrants, ReasonAllowed, req.Target, "everybody sees his own calls")
 		return
@@ -149,7 +153,9 @@ func (x *explainer) explain() {
 		x.say(EffectGrants, ReasonAllowed, req.Subject, "who is on the call sees the other side")
 		return
 	}
-	x.about(req.Target, req.Target)
+	if !req.Unrung {
+		x.about(req.Target, req.Target)
+	}
 	x.others()
 	x.told()
 	_, grants := s.rightsOf(req.Subject)
@@ -161,6 +167,10 @@ func (x *explainer) explain() {
 		return
 	}
 	x.idle()
+	if req.Unrung {
+		x.say(EffectNone, x.missing(), Ref{}, "nothing lets %s take this caller, whom no phone rings", s.ID(req.Subject))
+		return
+	}
 	x.say(EffectNone, x.missing(), req.Target, "nothing grants %s to %s on %s", req.Action, s.ID(req.Subject), s.ID(req.Target))
 }
 
@@ -298,7 +308,7 @@ func (x *explainer) grants(clauses []clause) bool {
 		}
 		scope, target := scopeNames[c.scope], s.ID(req.Target)
 		var st *Statement
-		reached, client := s.reaches(c, req.Subject.n-1, req.Target.n-1), req.Action == Intercept && req.Responsible == req.Subject
+		reached, client := !req.Unrung && s.reaches(c, req.Subject.n-1, req.Target.n-1), req.Action == Intercept && req.Responsible == req.Subject
 		switch {
 		case (reached || client) && !s.open[c.window]:
 			st = x.say(EffectNone, ReasonNotNow, req.Target, "grants %s on %s, but not at this time", req.Action, scope)
@@ -306,6 +316,8 @@ func (x *explainer) grants(clauses []clause) bool {
 			st = x.say(EffectGrants, ReasonAllowed, req.Target, "grants %s on %s: %s is in it", req.Action, scope, target)
 		case client:
 			st = x.say(EffectGrants, ReasonAllowed, req.Target, "grants intercept of one's own clients, and the caller is one")
+		case req.Unrung:
+			st = x.say(EffectNone, ReasonNotClient, Ref{}, "grants intercept on %s: where no phone rings it is of one's own clients, and the caller is none", scope)
 		case req.Action == Intercept:
 			st = x.say(EffectNone, ReasonNotClient, req.Target, "grants intercept on %s: %s is not in it, and the caller is not the subject's client", scope, target)
 		default:

@@ -44,6 +44,10 @@ func (w *whatIf) about() (entry, value string) {
 	switch req.Action.Matter() {
 	case MatterNothing:
 		return "", "true"
+	case MatterCall:
+		if req.Unrung {
+			return "", scopeNames[scopeOwn]
+		}
 	case MatterLine:
 		entry = "line:" + s.LineID(req.Line)
 		return entry, inBrackets(entry)
@@ -51,7 +55,7 @@ func (w *whatIf) about() (entry, value string) {
 		if req.Target == req.Subject {
 			return s.ID(req.Target), scopeNames[scopeOwn]
 		}
-	case MatterCall, MatterNumber:
+	case MatterNumber:
 	}
 	return s.ID(req.Target), inBrackets(s.ID(req.Target))
 }

@@ -17,7 +17,9 @@ func (s *Set) needs(req *Request, allowed bool) []Need {
 	b := w.barriers(s)
 	needs := b.needs(w)
 	for a := range w.acts.all() {
-		if !w.has(s, a) {
+		if req.Unrung && req.Responsible != req.Subject {
+			needs = append(needs, impossible(ReasonNotClient, "whom no phone rings nobody takes but who is responsible for him, whatever the policy says"))
+		} else if !w.has(s, a) {
 			needs = append(needs, Need{Reason: ReasonNoRight, Ways: w.grant(a, b)})
 		}
 	}
@@ -233,7 +235,7 @@ func (w *whatIf) reaches(c *clause, a Action) bool {
 	if a.Matter() != MatterCall {
 		return w.set.gives(c, &req)
 	}
-	return w.set.reaches(c, req.Subject.n-1, req.Target.n-1) || a == Intercept && req.Responsible == req.Subject
+	return !req.Unrung && w.set.reaches(c, req.Subject.n-1, req.Target.n-1) || a == Intercept && req.Responsible == req.Subject
 }
 
 // has reports whether the action is granted at the moment of the Set, exceptions aside.

@@ -79,6 +79,31 @@ func (g *Gate) secondBegin(t *call.Table, live *policy.Set, a *act, ask Ask, fit
 	g.second(t, live, a, a.action, d)
 }
 
+// secondOffer is secondBegin for an offer. One that is another's, is over or never was is compared by what the subject may do with any of his.
+func (g *Gate) secondOffer(t *call.Table, live *policy.Set, a *act, ask Ask, d policy.Decision) {
+	shadow := g.beside()
+	if shadow == nil || d.Reason == policy.ReasonNoPolicy { // nothing was decided
+		return
+	}
+	subject, _ := live.Employee(a.employee)
+	switch {
+	case a.target != "": // it rings
+		o := g.offerOf(subject, ask.Call)
+		ask.Call = o.shown.Call
+		g.secondBegin(t, live, a, ask, rings, d)
+		return
+	case a.leg == "":
+		r := shadow.ForeignRequest(live, &policy.Request{Subject: subject, Action: a.action, Unrung: true, Responsible: subject})
+		then, o := shadow.Decide(&r), g.offerOf(subject, ask.Call)
+		if d.Allowed || !then.Allowed || g.ownPhone(shadow, r.Subject, a, ask.Phone) != nil || o == nil || len(o.at) > 0 || t.Leg(o.caller) == nil {
+			g.contrast(live, shadow, a, a.action, d, then, false)
+			return
+		}
+		a.waits, a.leg = true, o.caller
+	}
+	g.second(t, live, a, a.action, d)
+}
+
 // aim finds the leg that a refused request would have been about.
 func (g *Gate) aim(t *call.Table, live *policy.Set, subject, target policy.Ref, a *act, ask Ask, fits fit) bool {
 	f, p := g.pick(live, subject, a, g.board[target], ask.Call, fits)

@@ -33,11 +33,7 @@ func (g *Gate) accept(ctx context.Context, s auth.Subject, ask Ask) (mask.Interc
 		func(t *call.Table, set *policy.Set, d *policy.Decision) *Problem {
 			return g.admitOffer(t, set, a, ask, d)
 		},
-		func(t *call.Table, set *policy.Set, d policy.Decision) {
-			if a.leg != "" {
-				g.second(t, set, a, a.action, d)
-			}
-		})
+		func(t *call.Table, set *policy.Set, d policy.Decision) { g.secondOffer(t, set, a, ask, d) })
 	if err != nil {
 		return mask.Intercept{}, err
 	}

@@ -137,6 +137,58 @@ func TestAnOfferThatRingsAtSomebodyExcludedIsNotTaken(t *testing.T) {
 	}
 }
 
+// The second policy is asked about a waiting caller too, also where the first has refused before it came to him.
+func TestTheShadowPolicyIsAskedAboutAWaitingCaller(t *testing.T) {
+	const gus, dora = "intercept: {to: own, except: [egor]}", "listen: {to: any, allow: [spy], except: [egor]}"
+	without, with := strings.Replace(house, gus, "observe: false", 1), strings.Replace(house, dora, "intercept: true", 1)
+	for name, c := range map[string]struct {
+		live, shadow, who string
+		answer            string
+		unknown           bool // it is not about the offer
+		rings             string
+		want              []string
+	}{
+		"a right less":                      {house, without, "gus", "", false, "", []string{"gus intercept  lost: allowed for no_right"}},
+		"a right more":                      {without, house, "gus", "no_right", false, "", []string{"gus intercept  gained: no_right for allowed"}},
+		"a right more, without its offer":   {without, house, "gus", "no_right", true, "", []string{"gus intercept  gained: no_right for allowed"}},
+		"another's right more":              {house, with, "dora", "no_right", false, "", []string{"dora intercept  gained: no_right for allowed"}},
+		"no right by either":                {house, house, "dora", "no_right", false, "", nil},
+		"an offer that there is not":        {house, without, "gus", "no_such_call", true, "", []string{"gus intercept  lost: allowed for no_right"}},
+		"one that rings":                    {house, without, "gus", "", false, "PJSIP/101", []string{"gus intercept anna lost: allowed for no_right"}},
+		"one that rings at who is excepted": {house, strings.Replace(house, gus, "intercept: own", 1), "gus", "not_for_this_call", false, "PJSIP/105", []string{"gus intercept  gained: excluded_other for allowed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShade(t, c.shadow)
+			o := newOffice(t, c.live, soon, s.beside)
+			w := o.watch("gus")
+			o.inMusic("x", ivanov)
+			id := w.incoming().ID
+			if c.rings != "" {
+				o.round("x", c.rings)
+				w.incoming()
+			}
+			if c.unknown {
+				id = strings.Repeat("a", len(id))
+			}
+			if _, code := o.ask(c.who, "intercept", "", id); code != c.answer {
+				t.Fatalf("%q", code)
+			}
+			var got []string
+			for _, d := range s.told() {
+				if d.Action == "intercept" && !d.Running {
+					got = append(got, short(d))
+				}
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%q", got)
+			}
+			if n := s.counted("decisions_total", "action", "intercept"); n == 0 {
+				t.Error("it was not compared")
+			}
+		})
+	}
+}
+
 // Where the phone does not even ring, the answer says so, and it is on record.
 func TestAWaitingCallerWhoCannotBeFetchedStaysAndTheAnswerSaysWhy(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -16,6 +16,7 @@ type moment struct {
 	reason          bool // he gives one
 	can             deeds
 	legs            []glimpse
+	offer           *mask.Incoming // what was asked about is the id of an offer, and of no call on a row
 }
 
 // glimpse is one leg as the subject is shown it.
@@ -47,7 +48,12 @@ func (g *Gate) look(employee string, on *Resource, reason bool) (m moment) {
 		case !g.known || g.closed:
 			m.refusal = stateUnknown().Code
 		case e == nil && on.Type == ResourceCall:
-			m.refusal = noSuchCall().Code
+			if m.refusal = noSuchCall().Code; len(on.ID) == mask.HandleLen {
+				if o := g.offerOf(m.subject, on.ID); o != nil {
+					shown := o.shown
+					m.offer = &shown
+				}
+			}
 		case e == nil:
 			m.refusal = policy.ReasonUnknownTarget.String()
 		}
@@ -92,6 +98,8 @@ func (g *Gate) find(set *policy.Set, subject policy.Ref, handle string) (*entry,
 // answer is the answer about one action. What follows from subject and target alone is said first, then what the board shows to everybody.
 func (m *moment) answer(action policy.Action) Answer {
 	switch {
+	case m.offer != nil && action == policy.Intercept:
+		return m.accept()
 	case m.refusal != "":
 		return Answer{Reason: m.refusal}
 	case deedOf(action) != 0:
@@ -112,6 +120,17 @@ func (m *moment) answer(action policy.Action) Answer {
 	default:
 		return Answer{Reason: reasonMismatch}
 	}
+}
+
+// accept is the answer about taking the client who is offered: as the banner says.
+func (m *moment) accept() Answer {
+	if m.offer.CanAccept {
+		return Answer{Allowed: true}
+	}
+	if d := m.set.Decide(&policy.Request{Subject: m.subject, Action: policy.Intercept, Unrung: true, Responsible: m.subject}); !d.Allowed {
+		return told(m.set, d)
+	}
+	return refused(notForThisCall(""))
 }
 
 // button is the answer about one of the buttons.

@@ -44,6 +44,20 @@ func TestAWaitingClientIsTakenByTheIDOfHisOffer(t *testing.T) {
 			t.Errorf("%s: %d %s", what, a.status, a.body)
 		}
 	}
+	// Who asks beforehand is told the same.
+	may := func(who, action, call string) string {
+		return strings.TrimSpace(string(w.ask(who, http.MethodPost, evaluation, fmt.Sprintf(`{"subject":{"type":"employee","id":%q},"action":{"name":%q},"resource":{"type":"call","id":%q}}`, who, action, call)).body))
+	}
+	for _, c := range []struct{ who, action, call, want string }{
+		{"boris", "intercept", his.Call, `{"decision":true}`},
+		{"boris", "spy", his.Call, `{"decision":false,"context":{"reason":"no_such_call"}}`},
+		{"boris", "intercept", anothers.ID, `{"decision":false,"context":{"reason":"no_such_call"}}`},
+		{"egor", "intercept", anothers.ID, `{"decision":false,"context":{"reason":"no_right"}}`},
+	} {
+		if got := may(c.who, c.action, c.call); got != c.want {
+			t.Errorf("%s, %s: %s", c.who, c.action, got)
+		}
+	}
 	none("another's", anothers.ID)
 	none("no handle", "c")
 	if a := take("egor", anothers.ID); a.status != 403 || a.problem(t).Code != "no_right" {
@@ -60,6 +74,9 @@ func TestAWaitingClientIsTakenByTheIDOfHisOffer(t *testing.T) {
 	}
 	w.ingest(call.Event{Kind: call.LegGone, Channel: call.Channel{ID: "1"}, At: at(20)})
 	none("over", his.Call)
+	if got := may("boris", "intercept", his.Call); got != `{"decision":false,"context":{"reason":"no_such_call"}}` {
+		t.Error(got)
+	}
 	var doc struct {
 		Components struct {
 			Schemas map[string]struct {

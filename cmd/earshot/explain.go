@@ -15,7 +15,7 @@ type explainCmd struct {
 	Config  string   `type:"path" xor:"file" required:"" help:"The configuration file, which names the policy." placeholder:"FILE"`
 	Subject string   `arg:"" help:"Id of the employee who asks."`
 	Action  string   `arg:"" help:"${actions}."`
-	Target  string   `arg:"" optional:"" help:"Id of the employee it is about; for dial the number, with its country code. Lock and the settings but settings.user have none; of a line it is whose conversation it is, and may be left out."`
+	Target  string   `arg:"" optional:"" help:"Id of the employee it is about; for dial the number, with its country code. Of intercept it may be left out: then no phone rings for the caller. Lock and the settings but settings.user have none; of a line it is whose conversation it is, and may be left out."`
 	With    []string `help:"Id of another employee within earshot of the call (for intercept: whose phone it rings too), or who was on it; may be repeated." placeholder:"EMPLOYEE"`
 	Line    string   `help:"Id of the line, for the actions that begin with line." placeholder:"LINE"`
 	Client  string   `name:"client-of" help:"For intercept, dial, line.history, line.join and line.grade: id of the employee who is responsible for the client on the other side." placeholder:"EMPLOYEE"`
@@ -89,7 +89,7 @@ func (c *explainCmd) fits(action policy.Action) error {
 	switch {
 	case line && c.Line == "":
 		return fmt.Errorf("%s is about a line: give --line", action)
-	case !line && takes.Has(policy.FactTarget) && c.Target == "":
+	case !line && takes.Has(policy.FactTarget) && c.Target == "" && action != policy.Intercept:
 		return fmt.Errorf("%s is about somebody: give a target", action)
 	case line && c.Target == "" && len(c.With) > 0:
 		return errors.New("--with is about a conversation: give a target")
@@ -109,7 +109,7 @@ func (c *explainCmd) explain(set *policy.Set, action policy.Action) (policy.Expl
 		return set.ExplainDial(subject, to), nil
 	}
 	req := policy.Request{
-		Action: action, Subject: subject, Target: p.one(c.Target), With: p.all(c.With), Responsible: responsible, Access: access,
+		Action: action, Subject: subject, Target: p.one(c.Target), Unrung: action == policy.Intercept && c.Target == "", With: p.all(c.With), Responsible: responsible, Access: access,
 		Party: c.Party, Locked: c.Locked, UnknownPhone: c.UnknownPhone, ProtectedNumber: c.ProtectedNumber, ReasonGiven: c.Reason,
 	}
 	if c.Line != "" {
