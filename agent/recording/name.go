@@ -50,19 +50,21 @@ func parsePattern(s string) (*pattern, error) {
 	return &pattern{regexp.MustCompile(b.String())}, nil
 }
 
-// ids are the unique ids that may stand in a file's base name, the likelier first: of several the last, and each with the word before it, which
-// may be the PBX's name, before it alone.
+// ids are the unique ids that may be that of a file with this base name, the likelier first. Of several that stand in it only the last one counts: what
+// stands before may be text that a caller has chosen, and a file is not to go to the call of his choice when its own is not known. It counts with the
+// word before it, which may be the PBX's name, and alone.
 func (p *pattern) ids(base string) (ids []string) {
 	all := p.expr.FindAllStringSubmatchIndex(base, -1)
-	for i := len(all) - 1; i >= 0; i-- {
-		from, to := all[i][2], all[i][3]
-		if to < len(base) && base[to] >= '0' && base[to] <= '9' {
-			continue // cut out of a longer number
-		}
-		if word := before.FindString(base[:from]); word != "" {
-			ids = append(ids, word+base[from:to])
-		}
-		ids = append(ids, base[from:to])
+	if len(all) == 0 {
+		return nil
 	}
-	return ids
+	last := all[len(all)-1]
+	from, to := last[2], last[3]
+	if to < len(base) && base[to] >= '0' && base[to] <= '9' {
+		return nil // cut out of a longer number
+	}
+	if word := before.FindString(base[:from]); word != "" {
+		ids = append(ids, word+base[from:to])
+	}
+	return append(ids, base[from:to])
 }

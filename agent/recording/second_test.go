@@ -190,6 +190,18 @@ func TestTheFileSystemsRights(t *testing.T) {
 			}
 		}
 	}
+	// Under a sticky folder that all may write into, only who owns the file or the folder may delete.
+	if err := os.Chmod(filepath.Join(dir, "sales"), 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []string{"anna", "boris", "carl", "dora"} {
+		if yes, err := r.Allow(t.Context(), Question{who, "delete", Place{"main", "sales/a.wav"}}); yes != (who == "anna" || who == "dora") || err != nil {
+			t.Errorf("a sticky folder: %s: %v %v", who, yes, err)
+		}
+	}
+	if yes, err := r.Allow(t.Context(), Question{"anna", "delete", Place{"main", "sales/none.wav"}}); yes || !errors.Is(err, ErrNoFile) {
+		t.Errorf("to delete what is not there from it: %v %v", yes, err)
+	}
 	if yes, err := r.Allow(t.Context(), Question{"dora", "play", Place{"main", "sales/none.wav"}}); yes || !errors.Is(err, ErrNoFile) {
 		t.Errorf("what is not there: %v %v", yes, err)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // rights is the authority of the file system: the Unix user that an employee is must be able to read the file and to go through the folders from
-// the spool's down to it; to delete, to write into the folder. Owner, group and mode are looked at. Access lists (ACLs) are not, so what only such a
+// the spool's down to it; to delete, to write into the folder, and where that is sticky to own it or the file. Owner, group and mode are looked at. Access lists (ACLs) are not, so what only such a
 // list lets him have is refused; and the kernel's word that no list takes anything away stands in the group's bits, which it masks.
 type rights struct {
 	users  map[string]string
@@ -82,10 +82,40 @@ func (r *rights) Allow(_ context.Context, q Question) (bool, error) {
 		}
 	}
 	if q.Action == "delete" {
-		return true, nil
+		return unstuck(p.root, q.File, uid)
 	}
 	return allows(p.root, q.File, uid, gids, mayRead)
 }
+
+// unstuck reports whether the folder's sticky bit lets a user remove what lies in it: only the owner of the file or of the folder may (inode(7)).
+func unstuck(root *os.Root, name string, uid uint32) (bool, error) {
+	folder, err := root.Stat(path.Dir(name))
+	if err != nil {
+		return false, reason(err)
+	}
+	if folder.Mode()&fs.ModeSticky == 0 || uid == 0 {
+		return true, nil
+	}
+	file, err := root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, ErrNoFile
+	}
+	if err != nil {
+		return false, reason(err)
+	}
+	for _, info := range []os.FileInfo{file, folder} {
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if !ok {
+			return false, errNoOwner
+		}
+		if st.Uid == uid {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+var errNoOwner = errors.New("the file system does not tell whose a file is")
 
 // allows reports whether owner, group and mode of a file let a user do that. The superuser may everything.
 func allows(root *os.Root, name string, uid uint32, gids []uint32, needs uint32) (bool, error) {
@@ -98,7 +128,7 @@ func allows(root *os.Root, name string, uid uint32, gids []uint32, needs uint32)
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return false, errors.New("the file system does not tell whose a file is")
+		return false, errNoOwner
 	}
 	if uid == 0 {
 		return true, nil
