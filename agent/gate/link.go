@@ -18,6 +18,8 @@ const LinkPath = "/v1/recording-links/"
 // play, each use of it is decided anew and is his in the record, and it ends with the credential that made it.
 type link struct {
 	Recording  string `json:"r"`
+	Began      int64  `json:"b"` // and Row: the place of the row on which it was shown
+	Row        int64  `json:"n"`
 	Employee   string `json:"e"`
 	Credential string `json:"c"`
 	Given      string `json:"g,omitempty"`
@@ -46,7 +48,7 @@ func (g *Gate) LinkRecording(ctx context.Context, s auth.Subject, ask RecordingA
 		p = recordingRuns("")
 	}
 	if p == nil {
-		p = g.askSecond(ctx, k)
+		p = g.askSecond(ctx, k, k.place())
 	}
 	if p != nil {
 		return mask.RecordingLink{}, g.refuseSought(k, p)
@@ -57,7 +59,8 @@ func (g *Gate) LinkRecording(ctx context.Context, s auth.Subject, ask RecordingA
 	if e := s.Expires(); !e.IsZero() && e.Before(expires) {
 		expires = e
 	}
-	text, err := json.Marshal(link{k.rec.ID, s.Employee(), s.Credential(), k.given, expires.Unix()})
+	began, n := k.row.At.Place()
+	text, err := json.Marshal(link{k.rec.ID, began, n, s.Employee(), s.Credential(), k.given, expires.Unix()})
 	if err != nil {
 		return mask.RecordingLink{}, err
 	}
@@ -72,20 +75,21 @@ func (g *Gate) LinkRecording(ctx context.Context, s auth.Subject, ask RecordingA
 	return mask.RecordingLink{URL: LinkPath + a.links.seal("", text), Expires: expires.UTC()}, nil
 }
 
-// OpenRecordingLink plays a recording by a link. The subject is whose link it is, for the door's log and limits. A link that is over, forged, or of
-// somebody whose credential has ended has the answer of a recording that is not there.
-func (g *Gate) OpenRecordingLink(ctx context.Context, word, door string, admit func(auth.Subject) error) (*Playing, error) {
+// OpenRecordingLink plays a recording by a link. Nobody has to prove to be whose link it is; who has proven to be somebody else (by, unless it is the
+// zero value) is not played it. Admit is told whose it is, for the door's log and limits. A link that is over, forged, another's, of a row that its person
+// may not see any more or of somebody whose credential has ended has the answer of a recording that is not there.
+func (g *Gate) OpenRecordingLink(ctx context.Context, word, door string, by auth.Subject, admit func(auth.Subject) error) (*Playing, error) {
 	if g.archive == nil {
 		return nil, noSuchRecording()
 	}
 	s, l, ok := g.archive.linked(word)
-	if !ok || !g.cfg.Holds(s) {
+	if !ok || !g.cfg.Holds(s) || by.Known() && by.Employee() != s.Employee() {
 		return nil, noSuchRecording()
 	}
 	if err := admit(s); err != nil {
 		return nil, err
 	}
-	k, p := g.seekID(ctx, s, l.Recording, &RecordingAsk{Reason: l.Given, Door: door}, policy.Play)
+	k, p := g.seekLink(ctx, s, &l, door)
 	if p != nil {
 		return nil, p
 	}

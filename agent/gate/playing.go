@@ -83,7 +83,7 @@ func (p *Playing) still() error {
 		lost = g.decideSought(k)
 	}
 	if lost == nil && g.archive.Second != nil && time.Since(p.asked) >= secondEvery {
-		lost, p.asked = g.askSecond(p.ctx, k), time.Now()
+		lost, p.asked = g.askSecond(p.ctx, k, k.place()), time.Now()
 	}
 	if n := g.archive.deletions.Load(); lost == nil && n != p.deletions {
 		p.deletions = n

@@ -128,16 +128,12 @@ func partiesOf(set *policy.Set, c *journal.Call) (p parties) {
 	p.complete, p.gap = true, c.Gap
 	for i := range c.Legs {
 		l := &c.Legs[i]
-		switch {
-		case l.Employee != "":
+		if ref, ok := set.Phone(l.Endpoint); l.Employee != "" {
 			p.proven = appendNew(p.proven, l.Employee)
-		case set.Trunk(l.Endpoint) || set.UnknownPhonesOutside():
-		default:
-			if ref, ok := set.Phone(l.Endpoint); ok {
-				p.others = appendNew(p.others, set.ID(ref)) // it is his now; then it was nobody's
-			} else {
-				p.complete = false
-			}
+		} else if ok {
+			p.others = appendNew(p.others, set.ID(ref)) // it is his now; then it was nobody's
+		} else if !set.Trunk(l.Endpoint) && !set.UnknownPhonesOutside() {
+			p.complete = false
 		}
 		for _, n := range [...]call.Number{l.Number, l.Dialled} {
 			number := n.Digits()
@@ -224,6 +220,7 @@ type sought struct {
 
 	rec     journal.Recording
 	call    journal.Call
+	row     *journal.Row // on which the subject sees it
 	set     *policy.Set
 	parties parties
 	d       policy.Decision
@@ -248,44 +245,48 @@ func (g *Gate) seek(ctx context.Context, s auth.Subject, ask *RecordingAsk, acti
 	case !rec.Deleted.IsZero():
 		return nil, noSuchRecording()
 	}
-	return &sought{subject: s, action: action, given: ask.Reason, door: ask.Door, rec: *rec, call: *v.row.Call}, nil
+	return &sought{subject: s, action: action, given: ask.Reason, door: ask.Door, rec: *rec, call: *v.row.Call, row: v.row}, nil
 }
 
-// seekID finds the recording of a link.
-func (g *Gate) seekID(ctx context.Context, s auth.Subject, id string, ask *RecordingAsk, action policy.Action) (*sought, *Problem) {
-	k := &sought{subject: s, action: action, given: ask.Reason, door: ask.Door}
-	var err error
-	if k.rec, err = g.archive.Book.Recording(ctx, id); errors.Is(err, journal.ErrNoRecording) {
-		return nil, noSuchRecording()
-	} else if err != nil {
-		return nil, recordingUnreadable(err)
+// seekLink finds the recording of a link, on the row on which it was made: whoever does not see that any more has the recording no more.
+func (g *Gate) seekLink(ctx context.Context, s auth.Subject, l *link, door string) (*sought, *Problem) {
+	r, p := g.reader(s)
+	if p != nil {
+		return nil, p
 	}
-	if k.call, err = g.archive.Book.Call(ctx, k.rec.Call); errors.Is(err, journal.ErrNoCall) {
-		return nil, noSuchRecording()
-	} else if err != nil {
-		return nil, recordingUnreadable(err)
-	}
-	if !k.rec.Deleted.IsZero() {
+	v, err := r.at(ctx, journal.CursorAt(l.Began, l.Row))
+	if err != nil {
+		if p := AsProblem(err); p.Kind != NotFound {
+			return nil, p
+		}
 		return nil, noSuchRecording()
 	}
-	return k, nil
+	for _, k := range v.ownRecordings() {
+		if of := v.row.Call.Recordings[k]; of.ID == l.Recording && of.Deleted.IsZero() {
+			return &sought{subject: s, action: policy.Play, given: l.Given, door: door, rec: of, call: *v.row.Call, row: v.row}, nil
+		}
+	}
+	return nil, noSuchRecording()
 }
 
-// decideSought decides by the policy in force. It asks nobody else.
+// decideSought decides by the policy in force, by which the subject also still has to see the row. It asks nobody else.
 func (g *Gate) decideSought(k *sought) *Problem {
 	if !g.cfg.Holds(k.subject) || ended(k.subject) {
 		return credentialEnded()
 	}
-	k.set = g.policy.Load()
-	subject, ok := k.set.Employee(k.subject.Employee())
-	if !ok {
-		return refusedSubject()
+	r, p := g.reader(k.subject)
+	if p != nil {
+		return p
+	}
+	k.set = r.set
+	if v, ok := r.past(k.row); !ok || !v.inJournal() && !v.inHistory() {
+		return noSuchRecording()
 	}
 	k.parties = partiesOf(k.set, &k.call)
-	switch k.d = decidePast(k.set, subject, k.action, &k.parties, k.given != ""); {
+	switch k.d = decidePast(k.set, r.subject, k.action, &k.parties, k.given != ""); {
 	case k.d.Allowed:
 		return nil
-	case decideSeen(k.set, subject, k.action, &k.parties, k.given != "").Allowed:
+	case decideSeen(k.set, r.subject, k.action, &k.parties, k.given != "").Allowed:
 		k.d = policy.Decision{} // and so the record says why, as the answer does
 		return recordingGap()
 	}
@@ -294,13 +295,13 @@ func (g *Gate) decideSought(k *sought) *Problem {
 
 func ended(s auth.Subject) bool { return !s.Expires().IsZero() && !time.Now().Before(s.Expires()) }
 
-// askSecond asks the other authority, where there is one.
-func (g *Gate) askSecond(ctx context.Context, k *sought) *Problem {
+// askSecond asks the other authority about a file, where there is one.
+func (g *Gate) askSecond(ctx context.Context, k *sought, at recording.Place) *Problem {
 	if g.archive.Second == nil {
 		return nil
 	}
 	yes, err := g.archive.Second.Allow(ctx, recording.Question{
-		Employee: k.subject.Employee(), Action: k.action.String(), Place: recording.Place{Spool: k.rec.Spool, File: k.rec.File},
+		Employee: k.subject.Employee(), Action: k.action.String(), Place: at,
 	})
 	switch {
 	case errors.Is(err, recording.ErrNoFile):
@@ -311,6 +312,11 @@ func (g *Gate) askSecond(ctx context.Context, k *sought) *Problem {
 		return secondRefuses("")
 	}
 	return nil
+}
+
+// place is where its own file is.
+func (k *sought) place() recording.Place {
+	return recording.Place{Spool: k.rec.Spool, File: k.rec.File}
 }
 
 // entry is the record of a phase of it.
@@ -373,7 +379,7 @@ func (g *Gate) play(ctx context.Context, k *sought) (*Playing, error) {
 		p = recordingRuns("")
 	}
 	if p == nil {
-		p = g.askSecond(ctx, k)
+		p = g.askSecond(ctx, k, k.place())
 	}
 	if p != nil {
 		return nil, g.refuseSought(k, p)
@@ -415,57 +421,4 @@ func (g *Gate) disclose(k *sought) (id string, err error) {
 	}
 	a.disclosures[key] = disclosure{id, now.Add(a.Once)}
 	return id, nil
-}
-
-// DeleteRecording deletes a recording for good: its file, what was made of it beside it and under its name in other spools; and writes that down.
-func (g *Gate) DeleteRecording(ctx context.Context, s auth.Subject, ask RecordingAsk) error {
-	k, p := g.seek(ctx, s, &ask, policy.Delete)
-	if p != nil {
-		return p
-	}
-	if p = g.decideSought(k); p == nil && k.rec.Ended.IsZero() {
-		p = recordingRuns("")
-	}
-	if p == nil {
-		p = g.askSecond(ctx, k)
-	}
-	if p != nil {
-		return g.refuseSought(k, p)
-	}
-	id := newID()
-	e := k.entry(id, audit.Decided)
-	g.met.decision(k.action, string(e.Outcome), e.Reason)
-	g.canonical(&e)
-	if err := g.record(e); err != nil {
-		return notRecorded(err)
-	}
-	err := g.archive.remove(context.WithoutCancel(ctx), &k.rec)
-	phase := audit.Done
-	if err != nil {
-		phase = audit.Failed
-	}
-	if err2 := g.record(k.entry(id, phase)); err2 != nil || err != nil {
-		return &Problem{Kind: Unavailable, Code: "not_deleted", ID: id, Text: "The recording could not be deleted wholly; the log says why.", cause: errors.Join(err, err2)}
-	}
-	return nil
-}
-
-// remove removes files first: a kill in between leaves a recording without a file, and never a file that would be taken for a new recording.
-func (a *archive) remove(ctx context.Context, r *journal.Recording) error {
-	var errs []error
-	for _, at := range append(a.Spools.Copies(r.Spool, r.File), recording.Place{Spool: r.Spool, File: r.File}) {
-		if err := a.Spools.Remove(at.Spool, at.File); err != nil && !errors.Is(err, recording.ErrNoFile) {
-			errs = append(errs, err)
-			continue
-		}
-		other, err := a.Book.RecordingOf(ctx, at.Spool, at.File)
-		if err == nil {
-			err = a.Book.MarkDeleted(ctx, other.ID, time.Now())
-		}
-		if err != nil && !errors.Is(err, journal.ErrNoRecording) {
-			errs = append(errs, err)
-		}
-	}
-	a.deletions.Add(1)
-	return errors.Join(errs...)
 }

@@ -137,7 +137,7 @@ func (s *Server) recording(w http.ResponseWriter, r *http.Request) {
 	s.send(x, r, playing, err, download != "")
 }
 
-// linkedRecording is GET and HEAD of a link. Nobody proves who he is: the link says whose it is. Links that are none count like credentials that are
+// linkedRecording is GET and HEAD of a link. Nobody has to prove who he is: the link says whose it is; but who does has to be that one. Links that are none count like credentials that are
 // none, against whoever tries them out.
 func (s *Server) linkedRecording(w http.ResponseWriter, r *http.Request) {
 	x := w.(*exchange) // ServeHTTP put it there
@@ -151,11 +151,22 @@ func (s *Server) linkedRecording(w http.ResponseWriter, r *http.Request) {
 		x.fail(tooManyFailures(wait))
 		return
 	}
+	var by auth.Subject
+	if r.Header.Values("Authorization") != nil {
+		var p *Problem
+		if by, p = s.authenticate(x, r, false); p != nil {
+			x.fail(p)
+			return
+		}
+	}
 	known := false
-	playing, err := s.cfg.Gate.OpenRecordingLink(r.Context(), r.PathValue("word"), door, func(who auth.Subject) error {
+	playing, err := s.cfg.Gate.OpenRecordingLink(r.Context(), r.PathValue("word"), door, by, func(who auth.Subject) error {
 		known = true
 		s.proven.add(r.PathValue("word"))
 		x.subject, x.panel = who.Employee(), who.Panel()
+		if by.Known() {
+			return nil // it has been counted
+		}
 		if p := s.limit(who, r.Method); p != nil {
 			return p
 		}

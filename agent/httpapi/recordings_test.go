@@ -388,6 +388,28 @@ func TestWhoMayPlayDownloadAndDelete(t *testing.T) {
 	}
 }
 
+// Phones that the policy does not know may be taken to be outside; one that is somebody's by now is his all the same, whatever was known of it then.
+func TestAPhoneOfSomebodysIsNotOutside(t *testing.T) {
+	s := newShelf(t, nil)
+	for _, tc := range []struct {
+		phone, protected string
+		may              string // who is played it
+	}{
+		{"PJSIP/999", "", "carl dora"},
+		{"PJSIP/106", "", "dora"}, // fred is excepted for carl
+		{"PJSIP/106", "employees: [fred], ", ""},
+	} {
+		s.gate.SetPolicy(s.policy(strings.Replace(recordingPolicy, "protected: {", "unknown_phones: outside\nprotected: {"+tc.protected, 1)))
+		c := s.keep(t, "a.wav", tune(100), nil, annas, leg("1.9", tc.phone, "", ""))
+		for _, who := range []string{"carl", "dora"} {
+			id := s.id(who, c)
+			if a := s.ask(who, "GET", "/v1/recordings/"+id, ""); (id != "" && a.status == 200) != strings.Contains(tc.may, who) {
+				t.Errorf("%s, protected %q: %s gets %d", tc.phone, tc.protected, who, a.status)
+			}
+		}
+	}
+}
+
 func TestAReasonIsAskedForAndRecorded(t *testing.T) {
 	s := newShelf(t, nil)
 	id := s.id("egor", s.keep(t, "a.wav", tune(100), nil, annas, ivans))
@@ -421,9 +443,16 @@ func TestDeletingIsFinal(t *testing.T) {
 			t.Errorf("%s: %v", filepath.Base(path), err)
 		}
 	}
-	list := s.phases("delete")
-	if len(list) != 3 || list[1].Outcome != audit.Allow || list[2].Phase != audit.Done || list[1].ID != list[2].ID {
-		t.Errorf("the record: %+v", list)
+	told := ""
+	for _, e := range s.phases("delete")[1:] {
+		told += fmt.Sprintf("%s %s %s %s\n", e.Phase, e.Subject, e.Detail, e.Mode)
+		if e.ID != s.phases("delete")[1].ID {
+			t.Errorf("another act's: %+v", e)
+		}
+	}
+	pieces := "dora recording:RECawav copy:main.mp3\n|dora recording:RECawav copy:second.wav\n|dora recording:RECawav \n"
+	if want := "decided " + strings.ReplaceAll(pieces, "|", "decided ") + "done " + strings.ReplaceAll(pieces, "|", "done "); told != want {
+		t.Errorf("the record:\n%snot\n%s", told, want)
 	}
 	for who, id := range map[string]string{"dora": id, "anna": annasID} {
 		for _, method := range []string{"GET", "DELETE"} {
@@ -436,6 +465,55 @@ func TestDeletingIsFinal(t *testing.T) {
 	after.Recordings[0], _ = s.book.Recording(t.Context(), c.Recordings[0].ID)
 	if v := s.sees("dora", &after); v.State != mask.RecordingDeleted || v.ID != "" {
 		t.Errorf("it is seen as %+v", v)
+	}
+}
+
+// Another call's file of the same name is its own; a copy that is of the same call goes too, unless it is still written or the storage says no.
+func TestDeletingOneCallsRecordingLeavesAnothers(t *testing.T) {
+	second := &authority{yes: true}
+	s := newShelf(t, func(r *gate.Recordings) { r.Second = second })
+	c := s.keep(t, "a.wav", tune(100), nil, annas, ivans)
+	id := s.id("dora", c)
+	bind := func(id, call, file string, ended time.Time) {
+		s.write(t, filepath.Join(s.second, file), tune(100))
+		s.book.mu.Lock()
+		defer s.book.mu.Unlock()
+		s.book.recordings[id] = past.Recording{ID: id, Call: call, Spool: "second", File: file, Began: start, Ended: ended}
+	}
+	bind("RECother", "call-other", "a.wav", at(60))
+	bind("RECcopy", c.ID, "a.mp3", time.Time{})
+	try := func(want string, there ...string) {
+		t.Helper()
+		code := "none"
+		if a := s.ask("dora", "DELETE", "/v1/recordings/"+id, ""); a.status != 204 {
+			code = a.problem(t).Code
+		}
+		if code != want {
+			t.Fatalf("%s, want %s", code, want)
+		}
+		for _, path := range []string{"main/a.wav", "second/a.mp3", "second/a.wav"} {
+			if _, err := os.Stat(filepath.Join(s.main, "..", path)); (err == nil) != slices.Contains(there, path) {
+				t.Errorf("%s: %s: %v", want, path, err)
+			}
+		}
+	}
+	all := []string{"main/a.wav", "second/a.mp3", "second/a.wav"}
+	try("recording_runs", all...)
+	bind("RECcopy", c.ID, "a.mp3", at(60))
+	second.deny = "a.mp3"
+	try("second_authority", all...)
+	second.deny = ""
+	try("none", "second/a.wav")
+	for id, deleted := range map[string]bool{"RECother": false, "RECcopy": true, "RECawav": true} {
+		if r, _ := s.book.Recording(t.Context(), id); r.Deleted.IsZero() == deleted {
+			t.Errorf("%s: %+v", id, r)
+		}
+	}
+	if slices.ContainsFunc(second.was, func(q recording.Question) bool { return q.Spool == "second" && q.File == "a.wav" }) {
+		t.Error("it was asked about the other call's")
+	}
+	if e := s.phases("delete"); e[len(e)-2].Detail != "recording:RECcopy" || e[len(e)-2].Mode != "copy:second.mp3" {
+		t.Errorf("the record: %+v", e)
 	}
 }
 
@@ -515,7 +593,13 @@ func TestAStreamBreaksOffWhenTheRightGoes(t *testing.T) {
 		"the link's policy": {link: true, lose: func(s *shelf, _ string) {
 			s.gate.SetPolicy(s.policy(strings.Replace(recordingPolicy, "recordings: own", "recordings: none", 1)))
 		}, reason: "no_right"},
-		"the link's token":    {link: true, lose: func(s *shelf, _ string) { s.withdraw("anna") }, reason: "credential_ended"},
+		"the link's token": {link: true, lose: func(s *shelf, _ string) { s.withdraw("anna") }, reason: "credential_ended"},
+		"the row": {lose: func(s *shelf, _ string) {
+			s.gate.SetPolicy(s.policy(strings.Replace(recordingPolicy, "journal: any", "journal: none", 1)))
+		}, reason: "no_such_recording"},
+		"the link's row": {link: true, lose: func(s *shelf, _ string) {
+			s.gate.SetPolicy(s.policy(strings.Replace(recordingPolicy, "journal: any", "journal: none", 1)))
+		}, reason: "no_such_recording"},
 		"nothing of a link's": {link: true, lose: func(*shelf, string) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -638,6 +722,32 @@ func TestALinkPlaysForItsPersonAndEnds(t *testing.T) {
 	}
 }
 
+// Whoever says who he is has to be whose link it is; and a link ends with the right to see the row, though the one to play is left.
+func TestALinkIsBoundToItsPersonAndHisRow(t *testing.T) {
+	s := newShelf(t, nil)
+	c := s.keep(t, "a.wav", tune(500), nil, annas, ivans)
+	link := s.link("anna", "/v1/recordings/"+s.id("anna", c))
+	for who, want := range map[string]string{"": "", "anna": "", "dora": "no_such_recording", "carl": "no_such_recording"} {
+		switch a := s.ask(who, "GET", link, ""); {
+		case want == "" && a.status != 200:
+			t.Errorf("as %q: %d %s", who, a.status, a.body)
+		case want != "" && (a.status != 404 || a.problem(t).Code != want):
+			t.Errorf("as %q: %d", who, a.status)
+		}
+	}
+	if a := s.ask("", "GET", link, "", "Authorization", "Bearer nobodys"); a.status != 401 {
+		t.Errorf("with a credential that is none: %d", a.status)
+	}
+	s.gate.SetPolicy(s.policy(strings.Replace(recordingPolicy, "journal: any", "journal: none", 1)))
+	if a := s.ask("", "GET", link, ""); a.status != 404 || a.problem(t).Code != "no_such_recording" {
+		t.Errorf("of a row that she does not see: %d %s", a.status, a.body)
+	}
+	s.gate.SetPolicy(s.policy(recordingPolicy))
+	if a := s.ask("", "GET", link, ""); a.status != 200 {
+		t.Errorf("of one that she sees again: %d %s", a.status, a.body)
+	}
+}
+
 // Ten thousand requests with guessed ids, foreign ids and links, dots, encodings and ranges get nothing. Beside them, all along, one with a right is served.
 func TestTenThousandGuessesDiscloseNothing(t *testing.T) {
 	s := newShelf(t, nil)
@@ -755,17 +865,18 @@ func TestTenThousandGuessesDiscloseNothing(t *testing.T) {
 
 // authority answers what it is told to.
 type authority struct {
-	mu  sync.Mutex
-	yes bool
-	err error
-	was []recording.Question
+	mu   sync.Mutex
+	yes  bool
+	deny string // of which file it says no all the same
+	err  error
+	was  []recording.Question
 }
 
 func (a *authority) Allow(_ context.Context, q recording.Question) (bool, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.was = append(a.was, q)
-	return a.yes, a.err
+	return a.yes && (a.deny == "" || q.File != a.deny), a.err
 }
 
 func TestTheSecondAuthorityHasToSayYesToo(t *testing.T) {

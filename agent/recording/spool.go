@@ -199,6 +199,15 @@ var endings = func() (all []string) {
 	return all
 }()
 
+// Has reports whether there is a recording's file; ErrNoSpool where there is not even its spool.
+func (s *Spools) Has(at Place) (bool, error) {
+	_, _, err := s.stat(at)
+	if errors.Is(err, ErrNoFile) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Remove removes a recording's file for good. ErrNoFile says that there is none.
 func (s *Spools) Remove(spool, name string) error {
 	p, err := s.named(spool)
