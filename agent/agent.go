@@ -66,9 +66,10 @@ type Agent struct {
 	door     *httpapi.Server
 	desk     *dialplan.Door
 
-	journal *journal.Store  // nil: past calls are not kept
-	scribe  *journal.Scribe // of the journal
-	archive archive         // recordings
+	journal   *journal.Store     // nil: past calls are not kept
+	scribe    *journal.Scribe    // of the journal
+	unremoved prometheus.Counter // recordings that are too old and stay
+	archive   archive            // recordings
 
 	listening chan struct{} // closed when both listeners are open
 	httpAddr  string

@@ -68,7 +68,8 @@ func (a *Agent) openJournal() error {
 		return errors.Join(err, store.Close())
 	}
 	a.journal, a.scribe = store, scribe
-	a.reg.MustRegister(&journalCollector{store: store, scribe: scribe})
+	a.unremoved = newUnremoved()
+	a.reg.MustRegister(&journalCollector{store: store, scribe: scribe}, a.unremoved)
 	return nil
 }
 
@@ -135,20 +136,23 @@ func (a *Agent) retain(ctx context.Context) {
 // errNoSpool is why the file of a recording cannot be deleted.
 var errNoSpool = errors.New("it is in a spool that the configuration does not name")
 
-// removeRecording deletes the file of a recording whose call is too old to be kept. One that is gone already is no error; one in a folder that the
-// configuration does not name keeps its call.
-func (a *Agent) removeRecording(_ context.Context, r journal.Recording) error {
-	err := recording.ErrNoSpool
-	if a.archive.spools != nil {
-		err = a.archive.spools.Remove(r.Spool, r.File)
+// removeRecording deletes the files of a recording whose call is too old to be kept. What is gone already is no error; one in a folder that the
+// configuration does not name keeps its call. What stays is counted each time.
+func (a *Agent) removeRecording(ctx context.Context, r journal.Recording) error {
+	err := a.gate.ExpireRecording(ctx, r)
+	if err != nil && ctx.Err() == nil {
+		a.unremoved.Inc()
 	}
-	switch {
-	case errors.Is(err, recording.ErrNoFile):
-		return nil
-	case errors.Is(err, recording.ErrNoSpool):
+	if errors.Is(err, recording.ErrNoSpool) {
 		return fmt.Errorf("spool %s: %w", r.Spool, errNoSpool)
 	}
 	return err
+}
+
+func newUnremoved() prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "earshot_journal_unremoved_recordings_total", Help: "Recordings older than journal.keep that could not be deleted wholly, each time that it was tried; their calls stay.",
+	})
 }
 
 // journalCollector tells how the writing of the journal stands.

@@ -1,20 +1,36 @@
 package agent
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/feed"
+	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/recording"
+	"github.com/earshot-pbx/earshot/policy"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/rs/zerolog"
 )
 
-// A call that is too old goes with the files of its recordings; one whose file is in a folder that nobody named any more stays, and the rest go.
+// ledger is an audit log in memory.
+type ledger struct{ entries []string }
+
+func (l *ledger) Append(_ context.Context, e audit.Entry) error {
+	l.entries = append(l.entries, fmt.Sprintf("%s %s %s %s %v %v", e.Phase, e.Action, e.Door, e.Mode, e.Subject == "", e.Employees))
+	return nil
+}
+
+// A call that is too old goes with the files of its recordings, and with what was made of them, as is written down; one whose file is in a folder that nobody named any more stays, and the rest go.
 func TestOldCallsGoWithTheirFiles(t *testing.T) {
 	dir := t.TempDir()
 	store, err := journal.Open(t.Context(), journal.Config{Path: filepath.Join(t.TempDir(), "journal")})
@@ -22,7 +38,7 @@ func TestOldCallsGoWithTheirFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = store.Close() }()
-	scribe, err := journal.NewScribe(t.Context(), store, journal.ScribeConfig{})
+	scribe, err := journal.NewScribe(t.Context(), store, journal.ScribeConfig{Employee: func(string) string { return "anna" }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,8 +47,22 @@ func TestOldCallsGoWithTheirFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = spools.Close() }()
-	a := &Agent{journal: store, scribe: scribe}
-	a.archive.spools = spools
+	set, _, err := policy.Load("p.yaml", []byte("version: 1\nemployees: {anna: {phones: [PJSIP/101]}}\n"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := &ledger{}
+	a := &Agent{journal: store, scribe: scribe, unremoved: newUnremoved(), gate: gate.New(gate.Config{
+		Feed: feed.New(feed.Config{}), Audit: record, Policy: set, Log: zerolog.Nop(), Recordings: &gate.Recordings{Book: store, Spools: spools},
+	})}
+	defer func() {
+		if err := a.gate.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := os.WriteFile(filepath.Join(dir, "there.mp3"), []byte("sound"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	table, at := call.NewTable(), time.Now().Add(-48*time.Hour)
 	happens := func(ev call.Event) {
 		ev.At = at
@@ -66,6 +96,15 @@ func TestOldCallsGoWithTheirFiles(t *testing.T) {
 	n, err := store.Retain(t.Context(), time.Now().Add(-24*time.Hour), a.removeRecording)
 	if n != 2 || !errors.Is(err, errNoSpool) {
 		t.Errorf("%d calls were deleted, %v", n, err)
+	}
+	if want := []string{"decided delete retention copy:main.mp3 true [anna]", "decided delete retention  true [anna]", "done delete retention copy:main.mp3 true [anna]", "done delete retention  true [anna]"}; !slices.Equal(record.entries, want) {
+		t.Errorf("the record: %q", record.entries)
+	}
+	if n := testutil.ToFloat64(a.unremoved); n != 1 {
+		t.Errorf("%v are counted", n)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "there.mp3")); err == nil {
+		t.Error("what was made of it is left")
 	}
 	for leg, stays := range map[string]bool{"there": false, "gone": false, "elsewhere": true, "recent": true} {
 		_, err := os.Stat(filepath.Join(dir, leg+".wav"))

@@ -110,10 +110,7 @@ func (g *Gate) ExpireRecording(ctx context.Context, r journal.Recording) error {
 	}
 	k := &sought{action: policy.Delete, door: retention, rec: r, call: c, set: g.policy.Load()}
 	k.parties = partiesOf(k.set, &k.call)
-	if err := g.remove(ctx, k, newID(), pieces); err != nil {
-		return errors.Unwrap(err)
-	}
-	return nil
+	return g.remove(ctx, k, newID(), pieces)
 }
 
 // remove removes the pieces of a recording. What is to be removed is written down first, and nothing goes that is not.
