@@ -114,10 +114,11 @@ func (a *Agent) openRecordings() (*gate.Recordings, error) {
 		Spools: spools, Book: book{a.journal, a.scribe}, Variable: func(ctx context.Context, leg, name string) (string, error) {
 			return a.link.Variable(ctx, call.LegID(leg), name)
 		},
+		Runs:    a.recordsStill,
 		OnError: func(err error) { a.log.Error().Err(err).Msg("a recording was not taken in; it is tried again") },
 	})
 	a.reg.MustRegister(recordingCollector{a.archive.keeper})
-	r := &gate.Recordings{Book: a.journal, Spools: spools, Second: second, TTL: c.Links.TTL, Resume: a.proofs().Resume}
+	r := &gate.Recordings{Book: a.journal, Spools: spools, Second: second, TTL: c.Links.TTL, Resume: a.proofs().Resume, Taped: a.taped}
 	if key != "" {
 		r.Key = []byte(key)
 	}
@@ -136,6 +137,9 @@ func (a *Agent) tellKeeper(ev *call.Event, ch []call.Change) {
 	k := a.archive.keeper
 	if k == nil {
 		return
+	}
+	if ev.Kind == call.Resynced {
+		k.Resumed()
 	}
 	switch ev.Kind {
 	case call.RecordingBegan:
@@ -163,6 +167,27 @@ func (a *Agent) recorded(r pbx.Recording) {
 		a.feed.Read(func(t *call.Table) { leg = talker(t, r) })
 		k.ARIBegan(string(leg), r.Name, r.Format, r.At)
 	}
+}
+
+// taped is told of each recording that Earshot makes: nothing in its name would tell whose it is, should what the PBX says of it be lost.
+func (a *Agent) taped(leg call.LegID, name string, at time.Time) {
+	a.archive.keeper.ARIBegan(string(leg), name, pbx.RecordFormat, at)
+}
+
+var errOutOfSight = errors.New("the PBX is out of sight")
+
+// recordsStill reports whether something goes on to be recorded: one of ARI's recordings as long as ARI has it, what MixMonitor records as long as its leg
+// is there.
+func (a *Agent) recordsStill(ctx context.Context, source, of string) (runs bool, err error) {
+	if source == recording.SourceARI {
+		return a.link.Records(ctx, of)
+	}
+	a.feed.Read(func(t *call.Table) {
+		if runs = t.Leg(call.LegID(of)) != nil; !t.Known() {
+			err = errOutOfSight
+		}
+	})
+	return runs, err
 }
 
 // talker is a party's leg on the call that is recorded: of a snoop that on which it spies, of a bridge one that is in it. Empty: nobody's is known.
@@ -218,6 +243,12 @@ func (b book) CallOf(ctx context.Context, leg string, at time.Time) (string, err
 		return id, b.scribe.Sync(ctx)
 	}
 	id, err := b.store.CallOf(ctx, call.LegID(leg), at)
+	if errors.Is(err, journal.ErrNoCall) && b.scribe.Stats().Unsaved > 0 { // it may be one that could not be written yet
+		if err := b.scribe.Sync(ctx); err != nil {
+			return "", err
+		}
+		id, err = b.store.CallOf(ctx, call.LegID(leg), at)
+	}
 	return id, named(err)
 }
 

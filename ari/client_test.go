@@ -172,6 +172,11 @@ func TestEachOperationSendsWhatAsteriskExpects(t *testing.T) {
 			want: &ari.LiveRecording{Name: "r", Format: "wav", Duration: 3},
 		},
 		{
+			name: "live recording", do: func(ctx context.Context, c *ari.Client) (any, error) { return c.LiveRecording(ctx, "r/1") },
+			answer: `{"name":"r/1","format":"wav","state":"paused"}`, method: "GET", uri: "/ari/recordings/live/r%2F1",
+			want: &ari.LiveRecording{Name: "r/1", Format: "wav", State: "paused"},
+		},
+		{
 			name: "stop recording", do: func(ctx context.Context, c *ari.Client) (any, error) { return nil, c.StopRecording(ctx, "r/1") },
 			method: "POST", uri: "/ari/recordings/live/r%2F1/stop",
 		},

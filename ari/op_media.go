@@ -79,6 +79,15 @@ func (c *Client) Record(ctx context.Context, id string, r RecordRequest) (*LiveR
 	return recording, nil
 }
 
+// LiveRecording returns a recording that is being made (GET /recordings/live/{name}); ErrNotFound when there is none by that name, or it is over.
+func (c *Client) LiveRecording(ctx context.Context, name string) (*LiveRecording, error) {
+	recording := new(LiveRecording)
+	if err := c.call(ctx, request{op: "live recording", method: http.MethodGet, path: []string{"recordings", "live", name}}, recording); err != nil {
+		return nil, err
+	}
+	return recording, nil
+}
+
 // StopRecording ends a recording and keeps it (POST /recordings/live/{name}/stop).
 func (c *Client) StopRecording(ctx context.Context, name string) error {
 	return c.act(ctx, request{op: "stop recording", method: http.MethodPost, path: []string{"recordings", "live", name, "stop"}})

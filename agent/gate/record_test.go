@@ -37,7 +37,7 @@ func newStudio(t testing.TB, text string, change ...func(*gate.Config)) *office 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = spools.Close() })
-	return newOffice(t, text, append(change, func(c *gate.Config) { c.Recordings = &gate.Recordings{Spools: spools} })...)
+	return newOffice(t, text, append([]func(*gate.Config){func(c *gate.Config) { c.Recordings = &gate.Recordings{Spools: spools} }}, change...)...)
 }
 
 // tape begins a recording, and returns it or the code of why not.
@@ -94,7 +94,10 @@ func (w *watcher) taped(id, state string) mask.Taping {
 }
 
 func TestARecordingIsDecidedRecordedCarriedOutAndShownToBothSides(t *testing.T) {
-	o := newStudio(t, studio)
+	var told []string
+	o := newStudio(t, studio, func(c *gate.Config) {
+		c.Recordings.Taped = func(leg call.LegID, name string, _ time.Time) { told = append(told, string(leg)+" "+name) }
+	})
 	o.talk("x", "PJSIP/102", "PJSIP/101")
 	before := len(o.steps())
 	anna := o.watch("anna")
@@ -108,6 +111,9 @@ func TestARecordingIsDecidedRecordedCarriedOutAndShownToBothSides(t *testing.T) 
 	r := o.pbx.tapes[0]
 	if r.Target != "x.1" || len(r.Name) < 30 || !strings.HasPrefix(r.Name, pbx.Prefix) || r.Lease != 30*time.Second {
 		t.Errorf("%+v", r)
+	}
+	if !slices.Equal(told, []string{"x.1 " + r.Name}) {
+		t.Errorf("of whose call it is, this was told: %q", told)
 	}
 	if e := o.audit.last(t, audit.Done); e.Action != "record" || e.Subject != "anna" || !slices.Equal(e.Targets, []string{"anna"}) || !slices.Contains(e.Employees, "boris") {
 		t.Errorf("%+v", e)

@@ -35,6 +35,8 @@ type Recordings struct {
 	TTL    time.Duration       // how long a link is good; 10 min
 	Once   time.Duration       // how long what somebody does with one recording is one disclosure; 15 min
 	Resume func(credential, employee string) (auth.Subject, bool)
+	// Taped is told which leg's call is in a recording that Earshot has begun, by its name, which nothing else tells; it must not wait. Nil: nobody is.
+	Taped func(leg call.LegID, name string, at time.Time)
 }
 
 // archive is the gate's part that serves recordings.

@@ -120,6 +120,9 @@ func (g *Gate) roll(a *act) error {
 		return err
 	}
 	// From here on there is a recording, whatever becomes of it.
+	if g.archive.Taped != nil {
+		g.archive.Taped(a.leg, a.tape.name, time.Now())
+	}
 	g.locked(func(t *call.Table) {
 		a.tapped = true
 		if !a.ended {

@@ -2,6 +2,7 @@ package pbx
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -36,6 +37,15 @@ func (l *Link) recorded(e *ari.Event) {
 		Name: strings.Clone(e.Recording.Name), Format: strings.Clone(e.Recording.Format), Leg: call.LegID(leg), Bridge: call.BridgeID(bridge),
 		Over: e.Type != ari.TypeRecordingStarted, At: time.Now().UTC(),
 	})
+}
+
+// Records reports whether one of ARI's recordings is still being made.
+func (l *Link) Records(ctx context.Context, name string) (bool, error) {
+	_, err := l.rest.LiveRecording(ctx, name)
+	if errors.Is(err, ari.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Variable reads a variable of a leg.

@@ -128,6 +128,7 @@ type ledger struct {
 	entries map[Place]Entry
 	ended   map[Place]int64
 	changed chan struct{}
+	busy    error // that it answers to whatever would be written
 }
 
 func newLedger(calls map[string]string) *ledger {
@@ -137,6 +138,9 @@ func newLedger(calls map[string]string) *ledger {
 func (l *ledger) CallOf(_ context.Context, leg string, _ time.Time) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.busy != nil {
+		return "", l.busy
+	}
 	if c, ok := l.calls[leg]; ok {
 		return c, nil
 	}

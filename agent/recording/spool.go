@@ -261,6 +261,12 @@ func (s *Spools) ofARI(name, format string) (Place, bool) {
 	return Place{}, false
 }
 
+// tells reports whether a file's name says whose it may be.
+func (s *Spools) tells(at Place) bool {
+	p, err := s.named(at.Spool)
+	return err == nil && len(p.pattern.ids(path.Base(at.File))) > 0
+}
+
 // stat tells how large a file is and when it was written last.
 func (s *Spools) stat(at Place) (size int64, modified time.Time, err error) {
 	p, err := s.named(at.Spool)

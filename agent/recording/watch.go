@@ -30,8 +30,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case f := <-k.facts:
-			k.take(ctx, f)
+		case c := <-k.facts:
+			k.take(ctx, c)
 		case e, ok := <-w.Events:
 			if !ok {
 				return errors.New("watch recordings: the watcher has closed")
@@ -75,6 +75,9 @@ func (k *Keeper) seen(ctx context.Context, w *fsnotify.Watcher, e fsnotify.Event
 func (k *Keeper) scan(ctx context.Context, w *fsnotify.Watcher) {
 	for _, p := range k.cfg.Spools.list {
 		k.walk(ctx, w, p, ".")
+	}
+	if ctx.Err() == nil {
+		k.swept()
 	}
 	k.work(ctx)
 }
