@@ -53,6 +53,15 @@ func TestARecordOrderRecordsUntilItsLeaseEnds(t *testing.T) {
 	renew(3 * time.Second)
 	r.must(r.link.PauseRecording(r.ctx, order.Name))
 	paused := time.Now()
+	records := func() bool {
+		t.Helper()
+		runs, err := r.link.Records(r.ctx, order.Name)
+		r.must(err)
+		return runs
+	}
+	if !records() {
+		t.Error("one that is paused is taken to be over")
+	}
 	renew(1500 * time.Millisecond)
 	r.must(r.link.ResumeRecording(r.ctx, order.Name))
 	resumed := time.Now()
@@ -70,6 +79,9 @@ func TestARecordOrderRecordsUntilItsLeaseEnds(t *testing.T) {
 		}
 	case <-r.ctx.Done():
 		t.Fatal("its end is not told")
+	}
+	if records() {
+		t.Error("one that is over is taken to go on")
 	}
 	want := paused.Sub(recording) + ended.Sub(resumed)
 	got := o.recorded(t, order.Name)
