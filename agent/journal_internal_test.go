@@ -26,7 +26,7 @@ import (
 type ledger struct{ entries []string }
 
 func (l *ledger) Append(_ context.Context, e audit.Entry) error {
-	l.entries = append(l.entries, fmt.Sprintf("%s %s %s %s %v %v", e.Phase, e.Action, e.Door, e.Mode, e.Subject == "", e.Employees))
+	l.entries = append(l.entries, fmt.Sprintf("%s %s %s %s %s %v %v", e.Phase, e.Action, e.Reason, e.Door, e.Mode, e.Subject == "", e.Employees))
 	return nil
 }
 
@@ -97,7 +97,7 @@ func TestOldCallsGoWithTheirFiles(t *testing.T) {
 	if n != 2 || !errors.Is(err, errNoSpool) {
 		t.Errorf("%d calls were deleted, %v", n, err)
 	}
-	if want := []string{"decided delete retention copy:main.mp3 true [anna]", "decided delete retention  true [anna]", "done delete retention copy:main.mp3 true [anna]", "done delete retention  true [anna]"}; !slices.Equal(record.entries, want) {
+	if want := []string{"decided delete retention retention copy:main.mp3 true [anna]", "decided delete retention retention  true [anna]", "done delete  retention copy:main.mp3 true [anna]", "done delete  retention  true [anna]"}; !slices.Equal(record.entries, want) {
 		t.Errorf("the record: %q", record.entries)
 	}
 	if n := testutil.ToFloat64(a.unremoved); n != 1 {
