@@ -145,11 +145,11 @@ func (a *Agent) tellKeeper(ev *call.Event, ch []call.Change) {
 	case call.RecordingBegan:
 		k.Began(string(ev.Channel.ID), ev.At)
 	case call.RecordingEnded:
-		k.Ended(string(ev.Channel.ID), ev.At)
+		k.Ended(string(ev.Channel.ID))
 	default:
 		for i := range ch {
 			if ch[i].Kind == call.LegGone {
-				k.Ended(string(ch[i].Leg), ev.At)
+				k.Ended(string(ch[i].Leg))
 			}
 		}
 	}
@@ -161,7 +161,7 @@ func (a *Agent) recorded(r pbx.Recording) {
 	switch {
 	case k == nil:
 	case r.Over:
-		k.ARIEnded(r.Name, r.At)
+		k.ARIEnded(r.Name)
 	default:
 		var leg call.LegID
 		a.feed.Read(func(t *call.Table) { leg = talker(t, r) })

@@ -90,7 +90,7 @@ type candidate struct {
 	at     Place
 	since  time.Time // when it was first seen, or told of
 	id     string    // of the recording; empty while it is not in the book
-	source string    // what was told: "mixmonitor", "ari"; empty: nothing, its name has to say whose it is
+	source string    // by what it is made; empty: nothing was told, and its name has to say whose it is
 	leg    string    // whose call it is of
 	of     string    // what is recorded, for Runs
 	over   time.Time // when it was told that it is not written any more; zero: not yet
@@ -147,7 +147,7 @@ func (k *Keeper) Began(leg string, at time.Time) {
 }
 
 // Ended takes in that a leg is recorded no more, or gone.
-func (k *Keeper) Ended(leg string, _ time.Time) { k.end(leg) }
+func (k *Keeper) Ended(leg string) { k.end(leg) }
 
 // ARIBegan takes in that ARI records a leg under a name. That may be told more than once.
 func (k *Keeper) ARIBegan(leg, name, format string, at time.Time) {
@@ -164,7 +164,7 @@ func (k *Keeper) ARIBegan(leg, name, format string, at time.Time) {
 }
 
 // ARIEnded takes in that one of ARI's recordings is over.
-func (k *Keeper) ARIEnded(name string, _ time.Time) { k.end(ariKey + name) }
+func (k *Keeper) ARIEnded(name string) { k.end(ariKey + name) }
 
 func (k *Keeper) end(key string) {
 	k.mu.Lock()

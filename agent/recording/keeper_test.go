@@ -69,7 +69,7 @@ func TestTheEndOfARecordingIsKeptThoughItsFileIsNotKnownYet(t *testing.T) {
 		ask := c.Variable
 		c.Variable = func(ctx context.Context, leg, name string) (string, error) {
 			if leg == "a" {
-				d.Ended(leg, d.now) // while the PBX is asked
+				d.Ended(leg) // while the PBX is asked
 			}
 			return ask(ctx, leg, name)
 		}
@@ -80,7 +80,7 @@ func TestTheEndOfARecordingIsKeptThoughItsFileIsNotKnownYet(t *testing.T) {
 	d.passes(time.Minute)
 	d.is(a, "one", true)
 	d.is(b, "two", false)
-	d.Ended("b", d.now)
+	d.Ended("b")
 	d.passes(0)
 	d.is(b, "two", true)
 	if s := d.Stats(); s.Waiting != 0 || len(d.open) != 0 {
@@ -134,8 +134,8 @@ func TestABusyJournalLosesNoRecording(t *testing.T) {
 	d.ARIBegan("a", "earshot-x", "wav", d.now) // by the PBX and by who has it made
 	d.Began("b", d.now)
 	d.passes(time.Second)
-	d.ARIEnded("earshot-x", d.now)
-	d.Ended("b", d.now)
+	d.ARIEnded("earshot-x")
+	d.Ended("b")
 	d.passes(time.Hour)
 	d.is(tape, "", false)
 	if len(d.said) == 0 {
@@ -151,14 +151,14 @@ func TestABusyJournalLosesNoRecording(t *testing.T) {
 
 	late := d.file("earshot-y.wav")
 	d.ARIBegan("c", "earshot-y", "wav", d.now)
-	d.ARIEnded("earshot-y", d.now)
+	d.ARIEnded("earshot-y")
 	d.passes(time.Minute)
 	d.book.calls["c"] = "three"
 	d.passes(time.Second)
 	d.is(late, "three", true)
 	never := d.file("earshot-z.wav")
 	d.ARIBegan("d", "earshot-z", "wav", d.now)
-	d.ARIEnded("earshot-z", d.now)
+	d.ARIEnded("earshot-z")
 	d.passes(time.Hour)
 	d.passes(time.Hour)
 	d.is(never, "", false)

@@ -30,7 +30,7 @@ func parsePattern(s string) (*pattern, error) {
 		return &pattern{anywhere}, nil
 	}
 	if strings.Count(s, uniqueIDPlace) != 1 {
-		return nil, errors.New("a pattern has {uniqueid} in it, once, and * for anything; left out, the id is found anywhere in the name")
+		return nil, errors.New("a pattern has {uniqueid} in it, once, and * for anything; left out, the id is the last one in the name")
 	}
 	var b strings.Builder
 	b.WriteString("^")

@@ -258,11 +258,11 @@ func TestRecordingsAreFoundAsTheyAreMadeAndFromBefore(t *testing.T) {
 	if e, size := l.entry(bound); e.Call != "three" || e.Source != "mixmonitor" || size != 0 {
 		t.Errorf("bound while it is made: %+v %d", e, size)
 	}
-	k.Ended("1763790000.3", time.Now())
+	k.Ended("1763790000.3")
 	l.until(t, bound)
 	k.ARIBegan("1763790000.4", "talk", "wav", time.Now())
 	write(t, filepath.Join(aris, "talk.wav"), "sound")
-	k.ARIEnded("talk", time.Now())
+	k.ARIEnded("talk")
 	if e := l.until(t, Place{"ari", "talk.wav"}); e.Call != "four" || e.Source != "ari" {
 		t.Errorf("ARI's: %+v", e)
 	}

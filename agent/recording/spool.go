@@ -25,7 +25,7 @@ type SpoolConfig struct {
 	Name    string `yaml:"name"`     // lower-case letters, digits and hyphens: how journal and second authority call it
 	Path    string `yaml:"path"`     // the folder
 	PBXPath string `yaml:"pbx_path"` // the same folder by the path that Asterisk has for it, where that is another; path
-	// Where the channel's unique id stands in a file's name: text, * for any, and {uniqueid} once; left out, it is found anywhere in the name.
+	// Where the channel's unique id stands in a file's name: text, * for any, and {uniqueid} once; left out, it is the last one in the name.
 	Pattern string `yaml:"pattern"`
 	ARI     bool   `yaml:"ari"` // ARI's recordings go there: the folder recording of Asterisk's spool
 }
