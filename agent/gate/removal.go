@@ -110,7 +110,7 @@ func (g *Gate) ExpireRecording(ctx context.Context, r journal.Recording) error {
 	}
 	k := &sought{action: policy.Delete, door: retention, rec: r, call: c, set: g.policy.Load()}
 	k.parties = partiesOf(k.set, &k.call)
-	return g.remove(ctx, k, newID(), pieces)
+	return g.remove(context.WithoutCancel(ctx), k, newID(), pieces)
 }
 
 // remove removes the pieces of a recording. What is to be removed is written down first, and nothing goes that is not.

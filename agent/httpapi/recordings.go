@@ -137,8 +137,8 @@ func (s *Server) recording(w http.ResponseWriter, r *http.Request) {
 	s.send(x, r, playing, err, download != "")
 }
 
-// linkedRecording is GET and HEAD of a link. Nobody has to prove who he is: the link says whose it is; but who does has to be that one. Links that are none count like credentials that are
-// none, against whoever tries them out.
+// linkedRecording is GET and HEAD of a link. Nobody has to prove who he is: the link says whose it is; but who does has to be that one. Links that are
+// none count like credentials that are none, against whoever tries them out.
 func (s *Server) linkedRecording(w http.ResponseWriter, r *http.Request) {
 	x := w.(*exchange) // ServeHTTP put it there
 	if p := query(r.URL); p != nil {
