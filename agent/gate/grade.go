@@ -85,7 +85,22 @@ func (v *past) mayGrade() policy.Decision {
 	return d
 }
 
-// grades adds the row's grades, for whom may grade it himself.
+// offersGrade reports whether the row says that the subject may grade it. Where it does not show the whole other side, that follows from him and its
+// employee alone, as what he may do on the board does: or it would tell of each call, and no record of it, whether somebody was on it whom a rule
+// excepts. To grade is decided over everybody, and recorded.
+func (v *past) offersGrade(row *mask.JournalRow) bool {
+	if !row.Hidden && row.Peer != nil {
+		return v.mayGrade().Allowed
+	}
+	q := policy.Request{Subject: v.subject, Action: policy.Grade, Target: v.target}
+	if v.set.Decide(&q).Allowed {
+		return true
+	}
+	q.Action, q.Line = policy.LineGrade, v.line
+	return v.inHistory() && v.set.Decide(&q).Allowed
+}
+
+// grades adds the row's grades, for whom the row says that he may grade it himself.
 func (v *past) grades(ctx context.Context, row *mask.JournalRow, s mask.Sight) error {
 	if !row.CanGrade {
 		return nil

@@ -22,7 +22,8 @@ type past struct {
 	claimed   []policy.Ref // whom a number on the call claims, the subject not counted: they may exclude and hide, never grant
 	protected bool         // a protected number was on the call
 	stranger  bool         // somebody was on it whom the policy does not know any more
-	party     bool         // the subject was on the other side, or one of those who rang there
+	met       []call.LegID // the subject's own legs on it, and those with which they were tied; of who was not on it, none
+	apart     bool         // a protected number was on it with which he was not tied
 	line      policy.LineRef
 	client    clients.Client // who called in from outside on the other side
 }
@@ -36,6 +37,11 @@ func (r *pastReader) past(row *journal.Row) (*past, bool) {
 	}
 	v.line, _ = r.set.LineOfQueue(row.Leg.Line)
 	for i := range row.Call.Legs {
+		if l := &row.Call.Legs[i]; l.Employee == r.employee {
+			v.met = append(append(v.met, l.ID), l.Peers...)
+		}
+	}
+	for i := range row.Call.Legs {
 		l := &row.Call.Legs[i]
 		ref, known := r.set.Employee(l.Employee)
 		switch {
@@ -48,14 +54,15 @@ func (r *pastReader) past(row *journal.Row) (*past, bool) {
 				v.claim(ref)
 			}
 		}
-		if known && ref == r.subject && slices.Contains(row.Leg.Peers, l.ID) {
-			v.party = true
-		}
 		for j, n := range [...]call.Number{l.Number, l.Dialled} {
 			if n == "" || j == 1 && n == l.Number {
 				continue
 			}
-			v.protected = v.protected || r.set.ProtectedNumber(n.Digits())
+			if r.set.ProtectedNumber(n.Digits()) {
+				v.protected = true
+				// (Whom somebody has dialled he need not have been tied with.)
+				v.apart = v.apart || l.Employee != r.employee && (!slices.Contains(v.met, l.ID) || j == 1 && l.Direction != call.In)
+			}
 			for _, ref := range r.set.AppendByNumber(nil, bare(n)) {
 				v.claim(ref)
 			}
@@ -76,8 +83,13 @@ func (v *past) claim(ref policy.Ref) {
 }
 
 // decide decides about the row over everybody who was on its call: what is granted is granted by who was there, and who is only claimed can but refuse.
+// A part in a call with a protected number has only who was tied with that.
 func (v *past) decide(action policy.Action) policy.Decision {
-	q := policy.Request{Subject: v.subject, Action: action, Target: v.target, With: v.stamped, ProtectedNumber: v.protected}
+	there := v.stamped
+	if v.apart {
+		there = slices.DeleteFunc(slices.Clone(there), func(ref policy.Ref) bool { return ref == v.subject })
+	}
+	q := policy.Request{Subject: v.subject, Action: action, Target: v.target, With: there, ProtectedNumber: v.protected}
 	if action.Matter() == policy.MatterLine {
 		q.Line = v.line
 		q.Responsible, _ = v.set.Employee(v.client.Responsible)
@@ -96,7 +108,7 @@ func (v *past) decide(action policy.Action) policy.Decision {
 	case len(v.claimed) == 0:
 		return d
 	}
-	q.With = append(slices.Clip(v.stamped), v.claimed...)
+	q.With = append(slices.Clip(there), v.claimed...)
 	return v.set.Decide(&q)
 }
 
@@ -113,14 +125,15 @@ func (v *past) own() bool {
 	return v.client.Responsible == v.employee || slices.Contains(v.client.Access, v.employee)
 }
 
-// sight is what he may see of it: as of the live call and, of a call that a line brought from a client of his, who that was.
+// sight is what he may see of it: as of the live call and, of a call that a line brought from a client of his, who that was. That he was on it once
+// himself shows him no more than whom he met: see facts.
 func (v *past) sight() mask.Sight {
 	with := append(slices.Clip(v.stamped), v.claimed...)
-	q := policy.Request{Subject: v.subject, Action: policy.Observe, Target: v.target, With: with, ProtectedNumber: v.protected, Party: v.party}
+	q := policy.Request{Subject: v.subject, Action: policy.Observe, Target: v.target, With: with, ProtectedNumber: v.protected}
 	switch {
 	case v.subject == v.target && v.set.Decide(&q).Allowed:
 		return mask.Own
-	case v.stranger && !v.party:
+	case v.stranger:
 		return mask.Hidden
 	case v.set.Decide(&q).Allowed:
 		return mask.Seen
@@ -140,7 +153,7 @@ func (r *pastReader) show(ctx context.Context, v *past) (mask.JournalRow, error)
 	facts := v.facts(s)
 	row := mask.OfPast(&facts, s, r.gate.closeHandle(tagPast, r.employee, v.row.At))
 	row.Recordings = v.recordings()
-	row.CanGrade = v.mayGrade().Allowed
+	row.CanGrade = v.offersGrade(&row)
 	return row, v.grades(ctx, &row, s)
 }
 
@@ -158,6 +171,7 @@ func (v *past) facts(s mask.Sight) mask.PastFacts {
 		f.Kind = v.kind(others[0])
 	}
 	if !s.Peer() {
+		v.meet(&f, others)
 		return f
 	}
 	f.Line = l.Line
@@ -181,6 +195,21 @@ func (v *past) facts(s mask.Sight) mask.PastFacts {
 		f.Told = v.told()
 	}
 	return f
+}
+
+// meet adds whom the subject, who does not see the other side, met there: himself, if he was on it, and those with whom he was tied. The board showed
+// them to him while he was; whoever came before him or after him it did not.
+func (v *past) meet(f *mask.PastFacts, others []*journal.Leg) {
+	if !slices.ContainsFunc(others, func(o *journal.Leg) bool { return o.Employee == v.employee }) {
+		return
+	}
+	for i, o := range others {
+		if slices.Contains(v.met, o.ID) {
+			f.Met = append(f.Met, v.introduce(o))
+		} else if i == 0 {
+			f.Behind = true
+		}
+	}
 }
 
 // others are the legs on the other side, the foremost first: of those who talked the first one, else the first that rang.

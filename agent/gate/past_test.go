@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -116,6 +117,19 @@ func briefs(rows []mask.JournalRow) string {
 	var all []string
 	for _, r := range rows {
 		all = append(all, brief(r))
+	}
+	return strings.Join(all, "\n")
+}
+
+// withOthers is briefs with the others on the rows.
+func withOthers(rows []mask.JournalRow) string {
+	var all []string
+	for _, r := range rows {
+		s := brief(r)
+		for _, p := range r.Others {
+			s += ", among others " + cmp.Or(p.Employee, p.Number)
+		}
+		all = append(all, s)
 	}
 	return strings.Join(all, "\n")
 }

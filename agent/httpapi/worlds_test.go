@@ -67,6 +67,26 @@ var scripts = []struct {
 		func(s *script, o outside) { s.ingest(o.dialled("1", true)...) },
 		func(s *script, _ outside) { s.ingest(ends("1", 30)...) },
 	}},
+	{name: "a call rings one who may not see it and then goes out", steps: []func(*script, outside){
+		func(s *script, _ outside) {
+			leg := phone("1.p", "PJSIP/101", call.StateRing, call.Identity{Name: "Anna", Number: "101"}, call.Identity{})
+			leg.Exten, leg.App = "600", "Dial"
+			rung := phone("1.d", "PJSIP/104", call.StateDown, call.Identity{Number: "104"}, leg.Caller)
+			rung.App = "AppDial"
+			s.ingest(call.Event{Kind: call.LegSeen, Channel: leg, At: at(10)}, call.Event{Kind: call.LegSeen, Channel: rung, At: at(10)},
+				call.Event{Kind: call.DialBegan, Channel: leg, Peer: rung, Dialled: "104", At: at(10)})
+		},
+		func(s *script, o outside) {
+			leg := phone("1.p", "PJSIP/101", call.StateRing, call.Identity{Name: "Anna", Number: "101"}, call.Identity{})
+			leg.Exten, leg.App = "600", "Dial"
+			trunk := phone("1.t", "PJSIP/trunk", call.StateDown, o.identity(), call.Identity{Number: "101"})
+			trunk.App = "AppDial"
+			s.ingest(call.Event{Kind: call.LegGone, Channel: call.Channel{ID: "1.d"}, At: at(13)}, call.Event{Kind: call.LegSeen, Channel: trunk, At: at(13)},
+				call.Event{Kind: call.DialBegan, Channel: leg, Peer: trunk, Dialled: o.number, At: at(13)})
+		},
+		func(s *script, o outside) { s.ingest(o.dialled("1", true)...) },
+		func(s *script, _ outside) { s.ingest(ends("1", 30)...) },
+	}},
 	{name: "a call from a queue through a Local channel whose name has the number", steps: []func(*script, outside){
 		func(s *script, o outside) { s.waits(o); s.reach() },
 		func(s *script, o outside) { s.ingest(o.queued("1", false)...); s.reach() },
@@ -187,6 +207,9 @@ var scripts = []struct {
 		func(s *script, _ outside) { s.ingest(ends("1", 50)...); s.until("dora", `"state":"stopped"`) },
 	}},
 }
+
+// gradable finds a hidden row of somebody who may grade it.
+var gradable = regexp.MustCompile(`"hidden":true,(?:"others":\[[^]]*\],)?"can_grade":true`)
 
 // tapeID finds the id of a recording that is being made.
 var tapeID = regexp.MustCompile(`^\{(?:"\$schema":"[^"]*",)?"id":"(\w+)"`)
@@ -546,7 +569,7 @@ func TestTwoWorldsThatDifferInTheHiddenSideAreOneToWhoeverMayNotSeeIt(t *testing
 						}
 					}
 				}
-				if !pair.excludes && (!strings.Contains(a["dora"], `"hidden":true,"can_grade":true`) || !strings.Contains(a["dora"], `"value":4`)) {
+				if !pair.excludes && (!gradable.MatchString(a["dora"]) || !strings.Contains(a["dora"], `"value":4`)) {
 					t.Error("dora has read nothing in the journal and graded nothing: the test compares too little")
 				}
 				if joins := `"hidden":true},"can":["join"]`; strings.Contains(sc.name, "line") && !strings.Contains(a["dora"], joins) {

@@ -11,13 +11,13 @@ type JournalRow struct {
 	ID        string     `json:"id" doc:"Handle of the row for this reader; opaque, good until Earshot is started anew"`
 	Employee  string     `json:"employee" doc:"Employee id of the one whose row it is"`
 	Direction string     `json:"direction" enum:"in,out" doc:"in: the phone was rung; out: the phone called"`
-	Outcome   string     `json:"outcome" enum:"running,answered,missed,elsewhere,busy,failed,abandoned,cancelled,unanswered" doc:"How it ended for this employee. Of a call whose other side is hidden there are only running, answered, missed (in) and unanswered (out)"`
+	Outcome   string     `json:"outcome" enum:"running,answered,missed,elsewhere,busy,failed,abandoned,cancelled,unanswered" doc:"How it ended for this employee. For who does not see the employee's calls there are only running, answered, missed (in) and unanswered (out)"`
 	Began     time.Time  `json:"began" doc:"To the second, as all times"`
 	Answered  *time.Time `json:"answered,omitempty"`
 	Ended     *time.Time `json:"ended,omitempty" doc:"Absent while it runs"`
 	Wait      int        `json:"wait" doc:"Seconds until it was answered or ended"`
 	Talk      int        `json:"talk" doc:"Seconds from the answer to the end; 0 while it runs"`
-	Hidden    bool       `json:"hidden,omitempty" doc:"The other side is not for this reader"`
+	Hidden    bool       `json:"hidden,omitempty" doc:"The other side is not for this reader; of a call on which he was himself, others has whom he met"`
 	Kind      string     `json:"kind,omitempty" enum:"external,internal,queue" doc:"Of which kind the other side was, for whom the policy lets see that and not who"`
 	Peer      *Party     `json:"peer,omitempty" doc:"The other side: with whom it talked first or, if with nobody, who rang or was rung"`
 	Others    []Party    `json:"others,omitempty" doc:"Others with whom it talked, who rang it or whom it rang"`
@@ -28,7 +28,7 @@ type JournalRow struct {
 	Supervised []Supervised       `json:"supervised,omitempty" doc:"Supervisions of this call of one's own, as far as the policy wants one told"`
 	Recordings []JournalRecording `json:"recordings,omitempty" doc:"Recordings of the call, oldest first"`
 	Grades     []Grade            `json:"grades,omitempty" doc:"For who may grade the call himself"`
-	CanGrade   bool               `json:"can_grade,omitempty" doc:"Whether PUT /v1/journal/{id}/grade will work"`
+	CanGrade   bool               `json:"can_grade,omitempty" doc:"Whether PUT /v1/journal/{id}/grade will work; where the other side is hidden, whether it would if nobody on it stood against it"`
 	Gap        bool               `json:"gap,omitempty" doc:"Earshot did not see all of the call, so that times are bounds"`
 }
 
@@ -103,6 +103,8 @@ type PastFacts struct {
 	Ended     time.Time // zero while it runs
 	Kind      string
 	Parties   []Party // the other sides, the foremost first
+	Met       []Party // of them those whom the reader met on the call himself, whatever his sight
+	Behind    bool    // the foremost of Parties is none of Met
 	Dialled   string
 	Line      string
 	Transfers []JournalTransfer
@@ -138,7 +140,19 @@ func OfPast(f *PastFacts, s Sight, handle string) JournalRow {
 	default:
 		r.Hidden = true
 	}
+	if r.Hidden && len(f.Met) > 0 {
+		r.meet(f)
+	}
 	return r
+}
+
+// meet shows whom the reader met on the call himself, and nothing of whether there were more.
+func (r *JournalRow) meet(f *PastFacts) {
+	if f.Behind {
+		r.Others = f.Met
+		return
+	}
+	r.Hidden, r.Kind, r.Peer, r.Others = false, "", &f.Met[0], f.Met[1:]
 }
 
 // times sets what follows from the times. Lengths are between times to the second, and tell no more than those.
