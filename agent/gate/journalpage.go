@@ -17,6 +17,7 @@ import (
 // Journal has what has been, of everybody and unmasked; journal.Store is the real one. The gate is the only one that reads it for somebody.
 type Journal interface {
 	Rows(ctx context.Context, f journal.Filter) ([]journal.Row, error)
+	Callers(ctx context.Context, line string) ([]call.Number, error)
 	Gaps(ctx context.Context, from, to time.Time) ([]journal.Gap, error)
 	Statistics(ctx context.Context, f journal.StatsFilter) ([]journal.Stat, error)
 	Grade(ctx context.Context, g journal.Grade) error
@@ -27,8 +28,10 @@ type Journal interface {
 const (
 	standardRows = 50
 	maxRows      = 200
-	maxLooked    = 2000 // rows looked at for one page, shown or not
 	maxGaps      = 100
+	// maxLooked is how many rows that the subject may see one page looks at, whether they fit or not; and maxPassed how many that he may not. They are
+	// counted apart, so that where a page ends follows from what he may see, unless there are as many in a row that he may not.
+	maxLooked, maxPassed = 2000, 10_000
 )
 
 // JournalAsk says which rows of the journal are wanted. The zero value wants all that the subject may see, the newest first.
@@ -251,33 +254,41 @@ func (g *Gate) compared(number string) string {
 	return n
 }
 
-// scan reads rows until there are limit of those that may be shown and fit, or as many have been looked at as one request may. It tells where it
-// ended if there may be more.
+// scan reads rows until there are limit of those that may be shown and fit, and one more, or as many have been looked at as one request may. It tells
+// where the page ended if there is more, or may be. (That a row follows which he may not see, next tells nobody.)
 func (r *pastReader) scan(ctx context.Context, f journal.Filter, limit int, may func(*past) bool, fits func(*mask.JournalRow) bool) (page mask.JournalPage, next journal.Cursor, err error) {
 	page.Rows = make([]mask.JournalRow, 0, limit)
+	end := func(at journal.Cursor) (mask.JournalPage, journal.Cursor, error) {
+		page.Next = r.gate.closeHandle(tagCursor, r.employee, at)
+		return page, at, nil
+	}
 	f.Limit = min(max(limit+1, 20), journal.MaxLimit)
-	for looked := 0; ; {
+	var last journal.Cursor // the last row on the page
+	for looked, passed := 0, 0; ; {
 		rows, err := r.gate.cfg.Journal.Rows(ctx, f)
 		if err != nil {
 			return page, next, journalFails(err)
 		}
 		for i := range rows {
-			if len(page.Rows) == limit || looked == maxLooked {
-				page.Next = r.gate.closeHandle(tagCursor, r.employee, f.Before)
-				return page, f.Before, nil
+			if looked == maxLooked || passed == maxPassed {
+				return end(f.Before)
 			}
-			looked++
 			f.Before = rows[i].At
 			v, ok := r.past(&rows[i])
 			if !ok || !may(v) {
+				passed++
 				continue
 			}
+			looked++
 			row, err := r.show(ctx, v)
-			if err != nil {
+			switch {
+			case err != nil:
 				return page, next, err
-			}
-			if fits(&row) {
-				page.Rows = append(page.Rows, row)
+			case !fits(&row):
+			case len(page.Rows) == limit:
+				return end(last)
+			default:
+				page.Rows, last = append(page.Rows, row), rows[i].At
 			}
 		}
 		if len(rows) < f.Limit {

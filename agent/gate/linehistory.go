@@ -4,6 +4,9 @@ import (
 	"context"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 )
@@ -34,21 +37,46 @@ func (r *pastReader) history(ctx context.Context, id string, ask JournalAsk) (ma
 		return mask.JournalPage{}, noSuchLine()
 	}
 	f.Lines = []string{r.set.Queue(line)}
-	page, next, err := r.scan(ctx, f, ask.Limit, (*past).inHistory, shown)
-	if err != nil {
-		return mask.JournalPage{}, err
-	}
 	whole := r.set.Decide(&policy.Request{Subject: r.subject, Action: policy.LineHistory, Line: line})
 	r.gate.met.decision(policy.LineHistory, outcome(whole), whole.Reason.String())
+	if !whole.Allowed {
+		if err := r.ofHis(ctx, &f, line); err != nil {
+			return mask.JournalPage{}, err
+		}
+	}
+	page, next, err := r.scan(ctx, f, ask.Limit, (*past).inHistory, shown)
 	switch {
+	case err != nil:
+		return mask.JournalPage{}, err
 	case whole.Allowed:
 		return page, r.gaps(ctx, &page, f, next)
-	case len(page.Rows) > 0:
+	case len(page.Rows) > 0 || page.Next != "":
 		return page, nil
 	case views(r.set, r.subject, line):
 		return mask.JournalPage{}, r.gate.refusal(r.set, whole, "")
 	}
 	return mask.JournalPage{}, noSuchLine()
+}
+
+// ofHis leaves of a line's conversations those that can be the subject's to see who has no right on the line as a whole: with employees on whom he has
+// it, and of his clients. However many others came after them, those are found.
+func (r *pastReader) ofHis(ctx context.Context, f *journal.Filter, line policy.LineRef) error {
+	f.With, f.Callers = []string{}, []call.Number{}
+	for ref := range r.set.Employees() {
+		if r.set.Decide(&policy.Request{Subject: r.subject, Action: policy.LineHistory, Line: line, Target: ref}).Allowed {
+			f.With = append(f.With, r.set.ID(ref))
+		}
+	}
+	callers, err := r.gate.cfg.Journal.Callers(ctx, f.Lines[0])
+	if err != nil {
+		return journalFails(err)
+	}
+	for _, number := range callers {
+		if c, answer := r.gate.cfg.Clients.Find(number.Digits()); answer == clients.Found && isOf(&c, r.employee) {
+			f.Callers = append(f.Callers, number)
+		}
+	}
+	return nil
 }
 
 // LineStatistics counts the callers of one line, in all or by hour or day.

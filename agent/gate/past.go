@@ -121,8 +121,10 @@ func (v *past) inJournal() bool {
 func (v *past) inHistory() bool { return !v.line.IsZero() && v.decide(policy.LineHistory).Allowed }
 
 // own reports whether the client is the subject's, by the directory.
-func (v *past) own() bool {
-	return v.client.Responsible == v.employee || slices.Contains(v.client.Access, v.employee)
+func (v *past) own() bool { return isOf(&v.client, v.employee) }
+
+func isOf(c *clients.Client, employee string) bool {
+	return c.Responsible == employee || slices.Contains(c.Access, employee)
 }
 
 // sight is what he may see of it: as of the live call and, of a call that a line brought from a client of his, who that was. That he was on it once

@@ -27,7 +27,7 @@ func (st *Store) Grade(ctx context.Context, g Grade) error {
 // Grades returns the grades of a call, oldest first. An unknown call is ErrNoCall.
 func (st *Store) Grades(ctx context.Context, id string) ([]Grade, error) {
 	var grades []Grade
-	err := st.read(ctx, func(tx *sql.Tx) error {
+	err := st.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		n, own, err := find(ctx, tx, id)
 		if err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 
 // resume takes from the store what was open when it was last written.
 func (s *Scribe) resume(ctx context.Context) error {
-	err := s.st.read(ctx, func(tx *sql.Tx) error {
+	err := s.st.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		var alive moment
 		if err := tx.QueryRowContext(ctx, `SELECT (SELECT COALESCE(MAX(n), 0) FROM calls), (SELECT COALESCE(MAX(n), 0) FROM legs),
 			(SELECT COALESCE(MAX(n), 0) FROM visits), (SELECT value FROM meta WHERE name = 'alive')`).Scan(&s.calls, &s.rows, &s.visits, &alive); err != nil {

@@ -111,7 +111,7 @@ func (c *expired) remove(ctx context.Context, remove func(context.Context, Recor
 
 // expired returns some of the oldest calls that ended before a moment, behind the last one of them that has been looked at.
 func (st *Store) expired(ctx context.Context, before time.Time, last expired) (calls []expired, err error) {
-	err = st.read(ctx, func(tx *sql.Tx) error {
+	err = st.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, `SELECT n, ended FROM calls WHERE ended > 0 AND ended < ? AND (ended, n) > (?, ?) ORDER BY ended, n LIMIT ?`,
 			micros(before), last.ended, last.n, retained)
 		if err := each(rows, err, func() error {

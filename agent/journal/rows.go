@@ -27,7 +27,11 @@ type Filter struct {
 	Direction call.Direction // DirectionUnknown: both
 	Outcomes  []Outcome      // nil: all
 	Number    call.Number    // claimed or dialled by another party of the call, or dialled by the row's own; compared in the form of Config.Normal
-	Before    Cursor         // rows after this one in a page; the zero value begins with the newest
+	// With and Callers, unless both are nil: only rows of calls on which one of these employees had a part, or on which one of these numbers, as they
+	// were claimed, came to one of Lines.
+	With    []string
+	Callers []call.Number
+	Before  Cursor // rows after this one in a page; the zero value begins with the newest
 	Limit     int            // DefaultLimit where it is 0
 }
 
@@ -80,9 +84,12 @@ func (st *Store) Rows(ctx context.Context, f Filter) ([]Row, error) {
 	if f.Employees != nil && len(f.Employees) == 0 || f.Lines != nil && len(f.Lines) == 0 {
 		return nil, nil
 	}
-	query, args := f.query(st)
 	var page []Row
-	err := st.read(ctx, func(tx *sql.Tx) error {
+	err := st.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		query, args, err := f.query(ctx, st, tx)
+		if err != nil {
+			return err
+		}
 		var calls []int64
 		var r Row
 		var n int64
@@ -113,16 +120,27 @@ func (st *Store) Rows(ctx context.Context, f Filter) ([]Row, error) {
 	return page, nil
 }
 
-func (f *Filter) query(st *Store) (string, []any) {
+func (f *Filter) query(ctx context.Context, st *Store, tx *sql.Tx) (string, []any, error) {
 	var q strings.Builder
+	wanted, frequent := "", false
+	if f.Number != "" {
+		var err error
+		wanted = st.compared(f.Number)
+		if frequent, err = isFrequent(ctx, tx, wanted); err != nil {
+			return "", nil, err
+		}
+	}
 	var args []any
 	and := func(condition string, with ...any) {
 		q.WriteString(" AND " + condition)
 		args = append(args, with...)
 	}
-	q.WriteString(`SELECT n, began, call FROM legs AS r ` + f.by() + ` WHERE employee <> ''`)
+	q.WriteString(`SELECT n, began, call FROM legs AS r ` + f.by(frequent) + ` WHERE employee <> ''`)
 	in(&q, &args, "employee", f.Employees)
 	in(&q, &args, "line", f.Lines)
+	if f.Lines != nil {
+		and(`line <> ''`)
+	}
 	if len(f.Outcomes) > 0 {
 		names := make([]int, len(f.Outcomes))
 		for i, o := range f.Outcomes {
@@ -142,33 +160,58 @@ func (f *Filter) query(st *Store) (string, []any) {
 	if f.Before != (Cursor{}) {
 		and(`(began, n) < (?, ?)`, f.Before.began, f.Before.n)
 	}
-	if f.Number != "" {
-		wanted := st.compared(f.Number)
-		if wanted == "" {
-			and(`false`)
-		}
+	switch {
+	case f.Number == "":
+	case wanted == "":
+		and(`false`)
+	case frequent: // among the newest rows there are enough of it, and each is asked for itself
+		and(`EXISTS (SELECT 1 FROM legs o WHERE o.call = r.call AND (o.digits = ? AND o.n <> r.n OR o.wanted = ?))`, wanted, wanted)
+	default:
 		// (Each half has an index of its own; a leg's own number is on all its rows.)
 		and(`n IN (SELECT m.n FROM legs o JOIN legs m ON m.call = o.call AND m.n <> o.n WHERE o.digits = ? AND o.digits <> ''
 			UNION SELECT m.n FROM legs o JOIN legs m ON m.call = o.call WHERE o.wanted = ? AND o.wanted <> '')`, wanted, wanted)
+	}
+	if f.With != nil || f.Callers != nil {
+		q.WriteString(` AND call IN (SELECT call FROM legs WHERE employee <> ''`)
+		in(&q, &args, "employee", append([]string{}, f.With...))
+		q.WriteString(` UNION ALL SELECT call FROM legs WHERE employee = '' AND line <> ''`)
+		in(&q, &args, "line", f.Lines)
+		in(&q, &args, "number", append([]call.Number{}, f.Callers...))
+		q.WriteString(`)`)
 	}
 	limit := f.Limit
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
 	q.WriteString(` ORDER BY began DESC, n DESC LIMIT ` + strconv.Itoa(min(limit, MaxLimit)))
-	return q.String(), args
+	return q.String(), args, nil
+}
+
+// manyCalls is how many legs with a number make it a frequent one: the company's own, which half of all calls have. All calls with another are collected
+// for a page; with that it would be all there are.
+const manyCalls = 2000
+
+func isFrequent(ctx context.Context, tx *sql.Tx, number string) (bool, error) {
+	n := 0
+	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM legs WHERE digits = ?1 AND digits <> '' UNION ALL SELECT 1 FROM legs WHERE wanted = ?1 AND wanted <> '' LIMIT ?2)`,
+		number, manyCalls).Scan(&n)
+	return n == manyCalls, err
 }
 
 // by names the index that a page is read by. SQLite, which does not know how many rows an employee or an outcome has, would now and then go through a
 // million of them for a page.
-func (f *Filter) by() string {
+func (f *Filter) by(frequent bool) string {
 	switch {
-	case f.Number != "":
+	case f.With != nil, f.Callers != nil, f.Number != "" && !frequent: // what is left by them is little
 		return ""
+	case frequent && len(f.Employees) != 1: // in order, or each of theirs would be asked before the first is known
+		return "INDEXED BY legs_began"
 	case f.Employees != nil && len(f.Outcomes) > 0:
 		return "INDEXED BY legs_employee_outcome"
 	case f.Employees != nil:
 		return "INDEXED BY legs_employee"
+	case len(f.Lines) == 1:
+		return "INDEXED BY legs_line"
 	case len(f.Outcomes) > 0:
 		return "INDEXED BY legs_outcome"
 	}
@@ -189,7 +232,7 @@ func in[T any](q *strings.Builder, args *[]any, column string, values []T) {
 // Call returns a call by its id, or by that of one that has become part of it; [ErrNoCall] if there is none.
 func (st *Store) Call(ctx context.Context, id string) (Call, error) {
 	var c Call
-	err := st.read(ctx, func(tx *sql.Tx) error {
+	err := st.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		n, _, err := find(ctx, tx, id)
 		if err != nil {
 			return err
@@ -206,10 +249,30 @@ func (st *Store) Call(ctx context.Context, id string) (Call, error) {
 	return c, nil
 }
 
+// Callers returns the numbers that strangers claimed who came to a line, each once.
+func (st *Store) Callers(ctx context.Context, line string) ([]call.Number, error) {
+	var numbers []call.Number
+	err := st.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		var number string
+		rows, err := tx.QueryContext(ctx, `SELECT DISTINCT number FROM legs INDEXED BY legs_caller WHERE employee = '' AND line <> '' AND line = ? AND number <> ''`, line)
+		return each(rows, err, func() error {
+			if err := rows.Scan(&number); err != nil {
+				return err
+			}
+			numbers = append(numbers, call.Number(number))
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	return numbers, nil
+}
+
 // Gaps returns the gaps that touch the time between from and to, oldest first; a zero time is no bound.
 func (st *Store) Gaps(ctx context.Context, from, to time.Time) ([]Gap, error) {
 	var gaps []Gap
-	err := st.read(ctx, func(tx *sql.Tx) error {
+	err := st.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		var g Gap
 		var began, ended moment
 		rows, err := tx.QueryContext(ctx, `SELECT began, ended, lost FROM gaps WHERE ended >= ?1 AND (?2 = 0 OR began <= ?2) ORDER BY began, ended`, micros(from), micros(to))

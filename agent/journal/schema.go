@@ -58,6 +58,11 @@ CREATE INDEX rollup_hour ON rollup (kind, hour, key, calls, answered, missed, ab
 CREATE INDEX legs_outcome ON legs (outcome, began, n) WHERE employee <> '';
 CREATE INDEX legs_employee_outcome ON legs (employee, outcome, began, n) WHERE employee <> '';
 `,
+	// 4: pages of a line, in order and by who called.
+	`
+CREATE INDEX legs_line ON legs (line, began, n) WHERE employee <> '' AND line <> '';
+CREATE INDEX legs_caller ON legs (line, number) WHERE employee = '' AND line <> '';
+`,
 }
 
 // The kinds of figures.

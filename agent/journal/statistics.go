@@ -101,7 +101,7 @@ func (st *Store) statistics(ctx context.Context, f StatsFilter, fromRows bool) (
 		group, strings.Join(parts, ` UNION ALL `))
 
 	var stats []Stat
-	err := st.read(ctx, func(tx *sql.Tx) error {
+	err := st.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, query, args...)
 		return each(rows, err, func() error {
 			var s Stat

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -21,12 +22,21 @@ type Config struct {
 	Zone *time.Location
 	// Normal gives a number the form in which numbers are compared ([Filter].Number); "" means that it is not looked for. Nil keeps the digits.
 	Normal func(call.Number) string
+	// Patience is how long one may read, waiting for others who read included; 0: 10 s.
+	Patience time.Duration
 }
+
+// patience is how long a read may take that nobody has limited: a million calls are counted and gone through in a fraction of it.
+const patience = 10 * time.Second
+
+// ErrSlow says that a read has taken longer than [Config].Patience, and was given up.
+var ErrSlow = errors.New("takes too long; ask for less of it")
 
 // A Store is the journal's file. Its methods are safe for concurrent use. Whoever writes waits for who writes already; who reads waits for nobody.
 type Store struct {
 	zone   *time.Location
 	normal func(call.Number) string
+	most   time.Duration // that a read may take
 	wr, rd *sql.DB
 	turn   chan struct{} // whoever writes has it
 	stmts  statements
@@ -44,7 +54,7 @@ func open(ctx context.Context, c Config, version int) (_ *Store, err error) {
 	if c.Path == "" {
 		return nil, errors.New("the journal has no file")
 	}
-	st := &Store{zone: c.Zone, normal: c.Normal, turn: make(chan struct{}, 1)}
+	st := &Store{zone: c.Zone, normal: c.Normal, most: cmp.Or(c.Patience, patience), turn: make(chan struct{}, 1)}
 	if st.zone == nil {
 		st.zone = time.UTC
 	}
@@ -120,14 +130,21 @@ func (st *Store) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// read runs do with the file as it is at one moment.
-func (st *Store) read(ctx context.Context, do func(tx *sql.Tx) error) error {
-	tx, err := st.rd.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return err
+// read runs do with the file as it is at one moment, for as long as a read may take.
+func (st *Store) read(ctx context.Context, do func(ctx context.Context, tx *sql.Tx) error) error {
+	limited, cancel := context.WithTimeout(ctx, st.most)
+	defer cancel()
+	tx, err := st.rd.BeginTx(limited, &sql.TxOptions{ReadOnly: true})
+	if err == nil {
+		err = do(limited, tx)
+		if failed := tx.Rollback(); !errors.Is(failed, sql.ErrTxDone) { // as it is once its time is over
+			err = errors.Join(err, failed)
+		}
 	}
-	err = do(tx)
-	return errors.Join(err, tx.Rollback())
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return ErrSlow
+	}
+	return err
 }
 
 // each runs scan for every row.
