@@ -78,11 +78,11 @@ assign: [{role: mine, to: [hana]}]
 	o.pass(10)
 	o.comesBy("h", other, "PJSIP/108") // hana, who is no member
 	o.hangUp("h")
-	for i := range 2100 {
+	for i := range 10_100 {
 		o.pass(1)
 		name := fmt.Sprint(i)
 		o.comesBy(name, fmt.Sprintf("+7812%07d", i), "PJSIP/102")
-		if o.hangUp(name); i%500 == 0 {
+		if o.hangUp(name); i%1000 == 0 {
 			o.sync()
 		}
 	}
