@@ -131,6 +131,43 @@ func TestFiguresEqualACountOverTheJournal(t *testing.T) {
 	}
 }
 
+// The figures of those whose calls one does not see undo nothing of what their rows hide: how a call came to nothing.
+func TestFiguresTellNoMoreOfWhatCameToNothingThanTheRows(t *testing.T) {
+	o := newArchive(t, archive)
+	o.rings("a", other, "PJSIP/101", "PJSIP/102")
+	o.answers("a", 2)
+	o.pass(5)
+	o.gone("a.0", "a.1", "a.2")
+	o.rings("b", "PJSIP/102", other) // and gives up
+	o.pass(5)
+	o.hangUp("b")
+	for subject, missed := range map[string]int{"dora": 2, "carl": 0} {
+		shown := 0
+		for _, r := range o.rows(subject, gate.JournalAsk{}) {
+			if r.Outcome == "missed" || r.Outcome == "unanswered" && r.Hidden {
+				shown++
+			}
+		}
+		for _, by := range []string{"employee", "department", "hour"} {
+			f, err := o.gate.Statistics(t.Context(), who(subject), gate.StatisticsAsk{By: by, From: start.Add(-time.Hour), To: start.Add(time.Hour)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum, calls := 0, 0
+			for _, v := range f {
+				sum, calls = sum+v.Missed+v.Abandoned, calls+v.Calls
+			}
+			if sum != missed || shown != missed || calls != 3 || by == "hour" && len(f) != 1 {
+				t.Errorf("%s by %s: %d missed of %d, the rows show %d: %+v", subject, by, sum, calls, shown, f)
+			}
+		}
+	}
+	f, err := o.gate.Statistics(t.Context(), who("anna"), gate.StatisticsAsk{By: "employee"}) // her own she sees
+	if err != nil || len(f) != 1 || f[0].Calls != 1 || f[0].Missed != 0 {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
 const secretless = "+74951112233"
 
 func TestAGradeIsGivenAndRecordedByWhoMay(t *testing.T) {
@@ -165,7 +202,7 @@ func TestAGradeIsGivenAndRecordedByWhoMay(t *testing.T) {
 		t.Errorf("anna sees %+v", g.Grades)
 	}
 	_, err = o.gate.Grade(t.Context(), who("anna"), gate.GradeAsk{Row: row("anna"), Value: 5})
-	refuses(t, err, "no_right")
+	refuses(t, err, "self")
 	if e := o.audit.last(t, audit.Decided); e.Outcome != audit.Deny || e.Subject != "anna" {
 		t.Errorf("%+v", e)
 	}
@@ -183,6 +220,16 @@ func TestAGradeIsGivenAndRecordedByWhoMay(t *testing.T) {
 	if g := o.rows("carl", gate.JournalAsk{})[0]; g.Grades[0].Value != 3 {
 		t.Errorf("a grade that could not be recorded was given: %+v", g.Grades)
 	}
+	o.audit.failing()
+	o.talk("own", other, "PJSIP/103") // carl, who may grade everybody
+	o.sync()
+	mine := o.rows("carl", gate.JournalAsk{Employee: "carl"})[0]
+	if mine.CanGrade {
+		t.Errorf("carl may grade himself: %+v", mine)
+	}
+	_, err = o.gate.Grade(t.Context(), who("carl"), gate.GradeAsk{Row: mine.ID, Value: 5})
+	refuses(t, err, "self")
+	o.hangUp("own")
 }
 
 func TestWhetherOneMayPlayARecordingIsOnTheRow(t *testing.T) {

@@ -251,6 +251,12 @@ func TestFiguresOfManyCalls(t *testing.T) {
 			of.Legs[1].Outcome = came(rnd)
 			v := &of.Visits[0]
 			v.Line, v.Began, v.Answered, v.Ended = fmt.Sprintf("line %d", rnd.IntN(10)), of.Began, of.Answered, of.Ended
+			// Thirty thousand clients, and the company's number, which was another one until a month had passed.
+			of.Legs[0].Number, of.Legs[0].Dialled = call.Number(fmt.Sprintf("+7916%07d", rnd.IntN(30_000))), "+74950000101"
+			if at < 30*24*time.Hour {
+				of.Legs[0].Dialled = "+74950000100"
+			}
+			of.Legs[0].Line, of.Legs[1].Line = v.Line, v.Line
 			return of
 		}); err != nil {
 			t.Fatal(err)
@@ -286,11 +292,16 @@ func TestFiguresOfManyCalls(t *testing.T) {
 	for i := range some {
 		some[i] = fmt.Sprintf("employee %d", i)
 	}
+	every := make([]string, 200)
+	for i := range every {
+		every[i] = fmt.Sprintf("employee %d", i)
+	}
 	nothing := []journal.Outcome{journal.Missed, journal.Elsewhere, journal.Busy, journal.Failed, journal.Abandoned, journal.Cancelled, journal.Unanswered}
 	for _, page := range []struct {
 		name string
 		f    journal.Filter
 		rare bool // there may be none of it
+		slow bool // everything newer is gone through
 	}{
 		{name: "one employee", f: journal.Filter{Employees: some[7:8], Limit: journal.MaxLimit}},
 		{name: "all, answered", f: journal.Filter{To: from, Outcomes: []journal.Outcome{journal.Answered}}},
@@ -304,14 +315,32 @@ func TestFiguresOfManyCalls(t *testing.T) {
 		{name: "one employee, answered", f: journal.Filter{Employees: some[7:8], Outcomes: []journal.Outcome{journal.Answered}}},
 		{name: "one employee, busy", f: journal.Filter{Employees: some[7:8], Outcomes: []journal.Outcome{journal.Busy}}, rare: true},
 		{name: "one employee, unanswered", f: journal.Filter{Employees: some[7:8], Outcomes: []journal.Outcome{journal.Unanswered}}, rare: true},
+		{name: "the company's number", f: journal.Filter{Number: "+74950000101"}},
+		{name: "the company's number, every employee", f: journal.Filter{Number: "+74950000101", Employees: every}},
+		{name: "the company's number, twenty employees", f: journal.Filter{Number: "+74950000101", Employees: some}},
+		{name: "the company's number, one employee", f: journal.Filter{Number: "+74950000101", Employees: some[7:8]}},
+		{name: "the company's number, failed", f: journal.Filter{Number: "+74950000101", Outcomes: []journal.Outcome{journal.Failed}}, rare: true},
+		{name: "the company's number, who has none of it", f: journal.Filter{Number: "+74950000101", Employees: []string{"nobody", "no one"}}, rare: true},
+		{name: "the number of long ago, every employee", f: journal.Filter{Number: "+74950000100", Employees: every}, slow: true},
+		{name: "a client's number", f: journal.Filter{Number: "+79160000007", Employees: every}, rare: true},
+		{name: "a line", f: journal.Filter{Lines: []string{"line 3"}}},
+		{name: "a line, every employee", f: journal.Filter{Lines: []string{"line 3"}, Employees: every}},
+		{name: "a line, who is a stranger to it", f: journal.Filter{Lines: []string{"line 3"}, With: []string{"nobody"}, Callers: []call.Number{"+79160000007", "+79160000008"}}, rare: true},
+		{name: "a line, his department's", f: journal.Filter{Lines: []string{"line 3"}, With: some, Callers: []call.Number{}}},
 	} {
 		began = time.Now()
 		rows, err := st.Rows(t.Context(), page.f)
 		took := time.Since(began)
 		t.Logf("a page of %s: %d rows in %v", page.name, len(rows), took.Round(time.Millisecond/10))
-		if err != nil || len(rows) == 0 && !page.rare || took > time.Second {
+		if err != nil || len(rows) == 0 && !page.rare || took > time.Second && !page.slow {
 			t.Errorf("%s: %d rows in %v, %v", page.name, len(rows), took, err)
 		}
+	}
+	began = time.Now()
+	callers, err := st.Callers(t.Context(), "line 3")
+	t.Logf("who came to a line: %d numbers in %v", len(callers), time.Since(began).Round(time.Millisecond/10))
+	if took := time.Since(began); err != nil || len(callers) == 0 || took > time.Second {
+		t.Errorf("%d numbers in %v, %v", len(callers), took, err)
 	}
 }
 

@@ -32,7 +32,7 @@ type Filter struct {
 	With    []string
 	Callers []call.Number
 	Before  Cursor // rows after this one in a page; the zero value begins with the newest
-	Limit     int            // DefaultLimit where it is 0
+	Limit   int    // DefaultLimit where it is 0
 }
 
 // A Cursor is where a page ended.
@@ -191,6 +191,9 @@ func (f *Filter) query(ctx context.Context, st *Store, tx *sql.Tx) (string, []an
 // for a page; with that it would be all there are.
 const manyCalls = 2000
 
+// fewEmployees are so few that their rows are gone through sooner than everybody's.
+const fewEmployees = 8
+
 func isFrequent(ctx context.Context, tx *sql.Tx, number string) (bool, error) {
 	n := 0
 	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM legs WHERE digits = ?1 AND digits <> '' UNION ALL SELECT 1 FROM legs WHERE wanted = ?1 AND wanted <> '' LIMIT ?2)`,
@@ -204,7 +207,9 @@ func (f *Filter) by(frequent bool) string {
 	switch {
 	case f.With != nil, f.Callers != nil, f.Number != "" && !frequent: // what is left by them is little
 		return ""
-	case frequent && len(f.Employees) != 1: // in order, or each of theirs would be asked before the first is known
+	case frequent && f.Employees == nil && len(f.Outcomes) == 1:
+		return "INDEXED BY legs_outcome"
+	case frequent && (f.Employees == nil || len(f.Employees) > fewEmployees): // in order, or each of theirs would be asked before the first is known
 		return "INDEXED BY legs_began"
 	case f.Employees != nil && len(f.Outcomes) > 0:
 		return "INDEXED BY legs_employee_outcome"
