@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
-	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -80,7 +79,7 @@ func (g *Gate) Evaluate(ctx context.Context, s auth.Subject, q Question) Answer 
 	return a
 }
 
-// SearchActions lists what the subject may do to the resource, in a fixed order; a reason counts as given. The buttons on an employee are those
+// SearchActions lists what the subject may do to the resource, in a fixed order; a reason counts as given. The buttons on a colleague are those
 // of his row on the subject's board.
 func (g *Gate) SearchActions(ctx context.Context, s auth.Subject, r Resource) []string {
 	g.met.searches.Inc()
@@ -212,7 +211,7 @@ func (g *Gate) evaluateDial(ctx context.Context, set *policy.Set, subject policy
 	if set.Dials(subject) {
 		to, d = g.DecideDial(ctx, set, subject, number)
 	} else { // an emergency number perhaps
-		to, d = g.decideNow(set, subject, number, func(string) (clients.Client, clients.Answer) { return clients.Client{}, clients.Stranger })
+		to, d = g.decideNow(set, subject, number, nobodysClient)
 	}
 	if d.Allowed {
 		return Answer{Allowed: true}

@@ -19,7 +19,7 @@ func company(n int) string {
 		if i%2 == 0 {
 			observe = "{to: any, except: [e1]}"
 		}
-		fmt.Fprintf(&b, "  e%d: {phones: [PJSIP/%d], numbers: [\"%d\"], observe: %s, listen: {to: any, except: [e1]}, intercept: true}\n", i, 1000+i, 1000+i, observe)
+		fmt.Fprintf(&b, "  e%d: {phones: [PJSIP/%d], numbers: [\"%d\"], observe: %s, listen: {to: any, except: [e1]}, intercept: true, dial: clients+employees}\n", i, 1000+i, 1000+i, observe)
 	}
 	b.WriteString("trunks: [PJSIP/trunk]\n")
 	return b.String()

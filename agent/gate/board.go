@@ -15,7 +15,8 @@ type entry struct {
 	ref       policy.Ref
 	place     int // among the employees of the policy
 	tag       tag
-	about     mask.Row // what a row says of him whatever he does: id, name, department
+	about     mask.Row             // what a row says of him whatever he does: id, name, department
+	number    []policy.Destination // what his number is when somebody calls it, in every reading; none if he has none
 	legs      []legFacts
 	was       []legFacts // as they were before, and memory for what comes next
 	idleSince time.Time
@@ -32,9 +33,10 @@ func (g *Gate) rebuild(t *call.Table) {
 	clear(g.parts)
 	clear(g.bells)
 	for ref := range set.Employees() {
+		department := set.DepartmentOf(ref)
 		e := &entry{
-			ref: ref, place: len(g.board), ground: g.number(), tag: g.secret.tag(tagRow, set.ID(ref)),
-			about: mask.Row{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID},
+			ref: ref, place: len(g.board), ground: g.number(), tag: g.secret.tag(tagRow, set.ID(ref)), number: g.callable(set, ref),
+			about: mask.Row{ID: set.ID(ref), Name: set.Name(ref), Department: department.ID, DepartmentName: department.Name},
 		}
 		g.board[ref] = e
 		if old := was[ref]; old != nil && g.known {

@@ -11,11 +11,12 @@ import (
 // What is asked of the policy for a button stands here and nowhere else: for the rows of the board, for what one is told of oneself, and for
 // other software that searches. What is begun is decided anew, over everybody within earshot.
 
-// supervising and buttons are the actions that a panel can begin on a colleague, in the order of the bits of deeds; abilities is what one is
-// told that one may do to somebody at all.
+// buttons are the actions that a panel can begin on a colleague, in the order of the bits of deeds; supervising and entering are those of them that
+// are about a call of his. Abilities is what one is told that one may do to somebody at all.
 var (
 	supervising = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge}
-	buttons     = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept}
+	entering    = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept}
+	buttons     = [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Dial}
 	abilities   = [...]policy.Action{policy.Observe, policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Dial, policy.Lock, policy.SettingsPermissions}
 )
 
@@ -26,17 +27,19 @@ type deeds uint16
 const (
 	supervisingDeeds deeds = 1<<len(supervising) - 1
 	interceptDeed    deeds = supervisingDeeds + 1
-	observeDeed      deeds = interceptDeed << 1
+	dialDeed         deeds = interceptDeed << 1
+	observeDeed      deeds = dialDeed << 1
 	kindDeed         deeds = observeDeed << 1
 	reasonDeed       deeds = kindDeed << 1
 	buttonDeeds            = observeDeed - 1
 	recordDeed       deeds = reasonDeed << 1
-	asked            deeds = recordDeed << 1 // the set has been worked out; it may be empty
+	asked            deeds = recordDeed << 1 // what is between the two on a call has been worked out; it may be nothing
+	dialAsked        deeds = asked << 1      // whether he may be called has
 )
 
-// deedOf is the bit of a button; 0 of any other action.
+// deedOf is the bit of a button that is about a call; 0 of any other action.
 func deedOf(action policy.Action) deeds {
-	if i := slices.Index(buttons[:], action); i >= 0 {
+	if i := slices.Index(entering[:], action); i >= 0 {
 		return 1 << i
 	}
 	return 0
@@ -85,13 +88,26 @@ func (g *Gate) shown(r *policy.Request, f *legFacts) {
 func pairwise(set *policy.Set, subject, employee policy.Ref, reason bool) deeds {
 	out := asked
 	r := between(subject, employee, 0, reason)
-	for n, action := range [...]policy.Action{policy.Spy, policy.Whisper, policy.Barge, policy.Intercept, policy.Observe, policy.ObserveKind} {
-		if r.Action = action; set.Decide(&r).Allowed {
-			out |= 1 << n
+	for _, q := range [...]struct {
+		action policy.Action
+		deed   deeds
+	}{{policy.Spy, 1}, {policy.Whisper, 2}, {policy.Barge, 4}, {policy.Intercept, interceptDeed}, {policy.Observe, observeDeed}, {policy.ObserveKind, kindDeed}} {
+		if r.Action = q.action; set.Decide(&r).Allowed {
+			out |= q.deed
 		}
 	}
 	if reason && set.AsksReason(subject) {
 		out |= reasonDeed
+	}
+	return out
+}
+
+// mayCall is dialDeed where the subject may have his phone call the employee: what is decided when he asks for it, which follows from the two of
+// them alone. Nobody is offered to call himself.
+func (e *entry) mayCall(set *policy.Set, subject policy.Ref) (out deeds) {
+	out = dialAsked
+	if subject != e.ref && len(e.number) > 0 && set.Dials(subject) && decideReadings(set, subject, e.number).Allowed {
+		out |= dialDeed
 	}
 	return out
 }

@@ -241,21 +241,48 @@ type find func(number string) (clients.Client, clients.Answer)
 // that is the likeliest, and what is excluded is every reading that there is.
 func (g *Gate) decideNow(set *policy.Set, subject policy.Ref, text string, find find) (Destination, policy.Decision) {
 	to := g.destination(set, text, find)
-	d := set.DecideDial(subject, &to.Destination)
-	if d.Reason == policy.ReasonEmergency || d.Reason == policy.ReasonExcluded {
-		return to, d
-	}
-	n := g.cfg.Dialling.Numbering
+	return to, decideReadings(set, subject, g.readings(set, &to))
+}
+
+// readings are what a number may be taken for: first as what it is granted, and then everything else that it may be excluded as.
+func (g *Gate) readings(set *policy.Set, to *Destination) []policy.Destination {
+	list, n := []policy.Destination{to.Destination}, g.cfg.Dialling.Numbering
 	for _, reading := range n.Readings(to.dial) {
 		if full, ok := clients.Normalise(reading, n.Region); ok {
 			reading = full
 		}
-		other := set.Destination(reading)
-		if o := set.DecideDial(subject, &other); o.Reason == policy.ReasonExcluded {
-			return to, o
+		list = append(list, set.Destination(reading))
+	}
+	return list
+}
+
+// decideReadings decides over readings of a number, of which there is one at least. It allocates nothing.
+func decideReadings(set *policy.Set, subject policy.Ref, list []policy.Destination) policy.Decision {
+	d := set.DecideDial(subject, &list[0])
+	if d.Reason == policy.ReasonEmergency || d.Reason == policy.ReasonExcluded {
+		return d
+	}
+	for i := range list[1:] {
+		if o := set.DecideDial(subject, &list[1+i]); o.Reason == policy.ReasonExcluded {
+			return o
 		}
 	}
-	return to, d
+	return d
+}
+
+// callable is a colleague's number in every reading; nil if he has none. It is found among the employees' before the directory would be asked.
+func (g *Gate) callable(set *policy.Set, ref policy.Ref) []policy.Destination {
+	number := set.Number(ref)
+	if number == "" {
+		return nil
+	}
+	to := g.destination(set, number, nobodysClient)
+	return g.readings(set, &to)
+}
+
+// nobodysClient is a directory that is not asked.
+func nobodysClient(string) (clients.Client, clients.Answer) {
+	return clients.Client{}, clients.Stranger
 }
 
 // destination reads a number: formatting, a technology, a Local channel and the prefixes that the PBX takes off change nothing of whom it
@@ -298,7 +325,7 @@ func (g *Gate) destination(set *policy.Set, text string, find find) Destination 
 // Emergency reports whether a number, however it is dialled, is one that everybody may dial.
 func (g *Gate) Emergency(number string) bool {
 	set := g.policy.Load()
-	to := g.destination(set, number, func(string) (clients.Client, clients.Answer) { return clients.Client{}, clients.Stranger })
+	to := g.destination(set, number, nobodysClient)
 	return set.Emergency(to.dial) || set.Emergency(to.Number)
 }
 

@@ -90,6 +90,48 @@ func (o *office) dials(subject, number string) string {
 	return "ok"
 }
 
+// A row has the button where what it does is allowed, and nowhere else: of a number that reads as an excluded one too, of who has none, and of who
+// is on no call.
+func TestARowOffersToCallWhomOneMayCall(t *testing.T) {
+	o, _ := dialOffice(t)
+	o.gate.SetPolicy(set(t, strings.Replace(callers, "  mute:", "  nine: {name: Nine, phones: [PJSIP/110], numbers: [\"9107\"]}\n  mute:", 1)))
+	o.talk("x", ivanov, "PJSIP/104")
+	offered := map[string]string{}
+	for _, subject := range []string{"ann", "cli", "mix", "col", "non", "cod", "bar", "boss"} {
+		board, err := o.gate.Employees(who(subject))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range board.Employees {
+			can := slices.Contains(row.Can, "dial")
+			if row.ID == subject {
+				if can {
+					t.Errorf("%s is offered to call himself", subject)
+				}
+				continue
+			}
+			_, err := o.gate.Dial(t.Context(), who(subject), gate.DialAsk{Employee: row.ID, Door: "test"})
+			if can != (err == nil) {
+				t.Errorf("%s may call %s: the row says %v, and the call %v", subject, row.ID, can, err)
+			}
+			if can {
+				offered[subject] += " " + row.ID
+			}
+		}
+	}
+	for subject, want := range map[string]string{
+		"ann": " cli mix col non cod bar boss nine", "mix": " ann cli col non cod bar boss nine", "col": " ann cli mix non cod bar", "bar": " ann cli mix col non cod", "cli": "", "non": "", "cod": "", "boss": "",
+	} {
+		if offered[subject] != want {
+			t.Errorf("%s is offered to call%s, want%s", subject, offered[subject], want)
+		}
+	}
+	o.ingest(call.Event{Kind: call.LinkLost})
+	if can := o.row("ann", "cli").Can; len(can) != 0 {
+		t.Errorf("while nothing is known: %q", can)
+	}
+}
+
 func TestWhoMayCallWhom(t *testing.T) {
 	o, _ := dialOffice(t)
 	for _, c := range []struct{ subject, number, want, dialled, kind string }{

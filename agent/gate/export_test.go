@@ -21,7 +21,7 @@ func (g *Gate) Naive(subject string) (rows []mask.Row) {
 			return
 		}
 		for ref := range set.Employees() {
-			r := mask.Row{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID, Calls: []mask.View{}, Can: []string{}}
+			r := mask.Row{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID, DepartmentName: set.DepartmentOf(ref).Name, Calls: []mask.View{}, Can: []string{}}
 			var can, without [4]bool
 			for _, phone := range set.Phones(ref) {
 				for _, l := range t.LegsOf(nil, phone) {
@@ -40,6 +40,11 @@ func (g *Gate) Naive(subject string) (rows []mask.Row) {
 				r.ReasonRequired = r.ReasonRequired || i < 3 && can[i] && !without[i]
 				if can[i] {
 					r.Can = append(r.Can, name)
+				}
+			}
+			if number, p := numberOf(set, r.ID); p == nil && me != ref && g.known {
+				if _, d := g.DecideDial(context.Background(), set, me, number); d.Allowed {
+					r.Can = append(r.Can, "dial")
 				}
 			}
 			r.Sum(g.board[ref].idleSince)

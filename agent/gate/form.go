@@ -56,11 +56,17 @@ func (g *Gate) classify(set *policy.Set, subject policy.Ref, e *entry, at *glanc
 	var sights []mask.Sight
 	var can deeds
 	if len(e.legs) > 0 {
-		if at.between == 0 {
-			at.between = pairwise(set, subject, e.ref, true)
+		if at.between&asked == 0 {
+			at.between |= pairwise(set, subject, e.ref, true)
 		}
 		sights, can = g.judge(set, subject, e, at.between, true)
 		can |= g.wanting(set, subject, e, sights, at.between, can) | g.knowsTapes(set, subject, e, sights)
+	}
+	if g.known {
+		if at.between&dialAsked == 0 {
+			at.between |= e.mayCall(set, subject)
+		}
+		can |= at.between & dialDeed
 	}
 	i := slices.IndexFunc(e.classes, func(c class) bool { return c.can == can && slices.Equal(c.sights, sights) })
 	if i < 0 {

@@ -31,8 +31,9 @@ func anyPolicy(r *rapid.T) string {
 	var b strings.Builder
 	b.WriteString("version: 1\ndepartments: {sales: {name: Sales}, back: {name: \"Back <Office>\"}}\nemployees:\n")
 	for i, id := range staff {
-		fmt.Fprintf(&b, "  %s: {name: \"%s & Co\", phones: [PJSIP/10%d, PJSIP/11%d], numbers: [\"10%d\"], department: %s, observe: %s, listen: %s, intercept: %s, lock: true}\n",
-			id, id, i+1, i+1, i+1, rapid.SampledFrom([]string{"sales", "back"}).Draw(r, "department"), scope("observe"), scope("listen"), scope("intercept"))
+		fmt.Fprintf(&b, "  %s: {name: \"%s & Co\", phones: [PJSIP/10%d, PJSIP/11%d], numbers: [\"10%d\"], department: %s, observe: %s, listen: %s, intercept: %s, dial: %s, lock: true}\n",
+			id, id, i+1, i+1, i+1, rapid.SampledFrom([]string{"sales", "back"}).Draw(r, "department"), scope("observe"), scope("listen"), scope("intercept"),
+			rapid.SampledFrom([]string{"none", "any", "clients+employees", "{employees: true, except: {employees: [carl]}}"}).Draw(r, "dial"))
 	}
 	fmt.Fprintf(&b, "protected: {employees: [%s], numbers: [\"%s\"]}\n", rapid.SampledFrom([]string{"", "dora", "boris"}).Draw(r, "protected"), secret)
 	b.WriteString(rapid.SampledFrom([]string{"", "unknown_phones: outside\n"}).Draw(r, "unknown") + "trunks: [PJSIP/trunk]\n")

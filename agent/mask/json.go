@@ -25,6 +25,9 @@ func (r *Row) AppendJSON(dst []byte, holes *[]int) []byte {
 	if r.Department != "" {
 		dst = AppendString(append(dst, `,"department":`...), r.Department)
 	}
+	if r.DepartmentName != "" {
+		dst = AppendString(append(dst, `,"department_name":`...), r.DepartmentName)
+	}
 	dst = AppendString(append(dst, `,"state":`...), r.State)
 	from, to := 0, 0 // where the time is: it is most often that of a call too
 	if r.Since != nil {

@@ -39,7 +39,7 @@ var (
 	})
 	rows = rapid.Custom(func(r *rapid.T) mask.Row {
 		row := mask.Row{
-			ID: texts.Draw(r, "id"), Name: texts.Draw(r, "name"), Department: texts.Draw(r, "department"), State: texts.Draw(r, "state"),
+			ID: texts.Draw(r, "id"), Name: texts.Draw(r, "name"), Department: texts.Draw(r, "department"), DepartmentName: texts.Draw(r, "department name"), State: texts.Draw(r, "state"),
 			Calls: rapid.SliceOfN(views, 0, 4).Draw(r, "calls"), Can: rapid.SliceOfN(texts, 0, 4).Draw(r, "can"),
 			ReasonRequired: rapid.Bool().Draw(r, "reason"),
 		}
@@ -149,7 +149,7 @@ func FuzzAppendString(f *testing.F) {
 func TestARowIsWrittenWithoutAllocating(t *testing.T) {
 	at := began
 	row := mask.Row{
-		ID: "anna", Name: "Анна <Petrova>", Department: "sales", State: mask.Talking, Since: &at, Can: []string{"spy", "whisper"},
+		ID: "anna", Name: "Анна <Petrova>", Department: "sales", DepartmentName: "Отдел <продаж>", State: mask.Talking, Since: &at, Can: []string{"spy", "whisper"},
 		Calls: []mask.View{{ID: "h", Direction: "in", State: mask.Talking, Since: at, Peer: &mask.Party{Number: "+79161234567", Name: "Ivanov"}}, {ID: "i", Since: at, Hidden: true}},
 	}
 	dst, holes := make([]byte, 0, 4096), make([]int, 0, 8)

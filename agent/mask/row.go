@@ -4,13 +4,14 @@ import "time"
 
 // Row is one employee on the board as one watcher may see him.
 type Row struct {
-	ID         string     `json:"id" doc:"Employee id"`
-	Name       string     `json:"name"`
-	Department string     `json:"department,omitempty" doc:"Department id"`
-	State      string     `json:"state" enum:"idle,ringing,dialling,talking,held"`
-	Since      *time.Time `json:"since,omitempty" doc:"When the state began, to the second; absent when it began before Earshot looked"`
-	Calls      []View     `json:"calls" nullable:"false"`
-	Can        []string   `json:"can" nullable:"false" doc:"What the watcher may do to this colleague now: spy, whisper, barge, intercept"`
+	ID             string     `json:"id" doc:"Employee id"`
+	Name           string     `json:"name"`
+	Department     string     `json:"department,omitempty" doc:"Department id"`
+	DepartmentName string     `json:"department_name,omitempty" doc:"Name of the department, where it has one"`
+	State          string     `json:"state" enum:"idle,ringing,dialling,talking,held"`
+	Since          *time.Time `json:"since,omitempty" doc:"When the state began, to the second; absent when it began before Earshot looked"`
+	Calls          []View     `json:"calls" nullable:"false"`
+	Can            []string   `json:"can" nullable:"false" enum:"spy,whisper,barge,intercept,dial" doc:"What the watcher may do to this colleague now; dial: POST /v1/calls with employee"`
 
 	ReasonRequired bool `json:"reason_required,omitempty" doc:"One of spy, whisper and barge in can works only with a reason given"`
 }
