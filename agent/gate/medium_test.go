@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
@@ -121,7 +122,9 @@ func TestAForeignLegInTheApplicationIsToldThatThereIsNothing(t *testing.T) {
 	o.log.until(t, "send away")
 	o.talk("x", ivanov, "PJSIP/101")
 	o.active("carl", "spy", "anna")
-	if s := o.pbx.sends; len(s) != 1 || s[0].Leg != "earshot-mine" {
+	var s []pbx.Send
+	o.pbx.set(func() { s = slices.Clone(o.pbx.sends) })
+	if len(s) != 1 || s[0].Leg != "earshot-mine" {
 		t.Errorf("%+v", s)
 	}
 }

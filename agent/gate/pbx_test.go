@@ -262,12 +262,16 @@ func (p *fakePBX) Seat(ctx context.Context, r pbx.Seat) error {
 
 // Send lets a leg go on: one that takes a call does so, another leaves the bridge that it is in.
 func (p *fakePBX) Send(ctx context.Context, r pbx.Send) error {
+	p.set(func() { // before it is logged: who waits for the log looks here next
+		if p.fail["send "+r.Extension] == nil {
+			p.sends = append(p.sends, r)
+		}
+	})
 	if err := p.order(ctx, "send "+r.Extension); err != nil {
 		return err
 	}
 	silent := false
 	p.set(func() {
-		p.sends = append(p.sends, r)
 		delete(p.legs, r.Leg)
 		silent = p.silent
 	})
