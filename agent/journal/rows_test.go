@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -117,6 +118,64 @@ func TestPagesFollowEachOtherWhileCallsAreAdded(t *testing.T) {
 	if c, err := journal.ParseCursor(""); err != nil || c != (journal.Cursor{}) || c.String() != "" {
 		t.Errorf("nothing is read as %v, %v", c, err)
 	}
+}
+
+// A number that very many calls have is looked for in another way than one that few have, and finds the same.
+func TestAFrequentNumberFindsWhatARareOneFinds(t *testing.T) {
+	st := opened(t, journal.Config{Path: filepath.Join(t.TempDir(), "journal")})
+	fill := func(n int, from int) {
+		if err := st.Fill(t.Context(), n, func(i int) journal.Call {
+			c := aCall(from + i)
+			c.Legs[0].Dialled = "+74950000101"
+			if i%3 == 0 {
+				c.Legs[0].Dialled = "+74950000102"
+			}
+			c.Legs[1].Employee = []string{"anna", "boris"}[i%2]
+			return c
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func(f journal.Filter) (n int) {
+		for f.Limit = journal.MaxLimit; ; {
+			rows, err := st.Rows(t.Context(), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range rows {
+				if f.Number != "" && r.Call.Legs[0].Dialled != f.Number {
+					t.Fatalf("%s is not on the call", f.Number)
+				}
+				n, f.Before = n+1, r.At
+			}
+			if len(rows) < f.Limit {
+				return n
+			}
+		}
+	}
+	for _, calls := range []int{300, 6000} {
+		fill(calls, calls)
+		all, of := count(journal.Filter{}), count(journal.Filter{Number: "+74950000101"})
+		if want := all - count(journal.Filter{Number: "+74950000102"}); of != want || of == 0 {
+			t.Errorf("of %d rows %d are found, not %d", all, of, want)
+		}
+		if a, b := count(journal.Filter{Number: "+74950000101", Employees: []string{"anna"}}), count(journal.Filter{Number: "+74950000101", Employees: []string{"boris", "nobody"}}); a+b != of || a == 0 || b == 0 {
+			t.Errorf("%d and %d rows are found, together not %d", a, b, of)
+		}
+	}
+}
+
+func TestAReadThatTakesTooLongIsGivenUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	st := opened(t, journal.Config{Path: path})
+	if err := st.Fill(t.Context(), 3, aCall); err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := st.Rows(t.Context(), journal.Filter{}); err != nil || len(rows) != 3 {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+	_, err := opened(t, journal.Config{Path: path, Patience: 1}).Rows(t.Context(), journal.Filter{})
+	wants(t, err, journal.ErrSlow)
 }
 
 func TestWhatIsNotInTheJournalIsAnError(t *testing.T) {
