@@ -37,7 +37,7 @@ const (
 	Record
 	// Journal is to see a call in the history of calls.
 	Journal
-	// Grade is to grade how an employee did on a call: another one, not oneself. Who may not see the call in the journal may not.
+	// Grade is to grade a call. Who may not see it in the journal may not.
 	Grade
 )
 
@@ -130,8 +130,7 @@ const (
 	MatterCall Matter = iota + 1
 	// MatterNumber is a number: a Destination, which DecideDial takes.
 	MatterNumber
-	// MatterPast is a call with what is kept of it: Request.Target and With are the employees who were on it, in any order but for
-	// Grade, whose Target is who is graded.
+	// MatterPast is a call with what is kept of it: Request.Target and With are the employees who were on it, in any order.
 	MatterPast
 	// MatterEmployee is an employee: Request.Target.
 	MatterEmployee
@@ -169,9 +168,6 @@ func (a Action) Conversation() bool {
 
 // Supervises reports whether the action puts the subject into a running call: spy, whisper and barge do.
 func (a Action) Supervises() bool { return a == Spy || a == Whisper || a == Barge }
-
-// ofOthers reports whether nobody may do the action to himself, though it is about no live call: who is graded does not grade.
-func (a Action) ofOthers() bool { return a == Grade || a == LineGrade }
 
 // hears reports whether nobody may do the action to somebody who is protected: it lets hear, take or record him.
 func (a Action) hears() bool {

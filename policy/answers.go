@@ -60,7 +60,7 @@ func (c *crowd) targetsAlone(subject uint32, a Action, line uint32) answers {
 			}
 		}
 	}
-	if call || a.ofOthers() {
+	if call {
 		open.remove(self)
 	} else { // nobody is excepted from what is his own
 		barred.remove(self)

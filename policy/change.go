@@ -114,7 +114,7 @@ func (c *Change) Text() string {
 		return c.text
 	}
 	universe := c.among
-	if (c.Action.Matter() == MatterCall || c.Action.ofOthers()) && !c.targets.has(c.self) {
+	if c.Action.Matter() == MatterCall && !c.targets.has(c.self) {
 		universe = slices.Clone(universe)
 		universe.remove(c.self)
 	}

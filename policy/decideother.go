@@ -52,8 +52,6 @@ func (s *Set) decideAlone(req *Request) Decision {
 	case (matter != MatterNothing && matter != MatterLine || !req.Target.IsZero()) && !s.known(req.Target),
 		matter == MatterLine && !req.Action.Conversation() && (!req.Target.IsZero() || len(req.With) > 0):
 		return refuse(ReasonUnknownTarget, 0)
-	case req.Action.ofOthers() && req.Target == req.Subject:
-		return refuse(ReasonSelf, 0)
 	}
 	subject := &s.people[req.Subject.n-1]
 	// A reason is asked for only of who may do it once he gives one.

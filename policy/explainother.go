@@ -7,10 +7,6 @@ func (x *explainer) explainOther() {
 		x.say(EffectRefuses, ReasonNoRight, req.Target, "nobody does this for somebody else")
 		return
 	}
-	if req.Action.ofOthers() && req.Target == req.Subject {
-		x.say(EffectRefuses, ReasonSelf, req.Target, "nobody does this to himself")
-		return
-	}
 	if matter != MatterNothing {
 		x.against()
 	}

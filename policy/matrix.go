@@ -238,7 +238,7 @@ func (r *Row) Text(m Mark) string {
 		return strings.Join(ids, ", ")
 	}
 	set, universe, self := r.marks[m], r.census.all, r.Subject.n-1
-	if (r.Action.Matter() == MatterCall || r.Action.ofOthers()) && !(set.has(self) && set.count() == 1) {
+	if r.Action.Matter() == MatterCall && !(set.has(self) && set.count() == 1) {
 		// One's own calls everybody sees, and nobody does anything else to them: not a word about them.
 		universe = slices.Clone(universe)
 		universe.remove(self)

@@ -48,7 +48,7 @@ type whatIf struct {
 func (w *whatIf) never() (all []Need) {
 	s, req, a := w.set, w.req, w.req.Action
 	switch matter := a.Matter(); {
-	case (matter == MatterCall || a.ofOthers()) && req.Subject == req.Target:
+	case matter == MatterCall && req.Subject == req.Target:
 		return []Need{impossible(ReasonSelf, "nobody does this to himself, whatever the policy says")}
 	case matter == MatterNothing && !req.Target.IsZero() && req.Target != req.Subject:
 		return []Need{impossible(ReasonNoRight, "nobody does this for somebody else, whatever the policy says")}

@@ -15,7 +15,7 @@ const (
 	// ReasonNotClient: the subject may intercept his own clients' calls, and this is not known to be one; or he may dial clients,
 	// and the number is not known to be one's.
 	ReasonNotClient
-	// ReasonSelf: nobody supervises or grades himself, or intercepts his own call.
+	// ReasonSelf: nobody supervises himself or intercepts his own call.
 	ReasonSelf
 	// ReasonParty: the subject is himself on the call.
 	ReasonParty
