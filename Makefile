@@ -22,9 +22,7 @@ FUZZTIME ?= 10s
 CAMPAIGN ?= 20
 LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
-PREFIX     ?= /usr/local
-SYSCONFDIR ?= /etc
-STATEDIR   ?= /var/lib
+PREFIX   ?= /usr/local
 
 .PHONY: build earshot install demo pbx pbx-end test test-16 check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
 build: earshot
@@ -38,8 +36,8 @@ earshot:
 # systemd-sysusers and systemd-tmpfiles carry out; until then they are of who installs.
 install: export SHARE := $(DESTDIR)$(PREFIX)/share/earshot
 install: export LIB := $(DESTDIR)$(PREFIX)/lib
-install: export ETC := $(DESTDIR)$(SYSCONFDIR)
-install: export STATE := $(DESTDIR)$(STATEDIR)/earshot
+install: export ETC := $(DESTDIR)/etc
+install: export STATE := $(DESTDIR)/var/lib/earshot
 install: earshot
 	install -D -m 0755 $(BIN)/earshot $(DESTDIR)$(PREFIX)/bin/earshot
 	install -D -m 0644 deploy/systemd/earshot.service "$$LIB/systemd/system/earshot.service"

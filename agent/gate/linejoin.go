@@ -373,7 +373,7 @@ func (g *Gate) putThrough(a *act) {
 
 // attend tells everybody that the subject has joined, and returns when the act has to end.
 func (g *Gate) attend(a *act) {
-	g.locked(func(*call.Table) { a.tapped = true })
+	g.locked(func(*call.Table) { a.tapped, a.told.since = true, time.Now() })
 	if err := g.recordDone(a); err != nil {
 		g.finish(a, ending{reason: reasonNotRecorded, err: err})
 		return

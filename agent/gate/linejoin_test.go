@@ -53,6 +53,9 @@ func (w *watcher) toldOf(id, state string) {
 	w.t.Helper()
 	for {
 		if m := w.next(); m.Type == gate.MessageSupervised && m.Supervised.ID == id && m.Supervised.State == state {
+			if m.Supervised.Since.IsZero() {
+				w.t.Errorf("since when is not told: %+v", m.Supervised)
+			}
 			if m.Supervised.Mode != "join" || m.Supervised.By != "rosa" {
 				w.t.Fatalf("%+v", m.Supervised)
 			}

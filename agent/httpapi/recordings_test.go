@@ -82,7 +82,6 @@ func (b *book) Rows(_ context.Context, f past.Filter) ([]past.Row, error) {
 
 func (*book) Gaps(context.Context, time.Time, time.Time) ([]past.Gap, error)    { return nil, nil }
 func (*book) Statistics(context.Context, past.StatsFilter) ([]past.Stat, error) { return nil, nil }
-func (*book) Callers(context.Context, string) ([]call.Number, error)            { return nil, nil }
 func (*book) Grade(context.Context, past.Grade) error                           { return nil }
 func (*book) Grades(context.Context, string) ([]past.Grade, error)              { return nil, nil }
 
