@@ -75,16 +75,16 @@ func (v *past) recordings() (list []mask.JournalRecording) {
 	if len(own) == 0 {
 		return nil
 	}
-	may, gap := v.mayHave()
+	can, gap := v.mayHave()
 	for _, k := range own {
 		of := &v.row.Call.Recordings[k]
 		r := mask.JournalRecording{State: mask.RecordingNoAccess}
 		switch {
 		case !of.Deleted.IsZero():
 			r.State = mask.RecordingDeleted
-		case may:
-			if r.State = mask.RecordingAvailable; of.Ended.IsZero() {
-				r.State = mask.RecordingRunning
+		case len(can) > 0:
+			if r.State, r.Can = mask.RecordingAvailable, can; of.Ended.IsZero() {
+				r.State, r.Can = mask.RecordingRunning, nil
 			}
 			r.ID = v.gate.sealNumbers(tagRecording, v.employee, uint64(began), uint64(n|recordingMark(of)<<recordingShift))
 		case gap:

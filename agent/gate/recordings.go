@@ -204,13 +204,19 @@ func decideSeen(set *policy.Set, subject policy.Ref, action policy.Action, p *pa
 	return d
 }
 
-// mayHave reports whether the subject may do anything with the recordings of the row's call, a reason given; and if not, whether that is for the gap alone.
-func (v *past) mayHave() (may, gap bool) {
+// mayHave lists what the subject may do with the recordings of the row's call, a reason given; and reports, if that is nothing, whether it is for the
+// gap alone.
+func (v *past) mayHave() (can []string, gap bool) {
 	p := partiesOf(v.set, v.row.Call)
-	seen := slices.ContainsFunc([]policy.Action{policy.Play, policy.Download, policy.Delete}, func(a policy.Action) bool {
-		return decideSeen(v.set, v.subject, a, &p, true).Allowed
-	})
-	return seen && !p.gap, seen && p.gap
+	for _, a := range [...]policy.Action{policy.Play, policy.Download, policy.Delete} {
+		if decideSeen(v.set, v.subject, a, &p, true).Allowed {
+			can = append(can, a.String())
+		}
+	}
+	if p.gap {
+		return nil, len(can) > 0
+	}
+	return can, false
 }
 
 // sought is a recording that somebody asks for, decided by one policy.

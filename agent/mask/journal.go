@@ -50,10 +50,12 @@ const (
 // RecordingGap is why there is no access to a recording for who has the right: Earshot did not see all of the call.
 const RecordingGap = "gap"
 
-// JournalRecording says of a recording whether one may play it.
+// JournalRecording says of a recording what one may do with it.
 type JournalRecording struct {
 	ID    string `json:"id,omitempty" doc:"Handle of the recording for this reader and row; only with access"`
 	State string `json:"state" enum:"available,running,no_access,deleted"`
+
+	Can []string `json:"can,omitempty" enum:"play,download,delete" doc:"What one may do with it now, with a reason where the policy wants one; whatever a second authority has to say comes on top"`
 
 	Reason string `json:"reason,omitempty" enum:"gap" doc:"gap: one has the right, and there is no access because Earshot did not see all of the call, so that nobody can say who was on it"`
 }

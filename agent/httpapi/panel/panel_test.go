@@ -122,7 +122,7 @@ func TestEveryLanguageHasTheSameTexts(t *testing.T) {
 			}
 		}
 		for key := range words {
-			if _, ok := english[key]; !ok {
+			if _, ok := english[key]; !ok && (id == "en" || !strings.HasPrefix(key, refusal)) {
 				t.Errorf("%s has %s, and English has not", id, key)
 			}
 		}
@@ -162,7 +162,7 @@ func TestEveryTextThatIsUsedIsThereAndNoOther(t *testing.T) {
 		}
 	}
 	// What mine.js chooses of two.
-	for _, part := range []string{"run.", "intercept.", "told."} {
+	for _, part := range []string{"run.", "intercept.", "waiting.", "told."} {
 		parts[part] = true
 	}
 	for key := range english {

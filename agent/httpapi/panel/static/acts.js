@@ -65,6 +65,8 @@ export const dial = (row) => tried(async () => {
 export const change = (v, mode) => reasoned(t(`do.${mode}.to`, { name: nameOf(v.target) }), t(`do.${mode}`), false,
   (reason) => ask('PATCH', `v1/supervisions/${encodeURIComponent(v.id)}`, { mode, reason }));
 
+export const tape = (id, to) => tried(() => ask('PATCH', `v1/recordings/${encodeURIComponent(id)}`, { state: to }));
+
 export const end = (v) => tried(() => ask('DELETE', `v1/supervisions/${encodeURIComponent(v.id)}`));
 
 export const lock = (call) => tried(async () => {

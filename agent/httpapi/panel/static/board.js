@@ -1,6 +1,6 @@
 // The employees and their calls. A row is changed where it differs, and all that came since the last frame at once.
 import { $, attr, h, keyed, text } from './dom.js';
-import { on, state } from './live.js';
+import { departmentOf, on, state } from './live.js';
 import { onLanguage, t } from './i18n.js';
 import * as acts from './acts.js';
 import * as clock from './clock.js';
@@ -34,8 +34,9 @@ function draw() {
 
 function departments(rows) {
   const select = $('department');
-  const all = [...new Set(rows.map((r) => r.department).filter(Boolean))].sort();
-  keyed(select, ['', ...all], (d) => d, (d) => h('option', { value: d }, d || t('board.all')));
+  const names = new Map(rows.filter((r) => r.department).map((r) => [r.department, departmentOf(r)]));
+  const all = [...names].sort((a, b) => a[1].localeCompare(b[1]));
+  keyed(select, [['', t('board.all')], ...all], ([id]) => id, ([id]) => h('option', { value: id }), (el, [, name]) => text(el, name));
 }
 
 function make(r) {
@@ -78,6 +79,22 @@ export function flags(el, keys) {
   keyed(el, keys.filter(Boolean), (k) => k, () => h('span', { class: 'flag' }), (flag, k) => text(flag, t(k)));
 }
 
+/** taped is the word for a recording of a call that Earshot makes. */
+export const taped = (c) => c.recording && (c.recording.state === 'paused' ? 'flag.paused' : 'flag.recording');
+
+/** tapes has the recording of a colleague's call paused, gone on with and ended: his row tells of it to whoever may do that. */
+function tapes(line, r, c) {
+  const to = { recording: ['paused', 'stopped'], paused: ['recording', 'stopped'] }[c.recording?.state] ?? [];
+  if (!to.length && !line.tapes) return;
+  const group = line.tapes ??= line.appendChild(h('span', { class: 'group' }));
+  group.of = c.recording?.id;
+  keyed(group, to, (s) => s, (s) => h('button', { type: 'button', 'data-tape': s, onclick: () => acts.tape(group.of, s) }), (b, s) => {
+    text(b, t(`tape.${s}`));
+    attr(b, 'aria-label', t(`tape.${s}.of`, { name: r.name }));
+    b.tabIndex = r.id === current ? 0 : -1;
+  });
+}
+
 const does = {
   spy: (r) => acts.supervise(r, 'spy'), whisper: (r) => acts.supervise(r, 'whisper'), barge: (r) => acts.supervise(r, 'barge'), intercept: acts.intercept, dial: acts.dial,
 };
@@ -85,12 +102,14 @@ const does = {
 function update(r) {
   const at = shown.get(r.id);
   text(at.name, r.name);
-  text(at.dept, r.department ?? '');
+  text(at.dept, departmentOf(r));
   attr(at.el, 'data-state', r.state);
   const mine = new Set([...state.supervisions.values()].filter((v) => v.state !== 'ended').map((v) => v.call));
-  calls(at.calls, r, (el, c) => flags(el, [mine.has(c.id) && 'flag.mine', c.locked && 'flag.locked']));
-  const can = [...r.can.filter((a) => a in does), ...(acts.may('dial') ? ['dial'] : [])];
-  keyed(at.buttons, can, (a) => a, (a) => h('button', { type: 'button', 'data-act': a, onclick: () => does[a](state.rows.get(r.id)) }), (b, a) => {
+  calls(at.calls, r, (el, c) => {
+    flags(el, [mine.has(c.id) && 'flag.mine', c.locked && 'flag.locked', taped(c)]);
+    tapes(el.parentElement, r, c);
+  });
+  keyed(at.buttons, r.can.filter((a) => a in does), (a) => a, (a) => h('button', { type: 'button', 'data-act': a, onclick: () => does[a](state.rows.get(r.id)) }), (b, a) => {
     text(b, t(`do.${a}`));
     attr(b, 'aria-label', t(`do.${a}.to`, { name: r.name }));
     b.tabIndex = r.id === current ? 0 : -1;
@@ -105,7 +124,7 @@ function sift(rows) {
   let fit = 0;
   for (const r of rows) {
     if (r.state !== 'idle') busy++;
-    const name = `${r.name} ${r.department ?? ''}`.toLowerCase();
+    const name = `${r.name} ${departmentOf(r)}`.toLowerCase();
     const fits = words.every((w) => name.includes(w)) && (!department || r.department === department) && (!$('busy').checked || r.state !== 'idle');
     const el = shown.get(r.id)?.el;
     if (el && el.hidden === fits) el.hidden = !fits;
@@ -122,7 +141,7 @@ function move(el, focus = true) {
     const at = shown.get(id);
     if (!at) return;
     at.el.tabIndex = n;
-    for (const b of at.buttons.children) b.tabIndex = n;
+    for (const b of at.el.querySelectorAll('button')) b.tabIndex = n;
   };
   if (!el) return;
   if (el.dataset.id !== current) {

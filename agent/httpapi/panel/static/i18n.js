@@ -12,6 +12,9 @@ export function t(key, values) {
   return values ? s.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all) : s;
 }
 
+/** said is what the server says, in the page's language where that has the code: the server speaks English, and so English needs no texts for it. */
+export const said = (code, text) => words[`refusal.${code}`] ?? text;
+
 /** onLanguage is told when another language was chosen. */
 export const onLanguage = (f) => listeners.push(f);
 

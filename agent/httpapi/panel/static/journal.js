@@ -1,8 +1,8 @@
 // Past and running calls as they are served, their recordings, grades and figures.
 import * as api from './api.js';
 import { $, attr, h } from './dom.js';
-import { nameOf, on, state } from './live.js';
-import { onLanguage, t, when } from './i18n.js';
+import { departmentOf, nameOf, on, state } from './live.js';
+import { onLanguage, said, t, when } from './i18n.js';
 import { choose, refused, tried } from './notes.js';
 import { peer, reasoned } from './acts.js';
 import { span } from './clock.js';
@@ -83,7 +83,7 @@ async function load(cursor) {
     if (!(e instanceof api.Refusal)) return refused(e);
     parts.body.replaceChildren();
     parts.more.hidden = true;
-    parts.words.textContent = e.message;
+    parts.words.textContent = said(e.code, e.message);
   } finally {
     attr(parts.form, 'aria-busy', null);
   }
@@ -97,25 +97,60 @@ function line(row) {
     h('td', { class: row.hidden ? 'muted' : null }, peer(row), others && h('span', { class: 'muted' }, `, ${others}`), row.line && h('div', { class: 'dept' }, row.line)),
     h('td', { class: row.outcome === 'missed' ? 'missed' : null }, t(`outcome.${row.outcome}`), row.supervised && h('div', { class: 'dept' }, row.supervised.map((s) => t(`heard.${s.mode}`, { name: nameOf(s.by) })).join(', '))),
     h('td', { class: 'num' }, span(row.wait)), h('td', { class: 'num' }, row.talk ? span(row.talk) : ''));
-  el.append(h('td', null, (row.recordings ?? []).map((r) => recording(row, r))), h('td', null, ...grades(row)));
+  el.append(h('td', { tabindex: -1 }, (row.recordings ?? []).map((r) => recording(row, r))), h('td', null, ...grades(row)));
   return el;
 }
 
 function recording(row, r) {
-  if (r.state !== 'available' || !r.id) return h('span', { class: 'muted' }, t(`recording.${r.state}`));
+  if (r.state !== 'available' || !r.can) return h('span', { class: 'muted' }, t(r.reason === 'gap' ? 'recording.gap' : `recording.${r.state}`));
   const box = h('div', { class: 'player' });
-  const what = t('recording.play.of', { name: nameOf(row.employee), when: when(row.began) });
-  box.append(h('button', {
-    type: 'button', 'aria-label': what, onclick: () => reasoned(what, t('recording.play'), false, async (reason) => {
-      const link = await api.ask('POST', `v1/recordings/${encodeURIComponent(r.id)}/links`, { reason });
+  const path = `v1/recordings/${encodeURIComponent(r.id)}`;
+  for (const does of r.can) if (does in recordingDoes) recordingDoes[does](box, row, path, t(`recording.${does}.of`, { name: nameOf(row.employee), when: when(row.began) }));
+  return box;
+}
+
+// A header has bytes and no letters: those of UTF-8, as the server reads it.
+const because = (reason) => (reason ? { 'X-Earshot-Reason': String.fromCharCode(...new TextEncoder().encode(reason)) } : {});
+
+const recordingDoes = {
+  play: (box, row, path, what) => box.append(h('button', {
+    type: 'button', 'data-act': 'play', 'aria-label': what, onclick: () => reasoned(what, t('recording.play'), false, async (reason) => {
+      const link = await api.ask('POST', `${path}/links`, { reason });
       const player = h('audio', { controls: true, src: api.url(link.url), 'aria-label': what });
-      player.addEventListener('error', () => box.replaceChildren(h('span', { class: 'error' }, t('recording.failed'))));
-      box.replaceChildren(player);
+      player.addEventListener('error', () => player.replaceWith(h('span', { class: 'error' }, t('recording.failed'))));
+      box.querySelector('[data-act=play]').replaceWith(player);
       player.focus();
       await player.play().catch(() => {}); // where the browser wants another press, its own button is there
     }),
-  }, `▶ ${t('recording.play')}`));
-  return box;
+  }, `▶ ${t('recording.play')}`)),
+  download: (box, row, path, what) => box.append(h('button', {
+    type: 'button', 'data-act': 'download', 'aria-label': what, onclick: () => reasoned(what, t('recording.download'), false, async (reason) => {
+      const answer = await api.send('GET', `${path}?download=1`, undefined, because(reason));
+      file(await answer.blob(), answer.headers.get('Content-Disposition')?.match(/filename="?([^";]+)/)?.[1] ?? 'recording.wav');
+    }),
+  }, t('recording.download'))),
+  // It is final, so it is asked for twice.
+  delete: (box, row, path, what) => box.append(h('button', {
+    type: 'button', class: 'end', 'data-act': 'delete', 'aria-label': what, onclick: () => reasoned(what, t('recording.delete'), true, async (reason) => {
+      await api.send('DELETE', path, undefined, because(reason));
+      await again(row, 'td:nth-last-child(2)');
+    }),
+  }, t('recording.delete'))),
+};
+
+/** again shows a row as it is now, with the focus where it was. */
+async function again(row, cell) {
+  const fresh = line(await api.ask('GET', `v1/journal/${encodeURIComponent(row.id)}`));
+  [...parts.body.children].find((tr) => tr.dataset.row === row.id)?.replaceWith(fresh);
+  const at = fresh.querySelector(cell);
+  (at.querySelector('button') ?? at).focus();
+}
+
+/** file gives a file to whom looks at the page. */
+function file(blob, name) {
+  const a = h('a', { href: URL.createObjectURL(blob), download: name });
+  a.click();
+  setTimeout(() => URL.revokeObjectURL(a.href), 60000);
 }
 
 function grades(row) {
@@ -130,19 +165,13 @@ function grades(row) {
       ]);
       if (!given) return;
       await api.ask('PUT', `v1/journal/${encodeURIComponent(row.id)}/grade`, { value: Number(given.value), comment: given.comment || undefined });
-      const fresh = line(await api.ask('GET', `v1/journal/${encodeURIComponent(row.id)}`));
-      const old = [...parts.body.children].find((tr) => tr.dataset.row === row.id);
-      old?.replaceWith(fresh);
-      fresh.querySelector('td:last-child button')?.focus();
+      await again(row, 'td:last-child');
     }),
   }, t('grade.do'))];
 }
 
 const csv = () => tried(async () => {
-  const blob = await (await api.send('GET', `v1/journal.csv?${filter()}`)).blob();
-  const a = h('a', { href: URL.createObjectURL(blob), download: 'journal.csv' });
-  a.click();
-  setTimeout(() => URL.revokeObjectURL(a.href), 60000);
+  file(await (await api.send('GET', `v1/journal.csv?${filter()}`)).blob(), 'journal.csv');
 });
 
 async function figures() {
@@ -153,7 +182,7 @@ async function figures() {
   if ((by === 'day' || by === 'hour') && !q.has('from')) q.set('from', new Date(api.now() - 7 * 24 * 3600 * 1000).toISOString());
   try {
     const { figures: all } = await api.ask('GET', `v1/statistics?${q}`);
-    const name = (f) => (f.began ? when(f.began) : f.employee ? nameOf(f.employee) : f.department ?? f.line ?? t('figures.none'));
+    const name = (f) => (f.began ? when(f.began) : f.employee ? nameOf(f.employee) : f.department ? departmentOf([...state.rows.values()].find((r) => r.department === f.department) ?? f) : f.line ?? t('figures.none'));
     const counts = ['calls', 'answered', 'missed', 'abandoned'];
     parts.figures.replaceChildren(h('table', { id: 'figures' },
       h('thead', null, h('tr', null, h('th', { scope: 'col' }, t(`by.${by}`)), [...counts, 'talk', 'wait'].map((k) => h('th', { scope: 'col', class: 'num' }, t(`figures.${k}`))))),
@@ -161,7 +190,7 @@ async function figures() {
         h('td', { class: 'num' }, span(f.talk)), h('td', { class: 'num' }, span(f.wait)))))));
   } catch (e) {
     if (!(e instanceof api.Refusal)) refused(e);
-    else parts.figures.replaceChildren(h('p', { class: 'muted card' }, e.message));
+    else parts.figures.replaceChildren(h('p', { class: 'muted card' }, said(e.code, e.message)));
   }
 }
 

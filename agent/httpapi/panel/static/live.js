@@ -106,3 +106,4 @@ function snapshot(b) {
 }
 
 export const nameOf = (id) => state.rows.get(id)?.name ?? id;
+export const departmentOf = (row) => row?.department_name ?? row?.department ?? '';

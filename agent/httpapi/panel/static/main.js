@@ -52,7 +52,7 @@ async function signIn(e) {
     signedIn();
     $('search').focus();
   } catch (error) {
-    text($('signin-error'), error.status === 401 ? t('signin.wrong') : error instanceof api.Refusal ? error.message : t('unreachable'));
+    text($('signin-error'), error.status === 401 ? t('signin.wrong') : error instanceof api.Refusal ? i18n.said(error.code, error.message) : t('unreachable'));
     $('token').select();
   }
 }

@@ -1,7 +1,7 @@
 // What is one's own: calls, supervisions that run, calls of one's clients that ring elsewhere, and who listens to oneself.
 import { $, attr, h, keyed, text } from './dom.js';
 import { nameOf, on, state } from './live.js';
-import { onLanguage, t, when } from './i18n.js';
+import { onLanguage, said, t, when } from './i18n.js';
 import { ask } from './api.js';
 import { note } from './notes.js';
 import * as acts from './acts.js';
@@ -33,8 +33,8 @@ function supervisions() {
     const [words, time, group, end] = el.children;
     const name = nameOf(v.target);
     const ended = v.state === 'ended' || v.state === 'taken';
-    const what = kind === 'intercepts' ? `intercept.${v.state}` : v.state === 'active' ? `run.${v.mode}` : `run.${v.state}`;
-    text(words, [t(what, { name, phone: v.phone }), v.text, v.peer_silent && t('run.silent')].filter(Boolean).join(' '));
+    const what = kind === 'intercepts' ? `${v.target ? 'intercept' : 'waiting'}.${v.state}` : v.state === 'active' ? `run.${v.mode}` : `run.${v.state}`;
+    text(words, [t(what, { name, phone: v.phone }), v.text && said(v.reason, v.text), v.peer_silent && t('run.silent')].filter(Boolean).join(' '));
     clock.run(time, v.state === 'active' ? v.since : undefined);
     attr(group, 'aria-label', t('run.mode'));
     group.hidden = ended || kind === 'intercepts';
@@ -58,7 +58,7 @@ function offers() {
   keyed($('alerts'), [...state.incoming.values()], (o) => o.id, (o) => h('div', { class: 'banner', role: 'alert', 'data-offer': o.id }), (el, o) => {
     const words = part(el, 'words', () => el.appendChild(h('p')));
     const name = [o.client.name, o.client.number].filter(Boolean).join(' · ');
-    text(words, o.target ? t('offer.at', { client: name, name: nameOf(o.target) }) : t('offer', { client: name }));
+    text(words, o.state === 'waiting' ? t('offer.waiting', { client: name }) : o.target ? t('offer.at', { client: name, name: nameOf(o.target) }) : t('offer', { client: name }));
     clock.run(part(el, 'time', () => el.appendChild(h('span', { class: 'clock', 'aria-hidden': 'true' }))), o.since);
     const accept = part(el, 'accept', () => el.appendChild(h('button', { type: 'button', class: 'main', 'data-act': 'accept', onclick: () => acts.take(state.incoming.get(o.id)) })));
     accept.hidden = !o.can_accept;
@@ -71,7 +71,7 @@ function own() {
   const me = state.rows.get(state.me?.id);
   if (!me) return;
   board.calls($('own-calls'), me, (flags, c) => {
-    board.flags(flags, [c.supervision && 'flag.own', c.supervised && 'flag.supervised', c.locked && 'flag.locked']);
+    board.flags(flags, [c.supervision && 'flag.own', c.supervised && 'flag.supervised', c.locked && 'flag.locked', board.taped(c)]);
     const line = flags.parentElement;
     const may = acts.may('lock') && ['talking', 'held', 'dialling'].includes(c.state);
     let b = line.querySelector('button');

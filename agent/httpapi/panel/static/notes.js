@@ -1,6 +1,6 @@
 // What the page has to say beside what it shows, and what it has to ask.
 import { $, h } from './dom.js';
-import { t } from './i18n.js';
+import { said, t } from './i18n.js';
 import { Refusal } from './api.js';
 
 /** note says something. A bad one is an alert and stays until it is closed; one that is about the same takes the place of the one before. */
@@ -16,7 +16,7 @@ export function note(words, bad, about) {
 
 export function refused(e) {
   if (e instanceof Refusal) {
-    if (e.status !== 401) note(e.message, true);
+    if (e.status !== 401) note(said(e.code, e.message), true);
   } else if (e instanceof TypeError) note(t('unreachable'), true);
   else throw e;
 }

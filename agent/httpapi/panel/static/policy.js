@@ -1,8 +1,8 @@
 // Who may do what to whom by the policy in force, what is wrong with its files, and why: for administrators.
 import { ask, Refusal } from './api.js';
 import { $, attr, h } from './dom.js';
-import { nameOf, on, state } from './live.js';
-import { onLanguage, t, when } from './i18n.js';
+import { departmentOf, nameOf, on, state } from './live.js';
+import { onLanguage, said, t, when } from './i18n.js';
 import { dialog, refused } from './notes.js';
 
 const common = ['observe', 'spy', 'whisper', 'barge', 'intercept', 'dial', 'play', 'download', 'delete', 'journal', 'statistics', 'lock'];
@@ -30,7 +30,7 @@ async function load() {
     show(status);
     draw();
   } catch (e) {
-    if (e instanceof Refusal) $('policy').replaceChildren(h('p', { class: 'card muted' }, e.message));
+    if (e instanceof Refusal) $('policy').replaceChildren(h('p', { class: 'card muted' }, said(e.code, e.message)));
     else refused(e);
   }
 }
@@ -58,7 +58,7 @@ function cell(row) {
 function draw() {
   if (!matrix) return;
   const words = parts.search.value.trim().toLowerCase();
-  const all = [...state.rows.values()].filter((r) => `${r.name} ${r.department ?? ''} ${r.id}`.toLowerCase().includes(words));
+  const all = [...state.rows.values()].filter((r) => `${r.name} ${departmentOf(r)} ${r.id}`.toLowerCase().includes(words));
   const focused = document.activeElement?.dataset?.cell;
   const rows = all.slice(0, most).map((r) => h('tr', null, h('th', { scope: 'row' }, r.name), matrix.actions.map((a) => {
     const c = cell(matrix.of.get(`${r.id} ${a}`));
