@@ -123,7 +123,7 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	a.reg.MustRegister(cache.NewCollector(a.cache))
 	var err error
 	if a.audit, err = audit.Open(cfg.Audit.File, audit.Options{Key: audit.Key(key)}); err != nil {
-		return nil, errors.Join(err, a.clients.Close())
+		return nil, errors.Join(fmt.Errorf("audit.file: %w", err), a.clients.Close())
 	}
 	if err := a.openJournal(); err != nil {
 		return nil, errors.Join(err, a.audit.Close(), a.clients.Close())

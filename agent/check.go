@@ -3,14 +3,18 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/journal"
+	"github.com/earshot-pbx/earshot/agent/recording"
 	"github.com/earshot-pbx/earshot/agent/strict"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/earshot-pbx/earshot/policy/policyfile"
@@ -113,12 +117,44 @@ func Check(path string, findings ...string) (warnings []string, err error) {
 	}
 	for _, log := range []struct{ key, path string }{{"audit.file", cfg.Audit.File}, {"shadow.file", cfg.Shadow.File}, {"journal.file", cfg.Journal.File}} {
 		if log.path != "" {
-			_, err := os.Stat(filepath.Dir(log.path))
-			note(log.key, err)
+			note(log.key, writable(log.path))
+		}
+	}
+	if cfg.Journal.File != "" {
+		note("journal.file", journal.Check(cfg.Journal.File))
+	}
+	for i, s := range cfg.Recordings.Spools {
+		if s.Path != "" {
+			note(fmt.Sprintf("recordings.spools[%d].path", i), recording.CheckFolder(s.Path))
 		}
 	}
 	strict.Sort(errs)
 	return warnings, errors.Join(append(errs, inside...)...)
+}
+
+// writable looks whether a file can be written, and another beside it; neither has to be there, and none is made.
+func writable(path string) error {
+	const read, write, enter = 4, 2, 1 // access(2)
+	dir := filepath.Dir(path)
+	if _, err := os.Stat(dir); err != nil {
+		return err
+	}
+	if err := syscall.Access(dir, write|enter); err != nil {
+		return fmt.Errorf("files cannot be made in its folder: %w", err)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.IsDir():
+		return errors.New("a file belongs here, and this is a folder")
+	}
+	if err := syscall.Access(path, read|write); err != nil {
+		return fmt.Errorf("the file cannot be read and written: %w", err)
+	}
+	return nil
 }
 
 // CheckPolicy checks the policy of files and folders alone.

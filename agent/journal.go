@@ -50,7 +50,7 @@ func (a *Agent) openJournal() error {
 		},
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("journal.file: %w", err)
 	}
 	scribe, err := journal.NewScribe(ctx, store, journal.ScribeConfig{
 		// Both take no lock: the scribe calls them locked, under the feed's lock, and the gate calls the scribe under its own.

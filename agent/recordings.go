@@ -38,7 +38,7 @@ func standardRecordings() Recordings {
 }
 
 func (r *Recordings) validate(journal string, bad func(key, format string, args ...any)) {
-	names := map[string]bool{}
+	names, ari := map[string]bool{}, false
 	for i, s := range r.Spools {
 		key := fmt.Sprintf("recordings.spools[%d]", i)
 		switch {
@@ -54,6 +54,10 @@ func (r *Recordings) validate(journal string, bad func(key, format string, args 
 		if err := recording.CheckPattern(s.Pattern); err != nil {
 			bad(key+".pattern", "recordings.spools.pattern: %v", err)
 		}
+		if s.ARI && ari {
+			bad(key+".ari", "recordings.spools.ari is true of another spool already: ARI's recordings go to one folder")
+		}
+		ari = ari || s.ARI
 	}
 	if len(r.Spools) > 0 && journal == "" {
 		bad("recordings.spools", "recordings belong to calls of the journal, and journal.file is missing")
@@ -116,13 +120,26 @@ func (a *Agent) openRecordings() (*gate.Recordings, error) {
 		},
 		Runs:    a.recordsStill,
 		OnError: func(err error) { a.log.Error().Err(err).Msg("a recording was not taken in; it is tried again") },
+		OnTurn:  a.spoolTurned,
 	})
-	a.reg.MustRegister(recordingCollector{a.archive.keeper})
+	a.reg.MustRegister(recordingCollector{a.archive.keeper, spools})
 	r := &gate.Recordings{Book: a.journal, Spools: spools, Second: second, TTL: c.Links.TTL, Resume: a.proofs().Resume, Taped: a.taped}
 	if key != "" {
 		r.Key = []byte(key)
 	}
 	return r, nil
+}
+
+// spoolTurned is told what has become of a spool's folder.
+func (a *Agent) spoolTurned(t recording.Turn) {
+	switch {
+	case t.Err != nil:
+		a.log.Warn().Err(t.Err).Str("spool", t.Spool).Str("key", "recordings.spools").Msg("a folder of recordings cannot be read; what is in it is served to nobody until it can, and everything else goes on")
+	case t.Replaced:
+		a.log.Warn().Str("spool", t.Spool).Msg("another folder has come into the place of a folder of recordings; it is looked through from now on")
+	default:
+		a.log.Info().Str("spool", t.Spool).Msg("a folder of recordings can be read again")
+	}
 }
 
 func (a *Agent) closeRecordings() error {
@@ -284,18 +301,22 @@ func named(err error) error {
 }
 
 // recordingCollector tells what has become of the files in the spools.
-type recordingCollector struct{ keeper *recording.Keeper }
+type recordingCollector struct {
+	keeper *recording.Keeper
+	spools *recording.Spools
+}
 
 var (
 	recordingsKept      = prometheus.NewDesc("earshot_recordings_kept_total", "Recordings found and written into the journal.", nil, nil)
 	recordingsUnmatched = prometheus.NewDesc("earshot_recordings_unmatched_total", "Files of recordings that belong to no call of the journal, and so are shown to nobody.", nil, nil)
 	recordingsWaiting   = prometheus.NewDesc("earshot_recordings_waiting", "Files of recordings whose call or end is awaited.", nil, nil)
 	recordingsDropped   = prometheus.NewDesc("earshot_recordings_dropped_total", "Facts about recordings that came too fast; the files are found when the spools are looked through.", nil, nil)
+	recordingsSpoolUp   = prometheus.NewDesc("earshot_recordings_spool_up", "Whether the folder of that spool could be read when it was last tried, each 30 s: 1 or 0.", []string{"spool"}, nil)
 )
 
 // Describe sends the descriptions.
 func (recordingCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{recordingsKept, recordingsUnmatched, recordingsWaiting, recordingsDropped} {
+	for _, d := range []*prometheus.Desc{recordingsKept, recordingsUnmatched, recordingsWaiting, recordingsDropped, recordingsSpoolUp} {
 		to <- d
 	}
 }
@@ -307,4 +328,11 @@ func (c recordingCollector) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(recordingsUnmatched, prometheus.CounterValue, float64(s.Unmatched))
 	to <- prometheus.MustNewConstMetric(recordingsWaiting, prometheus.GaugeValue, float64(s.Waiting))
 	to <- prometheus.MustNewConstMetric(recordingsDropped, prometheus.CounterValue, float64(s.Dropped))
+	for name, up := range c.spools.Up() {
+		value := 0.0
+		if up {
+			value = 1
+		}
+		to <- prometheus.MustNewConstMetric(recordingsSpoolUp, prometheus.GaugeValue, value, name)
+	}
 }

@@ -314,6 +314,8 @@ func (g *Gate) askSecond(ctx context.Context, k *sought, at recording.Place) *Pr
 	switch {
 	case errors.Is(err, recording.ErrNoFile):
 		return noSuchRecording()
+	case errors.Is(err, recording.ErrDown):
+		return recordingUnreadable(err)
 	case err != nil:
 		return secondSilent("", err)
 	case !yes:
@@ -393,6 +395,9 @@ func (g *Gate) play(ctx context.Context, k *sought) (*Playing, error) {
 		return nil, g.refuseSought(k, p)
 	}
 	f, err := g.archive.Spools.Open(k.rec.Spool, k.rec.File)
+	if errors.Is(err, recording.ErrDown) {
+		return nil, recordingUnreadable(err)
+	}
 	if err != nil {
 		return nil, noSuchRecording()
 	}

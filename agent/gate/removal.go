@@ -27,7 +27,11 @@ type piece struct {
 // pieces are the files that go with a recording: what was made of it beside it and under its name in other spools, and last its own. A file that the
 // journal has bound to another call only has the name in common, and is not among them.
 func (a *archive) pieces(ctx context.Context, r *journal.Recording) (list []piece, err error) {
-	for _, at := range a.Spools.Copies(r.Spool, r.File) {
+	copies, err := a.Spools.Copies(r.Spool, r.File)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range copies {
 		other, err := a.Book.RecordingOf(ctx, at.Spool, at.File)
 		switch {
 		case errors.Is(err, journal.ErrNoRecording):

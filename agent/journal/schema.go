@@ -103,8 +103,8 @@ func migrate(ctx context.Context, db *sql.DB, to int) error {
 	if err := db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
 		return err
 	}
-	if version > len(migrations) {
-		return fmt.Errorf("the journal's file %w (it has version %d, this Earshot knows %d)", ErrNewer, version, len(migrations))
+	if err := known(version); err != nil {
+		return err
 	}
 	for ; version < to; version++ {
 		tx, err := db.BeginTx(ctx, nil)

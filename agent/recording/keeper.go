@@ -55,12 +55,15 @@ type KeeperConfig struct {
 	Runs func(ctx context.Context, source, of string) (bool, error)
 	// OnError is told when the book cannot be written, or a folder not be read; nil: nobody is. The error has no name of a file in it.
 	OnError func(error)
-	Now     func() time.Time // nil means time.Now
+	// OnTurn is told when a spool's folder cannot be read, when it can again, and when another is in its place; nil: nobody is.
+	OnTurn func(Turn)
+	Now    func() time.Time // nil means time.Now
 
 	Settle time.Duration // how long a file has to rest to be complete; 2 s
 	Retry  time.Duration // how long a call is looked for to which a new file belongs; 2 min
 	Rest   time.Duration // after how long in which nothing was written it is asked whether a recording still runs; 30 s
 	Scan   time.Duration // how often the folders are looked through, as a network file system may tell nothing; 10 min
+	Try    time.Duration // how often it is tried whether the spools' folders can be read, and are still the same; 30 s
 }
 
 // Stats are a Keeper's counts.
@@ -119,7 +122,7 @@ func NewKeeper(cfg KeeperConfig) *Keeper {
 	for _, d := range []struct {
 		value    *time.Duration
 		standard time.Duration
-	}{{&cfg.Settle, 2 * time.Second}, {&cfg.Retry, 2 * time.Minute}, {&cfg.Rest, 30 * time.Second}, {&cfg.Scan, 10 * time.Minute}} {
+	}{{&cfg.Settle, 2 * time.Second}, {&cfg.Retry, 2 * time.Minute}, {&cfg.Rest, 30 * time.Second}, {&cfg.Scan, 10 * time.Minute}, {&cfg.Try, 30 * time.Second}} {
 		if *d.value == 0 {
 			*d.value = d.standard
 		}
@@ -129,6 +132,9 @@ func NewKeeper(cfg KeeperConfig) *Keeper {
 	}
 	if cfg.OnError == nil {
 		cfg.OnError = func(error) {}
+	}
+	if cfg.OnTurn == nil {
+		cfg.OnTurn = func(Turn) {}
 	}
 	return &Keeper{cfg: cfg, facts: make(chan *candidate, maxFacts), open: map[string][]*candidate{}, waiting: map[Place]*candidate{}, done: map[Place]uint64{}}
 }

@@ -38,6 +38,9 @@ func (k *Keeper) look(ctx context.Context, c *candidate) (done bool) {
 	k.mu.Lock()
 	id, told, over := c.id, c.source != "", c.over
 	k.mu.Unlock()
+	if errors.Is(err, ErrDown) {
+		return false
+	}
 	if err != nil {
 		// Asterisk makes the file some time after it has said that it records; one that never came, or that is gone, is no recording.
 		late := !over.IsZero() && now.Sub(over) > k.cfg.Retry

@@ -279,8 +279,8 @@ func TestACopyIsFoundInEverySpool(t *testing.T) {
 	for _, f := range []string{a + "/x/1.wav", a + "/x/1.mp3", a + "/1.wav", b + "/x/1.wav", b + "/x/1.txt", b + "/x/11.wav"} {
 		write(t, f, "sound")
 	}
-	got := open(t, SpoolConfig{Name: "a", Path: a}, SpoolConfig{Name: "b", Path: b}).Copies("a", "x/1.wav")
-	if want := []Place{{"a", "x/1.mp3"}, {"b", "x/1.wav"}}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
+	got, err := open(t, SpoolConfig{Name: "a", Path: a}, SpoolConfig{Name: "b", Path: b}).Copies("a", "x/1.wav")
+	if want := []Place{{"a", "x/1.mp3"}, {"b", "x/1.wav"}}; !slices.Equal(got, want) || err != nil {
+		t.Errorf("%v, %v, want %v", got, err, want)
 	}
 }

@@ -65,6 +65,10 @@ func (r *rights) Allow(_ context.Context, q Question) (bool, error) {
 	if err != nil || !isName(q.File) {
 		return false, errors.Join(err, ErrNoFile)
 	}
+	root, err := p.folder()
+	if err != nil {
+		return false, err
+	}
 	uid, gids, err := r.ids(name)
 	if err != nil {
 		return false, errors.New("the Unix user that an employee is said to be cannot be looked up")
@@ -74,7 +78,7 @@ func (r *rights) Allow(_ context.Context, q Question) (bool, error) {
 		if q.Action == "delete" && at == path.Dir(q.File) {
 			needs |= mayWrite
 		}
-		if ok, err := allows(p.root, at, uid, gids, needs); err != nil || !ok {
+		if ok, err := allows(root, at, uid, gids, needs); err != nil || !ok {
 			return false, err
 		}
 		if at == "." {
@@ -82,9 +86,9 @@ func (r *rights) Allow(_ context.Context, q Question) (bool, error) {
 		}
 	}
 	if q.Action == "delete" {
-		return unstuck(p.root, q.File, uid)
+		return unstuck(root, q.File, uid)
 	}
-	return allows(p.root, q.File, uid, gids, mayRead)
+	return allows(root, q.File, uid, gids, mayRead)
 }
 
 // unstuck reports whether the folder's sticky bit lets a user remove what lies in it: only the owner of the file or of the folder may (inode(7)).

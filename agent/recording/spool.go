@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unicode"
@@ -52,11 +53,15 @@ type Spools struct {
 
 type spool struct {
 	SpoolConfig
-	root    *os.Root
 	pattern *pattern
+
+	mu   sync.Mutex
+	root *os.Root    // nil: the folder cannot be read
+	info os.FileInfo // which folder it is
+	told bool        // whether Look has told that it cannot be read
 }
 
-// OpenSpools opens the folders.
+// OpenSpools opens the folders. One that cannot be read is no error: Look tells of it, and tries it again.
 func OpenSpools(configs []SpoolConfig) (*Spools, error) {
 	s := &Spools{}
 	var errs []error
@@ -66,15 +71,14 @@ func OpenSpools(configs []SpoolConfig) (*Spools, error) {
 			errs = append(errs, fmt.Errorf("recordings: the spool %s: %w", c.Name, err))
 			continue
 		}
-		root, err := os.OpenRoot(c.Path)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("recordings: open the spool %s: %w", c.Name, err))
-			continue
-		}
 		if c.PBXPath == "" {
 			c.PBXPath = c.Path
 		}
-		s.list = append(s.list, &spool{SpoolConfig: c, root: root, pattern: p})
+		one := &spool{SpoolConfig: c, pattern: p}
+		if one.root, one.info, err = openFolder(c.Path); err != nil {
+			one.root = nil // the first Look tells why
+		}
+		s.list = append(s.list, one)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -86,7 +90,7 @@ func OpenSpools(configs []SpoolConfig) (*Spools, error) {
 func (s *Spools) Close() error {
 	var errs []error
 	for _, p := range s.list {
-		errs = append(errs, p.root.Close())
+		errs = append(errs, p.close())
 	}
 	return errors.Join(errs...)
 }
@@ -113,7 +117,7 @@ type File struct {
 }
 
 // Open opens a recording: a regular file, neither a link itself nor behind one that leads out of the folder. What is not that is ErrNoFile,
-// whatever it is.
+// whatever it is; ErrDown where the spool cannot be read.
 func (s *Spools) Open(spool, name string) (*File, error) {
 	p, err := s.named(spool)
 	if err != nil {
@@ -126,17 +130,21 @@ func (p *spool) open(name string) (*File, error) {
 	if _, err := p.stat(name); err != nil {
 		return nil, err
 	}
-	// Not to wait for a writer if a pipe has come into the place of the file meanwhile.
-	f, err := p.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	root, err := p.folder()
 	if err != nil {
-		return nil, noFile(err)
+		return nil, err
+	}
+	// Not to wait for a writer if a pipe has come into the place of the file meanwhile.
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, p.lacks(err)
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = ErrNoFile
 	}
 	if err != nil {
-		return nil, errors.Join(noFile(err), f.Close())
+		return nil, errors.Join(p.lacks(err), f.Close())
 	}
 	return &File{File: f, Info: info}, nil
 }
@@ -145,9 +153,13 @@ func (p *spool) stat(name string) (os.FileInfo, error) {
 	if !isName(name) {
 		return nil, ErrNoFile
 	}
-	info, err := p.root.Lstat(name)
+	root, err := p.folder()
 	if err != nil {
-		return nil, noFile(err)
+		return nil, err
+	}
+	info, err := root.Lstat(name)
+	if err != nil {
+		return nil, p.lacks(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, ErrNoFile
@@ -155,40 +167,31 @@ func (p *spool) stat(name string) (os.FileInfo, error) {
 	return info, nil
 }
 
-// noFile is an error about a file without its name: numbers of callers stand in names.
-func noFile(err error) error {
-	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
-		err = pe.Err
-	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNoFile) {
-		return ErrNoFile
-	}
-	return fmt.Errorf("%w: %w", ErrNoFile, err)
-}
-
 // Place is where a recording's file is.
 type Place struct{ Spool, File string }
 
 // Copies lists where a recording's file lies besides: under the same name in another spool, and in any of them under that name with another
-// ending, as what turns recordings into MP3 leaves them.
-func (s *Spools) Copies(spool, name string) []Place {
+// ending, as what turns recordings into MP3 leaves them. ErrDown says that one of the spools cannot be read, where there may be more.
+func (s *Spools) Copies(spool, name string) (found []Place, err error) {
 	if !isName(name) {
-		return nil
+		return nil, nil
 	}
 	stem := strings.TrimSuffix(name, path.Ext(name))
-	var found []Place
 	for _, p := range s.list {
 		for _, end := range endings {
 			other := stem + end
 			if p.Name == spool && other == name {
 				continue
 			}
-			if _, err := p.stat(other); err == nil {
+			switch _, err := p.stat(other); {
+			case err == nil:
 				found = append(found, Place{p.Name, other})
+			case errors.Is(err, ErrDown):
+				return nil, fmt.Errorf("spool %s: %w", p.Name, err)
 			}
 		}
 	}
-	return found
+	return found, nil
 }
 
 var endings = func() (all []string) {
@@ -199,7 +202,7 @@ var endings = func() (all []string) {
 	return all
 }()
 
-// Has reports whether there is a recording's file; ErrNoSpool where there is not even its spool.
+// Has reports whether there is a recording's file; ErrNoSpool where there is not even its spool, ErrDown where that cannot be read.
 func (s *Spools) Has(at Place) (bool, error) {
 	_, _, err := s.stat(at)
 	if errors.Is(err, ErrNoFile) {
@@ -217,12 +220,13 @@ func (s *Spools) Remove(spool, name string) error {
 	if _, err := p.stat(name); err != nil {
 		return err
 	}
-	if err := p.root.Remove(name); err != nil {
-		if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
-			err = pe.Err
-		}
+	root, err := p.folder()
+	if err != nil {
+		return err
+	}
+	if err := reason(root.Remove(name)); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return ErrNoFile
+			return p.lacks(err)
 		}
 		return fmt.Errorf("remove a recording's file: %w", err)
 	}

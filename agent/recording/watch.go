@@ -23,8 +23,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 	defer func() { _ = w.Close() }()
 	k.scan(ctx, w)
-	again, tick := time.NewTicker(k.cfg.Scan), time.NewTicker(beat)
+	again, try, tick := time.NewTicker(k.cfg.Scan), time.NewTicker(k.cfg.Try), time.NewTicker(beat)
 	defer again.Stop()
+	defer try.Stop()
 	defer tick.Stop()
 	for {
 		select {
@@ -46,6 +47,10 @@ func (k *Keeper) Run(ctx context.Context) error {
 			k.scan(ctx, w)
 		case <-again.C:
 			k.scan(ctx, w)
+		case <-try.C:
+			if k.turn(w) {
+				k.scan(ctx, w)
+			}
 		case <-tick.C:
 			k.work(ctx)
 		}
@@ -63,7 +68,11 @@ func (k *Keeper) seen(ctx context.Context, w *fsnotify.Watcher, e fsnotify.Event
 			k.notice(Place{p.Name, rel})
 			continue
 		}
-		if info, err := p.root.Lstat(rel); err == nil && info.IsDir() {
+		root, err := p.folder()
+		if err != nil {
+			continue
+		}
+		if info, err := root.Lstat(rel); err == nil && info.IsDir() {
 			k.walk(ctx, w, p, rel)
 		} else if err == nil {
 			k.notice(Place{p.Name, rel})
@@ -71,8 +80,28 @@ func (k *Keeper) seen(ctx context.Context, w *fsnotify.Watcher, e fsnotify.Event
 	}
 }
 
-// scan looks through all folders.
+// turn looks whether the spools' folders can be read, and are still the same, tells of what has changed, and reports whether anything has. What lies in
+// a folder that was given up is not watched any more: it would be told by the same paths as what lies in the new one.
+func (k *Keeper) turn(w *fsnotify.Watcher) bool {
+	turns := k.cfg.Spools.Look()
+	for _, t := range turns {
+		k.cfg.OnTurn(t)
+		p, err := k.cfg.Spools.named(t.Spool)
+		if err != nil {
+			continue
+		}
+		for _, at := range w.WatchList() {
+			if rel, err := filepath.Rel(p.Path, at); err == nil && filepath.IsLocal(rel) {
+				_ = w.Remove(at) // the kernel may have done so already
+			}
+		}
+	}
+	return len(turns) > 0
+}
+
+// scan looks through all folders that can be read.
 func (k *Keeper) scan(ctx context.Context, w *fsnotify.Watcher) {
+	k.turn(w)
 	for _, p := range k.cfg.Spools.list {
 		k.walk(ctx, w, p, ".")
 	}
@@ -84,7 +113,11 @@ func (k *Keeper) scan(ctx context.Context, w *fsnotify.Watcher) {
 
 // walk looks through a folder and what is below it, and has all that are in it watched. Links are not followed.
 func (k *Keeper) walk(ctx context.Context, w *fsnotify.Watcher, p *spool, from string) {
-	err := fs.WalkDir(p.root.FS(), from, func(name string, d fs.DirEntry, err error) error {
+	root, err := p.folder()
+	if err != nil {
+		return // turn has told
+	}
+	err = fs.WalkDir(root.FS(), from, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
