@@ -1,7 +1,9 @@
 package gate
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -17,7 +19,8 @@ type Switchboard interface {
 	Lookup(ctx context.Context, family, key string) (string, error)
 	// Family reads all values of a family, by their keys.
 	Family(ctx context.Context, family string) (map[string]string, error)
-	// Keep writes one; an empty one takes out what is there. It makes the leg for that, which ends by itself.
+	// Keep writes one; an empty one takes out what is there. It makes the leg for that, which ends by itself. pbx.ErrNoInclude says that the dialplan has no
+	// place for that, and nothing was done.
 	Keep(ctx context.Context, leg call.LegID, family, key, value string) error
 	Memberships(ctx context.Context, endpoints []string) ([]pbx.Member, error)
 	Pause(ctx context.Context, m pbx.Member) error
@@ -154,6 +157,7 @@ func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsA
 	var in *policy.Set
 	var forward string
 	var pauses []pbx.Member
+	var applied progress
 	err := g.settle(ctx, a, func(set *policy.Set, subject policy.Ref) weighing {
 		w := g.maySet(set, subject, a, ask.Employee)
 		if w.p != nil {
@@ -178,8 +182,9 @@ func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsA
 		c, ext := &g.cfg.Settings, extension(in, target)
 		if ask.Forward != nil {
 			if err := g.keepForward(ctx, in, target, forwardMark{forward, a.id, a.employee}); err != nil {
-				return err
+				return applied.told(err, ask.keys())
 			}
+			applied.has("forward")
 		}
 		if ask.DoNotDisturb != nil {
 			dnd := ""
@@ -187,17 +192,22 @@ func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsA
 				dnd = inDND
 			}
 			if err := c.Switchboard.Keep(ctx, keeper(), c.DoNotDisturb, ext, dnd); err != nil {
-				return notSet(err)
+				return applied.told(notSet(err), ask.keys())
 			}
+			applied.has("do_not_disturb")
 		}
-		for _, m := range pauses {
+		for i, m := range pauses {
 			if err := c.Switchboard.Pause(ctx, m); err != nil {
-				return notSet(err)
+				applied.part = i > 0
+				return applied.told(notSet(err), ask.keys())
 			}
 		}
+		applied.has("paused")
 		var err error
-		out, err = g.settings(ctx, in, a.employee, ask.Employee)
-		return err
+		if out, err = g.settings(ctx, in, a.employee, ask.Employee); err != nil {
+			return applied.told(err, ask.keys())
+		}
+		return nil
 	})
 	return out, err
 }
@@ -260,6 +270,39 @@ func (g *Gate) pauses(ctx context.Context, set *policy.Set, target policy.Ref, p
 	return change, nil
 }
 
+// progress is how far a change of several settings has come.
+type progress struct {
+	done []string // the keys that were applied
+	part bool     // of the next, something was
+}
+
+func (p *progress) has(key string) { p.done = append(p.done, key) }
+
+// told is a failure that says which of several settings were applied and which were not. Keys are fixed words, so the text stays one of few.
+func (p *progress) told(err error, asked []string) *Problem {
+	problem := *AsProblem(err)
+	if len(asked) < 2 {
+		return &problem
+	}
+	var done, not []string
+	for _, key := range asked {
+		switch {
+		case slices.Contains(p.done, key):
+			done = append(done, key)
+		case key == "paused" && p.part:
+			not = append(not, "paused, but for some lines")
+		default:
+			not = append(not, key)
+		}
+	}
+	list := func(keys []string) string { return cmp.Or(strings.Join(keys, ", "), "nothing") }
+	problem.Text += " Applied: " + list(done) + ". Not applied: " + list(not) + "."
+	return &problem
+}
+
 func notSet(cause error) *Problem {
+	if errors.Is(cause, pbx.ErrNoInclude) {
+		return &Problem{Kind: Conflict, Code: reasonNoInclude, Text: "The PBX has no place in its dialplan by which forwarding and do-not-disturb are kept; the administrator has to install what `earshot setup asterisk` prints.", cause: cause}
+	}
 	return &Problem{Kind: Unavailable, Code: reasonPBX, Text: "Asterisk does not tell the settings, or did not take all of them; look again shortly what they are. The log says why.", cause: cause}
 }

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -22,6 +23,7 @@ type board struct {
 	members []pbx.Member
 	fail    error
 	refuses string        // the key of what is not written
+	cause   error         // why; nil: it has none
 	used    chan struct{} // poked by each use
 	listed  chan struct{} // poked by each reading of a family
 }
@@ -55,7 +57,7 @@ func (b *board) Keep(_ context.Context, _ call.LegID, family, key, value string)
 	case b.fail != nil:
 		return b.fail
 	case b.refuses == family+"/"+key:
-		return errors.New("not written")
+		return cmp.Or(b.cause, errors.New("not written"))
 	}
 	b.kept[family+"/"+key] = value
 	return nil
@@ -221,5 +223,27 @@ func TestSettingsThatThePBXDoesNotTakeFail(t *testing.T) {
 	}
 	if a := w.ask("anna", http.MethodGet, path, ""); a.status != 503 {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// Who changes several settings is told which of them hold, and what is missing on the PBX.
+func TestItIsToldWhichSettingsWereApplied(t *testing.T) {
+	const path = "/v1/employees/anna/settings"
+	for name, tc := range map[string]struct {
+		refuses, body string
+		cause         error
+		status        int
+		code, ends    string
+	}{
+		"the second of two":   {"DND/101", `{"forward":"102","do_not_disturb":true}`, errors.New("not written"), 503, "pbx_failed", "Applied: forward. Not applied: do_not_disturb."},
+		"without the include": {"DND/101", `{"do_not_disturb":true,"paused":{"shop":true}}`, pbx.ErrNoInclude, 409, "no_include", "prints. Applied: nothing. Not applied: do_not_disturb, paused."},
+		"of one alone":        {"DND/101", `{"do_not_disturb":true}`, pbx.ErrNoInclude, 409, "no_include", "`earshot setup asterisk` prints."},
+	} {
+		w, b := switched(t)
+		b.refuses, b.cause = tc.refuses, tc.cause
+		a := w.ask("anna", http.MethodPut, path, tc.body)
+		if p := a.problem(t); a.status != tc.status || p.Code != tc.code || !strings.HasSuffix(p.Detail, tc.ends) {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
 	}
 }

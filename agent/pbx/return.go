@@ -32,7 +32,7 @@ const (
 
 // ErrNoInclude means that the dialplan has no place for what was ordered, ErrNoPhone that Asterisk knows that the endpoint cannot ring.
 var (
-	ErrNoInclude = errors.New("the dialplan has no such place in " + BackContext)
+	ErrNoInclude = errors.New("the dialplan has no such place of Earshot's include")
 	ErrNoPhone   = errors.New("the phone is not there")
 )
 

@@ -76,14 +76,34 @@ func (l *Link) Family(ctx context.Context, family string) (map[string]string, er
 	return values, nil
 }
 
+// keeps asks whether the include has the place where a value is written; ErrNoInclude says that it has not. There is no leg yet that could be asked, and
+// AMI reads a function without one, by the write class reporting. Where Asterisk does not have that function, nothing can be told.
+func (l *Link) keeps(ctx context.Context) error {
+	c, err := l.manager()
+	if err != nil {
+		return err
+	}
+	got, err := c.Do(ctx, ami.NewAction("Getvar").Append("Variable", "DIALPLAN_EXISTS("+SettingsContext+","+ExtenKeep+",1)"))
+	if err != nil {
+		return fmt.Errorf("ask whether the dialplan has %s: %w", SettingsContext, err)
+	}
+	if got.Get("Value") == "0" {
+		return fmt.Errorf("%w: %s", ErrNoInclude, SettingsContext)
+	}
+	return nil
+}
+
 // Keep writes a value into the AstDB; an empty one takes out what is there. It has been read again when Keep returns nil. The leg is named as one that
-// ends by itself, by its suffix.
+// ends by itself, by its suffix. ErrNoInclude says that nothing was done.
 func (l *Link) Keep(ctx context.Context, leg call.LegID, family, key, value string) error {
 	if !isName(family, "-_") || !isName(key, "") || value != "" && !isName(value, "+:") {
 		return errNotKept
 	}
 	ctx, cancel := context.WithTimeout(ctx, keepTime)
 	defer cancel()
+	if err := l.keeps(ctx); err != nil {
+		return err
+	}
 	kept, done := l.expect(leg)
 	defer done()
 	_, err := l.rest.Originate(ctx, ari.OriginateRequest{

@@ -113,6 +113,28 @@ func TestSettingsAreKeptAndTheDialplanHonoursThem(t *testing.T) {
 	}
 }
 
+// Without the include that is told at once, and not after the time that a leg there would have.
+func TestWithoutTheIncludeNothingIsKept(t *testing.T) {
+	o := openOffice(t)
+	r := run(t, o, nil, nil)
+	r.up()
+	defer o.hangupAll(t)
+	command := func(text string) {
+		t.Helper()
+		if _, err := o.pbx.Command(context.WithoutCancel(r.ctx), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command("dialplan remove context " + SettingsContext)
+	t.Cleanup(func() { command("dialplan reload") })
+	if err := r.link.Keep(r.ctx, Prefix+"keeps-without-back", "DND", "103", "YES"); !errors.Is(err, ErrNoInclude) {
+		t.Errorf("%v", err)
+	}
+	command("dialplan reload")
+	r.must(r.link.Keep(r.ctx, Prefix+"keeps-with-back", "DND", "103", "YES"))
+	r.must(r.link.Keep(r.ctx, Prefix+"keeps-out-back", "DND", "103", ""))
+}
+
 func TestMembersOfQueuesArePausedAndCalledAgain(t *testing.T) {
 	o := openOffice(t)
 	r := run(t, o, nil, nil)
