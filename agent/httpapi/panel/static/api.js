@@ -16,6 +16,16 @@ export class Refusal extends Error {
   }
 }
 
+/** Unreachable is that no server was reached, or none whose answer came whole. */
+export class Unreachable extends Error {
+  constructor(cause) {
+    super('unreachable', { cause });
+  }
+}
+
+/** read is the body of an answer, which may break off. */
+export const read = (body) => body.catch((e) => { throw e instanceof SyntaxError ? e : new Unreachable(e); });
+
 export const now = () => Date.now() + skew;
 export const url = (path) => new URL(path.replace(/^\//, ''), document.baseURI);
 export const signedIn = () => token !== null;
@@ -27,7 +37,7 @@ function keep(value) {
   else sessionStorage.setItem(place, value);
 }
 
-/** send makes a request and returns the response, or throws a Refusal; a TypeError says that nobody was reached. */
+/** send makes a request and returns the response, or throws a Refusal or that it is Unreachable. */
 export async function send(method, path, body, headers) {
   const asked = token;
   const response = await fetch(url(path), {
@@ -36,7 +46,7 @@ export async function send(method, path, body, headers) {
     body: body && JSON.stringify(body),
     credentials: 'omit',
     cache: 'no-store',
-  });
+  }).catch((e) => { throw new Unreachable(e); });
   const date = Date.parse(response.headers.get('Date'));
   if (Math.abs(date - now()) > 1500) skew = date - Date.now();
   if (response.ok) return response;
@@ -51,26 +61,24 @@ export async function send(method, path, body, headers) {
 /** ask makes a request and returns the answer's JSON. */
 export async function ask(method, path, body, headers) {
   const response = await send(method, path, body, headers);
-  return response.status === 204 ? undefined : response.json();
+  return response.status === 204 ? undefined : read(response.json());
 }
 
-/** signIn proves who one is. Where the server has sessions, one of them takes the token's place, so that the token itself is not kept. */
+/** signIn proves who one is. A session takes the token's place, so that the token itself is not kept; where none is made, nobody is signed in. */
 export async function signIn(given) {
   token = given;
-  let me;
   try {
-    me = await ask('GET', 'v1/me');
+    const me = await ask('GET', 'v1/me');
+    const made = await ask('POST', 'v1/sessions', { ttl: 12 * 3600 }).catch((e) => {
+      if (e.code === 'is_session') return { token: given };
+      throw e;
+    });
+    keep(made.token);
+    return me;
   } catch (e) {
-    token = null;
+    keep(null);
     throw e;
   }
-  try {
-    keep((await ask('POST', 'v1/sessions', { ttl: 12 * 3600 })).token);
-  } catch (e) {
-    if (!(e instanceof Refusal) || e.status === 401) throw e;
-    keep(given); // no sessions here, or it is one
-  }
-  return me;
 }
 
 /** signOut ends the session, and with it what runs on its strength. A token that is none is only forgotten. */

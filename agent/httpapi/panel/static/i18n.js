@@ -2,13 +2,19 @@
 import { attr, h, $ } from './dom.js';
 
 let words = {};
+let english = {};
 let lang = 'en';
 const listeners = [];
-const file = async (path) => (await fetch(new URL(path, import.meta.url))).json();
+
+async function file(path) {
+  const response = await fetch(new URL(path, import.meta.url));
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response.json();
+}
 
 /** t is a text of the page; {name} in it stands for a value. */
 export function t(key, values) {
-  const s = words[key] ?? key;
+  const s = words[key] ?? english[key] ?? key;
   return values ? s.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all) : s;
 }
 
@@ -23,10 +29,15 @@ export function when(moment, exact) {
   return new Intl.DateTimeFormat(lang, { dateStyle: 'short', timeStyle: exact ? 'medium' : 'short' }).format(new Date(moment));
 }
 
+/** choose speaks another language; where its texts cannot be had, English. */
 async function choose(which) {
-  words = await file(`lang/${which}.json`);
-  lang = which;
-  document.documentElement.lang = which;
+  const select = $('language');
+  const got = which === 'en' ? english : await file(`lang/${which}.json`).catch(() => english);
+  if (select.value !== which) return; // another was chosen meanwhile
+  words = got;
+  lang = got === english ? 'en' : which;
+  select.value = lang;
+  document.documentElement.lang = lang;
   apply(document);
   for (const f of listeners) f();
 }
@@ -39,7 +50,8 @@ function apply(root) {
 }
 
 export async function start() {
-  const all = await file('languages.json');
+  english = await file('lang/en.json').catch(() => ({}));
+  const all = await file('languages.json').catch(() => ({ en: t('language.name') }));
   const select = $('language');
   const wanted = [localStorage.getItem('earshot.language'), ...navigator.languages.map((l) => l.split('-')[0]), 'en'];
   for (const [id, name] of Object.entries(all)) select.append(h('option', { value: id, lang: id }, name));

@@ -7,6 +7,7 @@ import * as live from './live.js';
 import * as mine from './mine.js';
 import * as policy from './policy.js';
 import { $, attr, h, keyed, text } from './dom.js';
+import { why } from './notes.js';
 
 const { t } = i18n;
 const views = { board: { open() {} }, journal, policy };
@@ -19,19 +20,21 @@ function show(view) {
   views[view]?.open();
 }
 
-function signedOut(why) {
+function signedOut(because) {
   live.stop();
   for (const what of ['supervisions', 'intercepts', 'incoming', 'supervised', 'rows']) live.state[what].clear();
   live.state.me = null;
   for (const id of ['alerts', 'mine', 'board', 'own-calls', 'heard-list', 'phone', 'department']) keyed($(id), [], String);
+  $('notes').replaceChildren();
   for (const v of [journal, policy]) v.forget();
   if ($('dialog').open) $('dialog').close();
+  $('dialog').replaceChildren();
   show(null);
   for (const id of ['tabs', 'signout', 'phone-choice']) $(id).hidden = true;
   $('signin').hidden = false;
   text($('myself'), '');
   text($('link'), '');
-  text($('signin-error'), why ? t(why) : '');
+  text($('signin-error'), because ? t(because) : '');
   $('token').focus();
 }
 
@@ -52,7 +55,7 @@ async function signIn(e) {
     signedIn();
     $('search').focus();
   } catch (error) {
-    text($('signin-error'), error.status === 401 ? t('signin.wrong') : error instanceof api.Refusal ? i18n.said(error.code, error.message) : t('unreachable'));
+    text($('signin-error'), error.status === 401 ? t('signin.wrong') : why(error));
     $('token').select();
   }
 }

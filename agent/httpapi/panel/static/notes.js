@@ -1,7 +1,7 @@
 // What the page has to say beside what it shows, and what it has to ask.
 import { $, h } from './dom.js';
 import { said, t } from './i18n.js';
-import { Refusal } from './api.js';
+import { Refusal, Unreachable } from './api.js';
 
 /** note says something. A bad one is an alert and stays until it is closed; one that is about the same takes the place of the one before. */
 export function note(words, bad, about) {
@@ -14,11 +14,15 @@ export function note(words, bad, about) {
   if (!bad) setTimeout(close, 8000);
 }
 
+/** why is in words why nothing was done. What is neither a refusal nor the network is a fault of the page's own, and thrown on. */
+export function why(e) {
+  if (e instanceof Refusal) return said(e.code, e.message);
+  if (e instanceof Unreachable) return t('unreachable');
+  throw e;
+}
+
 export function refused(e) {
-  if (e instanceof Refusal) {
-    if (e.status !== 401) note(said(e.code, e.message), true);
-  } else if (e instanceof TypeError) note(t('unreachable'), true);
-  else throw e;
+  if (e.status !== 401) note(why(e), true);
 }
 
 /** tried does something and says why it was not done. */
@@ -38,12 +42,12 @@ export function dialog(title, ...content) {
   return d;
 }
 
-/** choose asks for values: fields are {name, label, options | required}. It returns them, or null. */
+/** choose asks for values: fields are {name, label, value, options | required}. It returns them, or null. */
 export function choose(title, does, fields) {
   return new Promise((done) => {
     const inputs = fields.map((f) => (f.options
-      ? h('select', { name: f.name }, f.options.map((o) => h('option', { value: o.value }, o.label)))
-      : h('input', { type: 'text', name: f.name, maxlength: 500, required: f.required, autocomplete: 'off' })));
+      ? h('select', { name: f.name }, f.options.map((o) => h('option', { value: o.value, selected: o.value === f.value }, o.label)))
+      : h('input', { type: 'text', name: f.name, value: f.value, maxlength: 500, required: f.required, autocomplete: 'off' })));
     const finish = (value) => { $('dialog').close(); done(value); };
     const form = h('form', {
       onsubmit: (e) => {
