@@ -166,7 +166,7 @@ func TestALostConnectionIsShownAndComesBack(t *testing.T) {
 	// The PBX is another matter: it is away, and Earshot says so.
 	o.feed.LinkLost()
 	p.Says("#link", "The PBX is out of reach")
-	p.Says(row("boris"), "Free")
+	p.Says(row("boris"), "Unknown")
 	o.ingest(call.Event{Kind: call.Resynced, Snapshot: &call.Snapshot{}})
 	p.Says("#link", "Live")
 }

@@ -120,17 +120,18 @@ function update(r) {
 function sift(rows) {
   const words = $('search').value.trim().toLowerCase().split(/\s+/);
   const department = $('department').value;
+  const calling = (r) => r.state !== 'idle' && r.state !== 'unknown';
   let busy = 0;
   let fit = 0;
   for (const r of rows) {
-    if (r.state !== 'idle') busy++;
+    if (calling(r)) busy++;
     const name = `${r.name} ${departmentOf(r)}`.toLowerCase();
-    const fits = words.every((w) => name.includes(w)) && (!department || r.department === department) && (!$('busy').checked || r.state !== 'idle');
+    const fits = words.every((w) => name.includes(w)) && (!department || r.department === department) && (!$('busy').checked || calling(r));
     const el = shown.get(r.id)?.el;
     if (el && el.hidden === fits) el.hidden = !fits;
     if (fits) fit++;
   }
-  text($('count'), t('board.count', { all: rows.length, busy }));
+  text($('count'), rows.some((r) => r.state === 'unknown') ? '' : t('board.count', { all: rows.length, busy }));
   $('none').hidden = fit > 0 || rows.length === 0;
   if (shown.get(current)?.el.hidden ?? true) move(list.querySelector('li:not([hidden])'), false);
 }

@@ -2,8 +2,8 @@
 import * as api from './api.js';
 import { $, attr, h } from './dom.js';
 import { departmentOf, nameOf, on, state } from './live.js';
-import { onLanguage, said, t, when } from './i18n.js';
-import { choose, refused, tried } from './notes.js';
+import { onLanguage, t, when } from './i18n.js';
+import { choose, refused, tried, why } from './notes.js';
 import { peer, reasoned } from './acts.js';
 import { span } from './clock.js';
 
@@ -11,7 +11,8 @@ const outcomes = ['running', 'answered', 'missed', 'elsewhere', 'busy', 'failed'
 const groups = ['employee', 'department', 'line', 'day', 'hour'];
 const parts = {};
 let opened = false;
-let asked = 0; // counts, so that an answer that comes late is not shown
+let asked = 0; // these count, so that an answer that comes late is not shown
+let reckoned = 0;
 
 const option = (value, label) => h('option', { value }, label);
 const field = (label, input) => h('label', null, h('span', { class: 'muted' }, label), ' ', input);
@@ -20,7 +21,7 @@ function build() {
   const select = (name, all) => h('select', { name }, all);
   const date = (name) => h('input', { type: 'date', name });
   parts.employee = select('employee');
-  parts.form = h('form', { class: 'bar', onsubmit: (e) => { e.preventDefault(); load(); } },
+  parts.form = h('form', { class: 'bar', onsubmit: (e) => { e.preventDefault(); load(); figures(); } },
     field(t('journal.from'), date('from')), field(t('journal.to'), date('to')), field(t('journal.employee'), parts.employee),
     field(t('journal.direction'), select('direction', [option('', t('all')), option('in', t('direction.in')), option('out', t('direction.out'))])),
     field(t('journal.outcome'), select('outcome', [option('', t('all')), ...outcomes.map((o) => option(o, t(`outcome.${o}`)))])),
@@ -77,13 +78,15 @@ async function load(cursor) {
     parts.body.append(...page.rows.map(line));
     parts.next = page.next;
     parts.more.hidden = !page.next;
-    parts.words.textContent = parts.body.children.length ? t('journal.rows', { n: parts.body.children.length }) : t('journal.none');
+    parts.words.textContent = parts.body.children.length ? t('journal.rows', { n: parts.body.children.length }) : t(page.next ? 'journal.further' : 'journal.none');
   } catch (e) {
     if (mine !== asked) return;
     if (!(e instanceof api.Refusal)) return refused(e);
-    parts.body.replaceChildren();
-    parts.more.hidden = true;
-    parts.words.textContent = said(e.code, e.message);
+    if (!cursor) { // what is there stays, and may be followed by another try
+      parts.body.replaceChildren();
+      parts.more.hidden = true;
+    }
+    parts.words.textContent = why(e);
   } finally {
     attr(parts.form, 'aria-busy', null);
   }
@@ -126,7 +129,7 @@ const recordingDoes = {
   download: (box, row, path, what) => box.append(h('button', {
     type: 'button', 'data-act': 'download', 'aria-label': what, onclick: () => reasoned(what, t('recording.download'), false, async (reason) => {
       const answer = await api.send('GET', `${path}?download=1`, undefined, because(reason));
-      file(await answer.blob(), answer.headers.get('Content-Disposition')?.match(/filename="?([^";]+)/)?.[1] ?? 'recording.wav');
+      file(await api.read(answer.blob()), answer.headers.get('Content-Disposition')?.match(/filename="?([^";]+)/)?.[1] ?? 'recording.wav');
     }),
   }, t('recording.download'))),
   // It is final, so it is asked for twice.
@@ -154,14 +157,18 @@ function file(blob, name) {
 }
 
 function grades(row) {
-  const all = (row.grades ?? []).map((g) => h('div', { title: g.comment }, `${g.value}/5 `, h('span', { class: 'muted' }, nameOf(g.by))));
+  const all = (row.grades ?? []).map((g) => {
+    const given = [`${g.value}/5 `, h('span', { class: 'muted' }, nameOf(g.by))];
+    return g.comment ? h('details', null, h('summary', null, given), g.comment) : h('div', null, given);
+  });
   if (!row.can_grade) return all;
   const what = t('grade.of', { name: nameOf(row.employee), when: when(row.began) });
   return [...all, h('button', {
     type: 'button', 'aria-label': what, onclick: () => tried(async () => {
+      const mine = (row.grades ?? []).find((g) => g.by === state.me.id);
       const given = await choose(what, t('grade.do'), [
-        { name: 'value', label: t('grade.value'), options: [5, 4, 3, 2, 1].map((n) => ({ value: n, label: t(`grade.${n}`) })) },
-        { name: 'comment', label: t('grade.comment') },
+        { name: 'value', label: t('grade.value'), value: mine?.value, options: [5, 4, 3, 2, 1].map((n) => ({ value: n, label: t(`grade.${n}`) })) },
+        { name: 'comment', label: t('grade.comment'), value: mine?.comment },
       ]);
       if (!given) return;
       await api.ask('PUT', `v1/journal/${encodeURIComponent(row.id)}/grade`, { value: Number(given.value), comment: given.comment || undefined });
@@ -171,10 +178,11 @@ function grades(row) {
 }
 
 const csv = () => tried(async () => {
-  file(await (await api.send('GET', `v1/journal.csv?${filter()}`)).blob(), 'journal.csv');
+  file(await api.read((await api.send('GET', `v1/journal.csv?${filter()}`)).blob()), 'journal.csv');
 });
 
 async function figures() {
+  const mine = ++reckoned;
   const q = filter();
   for (const name of ['direction', 'outcome', 'number']) q.delete(name);
   q.set('by', parts.group.value);
@@ -182,6 +190,7 @@ async function figures() {
   if ((by === 'day' || by === 'hour') && !q.has('from')) q.set('from', new Date(api.now() - 7 * 24 * 3600 * 1000).toISOString());
   try {
     const { figures: all } = await api.ask('GET', `v1/statistics?${q}`);
+    if (mine !== reckoned) return;
     const name = (f) => (f.began ? when(f.began) : f.employee ? nameOf(f.employee) : f.department ? departmentOf([...state.rows.values()].find((r) => r.department === f.department) ?? f) : f.line ?? t('figures.none'));
     const counts = ['calls', 'answered', 'missed', 'abandoned'];
     parts.figures.replaceChildren(h('table', { id: 'figures' },
@@ -189,8 +198,9 @@ async function figures() {
       h('tbody', null, all.map((f) => h('tr', null, h('th', { scope: 'row' }, name(f)), counts.map((k) => h('td', { class: 'num' }, String(f[k]))),
         h('td', { class: 'num' }, span(f.talk)), h('td', { class: 'num' }, span(f.wait)))))));
   } catch (e) {
+    if (mine !== reckoned) return;
     if (!(e instanceof api.Refusal)) refused(e);
-    else parts.figures.replaceChildren(h('p', { class: 'muted card' }, said(e.code, e.message)));
+    else parts.figures.replaceChildren(h('p', { class: 'muted card' }, why(e)));
   }
 }
 
@@ -204,6 +214,7 @@ export function open() {
 export function forget() {
   opened = false;
   asked++;
+  reckoned++;
   $('journal').replaceChildren();
 }
 

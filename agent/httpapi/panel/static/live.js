@@ -72,7 +72,7 @@ function take(m) {
   switch (m.type) {
     case 'snapshot': return snapshot(m.board);
     case 'unknown':
-      for (const row of state.rows.values()) Object.assign(row, { state: 'idle', since: undefined, calls: [], can: [] });
+      dark();
       for (const map of [state.incoming, state.intercepts]) map.clear();
       link('unknown');
       tell('all');
@@ -88,6 +88,11 @@ function take(m) {
   }
 }
 
+/** dark takes back what was said of everybody: while the PBX is out of reach nobody is known to be free. */
+function dark() {
+  for (const row of state.rows.values()) Object.assign(row, { state: 'unknown', since: undefined, calls: [], can: [] });
+}
+
 function put(what, v) {
   state[what].set(v.id, v);
   if (v.state === 'ended' && what === 'incoming') state[what].delete(v.id);
@@ -101,6 +106,7 @@ function snapshot(b) {
     const ended = [...state[what].values()].filter((v) => v.state === 'ended' && what !== 'incoming');
     state[what] = new Map([...ended, ...b[what]].map((v) => [v.id, v]));
   }
+  if (!b.known) dark();
   link(b.known ? 'live' : 'unknown');
   tell('all');
 }

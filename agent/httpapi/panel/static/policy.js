@@ -2,12 +2,14 @@
 import { ask, Refusal } from './api.js';
 import { $, attr, h } from './dom.js';
 import { departmentOf, nameOf, on, state } from './live.js';
-import { onLanguage, said, t, when } from './i18n.js';
-import { dialog, refused } from './notes.js';
+import { onLanguage, t, when } from './i18n.js';
+import { dialog, refused, why } from './notes.js';
 
 const common = ['observe', 'spy', 'whisper', 'barge', 'intercept', 'dial', 'play', 'download', 'delete', 'journal', 'statistics', 'lock'];
 const most = 100; // rows at once; who looks for somebody searches
 let opened = false;
+let asked = 0; // these count, so that an answer that comes late is not shown
+let looked = 0;
 let matrix = null;
 const parts = {};
 
@@ -24,14 +26,22 @@ function build() {
 }
 
 async function load() {
+  const mine = ++asked;
   try {
     const [status, all] = await Promise.all([ask('GET', 'v1/policy/status'), ask('GET', 'v1/policy/matrix')]);
+    if (mine !== asked) return;
     matrix = { actions: [...common.filter((a) => all.actions.includes(a)), ...all.actions.filter((a) => !common.includes(a) && a !== 'observe.kind' && all.rows.some((r) => r.action === a))], of: new Map(all.rows.map((r) => [`${r.subject} ${r.action}`, r])) };
     show(status);
     draw();
   } catch (e) {
-    if (e instanceof Refusal) $('policy').replaceChildren(h('p', { class: 'card muted' }, said(e.code, e.message)));
-    else refused(e);
+    if (mine !== asked) return;
+    if (!(e instanceof Refusal)) {
+      refused(e);
+      return;
+    }
+    matrix = null;
+    parts.table.replaceChildren();
+    parts.status.replaceChildren(h('p', { class: 'card muted' }, why(e)));
   }
 }
 
@@ -91,34 +101,45 @@ function keys(e) {
   to.focus();
 }
 
-/** look shows whom a right reaches, and explains it for whoever is chosen. */
+const reached = (rows) => [...new Set(rows.flatMap((r) => r.grants).flatMap((g) => g.targets ?? []))];
+
+/** look shows whom a right reaches, and explains it for whoever is chosen. Of dial there is no more to say than its rules: a number decides it. */
 async function look(who, action) {
+  const mine = ++looked;
   try {
     const about = ['dial', 'lock'].includes(action) || action.startsWith('settings.') && action !== 'settings.user' ? 'nobody' : action.startsWith('line.') ? 'line' : 'employee';
-    const { rows: [row] } = await ask('GET', `v1/policy/matrix?${q({ subject: who.id, action, targets: 1 })}`);
+    const { rows } = await ask('GET', `v1/policy/matrix?${q({ subject: about === 'line' ? '' : who.id, action, targets: 1 })}`);
+    const row = rows.find((r) => r.subject === who.id);
+    if (mine !== looked) return;
     const answer = h('div', { id: 'explained', role: 'status', class: 'stack' });
     const grants = h('ul', { class: 'plainlist' }, (row?.grants ?? []).map((g) => h('li', null, h('strong', null, t(`mark.${g.mark}`)), g.text && ` · ${g.text}`, g.rule && h('div', { class: 'mono muted' }, g.rule))));
     if (!row) grants.append(h('li', null, t('mark.no')));
     const explain = async (target) => {
+      const own = ++turn;
       try {
-        answered(answer, await ask('GET', `v1/policy/explain?${q({ subject: who.id, action, [about === 'line' ? 'line' : 'target']: target })}`));
+        const said = await ask('GET', `v1/policy/explain?${q({ subject: who.id, action, [about === 'line' ? 'line' : 'target']: target })}`);
+        if (own === turn) answered(answer, said);
       } catch (e) {
-        refused(e);
+        if (own === turn) answer.replaceChildren(h('p', { class: 'error' }, why(e))); // a note would be behind the dialog
       }
     };
+    let turn = 0;
     let choice = null;
+    let lines = null;
     if (about === 'employee') {
       choice = h('select', { id: 'explain-target', onchange: () => explain(choice.value) }, [...state.rows.values()].filter((r) => r.id !== who.id).map((r) => h('option', { value: r.id }, r.name)));
     } else if (about === 'line') {
-      choice = h('select', { id: 'explain-target', onchange: () => explain(choice.value) }, [...new Set((row?.grants ?? []).flatMap((g) => g.targets ?? []))].map((id) => h('option', { value: id }, id)));
+      // Which lines there are nobody is told as a list: those that anybody reaches are offered, and every other may be written.
+      lines = h('datalist', { id: 'explain-lines' }, reached(rows).sort().map((id) => h('option', { value: id })));
+      choice = h('input', { id: 'explain-target', list: 'explain-lines', autocomplete: 'off', maxlength: 200, onchange: () => choice.value && explain(choice.value) });
     }
-    const first = (row?.grants ?? []).flatMap((g) => g.targets ?? []).find((id) => id !== who.id);
+    const first = reached(row ? [row] : []).find((id) => id !== who.id) ?? (about === 'line' ? reached(rows)[0] : undefined);
     if (choice && first) choice.value = first;
-    const d = dialog(`${who.name}: ${named(action)}`, grants, choice && h('label', null, t('policy.why'), choice), answer,
+    const d = dialog(`${who.name}: ${named(action)}`, grants, action === 'dial' && h('p', { class: 'muted' }, t('policy.dial')), choice && h('label', null, t('policy.why'), choice), lines, answer,
       h('div', { class: 'foot' }, h('button', { type: 'button', class: 'main', onclick: () => d.close() }, t('close'))));
     if (action !== 'dial' && (!choice || choice.value)) await explain(choice?.value);
   } catch (e) {
-    refused(e);
+    if (mine === looked) refused(e);
   }
 }
 
@@ -139,6 +160,8 @@ export function open() {
 export function forget() {
   opened = false;
   matrix = null;
+  asked++;
+  looked++;
   $('policy').replaceChildren();
 }
 
