@@ -93,7 +93,9 @@ func TestTheKeeperGoesOnInANewFolder(t *testing.T) {
 	go func() { ended <- k.Run(ctx) }()
 	defer func() {
 		cancel()
-		<-ended
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 	}()
 	if turn := <-turns; turn.Err == nil {
 		t.Errorf("missing: %+v", turn)

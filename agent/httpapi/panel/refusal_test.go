@@ -24,7 +24,7 @@ var notOnThePage = strings.Fields(`
 	no_such_line not_on_line not_away no_such_member fixed_member bad_penalty line_unknown no_queue no_such_join not_a_member colleague_back
 	unknown_mode unknown_action wrong_target no_recordings given_elsewhere
 	own_rights policy_broken policy_changed policy_not_written policy_read_only no_policy_files not_editable if_match_required bad_policy
-	no_settings forward_refused needs_number no_extension called_off
+	no_settings forward_refused forward_circle needs_number no_extension called_off
 	unknown_crm clients_full clients_not_written bad_entries
 	allowed emergency
 	excluded_other protected_other protected_number unknown_phone unknown_party reason_required_other locked
