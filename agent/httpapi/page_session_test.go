@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
 )
@@ -169,4 +170,42 @@ func TestALostConnectionIsShownAndComesBack(t *testing.T) {
 	p.Says(row("boris"), "Unknown")
 	o.ingest(call.Event{Kind: call.Resynced, Snapshot: &call.Snapshot{}})
 	p.Says("#link", "Live")
+}
+
+func TestWhatIsChosenIsThereWhenThePageIsLoadedAnewAndNotForTheNext(t *testing.T) {
+	o := newBureau(t)
+	o.kept(t, "21", "anna", "PJSIP/101", ivanov, 3*time.Hour, 184, false)
+	p := o.signIn(t, "carl")
+	choose(p, "#phone", "PJSIP/113")
+	p.Click("#tab-journal")
+	p.Says("#journal-rows tbody", "Anna Petrova")
+	p.Do("Page.reload", nil, nil)
+	p.Says("#journal-rows tbody", "Anna Petrova")
+	p.Wait(`document.querySelector('#phone').value === 'PJSIP/113' && document.querySelector('#view-board').hidden`)
+	p.Click("#signout")
+	p.Click("#token")
+	p.Type(o.token["carl"])
+	p.Press("Enter")
+	p.Says("#board", "Anna Petrova")
+	p.Wait(`document.querySelector('#phone').value === 'PJSIP/103'`)
+	quiet(t, p)
+}
+
+func TestATabBehindOthersTellsInItsTitleThatAClientCalls(t *testing.T) {
+	o := newBureau(t)
+	p := o.signIn(t, "boris")
+	hide := func(hidden string) {
+		p.Eval(`(() => { Object.defineProperty(document, 'hidden', { value: `+hidden+`, configurable: true }); document.dispatchEvent(new Event('visibilitychange')); })()`, nil)
+	}
+	hide("true")
+	p.Wait(`document.title === 'Earshot'`)
+	o.ingest(ivanov.rings("1", "PJSIP/106", "106", 10)...)
+	p.Wait(`document.title === 'Your client Ivanov & Sons · +79161234567 is calling. – Earshot'`)
+	hide("false")
+	p.Wait(`document.title === 'Earshot'`)
+	hide("true")
+	p.Wait(`document.title.startsWith('Your client')`)
+	o.ingest(ends("1", 20)...)
+	p.Wait(`document.title === 'Earshot'`)
+	quiet(t, p)
 }

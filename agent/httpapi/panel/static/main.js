@@ -11,12 +11,15 @@ import { why } from './notes.js';
 
 const { t } = i18n;
 const views = { board: { open() {} }, journal, policy };
+const kept = { view: 'earshot.view', phone: 'earshot.phone' }; // in the tab's own storage, so that it survives that the page is loaded anew
+let back = null; // the view that one was at before
 
 function show(view) {
   for (const name of Object.keys(views)) {
     $(`view-${name}`).hidden = name !== view;
     attr($(`tab-${name}`), 'aria-current', name === view ? 'page' : null);
   }
+  if (view) sessionStorage.setItem(kept.view, view);
   views[view]?.open();
 }
 
@@ -26,6 +29,8 @@ function signedOut(because) {
   live.state.me = null;
   for (const id of ['alerts', 'mine', 'board', 'own-calls', 'heard-list', 'phone', 'department']) keyed($(id), [], String);
   $('notes').replaceChildren();
+  for (const place of Object.values(kept)) sessionStorage.removeItem(place);
+  title();
   for (const v of [journal, policy]) v.forget();
   if ($('dialog').open) $('dialog').close();
   $('dialog').replaceChildren();
@@ -43,6 +48,7 @@ function signedIn() {
   $('token').value = '';
   text($('signin-error'), '');
   for (const id of ['tabs', 'signout']) $(id).hidden = false;
+  back = sessionStorage.getItem(kept.view);
   show('board');
   live.start();
 }
@@ -73,6 +79,17 @@ function me() {
   $('tab-policy').hidden = !who.actions.includes('settings.permissions');
   $('phone-choice').hidden = who.phones.length < 2;
   keyed($('phone'), who.phones, String, (p) => h('option', { value: p }, p));
+  const phone = sessionStorage.getItem(kept.phone);
+  if (who.phones.includes(phone)) $('phone').value = phone;
+  const to = back; // the names that a view shows are known now
+  back = null;
+  if (to in views && to !== 'board' && !$(`tab-${to}`).hidden) show(to);
+}
+
+/** title tells in a tab that is behind others that a client calls. */
+function title() {
+  const [offer] = document.hidden ? live.state.incoming.values() : [];
+  document.title = offer ? `${t('offer', { client: mine.caller(offer) })} – Earshot` : 'Earshot';
 }
 
 async function start() {
@@ -84,7 +101,10 @@ async function start() {
   api.onSignedOut(() => signedOut(live.state.link === 'off' ? '' : 'signin.ended'));
   $('signin-form').addEventListener('submit', signIn);
   $('signout').addEventListener('click', () => { live.stop(); api.signOut(); });
-  for (const b of $('tabs').children) b.addEventListener('click', () => show(b.dataset.view));
+  for (const b of $('tabs').children) b.addEventListener('click', () => { back = null; show(b.dataset.view); });
+  $('phone').addEventListener('change', () => sessionStorage.setItem(kept.phone, $('phone').value));
+  for (const what of ['all', 'incoming']) live.on(what, title);
+  document.addEventListener('visibilitychange', title);
   if (api.signedIn()) signedIn();
   else signedOut('');
   document.documentElement.dataset.ready = '';

@@ -53,11 +53,13 @@ function supervisions() {
   });
 }
 
+export const caller = (o) => [o.client.name, o.client.number].filter(Boolean).join(' · ');
+
 /** offers shows the banners. The focus stays where it is: somebody may be typing. */
 function offers() {
   keyed($('alerts'), [...state.incoming.values()], (o) => o.id, (o) => h('div', { class: 'banner', role: 'alert', 'data-offer': o.id }), (el, o) => {
     const words = part(el, 'words', () => el.appendChild(h('p')));
-    const name = [o.client.name, o.client.number].filter(Boolean).join(' · ');
+    const name = caller(o);
     text(words, o.state === 'waiting' ? t('offer.waiting', { client: name }) : o.target ? t('offer.at', { client: name, name: nameOf(o.target) }) : t('offer', { client: name }));
     clock.run(part(el, 'time', () => el.appendChild(h('span', { class: 'clock', 'aria-hidden': 'true' }))), o.since);
     const accept = part(el, 'accept', () => el.appendChild(h('button', { type: 'button', class: 'main', 'data-act': 'accept', onclick: () => acts.take(state.incoming.get(o.id)) })));
