@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,7 +17,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/clients"
@@ -28,7 +26,6 @@ import (
 	past "github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/pbx"
 	"github.com/earshot-pbx/earshot/agent/recording"
-	"github.com/earshot-pbx/earshot/ari"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -378,127 +375,6 @@ func (s *watcher) end() websocket.CloseError {
 			return c
 		}
 	}
-}
-
-// fakePBX takes orders and carries out nothing: the tests ingest what would have come of them.
-type fakePBX struct {
-	rung    chan pbx.Ring
-	tapped  chan pbx.Tap
-	taken   chan pbx.Take
-	joined  chan pbx.Join
-	fetched chan pbx.Fetch
-
-	mu    sync.Mutex
-	drops int
-	fail  error
-}
-
-func (f *fakePBX) err() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.fail
-}
-
-func (f *fakePBX) Ring(_ context.Context, o pbx.Ring) error             { f.rung <- o; return f.err() }
-func (f *fakePBX) Tap(_ context.Context, o pbx.Tap) error               { f.tapped <- o; return f.err() }
-func (f *fakePBX) Swap(context.Context, pbx.Swap) error                 { return f.err() }
-func (f *fakePBX) Tone(context.Context, pbx.Tone) error                 { return f.err() }
-func (f *fakePBX) KeepTone(context.Context, pbx.Tone) error             { return f.err() }
-func (f *fakePBX) Call(context.Context, pbx.Call) error                 { return f.err() }
-func (f *fakePBX) Seat(context.Context, pbx.Seat) error                 { return f.err() }
-func (f *fakePBX) Send(context.Context, pbx.Send) error                 { return f.err() }
-func (f *fakePBX) Return(context.Context, pbx.Return) error             { return f.err() }
-func (f *fakePBX) Fetch(_ context.Context, o pbx.Fetch) error           { f.fetched <- o; return f.err() }
-func (f *fakePBX) Take(_ context.Context, o pbx.Take) error             { f.taken <- o; return f.err() }
-func (f *fakePBX) Join(_ context.Context, o pbx.Join) error             { f.joined <- o; return f.err() }
-func (f *fakePBX) QueueAdd(context.Context, pbx.QueueMember) error      { return f.err() }
-func (f *fakePBX) QueueRemove(context.Context, pbx.QueueMember) error   { return f.err() }
-func (f *fakePBX) QueuePenalty(context.Context, pbx.QueueMember) error  { return f.err() }
-func (f *fakePBX) QueuePause(context.Context, pbx.QueueMember) error    { return f.err() }
-func (f *fakePBX) Received(context.Context, call.LegID) (uint64, error) { return 0, ari.ErrNotFound }
-
-func (f *fakePBX) Record(context.Context, pbx.Record) error      { return f.err() }
-func (f *fakePBX) PauseRecording(context.Context, string) error  { return f.err() }
-func (f *fakePBX) ResumeRecording(context.Context, string) error { return f.err() }
-
-func (f *fakePBX) Renew(context.Context, time.Duration, ...call.LegID) error {
-	return nil
-}
-
-func (f *fakePBX) Drop(context.Context, call.BridgeID, ...call.LegID) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.drops++
-	return nil
-}
-
-// recorder keeps the audit log in memory.
-type recorder struct {
-	mu      sync.Mutex
-	entries []audit.Entry
-	fail    error
-	wrote   chan struct{} // poked by each entry; nil: nobody waits
-	hook    func()        // called by each entry, unless it is nil
-}
-
-func (r *recorder) Append(_ context.Context, e audit.Entry) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.fail != nil {
-		return r.fail
-	}
-	r.entries = append(r.entries, e)
-	if r.hook != nil {
-		r.hook()
-	}
-	poke(r.wrote)
-	return nil
-}
-
-// poke tells one who waits.
-func poke(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// until waits for an entry of a phase, and returns the last.
-func (r *recorder) until(t *testing.T, phase audit.Phase) audit.Entry {
-	t.Helper()
-	late := time.After(10 * time.Second)
-	for {
-		r.mu.Lock()
-		for _, e := range slices.Backward(r.entries) {
-			if e.Phase == phase {
-				r.mu.Unlock()
-				return e
-			}
-		}
-		r.mu.Unlock()
-		select {
-		case <-r.wrote:
-		case <-late:
-			t.Fatalf("nothing of the phase %s was recorded", phase)
-		}
-	}
-}
-
-func (r *recorder) refuse(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.fail = err
-}
-
-func (r *recorder) has(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.entries {
-		if e.ID == id {
-			return true
-		}
-	}
-	return false
 }
 
 func clientOf(who string) clients.Client { return clients.Client{Name: "A Client", Responsible: who} }
