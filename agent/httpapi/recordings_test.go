@@ -224,6 +224,34 @@ func TestDeletingIsFinal(t *testing.T) {
 	}
 }
 
+// What lies in a folder that cannot be read is not gone: it cannot be looked up, and as a copy may lie there nothing is deleted.
+func TestAFolderThatIsAwayIsNoMissingRecording(t *testing.T) {
+	s := newShelf(t, nil)
+	c := s.keep(t, "a.wav", tune(100), nil, annas, ivans)
+	id := s.id("dora", c)
+	if a := s.ask("dora", "GET", "/v1/recordings/"+id, ""); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	refused := func(what, method string) {
+		t.Helper()
+		if a := s.ask("dora", method, "/v1/recordings/"+id, ""); a.status != 503 || a.problem(t).Code != "recording_unreadable" {
+			t.Errorf("%s: %d %s", what, a.status, a.body)
+		}
+	}
+	if err := os.Remove(s.second); err != nil {
+		t.Fatal(err)
+	}
+	refused("delete without the other folder", "DELETE")
+	if _, err := os.Stat(filepath.Join(s.main, "a.wav")); err != nil {
+		t.Error(err)
+	}
+	if err := os.RemoveAll(s.main); err != nil {
+		t.Fatal(err)
+	}
+	refused("play", "GET")
+	refused("delete", "DELETE")
+}
+
 // Another call's file of the same name is its own; a copy that is of the same call goes too, unless it is still written or the storage says no.
 func TestDeletingOneCallsRecordingLeavesAnothers(t *testing.T) {
 	second := &authority{yes: true}
