@@ -88,7 +88,7 @@ func TestTheKeeperGoesOnInANewFolder(t *testing.T) {
 		Spools: open(t, SpoolConfig{Name: "main", Path: dir}), Book: book, OnTurn: func(turn Turn) { turns <- turn },
 		Settle: time.Millisecond, Try: 10 * time.Millisecond,
 	})
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // after which nothing comes any more
 	ended := make(chan error, 1)
 	go func() { ended <- k.Run(ctx) }()
 	defer func() {
@@ -97,33 +97,39 @@ func TestTheKeeperGoesOnInANewFolder(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if turn := <-turns; turn.Err == nil {
+	next := func() (turn Turn) {
+		t.Helper()
+		select {
+		case turn = <-turns:
+		case <-ctx.Done():
+			t.Fatal("nothing is told")
+		}
+		return turn
+	}
+	if turn := next(); turn.Err == nil {
 		t.Errorf("missing: %+v", turn)
 	}
 	write(t, filepath.Join(dir, "sub/1763790000.1.wav"), "sound")
-	if turn := <-turns; turn != (Turn{Spool: "main"}) {
+	if turn := next(); turn != (Turn{Spool: "main"}) {
 		t.Errorf("there: %+v", turn)
 	}
 	kept := func(call, name string) {
 		t.Helper()
 		for e := (Entry{}); e.Call != call; e, _ = book.entry(Place{"main", name}) {
 			select {
-			case <-t.Context().Done():
+			case <-ctx.Done():
 				t.Fatal("it is not kept")
 			case <-time.After(time.Millisecond):
 			}
 		}
 	}
 	kept("one", "sub/1763790000.1.wav")
-	next := dir + "-next"
-	if err := errors.Join(os.MkdirAll(filepath.Join(next, "sub"), 0o755), os.Rename(dir, dir+"-was"), os.Rename(next, dir)); err != nil {
+	other := dir + "-next"
+	if err := errors.Join(os.MkdirAll(filepath.Join(other, "sub"), 0o755), os.Rename(dir, dir+"-was"), os.Rename(other, dir)); err != nil {
 		t.Fatal(err)
 	}
 	// Between the two there may have been none.
-	for turn := range turns {
-		if turn.Err == nil {
-			break
-		}
+	for next().Err != nil {
 	}
 	write(t, filepath.Join(dir, "sub/1763790000.2.wav"), "sound")
 	kept("two", "sub/1763790000.2.wav")
