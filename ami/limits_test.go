@@ -168,7 +168,7 @@ func TestAConnectionWithoutALogInCostsLittle(t *testing.T) {
 	for i := range clients {
 		r, _ := l.dial(t)
 		clients[i] = r.conn
-		if i%100 != 0 { // does not even read
+		if i%100 != 0 && i != n-1 { // does not even read; the last does, by which all are known to be counted
 			continue
 		}
 		wg.Go(func() { // sends what is never to end
