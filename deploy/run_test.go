@@ -106,7 +106,8 @@ func TestTheContainersWorkTogether(t *testing.T) {
 		t.Error("an Earshot that has ended is healthy")
 	}
 	for line := range strings.Lines(asterisk.output()) {
-		if strings.Contains(line, "ERROR[") {
+		// What Earshot asks in the moment in which Asterisk stops is refused in this way.
+		if strings.Contains(line, "ERROR[") && !strings.Contains(line, "Asterisk is shutting down") {
 			t.Errorf("Asterisk says: %s", line)
 		}
 	}
@@ -154,7 +155,7 @@ func (r *rig) supervise(irina *site.Client, shown string, pass func(spy string))
 	r.must(err)
 	r.must(spy.WaitEnded(r.ctx))
 	policy := read(r.T, "deploy/compose/earshot/policy.yaml")
-	r.write("/etc/earshot/policy.yaml", r.replaced(policy, "    listen: {to: any, allow: [spy, whisper, barge], except: [pavel]}\n", "", "  head:   {observe: department, listen: {to: department, allow: [spy, whisper]}}", "  head:   {observe: department}"), 0o444)
+	r.write("/etc/earshot/policy.yaml", r.replaced(policy, "    listen: {to: any, allow: [spy, whisper, barge], except: [pavel]}\n", "", "listen: {to: department, allow: [spy, whisper]}, ", ""), 0o444)
 	r.must(listening.WaitEnded(r.ctx))
 	r.must(call.Hangup(r.ctx))
 }
