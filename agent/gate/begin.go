@@ -103,19 +103,28 @@ func (g *Gate) refuse(a *act, p *Problem, d policy.Decision, e audit.Entry) erro
 	return p
 }
 
+// asker is who asks, if anything can be decided for him now. It comes before all else that is looked at. Caller holds the lock.
+func (g *Gate) asker(set *policy.Set, a *act) (policy.Ref, *Problem) {
+	if !g.known {
+		return policy.Ref{}, stateUnknown()
+	}
+	if p := g.asks(a); p != nil {
+		return policy.Ref{}, p
+	}
+	subject, ok := set.Employee(a.employee)
+	if !ok {
+		return policy.Ref{}, refusedSubject()
+	}
+	return subject, nil
+}
+
 // admit decides. It fills the act with what was found. The order of the checks is part of the contract: what follows from subject and target
 // alone is said first, then what the board shows to everybody; what the call decides comes last, and what others do with it only to those who may do
 // it too.
 func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, fits fit, d *policy.Decision) *Problem {
-	if !g.known || g.closed {
-		return stateUnknown()
-	}
-	if !g.cfg.Holds(a.subject) {
-		return credentialEnded()
-	}
-	subject, ok := set.Employee(a.employee)
-	if !ok {
-		return refusedSubject()
+	subject, p := g.asker(set, a)
+	if p != nil {
+		return p
 	}
 	target, ok := whose(set, &ask)
 	if !ok {
@@ -216,7 +225,10 @@ func refusedSubject() *Problem {
 // the only one that fits. It goes by what everybody sees.
 func (g *Gate) pick(set *policy.Set, subject policy.Ref, a *act, e *entry, handle string, fits fit) (found *legFacts, p *Problem) {
 	none := notTalking
-	if !a.supervision && a.tape == nil {
+	switch {
+	case a.mode != modeNone:
+		none = notOnLine
+	case !a.supervision && a.tape == nil:
 		none = notRinging
 	}
 	for i := range e.legs {

@@ -65,15 +65,9 @@ func (g *Gate) accept(ctx context.Context, s auth.Subject, ask Ask) (mask.Interc
 // admitOffer decides about an offer. What follows from the subject alone is said first; an offer that is another's, is over or never was has one
 // answer.
 func (g *Gate) admitOffer(t *call.Table, set *policy.Set, a *act, ask Ask, d *policy.Decision) *Problem {
-	if !g.known || g.closed {
-		return stateUnknown()
-	}
-	if !g.cfg.Holds(a.subject) {
-		return credentialEnded()
-	}
-	subject, ok := set.Employee(a.employee)
-	if !ok {
-		return refusedSubject()
+	subject, p := g.asker(set, a)
+	if p != nil {
+		return p
 	}
 	*d = set.Decide(&policy.Request{Subject: subject, Action: a.action, Unrung: true, Responsible: subject})
 	if !d.Allowed {

@@ -74,15 +74,9 @@ func (a *act) joinView() mask.Join {
 // admitLine decides, and fills the act with what was found. What follows from subject, line and target alone is said first. Who has no right on the
 // line learns nothing of its conversations, unless this one is his client's: he gets one answer whether there is one or not.
 func (g *Gate) admitLine(t *call.Table, set *policy.Set, a *act, ask LineAsk, d *policy.Decision) *Problem {
-	if !g.known || g.closed {
-		return stateUnknown()
-	}
-	if !g.cfg.Holds(a.subject) {
-		return credentialEnded()
-	}
-	subject, ok := set.Employee(a.employee)
-	if !ok {
-		return refusedSubject()
+	subject, p := g.asker(set, a)
+	if p != nil {
+		return p
 	}
 	line, ok := set.Line(ask.Line)
 	if !ok {
@@ -102,7 +96,7 @@ func (g *Gate) admitLine(t *call.Table, set *policy.Set, a *act, ask LineAsk, d 
 	if !alone.Allowed && !beyondAlone(alone) {
 		return g.lineRefusal(set, subject, line, alone, a.id)
 	}
-	p := g.findConversation(t, set, subject, target, line, a, ask)
+	p = g.findConversation(t, set, subject, target, line, a, ask)
 	if p == nil {
 		if *d = g.ground(t, set, a); d.Allowed {
 			return nil
@@ -130,7 +124,7 @@ func (g *Gate) findConversation(t *call.Table, set *policy.Set, subject, target 
 		return p
 	}
 	e := g.board[target]
-	f, p := g.pickLine(set, subject, a, e, ask.Call, set.Queue(line))
+	f, p := g.pick(set, subject, a, e, ask.Call, g.onLine(a.mode, set.Queue(line)))
 	if p != nil {
 		return p
 	}
@@ -165,33 +159,13 @@ func (g *Gate) findConversation(t *call.Table, set *policy.Set, subject, target 
 	return nil
 }
 
-// pickLine finds the leg that is meant among the target's: the one that is named, or the only one that fits.
-func (g *Gate) pickLine(set *policy.Set, subject policy.Ref, a *act, e *entry, handle, queue string) (found *legFacts, p *Problem) {
-	for i := range e.legs {
-		f := &e.legs[i]
-		phase := f.facts.Phase
-		fits := f.queue == queue && f.other != "" && !g.supervises(f.leg) &&
-			(phase == call.PhaseTalking || phase == call.PhaseHeld && (handle != "" || a.mode == modeTakeover) || phase == call.PhaseRinging && a.mode == modeTakeover)
-		switch {
-		case handle != "" && g.handle(a.employee, a.target, f.leg, g.sight(set, subject, e.ref, f)) != handle:
-		case handle != "" && !fits:
-			return nil, notOnLine()
-		case handle != "":
-			return f, nil
-		case !fits:
-		case found != nil:
-			return nil, whichCall()
-		default:
-			found = f
-		}
+// onLine says which legs of a colleague's are meant by a join or a take-over on a line.
+func (g *Gate) onLine(mode lineMode, queue string) fit {
+	return func(f *legFacts, named bool) bool {
+		phase, takes := f.facts.Phase, mode == modeTakeover
+		return f.queue == queue && f.other != "" && !g.supervises(f.leg) &&
+			(phase == call.PhaseTalking || phase == call.PhaseHeld && (named || takes) || phase == call.PhaseRinging && takes)
 	}
-	switch {
-	case handle != "":
-		return nil, noSuchCall()
-	case found == nil:
-		return nil, notOnLine()
-	}
-	return found, nil
 }
 
 // customerOf is the leg on the other side of a colleague's that has come by the queue; nil if there is none.

@@ -67,15 +67,9 @@ func (g *Gate) StartRecording(ctx context.Context, s auth.Subject, ask RecordAsk
 
 // admitTape decides. The order of the checks is that of admit.
 func (g *Gate) admitTape(t *call.Table, set *policy.Set, a *act, ask RecordAsk, d *policy.Decision) *Problem {
-	if !g.known || g.closed {
-		return stateUnknown()
-	}
-	if !g.cfg.Holds(a.subject) {
-		return credentialEnded()
-	}
-	subject, ok := set.Employee(a.employee)
-	if !ok {
-		return refusedSubject()
+	subject, p := g.asker(set, a)
+	if p != nil {
+		return p
 	}
 	target, ok := set.Employee(ask.Target)
 	if !ok {

@@ -33,26 +33,9 @@ func TestTenThousandGuessesAtTheJournalDiscloseNothing(t *testing.T) {
 	if own := page("anna", "").Rows; len(own) != 1 || own[0].Employee != "anna" {
 		t.Fatalf("anna reads %+v", own)
 	}
-	r := rand.New(rand.NewPCG(8, 8))
-	const alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
-	word := func(n int) string {
-		b := make([]byte, n)
-		for i := range b {
-			b[i] = alphabet[r.IntN(len(alphabet))]
-		}
-		return string(b)
-	}
-	flip := func(s string) string {
-		b := []byte(s)
-		for i := r.IntN(len(b)); ; i = r.IntN(len(b)) {
-			if x := alphabet[r.IntN(len(alphabet))]; x != b[i] {
-				b[i] = x
-				return string(b)
-			}
-		}
-	}
+	r := guesses{rand.New(rand.NewPCG(8, 8))}
 	ids := []func() string{
-		func() string { return word(len(foreign)) }, func() string { return flip(foreign) }, func() string { return foreign }, func() string { return cursor },
+		func() string { return r.word(len(foreign)) }, func() string { return r.flip(foreign) }, func() string { return foreign }, func() string { return cursor },
 		func() string {
 			odd := []string{"1", "0", "-1", "*", "%00", "..", "../boris", "%2e%2e", "%252e%252e", "....//", "1763790000.12", strings.ToUpper(foreign), foreign + "%00", foreign + "%20", foreign + "/", foreign + "/..", foreign + "a", foreign[:25], "%e2%80%ae" + foreign, "journal.csv", url.PathEscape(hidden.number)}
 			return odd[r.IntN(len(odd))]

@@ -28,24 +28,7 @@ func TestTenThousandGuessesDiscloseNothing(t *testing.T) {
 	}
 	mine, foreign := s.id("anna", c), s.id("dora", c)
 	annasLink := s.link("anna", "/v1/recordings/"+mine)
-	r := rand.New(rand.NewPCG(7, 7))
-	const alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
-	word := func(n int) string {
-		b := make([]byte, n)
-		for i := range b {
-			b[i] = alphabet[r.IntN(len(alphabet))]
-		}
-		return string(b)
-	}
-	flip := func(s string) string {
-		b := []byte(s)
-		for i := r.IntN(len(b)); ; i = r.IntN(len(b)) {
-			if x := alphabet[r.IntN(len(alphabet))]; x != b[i] {
-				b[i] = x
-				return string(b)
-			}
-		}
-	}
+	r := guesses{rand.New(rand.NewPCG(7, 7))}
 	paths := []string{
 		"a-1763790000.12.wav", "main/a-1763790000.12.wav", c.Recordings[0].ID, c.ID, "../a-1763790000.12.wav", "..%2fa-1763790000.12.wav", "%2e%2e%2fsecret.wav", "..%5csecret.wav",
 		"%252e%252e%252fsecret.wav", "....//secret.wav", "%c0%ae%c0%ae/secret.wav", "out.wav", "%00", mine + "%00", mine + "%2f", mine + "/", mine + "/..", mine + "%20", mine + ".wav", strings.ToUpper(mine),
@@ -54,19 +37,19 @@ func TestTenThousandGuessesDiscloseNothing(t *testing.T) {
 	guess := func() (who, path string) {
 		switch r.IntN(9) {
 		case 0:
-			return "anna", "/v1/recordings/" + word(len(mine))
+			return "anna", "/v1/recordings/" + r.word(len(mine))
 		case 1:
-			return "anna", "/v1/recordings/" + flip(mine)
+			return "anna", "/v1/recordings/" + r.flip(mine)
 		case 2:
 			return "anna", "/v1/recordings/" + foreign
 		case 3:
 			return []string{"boris", "carl", "dora", "egor"}[r.IntN(4)], "/v1/recordings/" + mine
 		case 4:
-			return "", annasLink[:len(gate.LinkPath)] + flip(annasLink[len(gate.LinkPath):])
+			return "", annasLink[:len(gate.LinkPath)] + r.flip(annasLink[len(gate.LinkPath):])
 		case 5:
 			return "", "/v1/recordings/" + mine
 		case 6:
-			return "boris", gate.LinkPath + word(len(annasLink)-len(gate.LinkPath))
+			return "boris", gate.LinkPath + r.word(len(annasLink)-len(gate.LinkPath))
 		case 7:
 			return "boris", gate.LinkPath + paths[r.IntN(len(paths))]
 		}
@@ -177,5 +160,29 @@ func TestTheSecondAuthorityHasToSayYesToo(t *testing.T) {
 	s.gate.SetPolicy(s.policy(strings.Replace(recordingPolicy, "recordings: own", "recordings: none", 1)))
 	if a := try(true, nil); a.status != 403 || len(second.was) != n {
 		t.Errorf("refused by the policy: %d", a.status)
+	}
+}
+
+// guesses makes up what looks like an id.
+type guesses struct{ *rand.Rand }
+
+const idAlphabet = "abcdefghijkmnpqrstuvwxyz23456789"
+
+func (r guesses) word(n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = idAlphabet[r.IntN(len(idAlphabet))]
+	}
+	return string(b)
+}
+
+// flip is an id with one letter of it changed.
+func (r guesses) flip(id string) string {
+	b := []byte(id)
+	for i := r.IntN(len(b)); ; i = r.IntN(len(b)) {
+		if x := idAlphabet[r.IntN(len(idAlphabet))]; x != b[i] {
+			b[i] = x
+			return string(b)
+		}
 	}
 }

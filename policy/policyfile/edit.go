@@ -30,6 +30,7 @@ var (
 // An UnsafeError says why an entry, as it is written, cannot be edited without the danger of spoiling it, and what to do about that.
 type UnsafeError struct{ Reason string }
 
+// Error says why.
 func (e *UnsafeError) Error() string { return "edit the policy: " + e.Reason }
 
 func unsafe(reason string) error { return &UnsafeError{reason} }
