@@ -84,8 +84,8 @@ func TestTheMaskChoosesEvents(t *testing.T) {
 		text := ""
 		for _, p := range []*Prepared{call, agent, both, row} {
 			session.Send(p)
-			if wants := session.Wants(p.class); wants != strings.Contains(want, p.name[:1]) {
-				t.Errorf("mask %q wants %s: %v", mask, p.name, wants)
+			if wants := session.Wants(p.class); wants != strings.Contains(want, string(eventOf(p.wire))[:1]) {
+				t.Errorf("mask %q wants %s: %v", mask, string(eventOf(p.wire)), wants)
 			}
 		}
 		for _, letter := range want {

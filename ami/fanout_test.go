@@ -1,6 +1,7 @@
 package ami
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -63,18 +64,95 @@ func forms(b *testing.B) (forms [2]*Prepared) {
 	return forms
 }
 
+// BenchmarkFanOutFilled is BenchmarkFanOut of events with holes, which every session is sent with handles of its own.
+func BenchmarkFanOutFilled(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("sessions=%d/earshot", n), func(b *testing.B) {
+			fanOutFilled(b, n)
+			if n == 100 { // with more, memory still grows for a while
+				b.ReportMetric(least, "min-ratio")
+			}
+			if n <= 100 {
+				b.ReportMetric(0, "max-allocs")
+			}
+		})
+		b.Run(fmt.Sprintf("sessions=%d/floor", n), func(b *testing.B) { broadcast(b, n, writeChunk) })
+	}
+}
+
+// BenchmarkFanOutFilledWrites is the same beside the usual broadcaster, which writes once for each event and connection.
+func BenchmarkFanOutFilledWrites(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("sessions=%d/earshot", n), func(b *testing.B) {
+			fanOutFilled(b, n)
+			if n == 100 {
+				b.ReportMetric(leastTimes, "min-ratio")
+			}
+		})
+		b.Run(fmt.Sprintf("sessions=%d/floor", n), func(b *testing.B) { broadcast(b, n, 1) })
+	}
+}
+
+// hollowForms are the forms of an event with three places for two handles of a session's own, as long as those without.
+func hollowForms(b *testing.B) (forms [2]*Prepared) {
+	const begin, width = "\x01handle", 21
+	hole := func(i int) string { return fmt.Sprintf("%s%0*d", begin, width-len(begin), i) }
+	builder := Builder{Holes: Holes{Width: width, Next: func(text []byte) (at, i int, ok bool) {
+		at = bytes.Index(text, []byte(begin))
+		if at < 0 {
+			return 0, 0, false
+		}
+		return at, int(text[at+width-1] - '0'), true
+	}}}
+	for i, number := range []string{"+79160000001", "------------"} {
+		m := NewEvent("Newstate", ClassCall)
+		for _, name := range []string{"Channel", "ConnectedLineNum", "CallerIDNum", "Exten", "Context", "Uniqueid", "Linkedid", "ConnectedLineName", "CallerIDName", "AccountCode"} {
+			switch name {
+			case "Channel", "Uniqueid":
+				m.Append(name, "/"+hole(0)+"/")
+			case "Linkedid":
+				m.Append(name, "/"+hole(1)+"/")
+			default:
+				m.Append(name, number+"/0123456789")
+			}
+		}
+		if err := builder.Add(m); err != nil {
+			b.Fatal(err)
+		}
+		forms[i] = builder.Done()
+	}
+	return forms
+}
+
 func fanOut(b *testing.B, n int) {
-	s := serve(b, ServerConfig{MaxPending: n, MaxPerAddr: n, MaxSessions: n})
 	events := forms(b)
+	fan(b, n, events, func(_ int, s *Session, p *Prepared) bool { return s.Send(p) })
+}
+
+func fanOutFilled(b *testing.B, n int) {
+	events := hollowForms(b)
+	if plain := forms(b); events[0].Len() != plain[0].Len() || events[1].Len() != plain[1].Len() || len(events[0].holes) != 3 {
+		b.Fatalf("one event has %d bytes, the other %d", events[0].Len(), plain[0].Len())
+	}
+	fills := make([][]byte, n)
+	for i := range fills {
+		fills[i] = fmt.Appendf(nil, "c%020dc%020d", i, i+n)
+	}
+	fan(b, n, events, func(i int, s *Session, p *Prepared) bool { return s.SendFilled(fills[i], p) })
+}
+
+// fan sends events to n sessions, to every other one the second form.
+func fan(b *testing.B, n int, events [2]*Prepared, send func(i int, s *Session, p *Prepared) bool) {
+	s := serve(b, ServerConfig{MaxPending: n, MaxPerAddr: n, MaxSessions: n})
 	sessions := make([]*Session, n)
 	conns := make([]net.Conn, n)
 	for i := range n {
 		r, session := s.login("")
 		conns[i], sessions[i] = r.conn, session
 	}
-	spread(b, conns, len(events[0].wire), func() {
+	spread(b, conns, events[0].Len(), func() {
 		for i, session := range sessions {
-			if !session.Send(events[i&1]) {
+			if !send(i, session, events[i&1]) {
 				b.Fatal(session.Err())
 			}
 		}

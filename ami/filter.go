@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+	"time"
 )
 
 var (
@@ -16,14 +17,36 @@ var (
 
 // Bounds of filters. They cost time with each event, so a session cannot have as many and as large ones as it likes.
 const (
-	maxFilters     = 64
-	maxPattern     = 512  // bytes
-	maxPatternCost = 1000 // characters to compare, with repeats written out
+	maxFilters    = 64
+	maxPattern    = 512  // bytes
+	maxFilterCost = 1000 // of all filters of a session together: characters to compare, with repeats written out
+	plainCost     = 8    // of a filter without an expression, which takes a small part of what one takes
 )
+
+// What filters within those bounds take depends on the expressions and on the events, so it is measured, too: filterTime
+// at once, and one part in filterShare of the time in the long run. Beyond it the session is ended with [ErrFilters].
+const (
+	filterTime  = time.Second
+	filterShare = 20
+)
+
+// filterClock is what a session's filters have taken of their time. The zero value has all of it left.
+type filterClock struct {
+	spent time.Duration
+	at    time.Time // when spent was counted
+}
+
+// spend counts a look of the filters that began and is over now, and reports whether that was within their time.
+func (c *filterClock) spend(begun, now time.Time) bool {
+	c.spent = max(0, c.spent-begun.Sub(c.at)/filterShare) + now.Sub(begun)
+	c.at = now
+	return c.spent <= filterTime
+}
 
 // filterSet is what a session's stream has to pass. It is not changed once it is in use; nil passes everything.
 type filterSet struct {
 	include, exclude []*filter
+	cost             int // of all of them
 }
 
 // with returns a set that has one filter more.
@@ -32,7 +55,9 @@ func (f *filterSet) with(one *filter) *filterSet {
 	if f != nil {
 		bigger.include = append(bigger.include, f.include...)
 		bigger.exclude = append(bigger.exclude, f.exclude...)
+		bigger.cost = f.cost
 	}
+	bigger.cost += one.cost
 	if one.exclude {
 		bigger.exclude = append(bigger.exclude, one)
 	} else {
@@ -41,22 +66,20 @@ func (f *filterSet) with(one *filter) *filterSet {
 	return &bigger
 }
 
-func (f *filterSet) len() int {
-	if f == nil {
-		return 0
-	}
-	return len(f.include) + len(f.exclude)
+// room reports whether a session may have one filter more.
+func (f *filterSet) room(one *filter) bool {
+	return f == nil || len(f.include)+len(f.exclude) < maxFilters && f.cost+one.cost <= maxFilterCost
 }
 
 // pass reports whether the event goes through (main/manager.c, should_send_event): one of the including filters has to
 // match when there are any, and none of the excluding ones may.
-func (f *filterSet) pass(p *Prepared) bool {
+func (f *filterSet) pass(wire []byte) bool {
 	if f == nil {
 		return true
 	}
 	included := len(f.include) == 0
 	for _, one := range f.include {
-		if one.match(p) {
+		if one.match(wire) {
 			included = true
 			break
 		}
@@ -65,7 +88,7 @@ func (f *filterSet) pass(p *Prepared) bool {
 		return false
 	}
 	for _, one := range f.exclude {
-		if one.match(p) {
+		if one.match(wire) {
 			return false
 		}
 	}
@@ -80,6 +103,7 @@ type filter struct {
 	method  string
 	text    []byte
 	pattern *regexp.Regexp // with method "regex"
+	cost    int
 }
 
 // newFilter reads the fields of a Filter action (main/manager.c, manager_add_filter). Without criteria the pattern is an
@@ -100,13 +124,13 @@ func newFilter(criteria, pattern string) (*filter, error) {
 	if len(pattern) > maxPattern {
 		return nil, errFilterPattern
 	}
-	f.text = []byte(pattern)
+	f.text, f.cost = []byte(pattern), plainCost
 	if f.method == "regex" {
-		compiled, err := compile(pattern)
+		compiled, cost, err := compile(pattern)
 		if err != nil {
 			return nil, errFilterPattern
 		}
-		f.pattern = compiled
+		f.pattern, f.cost = compiled, cost
 	}
 	return f, nil
 }
@@ -154,15 +178,16 @@ func oneOfExactly(s string, words ...string) bool {
 // compile makes what regcomp with REG_EXTENDED makes of a pattern: "." and "[^x]" match line ends, "^" and "$" the event's
 // ends alone. It takes linear time with each event, and a pattern is not taken that would be long with its repeats
 // written out. What GNU's regcomp has beyond POSIX (\w, \b, back references) is refused.
-func compile(pattern string) (*regexp.Regexp, error) {
+func compile(pattern string) (_ *regexp.Regexp, n int, err error) {
 	tree, err := syntax.Parse(pattern, syntax.ClassNL|syntax.DotNL|syntax.OneLine)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if cost(tree) > maxPatternCost {
-		return nil, errFilterPattern
+	if n = cost(tree); n > maxFilterCost {
+		return nil, 0, errFilterPattern
 	}
-	return regexp.Compile(tree.String())
+	compiled, err := regexp.Compile(tree.String())
+	return compiled, n, err
 }
 
 // cost counts what there is to compare, at least one for each part of the expression.
@@ -177,14 +202,14 @@ func cost(re *syntax.Regexp) int {
 	return n
 }
 
-func (f *filter) match(p *Prepared) bool {
-	if f.event != "" && f.event != p.name {
+func (f *filter) match(wire []byte) bool {
+	if f.event != "" && f.event != string(eventOf(wire)) {
 		return false
 	}
 	if f.header == "" {
-		return f.matchText(p.wire)
+		return f.matchText(wire)
 	}
-	for line := range bytes.Lines(p.wire) {
+	for line := range bytes.Lines(wire) {
 		value, ok := bytes.CutPrefix(trimEnd(line), []byte(f.header))
 		if !ok {
 			continue
@@ -210,4 +235,10 @@ func (f *filter) matchText(text []byte) bool {
 		return bytes.Contains(text, f.text)
 	}
 	return true // "none": event and header are what it looks for
+}
+
+// eventOf is the name in the first line of an event.
+func eventOf(wire []byte) []byte {
+	name, _, _ := bytes.Cut(wire[len("Event: "):], []byte("\r\n"))
+	return name
 }

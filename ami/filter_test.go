@@ -2,9 +2,12 @@ package ami
 
 import (
 	"errors"
+	"io"
+	"net"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -71,7 +74,7 @@ func TestFilters(t *testing.T) {
 			t.Errorf("%q %q: %v", c.criteria, c.pattern, err)
 			continue
 		}
-		if pass := (*filterSet)(nil).with(f).pass(c.event); pass != c.pass {
+		if pass := (*filterSet)(nil).with(f).pass(c.event.wire); pass != c.pass {
 			t.Errorf("%q %q: %q passes %v", c.criteria, c.pattern, c.event.wire, pass)
 		}
 	}
@@ -133,7 +136,8 @@ func TestFiltersTogether(t *testing.T) {
 		{"VarSet", "XXX", "YYY", true},
 		{"VarSet", "YYY", "YYY", false},
 	} {
-		if pass := set.pass(event(t, c.name, "Channel", c.channel, "Someheader", c.other)); pass != c.pass {
+		p := event(t, c.name, "Channel", c.channel, "Someheader", c.other)
+		if pass := set.pass(p.wire); pass != c.pass {
 			t.Errorf("%v passes %v", c, pass)
 		}
 	}
@@ -163,6 +167,76 @@ func TestFiltersAreTheSessionsOwnAndBounded(t *testing.T) {
 	filtered.expect("Response: Error\r\nMessage: Internal Error. Failed adding filter.\r\n\r\n")
 }
 
+// Whatever the expressions are, together they are no more than one may be.
+func TestFiltersOfASessionAreBoundedTogether(t *testing.T) {
+	r, _ := serve(t, ServerConfig{}).login("")
+	add := func(pattern, want string) {
+		t.Helper()
+		r.send("Action: Filter\r\nOperation: Add\r\nFilter: " + pattern + "\r\n\r\n")
+		r.expect(want + "\r\n\r\n")
+	}
+	const taken, full = "Response: Success\r\nMessage: Success", "Response: Error\r\nMessage: Internal Error. Failed adding filter."
+	add(`!(.?){240}\|x`, taken)
+	add(`!(.?){240}\|x`, full)
+	add("!Hangup", taken)
+	for range 3 {
+		add("!(.?){240}", full)
+	}
+}
+
+// Filters that take more than a part of the time end their session, which says so.
+func TestFiltersThatTakeTooLongEndTheSession(t *testing.T) {
+	s := serve(t, ServerConfig{MaxQueue: 64 << 20})
+	r, session := s.login("")
+	r.send("Action: Filter\r\nOperation: Add\r\nFilter: !(.?){240}\\|x\r\n\r\n")
+	r.expect("Response: Success\r\nMessage: Success\r\n\r\n")
+	long := event(t, "Newchannel", "Text", strings.Repeat("a", 100<<10))
+	for range 100 {
+		session.Send(long)
+	}
+	if cause := <-s.ended; !errors.Is(cause, ErrFilters) {
+		t.Errorf("ended by %v", cause)
+	}
+}
+
+func TestTheTimeOfFiltersComesBack(t *testing.T) {
+	now, clock := time.Unix(1000, 0), filterClock{}
+	if !clock.spend(now, now.Add(filterTime)) {
+		t.Error("the whole of it at once is too much")
+	}
+	now = now.Add(filterTime)
+	if later := now.Add(filterTime); !clock.spend(later, later.Add(filterTime/filterShare)) {
+		t.Error("what has come back is too much")
+	}
+	now = now.Add(filterTime + filterTime/filterShare)
+	if clock.spend(now, now.Add(filterTime/100)) {
+		t.Error("more than has come back is not too much")
+	}
+}
+
+// The end of a server does not wait for what a client has its filters look at.
+func TestTheEndDoesNotWaitForFilters(t *testing.T) {
+	server, err := NewServer(ServerConfig{Authenticator: users, MaxQueue: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, conn := net.Pipe()
+	defer client.Close()
+	session := newSession(t.Context(), server, conn)
+	one, err := newFilter("", `!(.?){240}\|x`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	items := make([]item, 1000)
+	for i := range items {
+		items[i] = item{mask: ClassAll, events: event(t, "Newchannel", "Text", strings.Repeat("a", 10_000)), filters: (*filterSet)(nil).with(one)}
+	}
+	session.end(io.EOF, false)
+	if err := session.writeItems(items); err != nil || session.looked.spent != 0 {
+		t.Errorf("%v, and filters have taken %v", err, session.looked.spent)
+	}
+}
+
 // FuzzFilter holds that what is taken stays small, and that "contains" and a quoted expression say the same.
 func FuzzFilter(f *testing.F) {
 	f.Add("name(VarSet),method(contains)", "a.b")
@@ -176,14 +250,14 @@ func FuzzFilter(f *testing.F) {
 		if len(one.text) > maxPattern {
 			t.Fatalf("a pattern of %d bytes", len(one.text))
 		}
-		matched := one.match(p)
+		matched := one.match(p.wire)
 		if one.method == "contains" && len(one.text) < 50 {
 			same, err := newFilter(strings.Replace(criteria, "contains", "regex", 1), regexp.QuoteMeta(string(one.text)))
-			if err == nil && utf8.Valid(one.text) && same.match(p) != matched {
+			if err == nil && utf8.Valid(one.text) && same.match(p.wire) != matched {
 				t.Fatalf("contains %q: %v, as an expression %v", one.text, matched, !matched)
 			}
 		}
-		if pass := (*filterSet)(nil).with(one).pass(p); pass != (matched != one.exclude) {
+		if pass := (*filterSet)(nil).with(one).pass(p.wire); pass != (matched != one.exclude) {
 			t.Fatalf("match %v, exclude %v, pass %v", matched, one.exclude, pass)
 		}
 	})

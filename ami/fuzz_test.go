@@ -125,6 +125,7 @@ func reencodesEqual(t *testing.T, stream []byte) {
 			return
 		}
 		wire, err := m.AppendTo(nil)
+		sameLineByLine(t, m, wire, err)
 		if err != nil {
 			if m.Irregular()&(ControlByte|NoName) == 0 && !strings.Contains(err.Error(), "blank") {
 				t.Fatalf("%q is refused: %v", m.Raw(), err)
@@ -173,6 +174,14 @@ func bounded(t *testing.T, stream []byte) {
 	}
 }
 
+// sameLineByLine checks that a message which is written in one piece is what its lines are.
+func sameLineByLine(t *testing.T, m *Message, wire []byte, err error) {
+	each, eachErr := m.appendEach(nil)
+	if !bytes.Equal(wire, each) || (err == nil) != (eachErr == nil) {
+		t.Fatalf("%q, %v and line by line %q, %v", wire, err, each, eachErr)
+	}
+}
+
 func FuzzAppend(f *testing.F) {
 	f.Add("Channel", "PJSIP/101-00000001")
 	f.Add("A", " b: c ")
@@ -183,6 +192,9 @@ func FuzzAppend(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, value string) {
 		m := NewAction("X").Append(name, value)
 		wire, err := m.AppendTo(nil)
+		if m.badName == nil {
+			sameLineByLine(t, m, wire, err)
+		}
 		if err != nil {
 			if len(wire) != 0 {
 				t.Fatalf("refused, and %q written", wire)

@@ -51,12 +51,20 @@ func TestConnectionsAreLimited(t *testing.T) {
 		r.expect(greeting22)
 		return r
 	}
+	givesWay := func(r *raw) {
+		t.Helper()
+		r.expectEnd()
+		if cause := <-s.ended; !errors.Is(cause, ErrCrowded) {
+			t.Errorf("ended by %v", cause)
+		}
+	}
+	oldest := let(s.from("127.0.0.2"))
 	one := let(s.from("127.0.0.2"))
-	let(s.from("127.0.0.2"))
-	let(s.from("127.0.0.2"))
+	third := let(s.from("127.0.0.2"))
 	deny(s.from("127.0.0.2")) // three from one address
 	let(s.from("127.0.0.3"))
-	deny(s.from("127.0.0.4")) // four in all
+	let(s.from("127.0.0.4")) // four in all
+	givesWay(oldest)
 	one.send(loginText)
 	one.expect(accepted)
 	let(s.from("127.0.0.2")).send(loginText) // who is logged in does not count there
@@ -74,7 +82,8 @@ func TestConnectionsAreLimited(t *testing.T) {
 	let(s.from("127.0.0.5"))
 	_ = last.conn.Close()
 	s.awaitEnd()
-	deny(s.from("127.0.0.6")) // five sessions, and four that are not logged in
+	let(s.from("127.0.0.6")) // five sessions, and four that are not logged in
+	givesWay(third)
 }
 
 func TestConnectionsOfAnIPv6NetworkCountTogether(t *testing.T) {
@@ -310,6 +319,7 @@ func TestServerConfig(t *testing.T) {
 	for name, c := range map[string]ServerConfig{
 		"no Authenticator":         {},
 		"MaxPending is negative":   {Authenticator: users, MaxPending: -1},
+		"MaxAnswers is negative":   {Authenticator: users, MaxAnswers: -1},
 		"WriteTimeout is negative": {Authenticator: users, WriteTimeout: -1},
 		"no usable Version":        {Authenticator: users, Version: "1\r\nResponse: x"},
 		"Limits.Line is negative":  {Authenticator: users, Limits: Limits{Line: -1}},

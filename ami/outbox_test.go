@@ -358,7 +358,7 @@ func TestASlowReaderDoesNotPutOffTheEnd(t *testing.T) {
 func TestAnswersWaitForRoom(t *testing.T) {
 	const words, asked = 10_000, 300
 	answered := make(chan int, asked)
-	s := serve(t, ServerConfig{MaxQueue: 100_000, Handler: HandlerFunc(func(_ context.Context, s *Session, m *Message) {
+	s := serve(t, ServerConfig{MaxAnswers: 100_000, Handler: HandlerFunc(func(_ context.Context, s *Session, m *Message) {
 		_ = s.Success(m, strings.Repeat("x", words))
 		answered <- s.Queued()
 	})})

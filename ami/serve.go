@@ -34,7 +34,7 @@ var longAgo = time.Unix(1, 0)
 func newSession(ctx context.Context, srv *Server, conn net.Conn) *Session {
 	s := &Session{
 		srv: srv, conn: conn, raw: conn,
-		out:     newOutbox(srv.cfg.MaxQueue, srv.cfg.Window),
+		out:     newOutbox(srv.cfg.MaxQueue, srv.cfg.MaxAnswers, srv.cfg.Window),
 		ended:   make(chan struct{}),
 		drained: make(chan struct{}),
 		done:    make(chan struct{}),
@@ -179,6 +179,7 @@ func (s *Session) login(ctx context.Context, m *Message) bool {
 	}
 	begun := time.Now()
 	principal, err := s.authenticate(ctx, m)
+	s.username, s.principal = m.Get("Username"), principal // also of who has gone meanwhile: Ended is told whom he was taken for
 	if s.Err() != nil {
 		return false
 	}
@@ -191,7 +192,6 @@ func (s *Session) login(ctx context.Context, m *Message) bool {
 		s.end(fmt.Errorf("%w: %w", ErrAuth, err), true)
 		return false
 	}
-	s.username, s.principal = m.Get("Username"), principal
 	if mask, ok := ParseMask(m.Get("Events")); ok {
 		s.mask.Store(uint32(mask))
 	}
@@ -257,13 +257,13 @@ func (s *Session) filter(m *Message) {
 		return
 	}
 	old := s.filters.Load()
-	if old.len() == maxFilters {
-		_ = s.Error(m, "Internal Error. Failed adding filter.")
-		return
-	}
 	one, err := newFilter(m.Get("MatchCriteria"), m.Get("Filter"))
 	if err != nil {
 		_ = s.Error(m, err.Error())
+		return
+	}
+	if !old.room(one) {
+		_ = s.Error(m, "Internal Error. Failed adding filter.")
 		return
 	}
 	s.filters.Store(old.with(one))

@@ -1,6 +1,7 @@
 package ami
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -50,15 +51,19 @@ type ServerConfig struct {
 	Limits Limits
 
 	MaxSessions int // connections in all; default 1,000
-	MaxPending  int // connections that are not logged in; default 50, Asterisk's authlimit
+	MaxPending  int // connections that are not logged in; default 50, Asterisk's authlimit; a new one ends the oldest with ErrCrowded
 	MaxPerAddr  int // connections from one IP address (one /64 network with IPv6) that are not logged in; default 10
 
 	LoginTimeout time.Duration // from the connection to the log-in, TLS included; default 30 s, Asterisk's authtimeout
 	FailureDelay time.Duration // a refused log-in is answered no sooner than this; default 1 s, as in Asterisk
 	WriteTimeout time.Duration // for each 64 KiB at most; a client that takes less is cut off with ErrSlow; default 5 s
 
-	// MaxQueue bounds the bytes of events that wait for one client; default 4 MiB. Answers wait for as many.
+	// MaxQueue bounds the bytes of events that wait for one client, most of which all sessions share; default 4 MiB.
 	MaxQueue int
+
+	// MaxAnswers bounds the bytes of answers that wait for one client: while there are more, its next action waits.
+	// Default 512 KiB; one answer may be longer.
+	MaxAnswers int
 
 	// Window is how long an event may wait for others, to be written together. Zero, the default, writes at once; what
 	// comes while a write takes its time goes together anyway. Answers do not wait.
@@ -83,7 +88,10 @@ var (
 	ErrLogoff       = errors.New("ami: client logged off")
 	ErrLoginTime    = errors.New("ami: client did not log in in time")
 	ErrSlow         = errors.New("ami: client does not read what it is sent")
+	ErrCrowded      = errors.New("ami: connection gave way to a newer one before its log-in")
+	ErrFilters      = errors.New("ami: client's filters take too long")
 	ErrServerClosed = errors.New("ami: server closed")
+	ErrFills        = errors.New("ami: an event's holes cannot be filled with what was given")
 )
 
 // Server speaks AMI as Asterisk does, to clients made for Asterisk. See [NewServer] and [Server.Serve].
@@ -96,13 +104,13 @@ type Server struct {
 	mu       sync.Mutex // guards the rest, and Session.place
 	sessions map[*Session]struct{}
 	pending  map[netip.Addr]int // not logged in, by address
-	waiting  int                // the sum of pending
+	waiting  list.List          // the same, *Session, the oldest first
 }
 
 // place says which of a server's limits a session counts for.
 type place struct {
 	addr    netip.Addr
-	pending bool
+	waiting *list.Element // nil: it does not wait for a log-in
 }
 
 // NewServer makes a server that serves nothing yet.
@@ -131,6 +139,7 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 		def  int
 	}{
 		{"MaxSessions", &c.MaxSessions, 1000}, {"MaxPending", &c.MaxPending, 50}, {"MaxPerAddr", &c.MaxPerAddr, 10}, {"MaxQueue", &c.MaxQueue, 4 << 20},
+		{"MaxAnswers", &c.MaxAnswers, 512 << 10},
 		{"Limits.Line", &c.Limits.Line, maxActionLine}, {"Limits.Fields", &c.Limits.Fields, maxActionFields}, {"Limits.Block", &c.Limits.Block, 128 << 10},
 	} {
 		errs = append(errs, defaultTo(n.name, n.v, n.def))
@@ -173,8 +182,8 @@ func (s *Server) loginLimits() Limits {
 }
 
 // Serve takes connections from l until ctx ends, and closes l. A listener from [tls.NewListener] makes them TLS ones; the
-// handshake counts for LoginTimeout. When ctx ends, the sessions are ended with [ErrServerClosed], written to as far as
-// they read, and Serve returns, when all are over and every handler is back, nil. Any other error is the listener's.
+// handshake counts for LoginTimeout. When ctx ends, the sessions are ended with [ErrServerClosed] as [Session.End]
+// does, and Serve returns, when all are over and every handler is back, nil. Any other error is the listener's.
 //
 // One server may serve several listeners at a time, with one set of limits for all.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
@@ -231,7 +240,11 @@ func (s *Server) accept(ctx context.Context, l net.Listener, start func(*Session
 		pause = 0
 		// A session's context outlives Serve's: it ends with the session, which is ended with a cause.
 		session := newSession(context.WithoutCancel(ctx), s, conn)
-		if !s.enter(session) {
+		crowded, ok := s.enter(session)
+		if crowded != nil {
+			crowded.end(ErrCrowded, false)
+		}
+		if !ok {
 			session.cancel(ErrTooMany)
 			_ = conn.Close() // nothing was said
 			if f := s.cfg.Observer.Refused; f != nil {
@@ -243,30 +256,39 @@ func (s *Server) accept(ctx context.Context, l net.Listener, start func(*Session
 	}
 }
 
-// enter counts a new session, when there is room for it.
-func (s *Server) enter(session *Session) bool {
+// enter counts a new session, when there is room for it. Where too many are not logged in, the oldest of those gives way:
+// who only connects keeps nobody out who logs in.
+func (s *Server) enter(session *Session) (crowded *Session, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	addr := addressOf(session.raw)
-	if len(s.sessions) >= s.cfg.MaxSessions || s.waiting >= s.cfg.MaxPending || s.pending[addr] >= s.cfg.MaxPerAddr {
-		return false
+	if len(s.sessions) >= s.cfg.MaxSessions || s.pending[addr] >= s.cfg.MaxPerAddr {
+		return nil, false
+	}
+	if s.waiting.Len() >= s.cfg.MaxPending {
+		crowded, _ = s.waiting.Front().Value.(*Session)
+		s.settle(crowded)
 	}
 	s.sessions[session] = struct{}{}
-	session.place = place{addr: addr, pending: true}
+	session.place = place{addr: addr, waiting: s.waiting.PushBack(session)}
 	s.pending[addr]++
-	s.waiting++
-	return true
+	return crowded, true
 }
 
 // admit takes a session off those that are not logged in.
 func (s *Server) admit(session *Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !session.place.pending {
+	s.settle(session)
+}
+
+// settle is admit. Caller holds the lock.
+func (s *Server) settle(session *Session) {
+	if session.place.waiting == nil {
 		return
 	}
-	session.place.pending = false
-	s.waiting--
+	s.waiting.Remove(session.place.waiting)
+	session.place.waiting = nil
 	if s.pending[session.place.addr]--; s.pending[session.place.addr] == 0 {
 		delete(s.pending, session.place.addr)
 	}
@@ -284,7 +306,7 @@ func (s *Server) leave(session *Session) {
 func (s *Server) Len() (all, pending int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.sessions), s.waiting
+	return len(s.sessions), s.waiting.Len()
 }
 
 // addressOf is what connections are counted by: an address with IPv4, a network with IPv6, of which one client has as many

@@ -304,6 +304,7 @@ func TestTheFormOfAList(t *testing.T) {
 	s := serve(t, ServerConfig{Handler: HandlerFunc(func(_ context.Context, s *Session, m *Message) {
 		l := s.List(m, "Channel status will follow")
 		l.Row(NewEvent("Status", ClassCall).Append("Channel", "Local/1"))
+		l.RowTail(NewEvent("Status", 0).Append("Channel", "Local/2"))
 		if err := l.Complete(NewEvent("StatusComplete", 0).Append("Items", "1")); err != nil {
 			t.Error(err)
 		}
@@ -312,11 +313,13 @@ func TestTheFormOfAList(t *testing.T) {
 	r.send("Action: Status\r\nActionID: x\r\n\r\n")
 	r.expect("Response: Success\r\nActionID: x\r\nEventList: start\r\nMessage: Channel status will follow\r\n\r\n" +
 		"Event: Status\r\nActionID: x\r\nPrivilege: call,all\r\nChannel: Local/1\r\n\r\n" +
-		"Event: StatusComplete\r\nActionID: x\r\nEventList: Complete\r\nListItems: 1\r\nItems: 1\r\n\r\n")
+		"Event: Status\r\nChannel: Local/2\r\nActionID: x\r\n\r\n" +
+		"Event: StatusComplete\r\nActionID: x\r\nEventList: Complete\r\nListItems: 2\r\nItems: 1\r\n\r\n")
 	r.send("Action: Status\r\n\r\n")
 	r.expect("Response: Success\r\nEventList: start\r\nMessage: Channel status will follow\r\n\r\n" +
 		"Event: Status\r\nPrivilege: call,all\r\nChannel: Local/1\r\n\r\n" +
-		"Event: StatusComplete\r\nEventList: Complete\r\nListItems: 1\r\nItems: 1\r\n\r\n")
+		"Event: Status\r\nChannel: Local/2\r\n\r\n" +
+		"Event: StatusComplete\r\nEventList: Complete\r\nListItems: 2\r\nItems: 1\r\n\r\n")
 }
 
 func TestWhatCannotBeWrittenIsNotWritten(t *testing.T) {

@@ -1,6 +1,7 @@
 package ami
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"strconv"
@@ -30,6 +31,7 @@ type Session struct {
 	loggedIn  atomic.Bool
 	mask      atomic.Uint32
 	filters   atomic.Pointer[filterSet] // changed by the reading goroutine alone
+	looked    filterClock               // owned by the writing goroutine
 
 	once    sync.Once
 	err     error     // why it ended; set before ended is closed, like the next
@@ -51,14 +53,14 @@ func (s *Session) Addr() net.Addr { return s.conn.RemoteAddr() }
 // Secure reports whether the connection is a TLS one.
 func (s *Session) Secure() bool { return s.secure }
 
-// Queued returns the bytes that wait to be written, each event counted with a little for its place in the queue.
+// Queued returns the bytes that wait to be written, what was sent at a time counted with a little for its place in the queue.
 func (s *Session) Queued() int { return s.out.queued() }
 
 // Done is closed when the session is over: the connection is closed and its handler has returned.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
 // Err returns why the session ended, and nil as long as it has not: io.EOF when the client went, [ErrLogoff], [ErrAuth],
-// [ErrLoginTime], [ErrSlow], [ErrServerClosed], a [ParseError], [PanicError], the cause given to End, or an error of the
+// [ErrLoginTime], [ErrCrowded], [ErrSlow], [ErrFilters], [ErrServerClosed], [ErrFills], a [ParseError], [PanicError], the cause given to End, or an error of the
 // connection.
 func (s *Session) Err() error {
 	select {
@@ -70,8 +72,8 @@ func (s *Session) Err() error {
 }
 
 // End ends the session for this cause, ErrServerClosed when it is nil: what waits to be written is written, as far as the
-// client takes it within [ServerConfig.WriteTimeout], and then the connection is closed. End does not wait for that. Once
-// a session is ending, further causes are passed over.
+// client takes it within [ServerConfig.WriteTimeout], but for events that filters have not looked at, and then the
+// connection is closed. End does not wait for that. Once a session is ending, further causes are passed over.
 func (s *Session) End(cause error) {
 	if cause == nil {
 		cause = ErrServerClosed
@@ -100,13 +102,37 @@ func (s *Session) end(cause error, flush bool) {
 //
 // The session's filters are tried by its own writing, so that costly ones hold up nobody else.
 func (s *Session) Send(p *Prepared) bool {
+	if len(p.holes) != 0 {
+		s.End(ErrFills)
+		return false
+	}
+	one := [1]*Prepared{p}
+	return s.queue(nil, one[:])
+}
+
+// SendFilled is Send for events with holes, one behind the other with no other event between them. Hole i of each is
+// filled with the i-th part of fills, whose parts have the holes' length; fills may be used again when SendFilled is
+// back. Fills that are too short, or have a byte in them which cannot stand in a field, end the session with [ErrFills].
+func (s *Session) SendFilled(fills []byte, events ...*Prepared) bool {
+	for _, p := range events {
+		if len(fills) < p.fills {
+			s.End(ErrFills)
+			return false
+		}
+	}
+	if bytes.IndexByte(fills, '\r') >= 0 || bytes.IndexByte(fills, '\n') >= 0 || bytes.IndexByte(fills, 0) >= 0 {
+		s.End(ErrFills)
+		return false
+	}
+	return s.queue(fills, events)
+}
+
+// queue queues events.
+func (s *Session) queue(fills []byte, events []*Prepared) bool {
 	if !s.loggedIn.Load() {
 		return s.Err() == nil
 	}
-	if Class(s.mask.Load())&p.class != p.class {
-		return s.Err() == nil
-	}
-	ok, full := s.out.event(p, s.filters.Load())
+	ok, full := s.out.event(events, fills, Class(s.mask.Load()), s.filters.Load())
 	if full {
 		s.end(ErrSlow, false)
 	}
@@ -204,6 +230,18 @@ func (l *List) Row(event *Message) {
 	if l.err == nil {
 		l.rows++
 		l.wire, l.err = appendAnswer(l.wire, l.action, event)
+	}
+}
+
+// RowTail is Row with the ActionID behind the last field, where Asterisk has it in the rows of Status, of ParkedCalls, of Agents and of the lists of
+// queues (main/manager.c, res/parking/parking_manager.c, apps/app_agent_pool.c, apps/app_queue.c).
+func (l *List) RowTail(event *Message) {
+	if id := l.action.Get("ActionID"); id != "" {
+		event.Append("ActionID", id)
+	}
+	if l.err == nil {
+		l.rows++
+		l.wire, l.err = event.AppendTo(l.wire)
 	}
 }
 

@@ -33,8 +33,8 @@ func (s *Session) write() {
 
 // writeItems joins items to chunks and writes those.
 func (s *Session) writeItems(items []item) error {
-	if len(items) == 1 { // as with every answer: there is nothing to join
-		wire, events := items[0].wire()
+	if len(items) == 1 && items[0].ready() { // as with every answer: there is nothing to join
+		wire, events := items[0].events.wire, len(items[0].events.parts)
 		for len(wire) > 0 {
 			n := min(len(wire), writeChunk)
 			if err := s.put(wire[:n], events); err != nil {
@@ -56,7 +56,26 @@ func (s *Session) writeItems(items []item) error {
 		return err
 	}
 	for i := range items {
-		wire, n := items[i].wire()
+		it := &items[i]
+		if !it.ready() && len(it.events.wire) <= writeChunk && !s.late(it) {
+			if len(buf)+len(it.events.wire) > writeChunk {
+				if err := flush(i); err != nil {
+					return err
+				}
+			}
+			begun := it.look()
+			var n int
+			buf, n = it.append(buf, s.out.taken)
+			events += n
+			if err := s.looks(it, begun); err != nil {
+				return err
+			}
+			continue
+		}
+		wire, n, err := s.render(it)
+		if err != nil {
+			return err
+		}
 		events += n
 		for len(buf)+len(wire) > writeChunk { // a long one goes in parts: each has its own time
 			n := writeChunk - len(buf)
@@ -68,6 +87,38 @@ func (s *Session) writeItems(items []item) error {
 		buf = append(buf, wire...)
 	}
 	return flush(len(items))
+}
+
+// late reports whether an event is not written since filters would have to look at it first: the end does not wait for those.
+func (s *Session) late(it *item) bool { return it.filters != nil && s.Err() != nil }
+
+// render is what is written of an item, and how many events that is.
+func (s *Session) render(it *item) (wire []byte, events int, err error) {
+	if it.ready() {
+		return it.events.wire, len(it.events.parts), nil // an answer has no events
+	}
+	if s.late(it) {
+		return nil, 0, nil
+	}
+	begun := it.look()
+	wire, events = it.append(nil, s.out.taken)
+	return wire, events, s.looks(it, begun)
+}
+
+// look is when filters begin to look at an item; of one that has none it is not taken down.
+func (it *item) look() (begun time.Time) {
+	if it.filters != nil {
+		begun = time.Now()
+	}
+	return begun
+}
+
+// looks counts what the filters of an item took.
+func (s *Session) looks(it *item, begun time.Time) error {
+	if it.filters != nil && !s.looked.spend(begun, time.Now()) {
+		return ErrFilters
+	}
+	return nil
 }
 
 // put writes bytes that have a number of events in them.

@@ -37,6 +37,14 @@ func (m *Message) AppendTo(dst []byte) ([]byte, error) {
 	if len(m.lines) == 0 {
 		return dst, ErrEmpty
 	}
+	if m.asWritten() {
+		return append(append(dst, m.buf...), '\r', '\n'), nil
+	}
+	return m.appendEach(dst)
+}
+
+// appendEach is AppendTo line by line.
+func (m *Message) appendEach(dst []byte) ([]byte, error) {
 	before := len(dst)
 	for i := range m.lines {
 		line := trimEnd(m.rawLine(i))
@@ -50,6 +58,21 @@ func (m *Message) AppendTo(dst []byte) ([]byte, error) {
 		dst = append(dst, '\r', '\n')
 	}
 	return append(dst, '\r', '\n'), nil
+}
+
+// asWritten reports whether the lines stand in m as they go over the wire and nothing is wrong with them, as is so of nearly every message that was
+// made with Append. What it cannot tell at once it denies.
+func (m *Message) asWritten() bool {
+	start := uint32(0)
+	for _, l := range m.lines {
+		line := m.buf[start:l.end]
+		if n := len(line); l.name == 0 || n < int(l.name)+4 || line[0] <= ' ' || line[l.name-1] <= ' ' || line[l.name+1] != ' ' || line[n-2] != '\r' {
+			return false
+		}
+		start = l.end
+	}
+	// One CR and one LF for each line are those that end it.
+	return bytes.Count(m.buf, []byte{'\r'}) == len(m.lines) && bytes.Count(m.buf, []byte{'\n'}) == len(m.lines) && bytes.IndexByte(m.buf, 0) < 0
 }
 
 // problemOf says why a line, without its end, must not be written; "" when it may.

@@ -160,6 +160,48 @@ func TestEachOperationSendsWhatAsteriskExpects(t *testing.T) {
 			want: &ari.Playback{ID: "p", State: "queued"},
 		},
 		{
+			name: "start silence", do: func(ctx context.Context, c *ari.Client) (any, error) { return nil, c.StartSilence(ctx, "1.2") },
+			method: "POST", uri: "/ari/channels/1.2/silence",
+		},
+		{
+			name: "stop silence", do: func(ctx context.Context, c *ari.Client) (any, error) { return nil, c.StopSilence(ctx, "1.2") },
+			method: "DELETE", uri: "/ari/channels/1.2/silence",
+		},
+		{
+			name: "play on bridge", do: func(ctx context.Context, c *ari.Client) (any, error) {
+				return c.PlayOnBridge(ctx, "b", ari.PlayRequest{Media: []string{"sound:a"}, PlaybackID: "p"})
+			},
+			answer: `{"id":"p","state":"queued","target_uri":"bridge:b"}`, method: "POST", uri: "/ari/bridges/b/play", body: `{"media":["sound:a"],"playbackId":"p"}`,
+			want: &ari.Playback{ID: "p", State: "queued", TargetURI: "bridge:b"},
+		},
+		{
+			name: "start bridge moh", do: func(ctx context.Context, c *ari.Client) (any, error) {
+				return nil, c.StartBridgeMOH(ctx, "b", "jazz")
+			},
+			method: "POST", uri: "/ari/bridges/b/moh", body: `{"mohClass":"jazz"}`,
+		},
+		{
+			name: "start the default bridge moh", do: func(ctx context.Context, c *ari.Client) (any, error) {
+				return nil, c.StartBridgeMOH(ctx, "b", "")
+			},
+			method: "POST", uri: "/ari/bridges/b/moh",
+		},
+		{
+			name: "stop bridge moh", do: func(ctx context.Context, c *ari.Client) (any, error) { return nil, c.StopBridgeMOH(ctx, "b") },
+			method: "DELETE", uri: "/ari/bridges/b/moh",
+		},
+		{
+			name: "get playback", do: func(ctx context.Context, c *ari.Client) (any, error) { return c.GetPlayback(ctx, "p") },
+			answer: `{"id":"p","media_uri":"sound:a","state":"playing"}`, method: "GET", uri: "/ari/playbacks/p",
+			want: &ari.Playback{ID: "p", MediaURI: "sound:a", State: "playing"},
+		},
+		{
+			name: "control playback", do: func(ctx context.Context, c *ari.Client) (any, error) {
+				return nil, c.ControlPlayback(ctx, "p", "pause")
+			},
+			method: "POST", uri: "/ari/playbacks/p/control", body: `{"operation":"pause"}`,
+		},
+		{
 			name: "stop playback", do: func(ctx context.Context, c *ari.Client) (any, error) { return nil, c.StopPlayback(ctx, "p") },
 			method: "DELETE", uri: "/ari/playbacks/p",
 		},

@@ -75,6 +75,26 @@ func (c *Client) RemoveChannel(ctx context.Context, bridgeID string, channelIDs 
 	})
 }
 
+// StartBridgeMOH plays music on hold to all in a bridge (POST /bridges/{id}/moh); an empty class is the default one.
+func (c *Client) StartBridgeMOH(ctx context.Context, id, class string) error {
+	return c.onBridge(ctx, "start bridge moh", http.MethodPost, id, "moh", mohBody(class))
+}
+
+// StopBridgeMOH ends what StartBridgeMOH began (DELETE /bridges/{id}/moh). ErrConflict means that there was none.
+func (c *Client) StopBridgeMOH(ctx context.Context, id string) error {
+	return c.onBridge(ctx, "stop bridge moh", http.MethodDelete, id, "moh", nil)
+}
+
+// PlayOnBridge queues media for all in a bridge (POST /bridges/{id}/play). How it goes on the Playback events tell.
+func (c *Client) PlayOnBridge(ctx context.Context, id string, r PlayRequest) (*Playback, error) {
+	return c.play(ctx, "play on bridge", "bridges", id, r)
+}
+
+// onBridge performs an operation at /bridges/{id}/{what}.
+func (c *Client) onBridge(ctx context.Context, op, method, id, what string, body any) error {
+	return c.act(ctx, request{op: op, method: method, path: []string{"bridges", id, what}, body: body})
+}
+
 // bridge performs r, whose answer is a bridge.
 func (c *Client) bridge(ctx context.Context, r request) (*Bridge, error) {
 	text, err := c.do(ctx, r)
