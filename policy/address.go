@@ -3,7 +3,7 @@ package policy
 import "slices"
 
 // Phone returns the employee whose phone the endpoint is, such as "PJSIP/101"; the technology's case does not matter. This
-// is proof of who somebody is. It does not allocate.
+// is proof of who somebody is. On a Set for one PBX (see [Set.Beside]) it is about the endpoint there. It does not allocate.
 func (s *Set) Phone(endpoint string) (Ref, bool) {
 	if s == nil || s.tables == nil {
 		return Ref{}, false

@@ -93,7 +93,7 @@ func (c *crowd) targetsAlone(subject uint32, a Action, line uint32) answers {
 	out.later.andNot(out.given)
 	copy(out.plain, out.given)
 	out.plain.andNot(asked)
-	if a.sees() {
+	if a.sees() && c.all.has(self) { // a panel has no calls
 		out.plain.add(self)
 		out.given.add(self)
 	}

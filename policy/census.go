@@ -32,7 +32,9 @@ func newCensus(c *crowd, others ...string) *census {
 	n := &census{ids: slices.Concat(c.ids, others), children: c.children}
 	n.all = newBitset(len(n.ids))
 	for i := range n.ids {
-		n.all.add(uint32(i))
+		if i >= len(c.ids) || !c.people[i].panel {
+			n.all.add(uint32(i))
+		}
 		n.department = append(n.department, -1)
 	}
 	for i, d := range c.Set.departments {

@@ -11,13 +11,14 @@ import (
 
 // Compile makes one Set of the files, as of the moment at: assignments whose last day is over by then are out, and
 // [Set.NextChange] tells when the next one ends. A policy may be split over any number of files; their order does not change
-// a decision. The warnings, sorted by place, are about what is legal and surely not meant; they come with an error too.
+// a decision. Where the policy says on which PBXs phones are, the Set is for none of them, as what reads a policy wants it: their phones are nobody's.
+// What decides beside a PBX asks [Set.Beside]. The warnings, sorted by place, are about what is legal and surely not meant; they come with an error too.
 //
 // The error is [Problems] with every mistake in every file, Parse's included; the Set is nil then.
 func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	c := &compiler{
 		at: at, tables: &tables{protectors: map[uint32]RuleID{}},
-		employeeAt: map[string]claim{}, departmentAt: map[string]int{}, groupAt: map[string]int{}, roleAt: map[string]int{},
+		employeeAt: map[string]claim{}, panelIDs: map[string]bool{}, departmentAt: map[string]int{}, groupAt: map[string]int{}, roleAt: map[string]int{},
 		named: map[string]claim{}, lineAt: map[string]int{}, timeAt: map[string]*windowNamed{}, windowAt: map[string]uint16{},
 		interned: map[string]uint32{}, shortHit: map[string]bool{},
 	}
@@ -36,6 +37,7 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	parsed := len(c.warnings)
 	c.collect()
 	c.organise()
+	c.exchanges()
 	c.claims()
 	c.settings()
 	c.times()
@@ -56,7 +58,8 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	}
 	c.byID, c.ids = newIndex(c.ids, quick)
 	c.tables.names, _ = pack(c.names)
-	c.byPhone, c.phones = newIndex(c.phones, small)
+	c.byPhone.texts, c.phones = pack(c.phones)
+	c.findPhones()
 	c.byNo, _ = newIndex(c.numbers, small)
 	c.tails = newTails(c.numbers)
 	c.byTrunk, c.trunks = newIndex(c.trunks, quick)
@@ -77,7 +80,8 @@ type compiler struct {
 	names, numbers []string
 
 	employeeAt   map[string]claim // by id
-	departmentAt map[string]int   // places by id, as the next two
+	panelIDs     map[string]bool
+	departmentAt map[string]int // places by id, as the next two
 	groupAt      map[string]int
 	roleAt       map[string]int
 	lineAt       map[string]int
@@ -100,6 +104,7 @@ type claim struct {
 	file  int
 	at    position
 	what  string
+	pbx   uint32 // of a phone; see tables.pbx
 }
 
 func (c *compiler) where(cl claim) string {
@@ -139,6 +144,9 @@ func (c *compiler) collect() {
 				c.errorf(file, e.id.at, "", "employee %q is here twice, first at %s", e.id.text, c.where(first))
 			} else {
 				c.employeeAt[e.id.text] = claim{owner: uint32(len(c.ids)), file: file, at: e.id.at}
+			}
+			if e.panel {
+				c.panelIDs[e.id.text] = true
 			}
 			c.ids = append(c.ids, e.id.text)
 			c.names = append(c.names, e.name)

@@ -42,6 +42,9 @@ func newCrowd(s *Set, place, linePlace []uint32, people, lines int) *crowd {
 	c.all.addAll(place)
 	c.allLines.addAll(linePlace)
 	for i, p := range s.people {
+		if p.panel {
+			c.all.remove(place[i])
+		}
 		if p.protected {
 			c.protected.add(place[i])
 		}

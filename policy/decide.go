@@ -114,7 +114,7 @@ func (s *Set) decideUnrung(req *Request) Decision {
 	alone.Target = Ref{}
 	granted, reason := s.grants(subject, &alone, nobody)
 	if granted == 0 {
-		return Decision{Reason: reason, Pairwise: true}
+		return Decision{Reason: reason, Rule: s.taker(subject, req.Action), Pairwise: true}
 	}
 	if refusal := s.others(subject, &alone); refusal.Reason != ReasonAllowed {
 		return refusal
@@ -127,7 +127,7 @@ func (s *Set) identify(req *Request) Reason {
 	switch {
 	case !s.known(req.Subject):
 		return ReasonUnknownSubject
-	case !s.known(req.Target):
+	case !s.target(req.Target):
 		return ReasonUnknownTarget
 	}
 	return ReasonAllowed

@@ -49,7 +49,7 @@ func (s *Set) decideAlone(req *Request) Decision {
 		return refuse(ReasonNoRight, 0) // one locks one's own call
 	case matter == MatterLine && !s.knownLine(req.Line):
 		return refuse(ReasonUnknownLine, 0)
-	case (matter != MatterNothing && matter != MatterLine || !req.Target.IsZero()) && !s.known(req.Target),
+	case (matter != MatterNothing && matter != MatterLine || !req.Target.IsZero()) && !s.target(req.Target),
 		matter == MatterLine && !req.Action.Conversation() && (!req.Target.IsZero() || len(req.With) > 0):
 		return refuse(ReasonUnknownTarget, 0)
 	}
@@ -89,7 +89,7 @@ func (s *Set) grantedOther(subject *person, req *Request) Decision {
 			}
 		}
 	}
-	return Decision{Reason: reason, Pairwise: true}
+	return Decision{Reason: reason, Rule: s.taker(subject, req.Action), Pairwise: true}
 }
 
 // others are the employees whom the request is about beside its target: what is about one employee is about nobody else.

@@ -52,6 +52,11 @@ func Compare(before, after *Set, at time.Time) *Difference {
 	old := newCrowd(before, place, linePlace, len(is), len(lineIs))
 	now := newCrowd(after, own(len(after.people)), own(len(after.lines)), len(is), len(lineIs))
 	d.company = newCensus(now, left...)
+	for i, id := range left {
+		if who, _ := before.Employee(id); before.Panel(who) {
+			d.company.all.remove(uint32(len(after.ids) + i))
+		}
+	}
 	d.Settings = settings(before, after)
 	d.moments(old, now, at)
 	return d

@@ -336,6 +336,10 @@ employees:
 	}
 	for _, c := range []struct{ name, before, after, want string }{
 		{"nothing", "a: {listen: any}", "a: {listen: {to: any}}", ""},
+		{"a PBX", "a: {phones: [PJSIP/1]}", "a: {phones: [PJSIP/1], pbx: moscow}", "pbx of a -[] +[moscow]"},
+		{"another PBX, and phones", "a: {phones: [PJSIP/1], pbx: spb}", "a: {phones: [PJSIP/2], pbx: moscow}", "phones of a -[PJSIP/1] +[PJSIP/2]\npbx of a -[spb] +[moscow]"},
+		{"somebody who joins on a PBX, and one who leaves it", "b1: {phones: [PJSIP/1], pbx: spb}", "b2: {phones: [PJSIP/1], pbx: spb}",
+			"joined b2\nleft b1\nphones of b2 -[] +[PJSIP/1]\npbx of b2 -[] +[spb]\nphones of b1 -[PJSIP/1] +[]\npbx of b1 -[spb] +[]"},
 		{"a grant", "a: {}", "a: {spy: [b, c]}", "a targets spy no>yes b, c new:7"},
 		{"a grant gone", "a: {spy: any}", "a: {}", "a targets spy yes>no everybody (3) old:7"},
 		{"an exclusion", "a: {spy: any}", "a: {spy: {to: any, except: [d]}}", "a targets spy yes>no d new:7"},

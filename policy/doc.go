@@ -41,6 +41,8 @@
 // protected) beat every grant. A grant is about the target alone, whoever he talks to; an exclusion is about everybody
 // within earshot, so [Request].With must name every other employee who would be heard.
 //
+// An entry with panel: true is a panel's that asks for nobody in particular: granted rights as an employee is, and in all else nobody.
+//
 // A phone proves who somebody is and may grant. A number is only claimed: it may exclude and hide, never grant.
 //
 // # Rights and scopes
@@ -156,6 +158,11 @@
 // It binds like a reason: it holds for all that the subject does so, whichever of his rights lets him, and where several rules want different
 // ways, all of them are taken; the other side hears a tone only where one rule wants it to. Whoever has the right unnoticed on an employee supervises him without his being told, whatever notify says. It
 // lets nobody supervise who may not. [Set.Notice] answers.
+//
+// # An overlay
+//
+// [Set.Over] lays over a policy what another system says of single employees: rights about calls that are given or taken, and targets that they are
+// excepted from, see [OverlaySetting]. Exclusions of both beat the grants of both. An overlay that is not known gives nobody those rights.
 //
 // # Dial
 //

@@ -168,7 +168,7 @@ func (x *explainer) explain() {
 	}
 	x.idle()
 	if req.Unrung {
-		x.say(EffectNone, x.missing(), Ref{}, "nothing lets %s take this caller, whom no phone rings", s.ID(req.Subject))
+		x.say(EffectNone, x.missing(), Ref{}, "nothing lets %s take this caller, whom no phone rings", s.ID(req.Subject)).Rule = x.taker()
 		return
 	}
 	x.say(EffectNone, x.missing(), req.Target, "nothing grants %s to %s on %s", req.Action, s.ID(req.Subject), s.ID(req.Target))
@@ -183,6 +183,11 @@ func (x *explainer) missing() Reason {
 		}
 	}
 	return reason
+}
+
+// taker is the rule of the overlay that took the action from the subject; zero when none did.
+func (x *explainer) taker() Rule {
+	return x.set.Rule(x.set.taker(&x.set.people[x.req.Subject.n-1], x.req.Action))
 }
 
 // rightsOf returns what binds the subject and what is granted to him, in his own entry and by his roles.
@@ -289,7 +294,11 @@ func (x *explainer) others() {
 		x.say(EffectRefuses, ReasonLocked, Ref{}, "the call is locked")
 	}
 	if supervises && req.UnknownPhone && !s.unknownOutside {
-		x.say(EffectRefuses, ReasonUnknownPhone, Ref{}, "an unknown phone is on the call, and the policy does not say unknown_phones: outside")
+		why := "the policy does not say unknown_phones: outside"
+		if s.beside.noOutside {
+			why = "unknown_phones: outside does not hold beside a PBX that the policy does not name"
+		}
+		x.say(EffectRefuses, ReasonUnknownPhone, Ref{}, "an unknown phone is on the call, and %s", why)
 	}
 }
 

@@ -22,7 +22,7 @@ func (x *explainer) explainOther() {
 	}
 	if !granted {
 		x.idle()
-		x.say(EffectNone, x.missing(), req.Target, "nothing grants %s to %s%s", req.Action, s.ID(req.Subject), x.on())
+		x.say(EffectNone, x.missing(), req.Target, "nothing grants %s to %s%s", req.Action, s.ID(req.Subject), x.on()).Rule = x.taker()
 	}
 	for conditions, a := req.Action.conditions(), Action(0); conditions>>a != 0; a++ {
 		if !conditions.has(a) {

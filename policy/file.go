@@ -50,10 +50,12 @@ type employeeEntry struct {
 	id         word
 	name       string
 	department word
+	pbx        word   // on which his phones are; empty: not said
 	phones     []word // canonical
 	numbers    []word // canonical
 	rights     []rightEntry
 	dial       *dialEntry // nil: not a word about it
+	panel      bool       // no employee, but a panel that asks for nobody in particular
 }
 
 type roleEntry struct {

@@ -56,6 +56,12 @@ func FuzzLoad(f *testing.F) {
 			return // it grants nothing then
 		}
 		compare(t, set, again)
+		if pbxs := append(set.PBXs(), "", "of-no-policy"); len(pbxs) > 2 {
+			for _, pbx := range pbxs[max(0, len(pbxs)-4):] {
+				holdPhones(t, set.Beside(pbx), pbx)
+			}
+			compare(t, set, set.Beside(""))
+		}
 		next, some := set.NextChange()
 		if some && !next.After(day) {
 			t.Fatalf("the next change is at %v, which is not after %v", next, day)

@@ -148,17 +148,19 @@ func (c *compiler) below(top int, whole bool) []uint32 {
 	return all
 }
 
-// expand returns the employees that the selectors name, sorted.
-func (c *compiler) expand(file int, all []selector, p place) []uint32 {
+// expand returns the employees that the selectors name, sorted. A panel is among them where it may be named, and never one of everyone.
+func (c *compiler) expand(file int, all []selector, p place, panels bool) []uint32 {
 	hit := make([]bool, len(c.ids))
 	var named []selector
 	for _, sel := range all {
-		switch sel.kind {
-		case selectEveryone:
+		switch {
+		case sel.kind == selectEveryone:
 			for i := range hit {
-				hit[i] = true
+				hit[i] = !c.people[i].panel || hit[i]
 			}
-		case selectHeads:
+		case sel.kind == selectEmployee && panels && c.panelIDs[sel.name]:
+			hit[c.employeeAt[sel.name].owner] = true
+		case sel.kind == selectHeads:
 			for _, d := range c.departments {
 				if d.head >= 0 {
 					hit[d.head] = true
@@ -209,7 +211,7 @@ func (c *compiler) assign() {
 			}
 			window := c.window(file, a.when, place{section: "assign"})
 			c.assigned = append(c.assigned, assigned{role: uint32(role), rule: rule, window: window})
-			members := c.expand(file, a.to, place{section: "assign", name: "to"})
+			members := c.expand(file, a.to, place{section: "assign", name: "to"}, true)
 			c.reached = append(c.reached, len(members))
 			if !ok {
 				continue

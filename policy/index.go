@@ -47,23 +47,31 @@ const (
 
 // newIndex makes an index of keys and returns them as it keeps them.
 func newIndex(keys []string, slots int) (index, []string) {
-	size := 2
-	for size < len(keys)*slots {
+	t, packed := pack(keys)
+	return t.index(slots, func(uint32) bool { return true }), packed
+}
+
+// index makes an index of those at the places that count. They must be distinct; the others need not be.
+func (t *texts) index(slots int, counts func(i uint32) bool) index {
+	all, size := len(t.ends)-1, 2
+	for size < all*slots {
 		size *= 2
 	}
-	t, packed := pack(keys)
 	ix := index{
-		seed: maphash.MakeSeed(), slots: make([]uint32, size), places: 1<<bits.Len(uint(len(keys))) - 1, texts: t,
+		seed: maphash.MakeSeed(), slots: make([]uint32, size), places: 1<<bits.Len(uint(all)) - 1, texts: *t,
 	}
-	for i, key := range packed {
-		sum := maphash.String(ix.seed, key)
+	for i := range uint32(all) {
+		if !counts(i) {
+			continue
+		}
+		sum := maphash.String(ix.seed, t.at(i))
 		at := sum & uint64(size-1)
 		for ix.slots[at] != 0 {
 			at = (at + 1) & uint64(size-1)
 		}
-		ix.slots[at] = uint32(sum>>32)&^ix.places | uint32(i+1)
+		ix.slots[at] = uint32(sum>>32)&^ix.places | (i + 1)
 	}
-	return ix, packed
+	return ix
 }
 
 // find returns the place of key among the strings that the index was made of.

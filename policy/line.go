@@ -164,7 +164,7 @@ func (c *compiler) staff() {
 	for file, f := range c.sources {
 		for _, l := range f.lines {
 			row := &c.lines[place]
-			members := c.expand(file, l.members, placeOf("lines", l.id.text, "members"))
+			members := c.expand(file, l.members, placeOf("lines", l.id.text, "members"), false)
 			row.members = span{start: uint32(len(c.members)), grants: uint32(len(members))}
 			c.members = append(c.members, members...)
 			if l.queue.text != "" {

@@ -115,6 +115,8 @@ func (s *Set) path(id RuleID, more ...string) []string {
 		p = []string{"emergency"}
 	case ruleAssignment:
 		p = []string{"assign"}
+	case ruleOverlay:
+		return []string{OverlayFile, s.overlayTexts[row.owner]}
 	}
 	if i := len(p) - 1; i == 3 {
 		p[i] = strings.TrimPrefix(p[i], ".")

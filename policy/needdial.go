@@ -179,7 +179,7 @@ func (d *dialIf) widen(c *dialClause) (e Edit, power int, ok bool) {
 // roles are those that would let the subject call the number and do not bar it.
 func (d *dialIf) roles() (all []ranked) {
 	s := d.set
-	for i, at := range s.roleDials {
+	for i, at := range s.roleDials[:min(len(s.roleDials), s.written())] {
 		rules := dialRulesOf(s.allDials, at)
 		if slices.ContainsFunc(rules.exclusions, func(c dialClause) bool { _, bars := s.bars(&c, d.to, d.form); return bars }) {
 			continue
@@ -188,7 +188,7 @@ func (d *dialIf) roles() (all []ranked) {
 		for _, c := range rules.grants {
 			power += s.reach(&c.clause, d.subject)
 			if c.kind == dialAny {
-				power += len(s.people)
+				power += s.Len()
 			}
 			if s.open[c.window] && s.lets(&c, d.subject, d.to, d.form) {
 				ground = c.rule

@@ -77,7 +77,7 @@ func (w *whatIf) ownRight(a Action) []ranked {
 	_, value := w.about()
 	own := s.people[w.req.Subject.n-1].own
 	for _, key := range []right{rightOf(a), rightListen, rightRecordings} {
-		used := slices.ContainsFunc(s.clauses[own.start:][:own.exclusions+own.grants], func(c clause) bool { return s.rules[c.rule-1].key == key })
+		used := slices.ContainsFunc(s.clauses[own.start:][:own.exclusions+own.grants], func(c clause) bool { return s.wrote(c, key) })
 		if used || !key.spec().actions.has(a) {
 			continue
 		}
@@ -119,7 +119,7 @@ func (w *whatIf) widened(a Action) (all []ranked) {
 	for _, clauses := range grants {
 		for i := range clauses {
 			c := &clauses[i]
-			if seen[c.rule] || !s.open[c.window] {
+			if seen[c.rule] || !s.open[c.window] || s.rules[c.rule-1].kind == ruleOverlay {
 				continue
 			}
 			seen[c.rule] = true
@@ -175,7 +175,7 @@ func (w *whatIf) widen(c *clause, a Action) (e Edit, power int, ok bool) {
 func (s *Set) reach(c *clause, subject Ref) int {
 	n := 1 // what is one's own
 	for i := range s.people {
-		if s.reaches(c, subject.n-1, uint32(i)) {
+		if !s.people[i].panel && s.reaches(c, subject.n-1, uint32(i)) {
 			n++
 		}
 	}
@@ -204,7 +204,7 @@ func (s *Set) holders(id RuleID) int {
 // roles are the roles that would grant the action and stand in the way of nothing that is asked.
 func (w *whatIf) roles(a Action) (all []ranked) {
 	s := w.set
-	for i, role := range s.roles {
+	for i, role := range s.roles[:s.written()] {
 		clauses := s.allRoles[role.start:][:role.exclusions+role.grants]
 		if slices.ContainsFunc(clauses[:role.exclusions], func(c clause) bool { _, bars := w.bars(c); return bars }) {
 			continue

@@ -47,6 +47,9 @@ func (s *Set) takeAway(id RuleID, excepts bool) Edit {
 func (s *Set) bindsUnder(id RuleID) bool {
 	row := s.rules[id-1]
 	var clauses []clause
+	if row.kind == ruleOverlay {
+		return false
+	}
 	if row.kind == ruleRole {
 		role := s.roles[row.owner]
 		clauses = s.allRoles[role.start:][:role.exclusions]
@@ -54,7 +57,13 @@ func (s *Set) bindsUnder(id RuleID) bool {
 		own := s.people[row.owner].own
 		clauses = s.clauses[own.start:][:own.exclusions]
 	}
-	return slices.ContainsFunc(clauses, func(c clause) bool { return s.rules[c.rule-1].key == row.key })
+	return slices.ContainsFunc(clauses, func(c clause) bool { return s.wrote(c, row.key) })
+}
+
+// wrote reports whether a clause stands under a right in the policy itself, and not in an overlay.
+func (s *Set) wrote(c clause, key right) bool {
+	row := s.rules[c.rule-1]
+	return row.key == key && row.kind != ruleOverlay
 }
 
 // except is an exception in the subject's own entry, which binds nobody else.
@@ -73,7 +82,7 @@ func (w *whatIf) except() (Edit, bool) {
 	own := s.people[req.Subject.n-1].own
 	clauses := s.clauses[own.start:][:own.exclusions+own.grants]
 	for _, c := range clauses {
-		if k := s.rules[c.rule-1].key; k.spec().actions.has(req.Action) && k.spec().people {
+		if k := s.rules[c.rule-1].key; s.wrote(c, k) && k.spec().actions.has(req.Action) && k.spec().people {
 			key = k
 			break
 		}
@@ -81,7 +90,7 @@ func (w *whatIf) except() (Edit, bool) {
 	var entry ownEntry
 	for _, c := range clauses {
 		switch row := s.rules[c.rule-1]; {
-		case row.key != key:
+		case !s.wrote(c, key):
 		case row.kind != ruleEmployee, c.window != 0, c.allow != key.spec().given && key != rightObserve:
 			entry.mapped = true
 		default:

@@ -165,10 +165,11 @@ func (b barriers) needs(w *whatIf) (all []Need) {
 
 // stranger is the need of a call with an unknown phone.
 func (w *whatIf) stranger() Need {
-	return Need{Reason: ReasonUnknownPhone, Ways: []Way{
-		one(Edit{Kind: EditAsk, Path: []string{"unknown_phone"}, Text: "name the unknown phone under its employee's phones, or under trunks"}),
-		one(Edit{Kind: EditSet, Path: []string{"unknown_phones"}, Value: "outside", Text: "write unknown_phones: outside, which is about all unknown phones"}),
-	}}
+	ways := []Way{one(Edit{Kind: EditAsk, Path: []string{"unknown_phone"}, Text: "name the unknown phone under its employee's phones, or under trunks"})}
+	if !w.set.beside.noOutside {
+		ways = append(ways, one(Edit{Kind: EditSet, Path: []string{"unknown_phones"}, Value: "outside", Text: "write unknown_phones: outside, which is about all unknown phones"}))
+	}
+	return Need{Reason: ReasonUnknownPhone, Ways: ways}
 }
 
 // guarded reports whether a protected number bars one of the actions.

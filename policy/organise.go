@@ -46,7 +46,10 @@ func (c *compiler) organise() {
 	for file, f := range c.sources {
 		for i := range f.employees {
 			e := &f.employees[i]
-			p := person{department: -1}
+			p := person{department: -1, panel: e.panel}
+			if e.panel {
+				c.panelCount++
+			}
 			if e.department.text != "" {
 				if i, ok := c.departmentNamed(file, e.department, "employees."+e.id.text+".department"); ok {
 					p.department = int32(i)
@@ -98,8 +101,11 @@ func (c *compiler) parentOf(place int) (int, position) {
 }
 
 func (c *compiler) employee(file int, w word, where string) (uint32, bool) {
-	if cl, ok := c.employeeAt[w.text]; ok {
+	if cl, ok := c.employeeAt[w.text]; ok && !c.panelIDs[w.text] {
 		return cl.owner, true
+	} else if ok {
+		c.errorf(file, w.at, "grant it what it may by its own entry, or by its name in assign", "%s: %q is a panel and no employee", where, w.text)
+		return 0, false
 	}
 	c.errorf(file, w.at, c.guess(w.text, &c.candidates.people, func() []string { return c.ids }), "%s: there is no employee %q", where, w.text)
 	return 0, false
@@ -123,13 +129,13 @@ func (c *compiler) groupNamed(file int, w word, where string) (int, bool) {
 
 // claims gives phones and numbers their owners. What is claimed twice proves nobody.
 func (c *compiler) claims() {
-	phones, numbers := map[string]claim{}, map[string]claim{}
+	phones, numbers := &endpointClaims{map[string]claim{}, map[endpoint]claim{}}, map[string]claim{}
 	owner := uint32(0)
 	for file, f := range c.sources {
 		for i := range f.employees {
 			e := &f.employees[i]
 			for _, w := range e.phones {
-				if c.claim(phones, file, w, owner, "employees."+e.id.text+".phones", "phone", e.id.text) {
+				if c.claimEndpoint(phones, file, w, owner, c.pbx(owner), "employees."+e.id.text+".phones", "phone", e.id.text) {
 					c.phones, c.phoneOf = append(c.phones, w.text), append(c.phoneOf, owner)
 				}
 			}
@@ -144,7 +150,7 @@ func (c *compiler) claims() {
 	}
 	for file, f := range c.sources {
 		for _, w := range f.trunks {
-			if c.claim(phones, file, w, 0, "trunks", "endpoint", "") {
+			if c.claimEndpoint(phones, file, w, 0, 0, "trunks", "endpoint", "") {
 				c.trunks = append(c.trunks, w.text)
 			}
 		}
@@ -157,7 +163,7 @@ func (c *compiler) claims() {
 	}
 }
 
-// claim gives w to its owner unless it is taken. By is the owner's id, "" for what belongs to nobody; those are claimed last,
+// claim gives the number w to its owner unless it is taken. By is the owner's id, "" for what belongs to nobody; those are claimed last,
 // so that they are told whose it is.
 func (c *compiler) claim(all map[string]claim, file int, w word, owner uint32, where, what, by string) bool {
 	first, taken := all[w.text]

@@ -14,7 +14,7 @@ var (
 		"emergency", "unknown_phones",
 	}
 	departmentKeys = []string{"name", "head", "parent"}
-	employeeKeys   = append([]string{"name", "phones", "numbers", "department"}, rightNames...)
+	employeeKeys   = append([]string{"name", "phones", "numbers", "department", keyPBX, keyPanel}, rightNames...)
 	roleKeys       = rightNames
 	assignKeys     = []string{"role", "to", "during", "from", "until"}
 	partKeys       = []string{"to", "only", "except", "allow", "reason", "during", "from", "until"} // of the map of a right
@@ -139,6 +139,7 @@ func (r *reader) employee(id word, n *yaml.Node) {
 	p := place{section: "employees", name: id.text}
 	r.id(id, p, "an employee")
 	e := employeeEntry{id: id, name: id.text}
+	var has []word // what a panel has not
 	r.mapping(n, p, func(key word, value *yaml.Node) {
 		p.key = key.text
 		switch key.text {
@@ -148,10 +149,18 @@ func (r *reader) employee(id word, n *yaml.Node) {
 			}
 		case "department":
 			e.department, _ = r.text(value, p)
+			has = append(has, key)
 		case "phones":
+			has = append(has, key)
 			e.phones = r.endpoints(value, p)
 		case "numbers":
+			has = append(has, key)
 			e.numbers = r.numbers(value, p)
+		case keyPBX:
+			has = append(has, key)
+			e.pbx = r.pbx(value, p)
+		case keyPanel:
+			e.panel = r.isPanel(value, p)
 		case rightDial.String():
 			e.dial = r.dial(key, value, p)
 		default:
@@ -162,6 +171,7 @@ func (r *reader) employee(id word, n *yaml.Node) {
 			}
 		}
 	})
+	r.bare(&e, has)
 	e.dial = withAll(e.dial, e.rights)
 	r.file.employees = append(r.file.employees, e)
 }

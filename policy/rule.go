@@ -8,7 +8,7 @@ type RuleID uint32
 
 // A Rule is one statement of a policy file that can be the ground of a decision.
 type Rule struct {
-	File         string
+	File         string // OverlayFile of what an overlay says; the line is then the place in it
 	Line, Column int    // from 1; zero when there is no rule
 	Text         string // its path in the file, such as employees.anna.listen.except
 }
@@ -45,6 +45,7 @@ const (
 	ruleProtectedEmployees
 	ruleProtectedNumber
 	ruleEmergency
+	ruleOverlay
 )
 
 // Rule returns the rule of that id; the zero Rule for zero and for an id of another Set.
@@ -67,6 +68,8 @@ func (s *Set) Rule(id RuleID) Rule {
 		rule.Text = "protected.numbers"
 	case ruleEmergency:
 		rule.Text = "emergency"
+	case ruleOverlay:
+		rule.Text = s.overlayTexts[row.owner]
 	}
 	return rule
 }

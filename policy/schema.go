@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -25,7 +26,7 @@ func fileSchemas() map[string]schema.Schema {
 			"parent": ref("text").About("The id of the department above."),
 		})).About("The departments, by id."),
 		"groups":    schema.Named(id, schema.List(ref("member"), 0)).About("Lists of employees, by id, to which group:ID refers."),
-		"employees": schema.Named(employeeID(), schema.Object(employeeKeys, employeeSchemas())).About("Everybody whom the policy knows, by id."),
+		"employees": schema.Named(employeeID(), employeeSchema()).About("Everybody whom the policy knows, by id."),
 		"lines": schema.Named(id, schema.Object(lineKeys, map[string]schema.Schema{
 			"name":    ref("text").About("What people call it."),
 			"queue":   ref("queue").About("The name of its queue in Asterisk. Left out, it is the id."),
@@ -46,11 +47,21 @@ func fileSchemas() map[string]schema.Schema {
 	}
 }
 
+func employeeSchema() schema.Schema {
+	all := schema.Object(employeeKeys, employeeSchemas())
+	for _, key := range []string{"phones", "numbers", "department", keyPBX} {
+		all = all.And(schema.Not(schema.Required(keyPanel, key)))
+	}
+	return all
+}
+
 func employeeSchemas() map[string]schema.Schema {
 	values := rightRefs()
 	values["name"] = schema.Ref("text").About("What people call him.")
 	values["phones"] = schema.List(schema.Ref("endpoint"), 0).About("His endpoints, as in PJSIP/101. A phone proves who somebody is.")
 	values["numbers"] = schema.List(schema.Ref("number"), 0).About("His numbers, in quotes. A number is only claimed: it may exclude and hide, never grant.")
+	values[keyPBX] = schema.Ref("pbx").About("The name of the PBX on which his phones are, where a company has several. Left out, they count on every one.")
+	values[keyPanel] = schema.Schema{"const": true}.About("This is a panel that asks for nobody in particular, and no employee: it sees what is granted to it, and has no phone, PBX, number or department.")
 	values["department"] = schema.Ref("text").About("The id of his department.")
 	return values
 }
@@ -198,6 +209,7 @@ func definitions() map[string]schema.Schema {
 		"times":          timesSchema(),
 		"queue":          schema.Matching(`[^` + schema.Space + `\[\],;/&|$"'\\]+`),
 		"endpoint":       schema.Matching(`[A-Za-z0-9_]+/[^\x00-\x20\x7f-\x9f/@,&;$"'\\]+`).And(schema.Not(schema.Schema{"pattern": "^[Ll][Oo][Cc][Aa][Ll]/"}), schema.Schema{"maxLength": maxAddress}),
+		"pbx":            schema.Matching(fmt.Sprintf(`[A-Za-z0-9][A-Za-z0-9_\-]{0,%d}`, maxPBX-1)),
 		"number":         schema.Matching(numberPattern()),
 		"pattern":        schema.Matching(patternPattern()),
 	}

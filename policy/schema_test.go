@@ -23,7 +23,7 @@ var beyondSchemas = regexp.MustCompile(strings.Join([]string{
 	// What depends on other parts of the file, or on other files.
 	`there is no (employee|department|group|role|line|time) "`,
 	`is here twice`, `is .*'s already, at `, `is in another file too$`, `another time zone than at `,
-	`cannot be below itself`, `need(s)? (the|a) timezone`, `it ends before it begins`,
+	`is a panel and no employee`, `cannot be below itself`, `need(s)? (the|a) timezone`, `it ends before it begins`,
 	// What depends on the data base of time zones.
 	`unknown time zone "`,
 	// How YAML is written.
@@ -115,7 +115,9 @@ func TestTheSchemaAndTheParserDrawTheSameLines(t *testing.T) {
 		"timezone: UTC\ntimes: {t: {days: %}}":                                                      {"mon", "mon-fri", "fri-mon", "mon-", "monday", "Mon", "mon-fri-sat", "[mon, sat-sun]", "[]", "7"},
 		"timezone: UTC\ntimes: {t: %}":                                                              {"{}", "{timezone: UTC}", "{days: mon}", "{hours: '09:00-10:00', timezone: UTC}", "[]", "mon"},
 		"timezone: %":                                                                               {"UTC", "Europe/Moscow", "Etc/GMT+3", "America/Port-au-Prince", "Local", "''", "../x", "America/Argentina/Buenos_Aires", "Europe/Moskow"},
+		"employees: {a: {%}}":                                                                       {"panel: true", "panel: true, pbx: x", "pbx: x, phones: [PJSIP/1]"},
 		"employees: {%: {}}":                                                                        {"a", "é", "ж1", "a.b_c-d", "-a", ".a", "_a", "a b", "'a:b'", "own", "everyone", "heads", "ownx", "'true'", "١", "'101'", "'²'"},
+		"employees: {a: {pbx: %}}":                                                                  {"a", "A-1_b", "1", "'1'", "-a", "_a", "a.b", "a b", "é", "''", "true", "[a]", "\"a\\n\"", strings.Repeat("a", 64), strings.Repeat("a", 65)},
 		"groups: {%: []}":                                                                           {"a", "own", "a b"},
 		"groups: {a: [%]}":                                                                          {"b", "'b:c'", "''", "' '", "\"\u00a0\"", "\"a\\nb\"", "\"a\\x9f\"", "null", "1", "own"},
 		"employees: {a: {observe: %}}":                                                              {"true", "kind", "any", "kinds", "[b]", "[]", "[own]", "[any]", "['group:x']", "['group:']", "['line:x']", "['goup:x']", "[everyone]", "[':x']", "['group:x:y']", "{}", "{to: kind}", "{to: true}", "{show: kind}", "{show: peer, to: own}", "{show: any}", "{only: []}", "{only: [b]}", "{only: [b], to: own}", "{except: []}", "{except: x}", "{allow: [spy]}", "{reason: true}", "null", "1", "yes"},

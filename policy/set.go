@@ -21,6 +21,7 @@ func (r Ref) IsZero() bool { return r == Ref{} }
 type Set struct {
 	*tables
 	generation uint64
+	edition    string
 	at         time.Time
 	next       time.Time // zero: never
 
@@ -39,16 +40,20 @@ type tables struct {
 	files []string
 	rules []ruleRow
 
-	ids     []string // of the employees, in the order of the files
-	names   texts
-	people  []person
-	byID    index
-	phones  []string // canonical, grouped by owner
-	byPhone index
-	phoneOf []uint32
-	byNo    index // of canonical numbers, grouped by owner
-	numOf   []uint32
-	tails   []tail // of the numbers
+	ids        []string // of the employees, in the order of the files
+	panelCount int
+	names      texts
+	people     []person
+	byID       index
+	phones     []string // canonical, grouped by owner
+	byPhone    index    // of those that are somebody's on the PBX that the Set is for
+	phoneOf    []uint32
+	pbxs       []pbxMention
+	pbxOf      []uint32 // see pbx; empty when nobody's entry names one
+	beside     besides
+	byNo       index // of canonical numbers, grouped by owner
+	numOf      []uint32
+	tails      []tail // of the numbers
 
 	departments []department
 	lines       []lineRow
@@ -90,6 +95,9 @@ type tables struct {
 	guardedShort   map[string]bool
 	guardRule      RuleID
 	unknownOutside bool
+
+	under        *tables  // without the overlay; nil when none is laid over them
+	overlayTexts []string // of its rules
 }
 
 // person is what a decision needs of an employee, and where the rest of him is.
@@ -100,6 +108,7 @@ type person struct {
 	phones     uint32 // end of his phones; they begin where his predecessor's end
 	numbers    uint32
 	protected  bool
+	panel      bool
 }
 
 // span is a part of a slice. Of clauses, the first are exclusions and the others grants.
@@ -163,6 +172,22 @@ func (s *Set) Generation() uint64 {
 func (s *Set) WithGeneration(n uint64) *Set {
 	c := *s
 	c.generation = n
+	return &c
+}
+
+// Edition returns what WithEdition gave, or nothing.
+func (s *Set) Edition() string {
+	if s == nil {
+		return ""
+	}
+	return s.edition
+}
+
+// WithEdition returns the same policy with a sum over the texts that it was compiled from. Wherever, whenever and for whichever PBX they are compiled it
+// is the same, unlike the generation; and so is it whatever overlay lies over them. The receiver is not changed.
+func (s *Set) WithEdition(sum string) *Set {
+	c := *s
+	c.edition = sum
 	return &c
 }
 
@@ -272,7 +297,7 @@ func (s *Set) known(r Ref) bool {
 
 func (s *Set) ref(i uint32) Ref { return Ref{n: i + 1, tag: s.tag} }
 
-// Employee returns the employee of that id.
+// Employee returns the employee, or the panel, of that id.
 func (s *Set) Employee(id string) (Ref, bool) {
 	if s == nil || s.tables == nil {
 		return Ref{}, false
@@ -284,19 +309,22 @@ func (s *Set) Employee(id string) (Ref, bool) {
 	return s.ref(i), true
 }
 
-// Employees yields every employee in the order of the files.
+// Employees yields every employee in the order of the files; not the panels.
 func (s *Set) Employees() iter.Seq[Ref] {
 	return func(yield func(Ref) bool) {
-		for i := range s.Len() {
-			if !yield(s.ref(uint32(i))) {
+		for i := range s.places() {
+			if !s.people[i].panel && !yield(s.ref(uint32(i))) {
 				return
 			}
 		}
 	}
 }
 
-// Len returns the number of employees.
-func (s *Set) Len() int {
+// Len returns the number of employees, without the panels.
+func (s *Set) Len() int { return s.places() - s.panels() }
+
+// places is how many employees and panels there are.
+func (s *Set) places() int {
 	if s == nil || s.tables == nil {
 		return 0
 	}
@@ -327,8 +355,17 @@ func (s *Set) DepartmentOf(r Ref) Department {
 	return s.department(s.people[r.n-1].department)
 }
 
-// Phones returns the employee's endpoints in the form PJSIP/101, the technology in capitals. The slice must not be changed.
+// Phones returns the employee's endpoints in the form PJSIP/101, the technology in capitals, on the PBX that the Set is for (see [Set.Beside]): none
+// of who is on another. The slice must not be changed.
 func (s *Set) Phones(r Ref) []string {
+	if !s.known(r) || !s.here(r.n-1) {
+		return nil
+	}
+	return s.everyPhone(r)
+}
+
+// everyPhone is Phones on whichever PBX he has them.
+func (s *Set) everyPhone(r Ref) []string {
 	if !s.known(r) {
 		return nil
 	}

@@ -25,12 +25,14 @@ func settings(before, after *Set) []Setting {
 	for r := range after.Employees() {
 		id := after.ID(r)
 		was, _ := before.Employee(id) // nobody, with nothing, for who has joined
-		add("phones of "+id, before.Phones(was), after.Phones(r))
+		add("phones of "+id, before.everyPhone(was), after.everyPhone(r))
+		add("pbx of "+id, before.pbxSaid(was), after.pbxSaid(r))
 		add("numbers of "+id, before.Numbers(was), after.Numbers(r))
 	}
 	for r := range before.Employees() {
 		if id := before.ID(r); !has(after, id) {
-			add("phones of "+id, before.Phones(r), nil)
+			add("phones of "+id, before.everyPhone(r), nil)
+			add("pbx of "+id, before.pbxSaid(r), nil)
 			add("numbers of "+id, before.Numbers(r), nil)
 		}
 	}
@@ -84,8 +86,15 @@ func (s *Set) protectedDigits() []string {
 	return out
 }
 
+func (s *Set) pbxSaid(r Ref) []string {
+	if pbx := s.PBX(r); pbx != "" {
+		return []string{pbx}
+	}
+	return nil
+}
+
 func (s *Set) unknownPhones() []string {
-	if s.unknownOutside {
+	if s.unknownOutside || s.beside.noOutside {
 		return []string{"outside"}
 	}
 	return nil

@@ -21,6 +21,7 @@ func (c *compiler) warn() {
 	w.covered()
 	w.conditions()
 	w.phones()
+	w.exchange()
 	w.numbers()
 	w.rest()
 }
@@ -116,7 +117,7 @@ func (w *warner) assignments() {
 			}
 			// Names one by one are meant; a company of two is a test.
 			named := !slices.ContainsFunc(e.to, func(s selector) bool { return s.kind != selectEmployee })
-			if reached < len(w.people) || named || w.over(a.window) {
+			if reached < len(w.people)-w.panelCount || named || w.over(a.window) {
 				continue
 			}
 			role := w.tables.roles[a.role]

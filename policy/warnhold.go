@@ -86,7 +86,7 @@ func (w *warner) phones() {
 	for file, f := range w.sources {
 		for j := range f.employees {
 			e, p := &f.employees[j], &w.people[i]
-			if p.phones == before && (own[i]|roles[p.roleSet])&supervision != 0 {
+			if p.phones == before && !p.panel && (own[i]|roles[p.roleSet])&supervision != 0 {
 				w.tell("supervisors without a phone", file, e.id.at, "name his phones: Earshot rings one of them", "employees.%s: he may listen and has no phone to do it with", e.id.text)
 			}
 			before = p.phones

@@ -19,13 +19,13 @@ type compiled struct {
 func (f *File) prepare() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := read(f.paths)
+	r := f.read()
 	sum := r.sum()
 	if sum == f.lastSeen || sum == f.ahead.sum {
 		return
 	}
 	f.ahead = compiled{sum: sum}
-	if set, warnings, err := r.compile(f.options.Now()); err == nil {
+	if set, warnings, err := f.beside(r.compile(f.options.Now())); err == nil {
 		f.ahead.set, f.ahead.warnings = set, warnings
 	}
 }
@@ -37,5 +37,14 @@ func (f *File) compile(r *reading, sum [sha256.Size]byte, now time.Time) (*polic
 	if ahead.set != nil && ahead.sum == sum {
 		return ahead.set.At(now), ahead.warnings, nil
 	}
-	return r.compile(now)
+	return f.beside(r.compile(now))
+}
+
+// beside makes what was compiled a policy for the PBX of the options.
+func (f *File) beside(set *policy.Set, warnings policy.Problems, err error) (*policy.Set, policy.Problems, error) {
+	if err != nil {
+		return nil, warnings, err
+	}
+	set = set.Beside(f.options.PBX)
+	return set, append(warnings, set.PBXWarnings()...), nil
 }

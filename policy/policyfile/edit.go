@@ -58,7 +58,7 @@ type Entry struct {
 
 // Employee looks an employee up in the files as they are now, be they in force or not. The error is ErrNoEmployee, or ErrBroken with what is wrong.
 func (f *File) Employee(id string) (*Entry, error) {
-	r := read(f.paths)
+	r := f.look()
 	if _, _, err := r.compile(f.options.Now()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
@@ -78,12 +78,15 @@ func (f *File) Employee(id string) (*Entry, error) {
 //
 // It returns when the watch has put the policy in force, or has not for three seconds, or ctx is over; what is written stays.
 func (f *File) Edit(ctx context.Context, id, tag string, changes map[string]any) (*Entry, error) {
+	if f.given {
+		return nil, unsafe("the policy is given by another Earshot: change it there")
+	}
 	f.editing.Lock()
 	defer f.editing.Unlock()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r := read(f.paths)
+	r := f.read()
 	if _, _, err := r.compile(f.options.Now()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
@@ -112,7 +115,7 @@ func (f *File) Edit(ctx context.Context, id, tag string, changes map[string]any)
 	}
 	if !bytes.Equal(data, r.files[at.file].data) {
 		unchanged := func() error {
-			if read(f.paths).tag() != tag {
+			if f.read().tag() != tag {
 				return ErrChanged
 			}
 			return nil

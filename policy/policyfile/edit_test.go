@@ -90,6 +90,16 @@ var edits = map[string]struct {
 		map[string]any{"listen": true},
 		"  anna:\n    \"name\": 'O''Anna # 1'\n    'listen': true # him\n",
 	},
+	"beside the PBX": {
+		"  anna:\n    phones: [PJSIP/1]\n    pbx: moscow # since May\n    listen: true\n",
+		map[string]any{"phones": []any{"PJSIP/2", "PJSIP/3"}, "listen": nil, "observe": true},
+		"  anna:\n    phones: [\"PJSIP/2\", \"PJSIP/3\"]\n    pbx: moscow # since May\n    observe: true\n",
+	},
+	"in braces with the PBX": {
+		"  anna: {pbx: moscow, phones: [PJSIP/1]}\n",
+		map[string]any{"phones": nil, "observe": true},
+		"  anna: {pbx: moscow, observe: true}\n",
+	},
 	"words that YAML takes for others": {
 		"  anna: {listen: true}\n",
 		map[string]any{"observe": []any{"group:board"}, "name": "no"},

@@ -35,6 +35,19 @@ type Options struct {
 	// must be quick and must not call Reload. May be nil.
 	OnChange func(*policy.Set, error)
 
+	// Overlay says that an overlay is laid over the policy, see Lay. Until one is, it is not known, which is as policy.Set.Over has it.
+	Overlay bool
+
+	// Number, if not nil, is the least generation that the next policy from files may have: by it the generations of several Earshots,
+	// and of one that was started again, may be compared. That goes for the number with which a policy comes into force only: each overlay that is laid
+	// over it, and each right that begins or ends by the clock, adds one where that happens, so a number above it is of this Earshot alone. Whether two
+	// have the same texts in force policy.Set.Edition tells.
+	Number func() uint64
+
+	// PBX is the name of the PBX beside which the policy decides, "" for one that has none: each Set is for it, as Set.Beside makes it, and what
+	// Set.PBXWarnings says of that is among the warnings of the Status.
+	PBX string
+
 	// Now and After are the clock by which assignments end; those of package time if nil.
 	Now   func() time.Time
 	After func(time.Duration) <-chan time.Time
@@ -42,7 +55,8 @@ type Options struct {
 
 // A File is a policy in its files, with the Set in force. Safe for concurrent use.
 type File struct {
-	paths   []string // absolute
+	paths   []string // absolute; none when given
+	given   bool     // see Give
 	options Options
 
 	set    atomic.Pointer[policy.Set] // never nil
@@ -53,6 +67,9 @@ type File struct {
 	lastSeen [sha256.Size]byte            // of the last attempt, good or not, and with what could not be read
 	ahead    compiled                     // of files that are still being waited for
 	holds    map[string][sha256.Size]byte // of each file of the policy in force, by name
+	loaded   edition                      // what is in force
+	hand     []Document                   // what was given last
+	overlay  *policy.Overlay              // nil: not known, or none is wanted
 	told     chan struct{}                // closed at the next load, when its outcome has been told
 
 	editing  sync.Mutex                   // held for an edit, so that they come one after the other; taken before mu
@@ -74,19 +91,7 @@ type Status struct {
 // is none it is an error, and so is a link in it that leads nowhere. A file that is reached twice is read once. Messages name a file by the
 // absolute path that led to it. Without a good policy there is no File.
 func Open(paths []string, options Options) (*File, error) {
-	if options.Debounce <= 0 {
-		options.Debounce = DefaultDebounce
-	}
-	if options.Poll <= 0 {
-		options.Poll = DefaultPoll
-	}
-	if options.Now == nil {
-		options.Now = time.Now
-	}
-	if options.After == nil {
-		options.After = time.After
-	}
-	f := &File{options: options, told: make(chan struct{}), patience: editPatience, put: put}
+	f := options.file()
 	for _, path := range paths {
 		path, err := filepath.Abs(path) // a later change of the working directory must not change the policy
 		if err != nil {
@@ -94,17 +99,52 @@ func Open(paths []string, options Options) (*File, error) {
 		}
 		f.paths = append(f.paths, path)
 	}
-	r := read(f.paths)
-	now := options.Now()
-	set, warnings, err := r.compile(now)
-	if err != nil {
+	if err := f.first(f.read(), 0); err != nil {
 		return nil, err
 	}
-	f.inForce = r.sum()
-	f.lastSeen, f.holds = f.inForce, r.sums()
-	f.set.Store(set.WithGeneration(1))
-	f.status.Store(&Status{Generation: 1, LoadedAt: now, CheckedAt: now, Warnings: warnings})
 	return f, nil
+}
+
+// first puts the first policy in force, under a generation of at least least.
+func (f *File) first(r *reading, least uint64) error {
+	now := f.options.Now()
+	set, warnings, err := f.beside(r.compile(now))
+	if err != nil {
+		return err
+	}
+	if set, err = f.over(set); err != nil {
+		return err
+	}
+	generation := max(1, least, f.number())
+	f.inForce = r.sum()
+	f.lastSeen, f.holds, f.loaded = f.inForce, r.sums(), edition{r.documents(), generation}
+	f.set.Store(set.WithGeneration(generation).WithEdition(r.edition()))
+	f.status.Store(&Status{Generation: generation, LoadedAt: now, CheckedAt: now, Warnings: warnings})
+	return nil
+}
+
+func (f *File) number() uint64 {
+	if f.options.Number == nil {
+		return 0
+	}
+	return f.options.Number()
+}
+
+// file makes a File that has no policy yet.
+func (o Options) file() *File {
+	if o.Debounce <= 0 {
+		o.Debounce = DefaultDebounce
+	}
+	if o.Poll <= 0 {
+		o.Poll = DefaultPoll
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.After == nil {
+		o.After = time.After
+	}
+	return &File{options: o, told: make(chan struct{}), patience: editPatience, put: put}
 }
 
 // Paths returns the absolute paths of the files and folders, in a slice of the caller's own.
@@ -122,12 +162,13 @@ func (f *File) Reload() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.expireLocked()
-	return f.load(true)
+	return f.load(true, 0)
 }
 
-// load reads the files and puts them in force. Unless forced it does nothing when they are as at the last attempt. The caller holds mu.
-func (f *File) load(forced bool) error {
-	r := read(f.paths)
+// load reads the files and puts them in force, under a generation of at least least. Unless forced it does nothing when they are as at the last
+// attempt. The caller holds mu.
+func (f *File) load(forced bool, least uint64) error {
+	r := f.read()
 	sum := r.sum()
 	if sum == f.lastSeen && !forced {
 		return nil
@@ -140,12 +181,16 @@ func (f *File) load(forced bool) error {
 	set := f.Current()
 	if sum != f.inForce {
 		next, warnings, err := f.compile(r, sum, now)
+		if err == nil {
+			next, err = f.over(next)
+		}
 		if err != nil {
 			return f.failed(err)
 		}
-		status.Generation++
+		status.Generation = max(status.Generation+1, least, f.number())
 		status.LoadedAt, status.Warnings = now, warnings
-		f.inForce, f.holds, set = sum, r.sums(), next.WithGeneration(status.Generation)
+		f.inForce, f.holds, set = sum, r.sums(), next.WithGeneration(status.Generation).WithEdition(r.edition())
+		f.loaded = edition{r.documents(), status.Generation}
 	}
 	f.publish(set, &status)
 	return nil

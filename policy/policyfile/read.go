@@ -3,6 +3,7 @@ package policyfile
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -48,6 +49,45 @@ type reading struct {
 type document struct {
 	name string
 	data []byte
+}
+
+// read reads the files, or what was given in their place. The caller holds mu when it was given.
+func (f *File) read() *reading {
+	if !f.given {
+		return read(f.paths)
+	}
+	r := new(reading)
+	for _, d := range f.hand {
+		r.files = append(r.files, document{d.Name, []byte(d.Text)})
+	}
+	return r
+}
+
+// look is read for who does not hold mu.
+func (f *File) look() *reading {
+	if f.given {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+	}
+	return f.read()
+}
+
+// edition is the sum over the texts, by whatever names the files go.
+func (r *reading) edition() string {
+	h := sha256.New()
+	for _, f := range r.files {
+		_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(f.data))))
+		_, _ = h.Write(f.data)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+func (r *reading) documents() []Document {
+	all := make([]Document, len(r.files))
+	for i, f := range r.files {
+		all[i] = Document{f.name, string(f.data)}
+	}
+	return all
 }
 
 // read reads the files of one moment. Kubernetes replaces all files at once, by turning one link; read while it does, some would be

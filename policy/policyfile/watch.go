@@ -22,6 +22,9 @@ const maxWait = 10
 // the file would watch what nobody can see any more, and Kubernetes turns a symbolic link beside it. What happened there
 // does not matter, only whether the paths lead to other files or other bytes.
 func (f *File) Watch(ctx context.Context) error {
+	if f.given {
+		return f.watchMoments(ctx)
+	}
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watch the policy: %w", err)
@@ -84,7 +87,7 @@ func (f *File) check(in *folders) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	_ = in.follow() // before reading, so that what happens in a new folder after it was read is heard; polling makes up for one that cannot be watched
-	_ = f.load(false)
+	_ = f.load(false, 0)
 }
 
 // untilNext is the time until an assignment ends, at most the poll interval: a timer does not notice that the clock was set.
