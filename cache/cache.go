@@ -24,16 +24,20 @@ var (
 	ErrDeleted = errors.New("the session was deleted")
 	// ErrNoOverlay: there is no overlay of that generation. It is not the same as an empty one.
 	ErrNoOverlay = errors.New("no overlay of this generation")
+	// ErrMoved: another document, or another overlay, was put since the one that was to be followed was read. Nothing was written.
+	ErrMoved = errors.New("the document or its overlay was changed meanwhile")
 	// ErrClosed: Run has returned. Nothing was written.
 	ErrClosed = errors.New("the cache is closed")
 )
 
 // WriteError is a write that did not succeed.
 type WriteError struct {
-	Op string // what was to be written: "session", "overlay", "look-up"
+	Op string // what was to be written: "session", "overlay", "look-up", "document", "log", "command"
 	// MayBeDone reports whether bytes may have left before the error: the write may have been carried out, or be carried out later.
 	MayBeDone bool
-	Err       error
+	// Unsent reports of a command that it never left: that it is not done is then certain, whoever can write into the store.
+	Unsent bool
+	Err    error
 }
 
 // Error says what happened, without keys, values or addresses.
@@ -49,6 +53,7 @@ func (e *WriteError) Unwrap() error { return e.Err }
 
 // Bounds on what is written, in bytes.
 const (
+	MaxWord    = 64       // the name of a member, document or log
 	MaxName    = 256      // a table, key, session id, owner, employee, flag or target
 	MaxValue   = 64 << 10 // the value of a look-up or a session
 	MaxOverlay = 8 << 20  // all field names and values of one overlay
@@ -62,6 +67,9 @@ type Cache interface {
 	Lookups
 	Sessions
 	Overlays
+	Documents
+	Members
+	Logs
 
 	// Age is how long ago the sessions read here were last known to be what the shared store holds: 0 when nothing is shared,
 	// Never before the first contact. It does not wait, lock or allocate.
@@ -117,6 +125,12 @@ type Overlays interface {
 	Follow(ctx context.Context, generation uint64) (*Overlay, error)
 	// PutOverlay puts the overlay of a generation in place of the one before, in one step.
 	PutOverlay(ctx context.Context, o *Overlay) error
+	// PutEdition is PutDocument of a document by whose versions the generations of overlays go, in place of the version before, 0 for none. In
+	// the same step its version gets the overlay carry, which Overlay has returned of the version before, unless it has one; so nothing that is
+	// set meanwhile is lost, and there is no moment without. That one ends a day later. Carry is nil where there is none, and of the document's
+	// own version it puts back what the store has lost, and what was set since the loss stays. ErrMoved: the store has another version than
+	// before, or another overlay than carry.
+	PutEdition(ctx context.Context, name string, before uint64, d Document, carry *Overlay) error
 }
 
 // Load asks the foreign system. The zero Entry says that it answered and that there is nothing. Entry.Expires may be set to have it
@@ -196,6 +210,14 @@ func checkName(what, s string) error {
 		return fmt.Errorf("cache: %s of %d bytes: %w", what, len(s), ErrTooLarge)
 	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return fmt.Errorf("cache: %s has a control character", what)
+	}
+	return nil
+}
+
+// checkWord: what becomes part of a key's name.
+func checkWord(what, s string) error {
+	if s == "" || len(s) > MaxWord || strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" {
+		return fmt.Errorf("cache: the name of a %s is 1 to %d letters, digits, dots, hyphens and underscores", what, MaxWord)
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 var (
 	stateDesc      = desc("state", "1 for the state the shared store is in: away, refusing, up, or local when nothing is shared.", "state")
 	ageDesc        = desc("age_seconds", "Time since the sessions read were last known to be what the shared store holds; +Inf before the first contact.")
+	rowsAgeDesc    = desc("rows_age_seconds", "The same for the other sidecars and what they show.")
+	latencyDesc    = desc("latency_seconds", "How long the shared store took to answer when it last did; NaN before it first did.")
 	overlayDesc    = desc("overlay_age_seconds", "The same for the latest generation's overlay; +Inf when there is none or it was never read.")
 	overlayGenDesc = desc("overlay_generation", "Generation of the latest overlay that is followed; 0 when none is.")
 	replacedDesc   = desc("replaced_total", "How often the shared store was found emptied, replaced or set back.")
@@ -35,7 +37,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (*Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{stateDesc, ageDesc, overlayDesc, overlayGenDesc, replacedDesc, droppedDesc, pendingDesc,
+	for _, d := range []*prometheus.Desc{stateDesc, ageDesc, rowsAgeDesc, latencyDesc, overlayDesc, overlayGenDesc, replacedDesc, droppedDesc, pendingDesc,
 		unreadDesc, entriesDesc, bytesDesc, readsDesc, evictionsDesc, refusedDesc} {
 		ch <- d
 	}
@@ -64,6 +66,12 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		return age.Seconds()
 	}
 	gauge(ageDesc, seconds(s.Age))
+	gauge(rowsAgeDesc, seconds(s.RowsAge))
+	if s.Latency < 0 {
+		gauge(latencyDesc, math.NaN())
+	} else {
+		gauge(latencyDesc, s.Latency.Seconds())
+	}
 	latest := OverlayStatus{Age: Never}
 	if n := len(s.Overlays); n > 0 {
 		latest = s.Overlays[n-1]

@@ -32,7 +32,11 @@ type Memory struct {
 	lookups  lookups
 	sessions sessions
 	hub      hub
-	made     time.Time
+	members  members
+
+	documents documents
+	logs      logs
+	made      time.Time
 
 	overlayMu sync.Mutex // serialises writers of overlays
 	overlays  atomic.Pointer[[]*Overlay]
@@ -215,6 +219,36 @@ func (m *Memory) PutOverlay(_ context.Context, o *Overlay) error {
 		return &WriteError{Op: "overlay", Err: ErrNoOverlay}
 	}
 	m.overlayMu.Lock()
+	m.putOverlayLocked(o)
+	m.overlayMu.Unlock()
+	m.hub.tell(Change{Kind: ChangeOverlay, Generation: o.generation})
+	return nil
+}
+
+// PutEdition implements Overlays.
+func (m *Memory) PutEdition(_ context.Context, name string, before uint64, d Document, carry *Overlay) error {
+	return m.putDocument(name, d, func(was Document) error {
+		m.overlayMu.Lock()
+		defer m.overlayMu.Unlock()
+		from := before
+		if carry != nil {
+			from = carry.generation
+		}
+		if now, _ := m.Overlay(from); was.Version != before || from != d.Version && now != nil && now != carry {
+			return ErrMoved
+		}
+		if carry == nil {
+			return nil
+		}
+		if has, _ := m.Overlay(d.Version); has == nil {
+			m.putOverlayLocked(carry.In(d.Version))
+			m.hub.tell(Change{Kind: ChangeOverlay, Generation: d.Version})
+		}
+		return nil
+	})
+}
+
+func (m *Memory) putOverlayLocked(o *Overlay) {
 	next := slices.DeleteFunc(slices.Clone(*m.overlays.Load()), func(old *Overlay) bool { return old.generation == o.generation })
 	next = append(next, o)
 	slices.SortFunc(next, func(a, b *Overlay) int {
@@ -227,9 +261,6 @@ func (m *Memory) PutOverlay(_ context.Context, o *Overlay) error {
 		next = slices.Clone(next[len(next)-keptOverlays:])
 	}
 	m.overlays.Store(&next)
-	m.overlayMu.Unlock()
-	m.hub.tell(Change{Kind: ChangeOverlay, Generation: o.generation})
-	return nil
 }
 
 // Age implements Cache: what nobody else changes is never old.

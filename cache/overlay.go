@@ -31,6 +31,15 @@ type Person struct {
 	Except []string // targets: employees, or group:… and department:…
 }
 
+// Setting is one field of an overlay: a Flag that is On or off, or else a Target that is excluded.
+type Setting struct {
+	Place    int // among all fields of the hash in the order of their bytes, from 1
+	Employee string
+	Flag     string
+	On       bool
+	Target   string
+}
+
 // Names of the fields in Redis.
 const (
 	generationField = "generation"
@@ -144,6 +153,29 @@ func (o *Overlay) Except(employee string) iter.Seq[string] {
 		return func(func(string) bool) {}
 	}
 	return maps.Keys(o.people[employee].except)
+}
+
+// Settings are all that is set, by their places.
+func (o *Overlay) Settings() []Setting {
+	var all []Setting
+	for i, field := range slices.Sorted(maps.Keys(o.Fields())) {
+		s := Setting{Place: i + 1}
+		if rest, ok := strings.CutPrefix(field, exceptPrefix); ok {
+			s.Employee, s.Target, _ = strings.Cut(rest, ":")
+		} else if rest, ok := strings.CutPrefix(field, flagPrefix); ok {
+			s.Employee, s.Flag, _ = strings.Cut(rest, ":")
+			s.On = o.people[s.Employee].flags[s.Flag]
+		} else {
+			continue
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// In is the same for another generation.
+func (o *Overlay) In(generation uint64) *Overlay {
+	return &Overlay{generation: generation, people: o.people}
 }
 
 // Employees are those for whom something is set, sorted.

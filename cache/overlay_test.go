@@ -11,6 +11,24 @@ import (
 	"github.com/earshot-pbx/earshot/cache"
 )
 
+func TestSettingsHaveTheirPlaces(t *testing.T) {
+	o, err := cache.ParseOverlay(7, map[string]string{"generation": "7", "flag:anna:spy": "0", "flag:anna:barge": "1", "except:anna:group:board": "1", "except:boris:anna": "1"})
+	want := []cache.Setting{
+		{Place: 1, Employee: "anna", Target: "group:board"}, {Place: 2, Employee: "boris", Target: "anna"},
+		{Place: 3, Employee: "anna", Flag: "barge", On: true}, {Place: 4, Employee: "anna", Flag: "spy"},
+	}
+	if got := o.Settings(); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v %+v", err, got)
+	}
+	if next := o.In(8); next.Generation() != 8 || o.Generation() != 7 || !slices.Equal(next.Settings(), want) {
+		t.Errorf("%+v", next.Settings())
+	}
+	var none *cache.Overlay
+	if got := none.Settings(); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestAnOverlayOfAnythingNotUnderstoodIsNone(t *testing.T) {
 	for name, c := range map[string]struct {
 		fields map[string]string

@@ -37,6 +37,10 @@ type Status struct {
 	Reason string
 	Since  time.Time     // since when State is what it is
 	Age    time.Duration // as Cache.Age
+	// RowsAge is as Members.RowsAge.
+	RowsAge time.Duration
+	// Latency is how long the shared store took to answer when it last did; negative before that, 0 when nothing is shared.
+	Latency time.Duration
 
 	Replaced uint64 // how often the shared store was found emptied, replaced or set back
 	Dropped  uint64 // look-ups that were not shared because the store was away or slow

@@ -20,6 +20,14 @@ const (
 	ChangeOverlay
 	// ChangeStatus means that the State or its reason is another one, or the shared store was replaced.
 	ChangeStatus
+	// ChangeDocument means that a followed document is another one, or gone. ID is its name.
+	ChangeDocument
+	// ChangeMember means that a member has come, gone, or come back; of its rows no more is told, all are new. Owner is its name.
+	ChangeMember
+	// ChangeRow means that a member shows something else. Owner is the member and ID the row's key.
+	ChangeRow
+	// ChangeStanding means that one's own membership stands otherwise. Owner is its name.
+	ChangeStanding
 )
 
 // Change is one change of a cache. It tells where to look, not what is there now.

@@ -2,6 +2,7 @@ package cachetest
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -94,6 +95,64 @@ func wholeOverlays(t *testing.T, open Open) {
 	}
 	close(stop)
 	wg.Wait()
+}
+
+func editions(t *testing.T, open Open) {
+	c := open(t, cache.Options{})
+	c.FollowDocument("policy")
+	before := uint64(0)
+	put := func(version uint64, carry *cache.Overlay, want error) {
+		t.Helper()
+		if err := c.PutEdition(t.Context(), "policy", before+1, cache.Document{Version: 100, Data: "x"}, carry); !errors.Is(err, cache.ErrMoved) {
+			t.Fatalf("%d: in place of another version: %v", version, err)
+		}
+		err := c.PutEdition(t.Context(), "policy", before, cache.Document{Version: version, Data: "x"}, carry)
+		if !errors.Is(err, want) {
+			t.Fatalf("%d: %v", version, err)
+		}
+		if err == nil {
+			before = version
+		}
+	}
+	has := func(version uint64, targets ...string) *cache.Overlay {
+		t.Helper()
+		o, err := c.Follow(t.Context(), version)
+		must(t, err)
+		for _, target := range []string{"boris", "vera"} {
+			if o.Generation() != version || o.Excluded("anna", target) != slices.Contains(targets, target) {
+				t.Fatalf("%d: %s", version, target)
+			}
+		}
+		return o
+	}
+	put(7, nil, nil)
+	if _, err := c.Follow(t.Context(), 7); !errors.Is(err, cache.ErrNoOverlay) {
+		t.Errorf("%v", err)
+	}
+	must(t, c.PutOverlay(t.Context(), overlay(t, 7, false, "boris")))
+	seven := has(7, "boris")
+	put(8, seven, nil)
+	has(8, "boris")
+	put(8, seven, cache.ErrOlder)
+	must(t, c.PutOverlay(t.Context(), overlay(t, 8, false, "vera")))
+	put(9, seven, nil) // whose own is as it was
+	has(9, "boris")
+	must(t, c.PutOverlay(t.Context(), overlay(t, 9, false, "boris", "vera")))
+	nine := has(9, "boris", "vera")
+	must(t, c.PutOverlay(t.Context(), overlay(t, 11, true)))
+	put(11, nine, nil) // what it has already stays
+	eleven := has(11)
+	must(t, c.PutOverlay(t.Context(), overlay(t, 11, true, "vera")))
+	has(11, "vera")
+	put(12, eleven, cache.ErrMoved)
+	if _, err := c.Follow(t.Context(), 12); !errors.Is(err, cache.ErrNoOverlay) {
+		t.Errorf("%v", err)
+	}
+	put(12, nil, cache.ErrMoved)  // there is one that would be lost
+	put(12, has(11, "vera"), nil) // which shows that it was not written
+	if err := c.PutEdition(t.Context(), "policy", 12, cache.Document{Data: "x"}, eleven); err == nil {
+		t.Error("version 0")
+	}
 }
 
 func noOverlay(t *testing.T, open Open) {

@@ -1,7 +1,9 @@
 package redis_test
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -80,4 +82,72 @@ func BenchmarkPropagate(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkRow is the time from one sidecar's showing a row to another's reading it, over a Redis on the same machine.
+func BenchmarkRow(b *testing.B) {
+	s := start(b)
+	cfg := s.config()
+	cfg.Poll = time.Minute
+	writer, reader := open(b, cfg, cache.Up), open(b, cfg, cache.Up)
+	m, err := writer.Join("pbx-a")
+	must(b, err)
+	eventually(b, reader, func() bool { return len(reader.AppendMembers(nil)) == 1 })
+	w := reader.Watch()
+	defer w.Close()
+	before := s.Admin.Info(b.Context(), "commandstats").Val()
+	i := 0
+	for b.Loop() {
+		key := fmt.Sprint(i % 1000)
+		i++
+		must(b, m.Show(key, fmt.Sprint("a call of some three hundred bytes", i)))
+		for ch := (cache.Change{}); ch.ID != key; {
+			if ch, err = w.Next(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	calls := func(info string) (n float64) {
+		for line := range strings.Lines(info) {
+			if rest, ok := strings.CutPrefix(line, "cmdstat_evalsha:calls="); ok {
+				_, _ = fmt.Sscanf(rest, "%f", &n)
+			}
+		}
+		return n
+	}
+	b.ReportMetric((calls(s.Admin.Info(b.Context(), "commandstats").Val())-calls(before))/float64(i), "scripts/op")
+}
+
+// BenchmarkCommand is the time from one sidecar's sending a command to its having the answer of another.
+func BenchmarkCommand(b *testing.B) {
+	s := start(b)
+	cfg := s.config()
+	cfg.Poll = time.Second // which renews the lease
+	from, to := open(b, cfg, cache.Up), open(b, cfg, cache.Up)
+	mf, err := from.Join("pbx-a")
+	must(b, err)
+	mt, err := to.Join("pbx-b")
+	must(b, err)
+	eventually(b, from, func() bool { return len(from.AppendMembers(nil)) == 2 && mf.Standing() == cache.Joined })
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			cmd, err := mt.Next(ctx)
+			if err != nil {
+				return
+			}
+			if err := mt.Answer(b.Context(), cmd.ID, "done"); err != nil {
+				b.Error(err)
+			}
+		}
+	}()
+	for b.Loop() {
+		if _, err := mf.Send(b.Context(), "pbx-b", "x"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	cancel()
+	<-done
 }

@@ -198,11 +198,32 @@ func everything(t *testing.T, c cache.Cache) {
 		t.Error(ok, err)
 	}
 	must(t, c.DeleteSession(t.Context(), "a"))
+	must(t, c.PutDocument(t.Context(), "policy", cache.Document{Version: 1, Data: "x"}))
+	c.FollowDocument("policy")
+	eventually(t, c, func() bool { d, _ := c.Document("policy"); return d.Data == "x" })
+	_, err := c.AppendLog(t.Context(), "audit", 0, 1, []string{"x"}, 10)
+	must(t, err)
+	_, _, err = c.LogEnd(t.Context(), "audit")
+	must(t, err)
+	m := join(t, c, "pbx-a")
+	must(t, m.Show("call", "x"))
+	eventually(t, c, shows(c, "pbx-a", "call", "x"))
+	done := make(chan error, 1)
+	go func() { _, err := m.Send(within(t, 20*time.Second), "pbx-a", "x"); done <- err }()
+	cmd, err := m.Next(within(t, 20*time.Second))
+	must(t, err)
+	must(t, m.Answer(t.Context(), cmd.ID, ""))
+	must(t, <-done)
+	_, err = m.Send(within(t, 200*time.Millisecond), "pbx-a", "x") // and is taken back
+	if err == nil {
+		t.Error("nobody answered")
+	}
+	must(t, m.Leave(t.Context()))
 	must(t, c.PutOverlay(t.Context(), overlay(t, 1, "boris")))
 	if o, err := c.Follow(t.Context(), 1); err != nil || !o.Excluded("anna", "boris") {
 		t.Error(err)
 	}
-	_, err := c.Fill(t.Context(), table, "1", found("x"))
+	_, err = c.Fill(t.Context(), table, "1", found("x"))
 	must(t, err)
 	must(t, c.Forget(t.Context(), table, "1"))
 	if st := c.Status(); st.State != cache.Up {

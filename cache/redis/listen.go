@@ -83,5 +83,21 @@ func (c *Cache) hear(hint string) {
 		}
 		return
 	}
-	c.look()
+	switch hint {
+	case hintRows:
+		c.lookAt(lookRows)
+	case hintDocuments:
+		c.lookAt(lookDocuments)
+	case hintPost:
+		c.lookAt(lookMembers)
+	default:
+		c.lookAt(lookSessions)
+	}
 }
+
+// Hints of what there is to look at. Any other means sessions and overlays.
+const (
+	hintRows      = "rows"
+	hintDocuments = "documents"
+	hintPost      = "post"
+)

@@ -97,6 +97,17 @@ func (c *Cache) follow(generation uint64) *followed {
 	return f
 }
 
+// digestOf returns the digest of what was last read of an overlay's generation, and whether it is the one that is known of it.
+func (c *Cache) digestOf(o *cache.Overlay) (digest string, current bool) {
+	f := c.following(o.Generation())
+	if f == nil {
+		return "", false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return f.digest, f.overlay.Load() == o
+}
+
 // PutOverlay implements cache.Overlays.
 func (c *Cache) PutOverlay(ctx context.Context, o *cache.Overlay) error {
 	if o == nil {

@@ -10,7 +10,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	mathrand "math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,14 +42,20 @@ type Cache struct {
 	maxMem int // bytes of sessions
 	client goredis.UniversalClient
 
-	keyMeta, keySessions, keyExpiry, keyChanges, keyBeat, channel string
+	tag                                                                    string // how all keys on which one step depends begin
+	keyMeta, keySessions, keyExpiry, keyChanges, keyBeat, keyRows, channel string
+	lease                                                                  time.Duration
 
 	kick     chan struct{} // capacity 1: look now
+	where    atomic.Uint32 // and at what: parts
 	sharing  chan shareItem
 	turn     chan struct{} // capacity 1: held by who reads from Redis into the copy, so that an older answer never follows a newer one
 	verified atomic.Int64  // time since made at which the last request left that confirmed the sessions; negative: never
 	follows  atomic.Pointer[[]*followed]
 	dropped  atomic.Uint64
+	latency  atomic.Int64 // of the last beat
+	peers    peers
+	texts    texts
 
 	calls sync.WaitGroup // exchanges with Redis under way
 
@@ -66,6 +74,9 @@ type Cache struct {
 	own      map[string]int64    // sessions that were written from here, by version, until they were read back
 	ends     map[string]int64    // when each session of the copy ends, as Redis has it
 	pending  map[string]struct{} // deletions of which Redis must still be told
+	joined   map[string]*member  // by name
+	ahead    time.Duration       // of Redis' clock before the local one, or a little more
+	clocked  bool                // ahead is known
 }
 
 type phase uint8
@@ -107,12 +118,14 @@ func Open(cfg Config) (*Cache, error) {
 		cfg: cfg, now: cfg.Memory.Now, made: cfg.Memory.Now(), name: rand.Text(), local: cache.NewMemory(copied), client: client,
 		max: usual.MaxSessions, maxMem: usual.MaxSessionBytes,
 		keyMeta: tag + "meta", keySessions: tag + "sessions", keyExpiry: tag + "sessions:expiry", keyChanges: tag + "sessions:changes",
-		keyBeat: tag + "beat", channel: tag + "changes",
+		keyBeat: tag + "beat", keyRows: tag + "rows:changes", channel: tag + "changes", tag: tag, lease: leaseFor(cfg.Poll), joined: make(map[string]*member),
 		kick: make(chan struct{}, 1), sharing: make(chan shareItem, shareQueue), turn: make(chan struct{}, 1),
 		reason: errNotConnected.reason, since: cfg.Memory.Now(),
 		own: make(map[string]int64), ends: make(map[string]int64), pending: make(map[string]struct{}),
 	}
 	c.verified.Store(-1)
+	c.latency.Store(-1)
+	c.peers.verified.Store(-1)
 	c.follows.Store(new([]*followed))
 	return c, nil
 }
@@ -134,7 +147,14 @@ func (c *Cache) Run(ctx context.Context) error {
 	wg.Wait()
 	c.mu.Lock()
 	c.phase = ended
+	left := slices.Collect(maps.Values(c.joined))
+	clear(c.joined)
 	c.mu.Unlock()
+	for _, m := range left { // the others see it when the lease is over
+		m.mu.Lock()
+		m.end()
+		m.mu.Unlock()
+	}
 	c.calls.Wait()
 	err := c.client.Close()
 	c.setState(cache.Away, "closed")
@@ -144,10 +164,24 @@ func (c *Cache) Run(ctx context.Context) error {
 	return nil
 }
 
+// part is something of the copy that may be looked at by itself.
+type part uint32
+
+const (
+	lookSessions part = 1 << iota // and overlays, and what Redis must be told of them
+	lookDocuments
+	lookMembers // one's own memberships
+	lookShow    // what they show
+	lookRows    // what all show
+
+	everything part = 1<<iota - 1
+)
+
 // keep reads what changed: when it was told to look, and at each poll.
 func (c *Cache) keep(ctx context.Context) {
 	poll := time.NewTimer(0)
 	defer poll.Stop()
+	due := time.Now() // not the clock of what is kept, which a test may stop
 	for {
 		polled := false
 		select {
@@ -156,14 +190,27 @@ func (c *Cache) keep(ctx context.Context) {
 		case <-poll.C:
 			polled = true
 		case <-c.kick:
+			polled = !time.Now().Before(due) // nobody who is told all the time forgets to poll
 		}
-		c.step(ctx, polled)
-		// Not all sidecars at the same moment.
-		poll.Reset(c.cfg.Poll - time.Duration(mathrand.Int64N(int64(c.cfg.Poll)/10)))
+		parts := part(c.where.Swap(0))
+		if polled || !c.isUp() {
+			parts = everything
+		}
+		c.step(ctx, parts, polled)
+		if polled {
+			// Not all sidecars at the same moment.
+			due = time.Now().Add(c.cfg.Poll - time.Duration(mathrand.Int64N(int64(c.cfg.Poll)/10)))
+		}
+		poll.Reset(max(0, time.Until(due)))
 	}
 }
 
-func (c *Cache) look() {
+// look has everything read.
+func (c *Cache) look() { c.lookAt(everything) }
+
+// lookAt has parts read, told or both.
+func (c *Cache) lookAt(p part) {
+	c.where.Or(uint32(p))
 	select {
 	case c.kick <- struct{}{}:
 	default:
@@ -172,17 +219,30 @@ func (c *Cache) look() {
 
 // step brings the copy up to date and tells Redis what it must still be told. At a poll, and when the state was not the best, it
 // learns by a write of its own whether writes work.
-func (c *Cache) step(ctx context.Context, polled bool) {
+func (c *Cache) step(ctx context.Context, parts part, polled bool) {
 	err := c.inTurn(ctx, func() error {
-		if err := c.readSessions(ctx); err != nil {
-			return err
-		}
-		for _, f := range *c.follows.Load() {
-			if err := c.readOverlay(ctx, f); err != nil {
+		if parts&lookSessions != 0 {
+			if err := c.stepSessions(ctx); err != nil {
 				return err
 			}
 		}
-		return c.deletePending(ctx)
+		if parts&lookDocuments != 0 {
+			if err := c.readTexts(ctx); err != nil {
+				return err
+			}
+		}
+		if c.known() == "" {
+			return nil // not even what Redis it is: told by the sessions, which are read first
+		}
+		if parts&(lookMembers|lookShow) != 0 {
+			if err := c.serve(ctx, parts&lookMembers != 0, polled); err != nil {
+				return err
+			}
+		}
+		if parts&lookRows != 0 {
+			return c.readRows(ctx)
+		}
+		return nil
 	})
 	if err == nil && (polled || !c.isUp()) {
 		err = c.beat(ctx)
@@ -206,6 +266,61 @@ func (c *Cache) step(ctx context.Context, polled bool) {
 	c.setState(t.state, t.reason)
 }
 
+func (c *Cache) stepSessions(ctx context.Context) error {
+	if err := c.readSessions(ctx); err != nil {
+		return err
+	}
+	for _, f := range *c.follows.Load() {
+		if err := c.readOverlay(ctx, f); err != nil {
+			return err
+		}
+	}
+	return c.deletePending(ctx)
+}
+
+// serve serves one's own memberships: shows what changed, and, if fetching, all that a membership is.
+func (c *Cache) serve(ctx context.Context, fetching, polled bool) error {
+	c.mu.Lock()
+	all := slices.Collect(maps.Values(c.joined))
+	c.mu.Unlock()
+	for _, m := range all {
+		err := error(nil)
+		if fetching {
+			err = m.serve(ctx, polled)
+		} else {
+			err = m.show(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known is the epoch of the Redis that was last read; empty: none was.
+func (c *Cache) known() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.epoch
+}
+
+// memberKeys are the keys that every script of members names. The others that it touches begin with the tag, so they are on the same node.
+func (c *Cache) memberKeys() []string { return []string{c.keyMeta, c.tag + "members", c.keyRows} }
+
+// setClock takes that it was now by Redis at the local time at, or a little later.
+func (c *Cache) setClock(now int64, at time.Time) {
+	c.mu.Lock()
+	c.ahead, c.clocked = time.UnixMilli(now).Sub(at), true
+	c.mu.Unlock()
+}
+
+// storeTime is the time by Redis after d, or a little more, in milliseconds.
+func (c *Cache) storeTime(d time.Duration) (int64, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now().Add(c.ahead + d).UnixMilli(), c.clocked
+}
+
 // stateError is a trouble that Earshot finds in what Redis holds.
 type stateError struct {
 	state  cache.State
@@ -227,9 +342,13 @@ func (c *Cache) inTurn(ctx context.Context, f func() error) error {
 
 // beat learns whether writes work. The key tells nobody anything.
 func (c *Cache) beat(ctx context.Context) error {
+	sent := c.moment()
 	_, err := call(ctx, c, func(ctx context.Context) (string, error) {
 		return c.client.Set(ctx, c.keyBeat, layout, 10*time.Second).Result()
 	})
+	if err == nil {
+		c.latency.Store(c.moment() - sent)
+	}
 	return err
 }
 
@@ -326,6 +445,7 @@ func (c *Cache) ageOf(verified int64) time.Duration {
 func (c *Cache) Status() cache.Status {
 	s := c.local.Status()
 	s.Age, s.Dropped, s.Overlays = c.Age(), c.dropped.Load(), nil
+	s.RowsAge, s.Latency = c.RowsAge(), time.Duration(c.latency.Load())
 	s.Memory.MaxSessions, s.Memory.MaxSessionBytes = c.max, c.maxMem
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -210,6 +212,56 @@ func TestAMalformedOverlayLeavesTheLastGoodOne(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// Whoever writes under the version that he has read, and reads it again, loses nothing, and there is no moment without an overlay.
+func TestAnEditionLosesNothingThatIsSetMeanwhile(t *testing.T) {
+	s := start(t)
+	a, b := open(t, s.config(), cache.Up), open(t, slowPoll(s), cache.Up)
+	edition := func(c cache.Cache, version uint64, carry *cache.Overlay) error {
+		before, _ := strconv.ParseUint(s.Admin.HGet(t.Context(), "{earshot}:document:policy", "version").Val(), 10, 64)
+		return c.PutEdition(t.Context(), "policy", before, cache.Document{Version: version, Data: "x"}, carry)
+	}
+	must(t, edition(a, 7, nil))
+	s.Do("HSET", "{earshot}:overlay:7", "generation", "7", "except:anna:boris", "1", "flag:anna:spy", "1")
+	seven, err := b.Follow(t.Context(), 7)
+	must(t, err)
+	s.Do("HSET", "{earshot}:overlay:7", "except:anna:vera", "1") // which b has not heard of
+	if err := edition(b, 8, seven); !errors.Is(err, cache.ErrMoved) {
+		t.Fatalf("%v", err)
+	}
+	if v := s.Admin.HGet(t.Context(), "{earshot}:document:policy", "version").Val(); v != "7" || s.Admin.Exists(t.Context(), "{earshot}:overlay:8").Val() != 0 {
+		t.Errorf("version %s", v)
+	}
+	seven, err = b.Follow(t.Context(), 7)
+	must(t, err)
+	must(t, edition(b, 8, seven))
+	if got := s.Admin.HGetAll(t.Context(), "{earshot}:overlay:8").Val(); !maps.Equal(got, map[string]string{"generation": "8", "except:anna:boris": "1", "except:anna:vera": "1", "flag:anna:spy": "1"}) {
+		t.Errorf("%v", got)
+	}
+	if old, is := s.Admin.PTTL(t.Context(), "{earshot}:overlay:7").Val(), s.Admin.PTTL(t.Context(), "{earshot}:overlay:8").Val(); old <= 0 || is > 0 {
+		t.Errorf("they live %v and %v", old, is)
+	}
+	// What cannot be read any more is carried as it was last good.
+	eight, err := b.Follow(t.Context(), 8)
+	must(t, err)
+	s.Do("HSET", "{earshot}:overlay:8", "exept:anna:vera", "1")
+	if _, err := b.Follow(t.Context(), 8); !errors.Is(err, cache.ErrBadOverlay) {
+		t.Fatalf("%v", err)
+	}
+	must(t, edition(b, 9, eight))
+	nine, err := b.Follow(t.Context(), 9)
+	must(t, err)
+	if !nine.Excluded("anna", "vera") {
+		t.Error("it is not the last good one")
+	}
+	// What is lost is put back with its document, beside what was set since.
+	s.Do("FLUSHALL")
+	s.Do("HSET", "{earshot}:overlay:9", "flag:anna:spy", "0", "except:anna:boris", "1")
+	eventually(t, b, func() bool { return edition(b, 9, nine) == nil })
+	if got := s.Admin.HGetAll(t.Context(), "{earshot}:overlay:9").Val(); len(got) != 4 || got["generation"] != "9" || got["flag:anna:spy"] != "0" || got["except:anna:vera"] != "1" {
+		t.Errorf("%v", got)
 	}
 }
 
