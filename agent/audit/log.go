@@ -32,7 +32,10 @@ var (
 // synced together.
 type Log struct {
 	path  string
+	key   Key
 	clock func() time.Time
+	grown chan struct{}        // capacity 1; a value when lines were added
+	safe  atomic.Pointer[head] // the head that disk protects, for those who must not wait for the disk
 
 	mu      sync.Mutex // protects queue, running, closed
 	queue   []*pending
@@ -156,6 +159,11 @@ func (l *Log) commit(batch []*pending) error {
 	l.gap = false
 	l.written.Add(uint64(len(batch)))
 	l.commits.Add(1)
+	l.show()
+	select {
+	case l.grown <- struct{}{}:
+	default:
+	}
 	l.failure.Store(nil)
 	return nil
 }
@@ -175,6 +183,12 @@ func (l *Log) write(batch []*pending) error {
 		l.buf, next.last = l.chain.append(l.buf, next.last, now, p.body)
 	}
 	return l.store(next)
+}
+
+// show lets those see the head who do not wait for the disk.
+func (l *Log) show() {
+	h := l.head
+	l.safe.Store(&h)
 }
 
 // note adds the log's own entry about itself to the buffer.
@@ -262,12 +276,8 @@ func (l *Log) Stats() Stats {
 	return Stats{Written: l.written.Load(), Refused: l.refused.Load(), Commits: l.commits.Load()}
 }
 
-// Last returns the last line that is safe on the disk.
-func (l *Log) Last() Link {
-	l.disk.Lock()
-	defer l.disk.Unlock()
-	return l.head.last
-}
+// Last returns the last line that is safe on the disk. It does not wait for it.
+func (l *Log) Last() Link { return l.safe.Load().last }
 
 // Close waits until what was appended is written, and releases the file. A second Close does nothing.
 func (l *Log) Close() error {

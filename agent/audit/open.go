@@ -30,7 +30,7 @@ func open(path string, o Options, wrap func(*os.File) file) (_ *Log, err error) 
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real // or the same log would have a head and a lock under each of its names
 	}
-	l := &Log{path: path, clock: o.Clock, chain: newChain(o.Key), wrap: wrap}
+	l := &Log{path: path, key: o.Key, clock: o.Clock, grown: make(chan struct{}, 1), chain: newChain(o.Key), wrap: wrap}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("audit: open %s: %w", path, err)
@@ -56,6 +56,7 @@ func open(path string, o Options, wrap func(*os.File) file) (_ *Log, err error) 
 	if err := l.resume(); err != nil {
 		return nil, err
 	}
+	l.show()
 	return l, nil
 }
 

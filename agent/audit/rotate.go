@@ -7,12 +7,24 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // archive is the name that a log gets when it is put away: its last line's number behind it, so that names sort as the chain runs.
 func archive(path string, last uint64) string { return fmt.Sprintf("%s.%012d", path, last) }
 
 var archiveSuffix = regexp.MustCompile(`\.[0-9]{12,}$`)
+
+// archived reads the number from such a name.
+func archived(path, name string) (last uint64, ok bool) {
+	suffix, ok := strings.CutPrefix(name, path)
+	if !ok || archiveSuffix.FindString(suffix) != suffix || suffix == "" {
+		return 0, false
+	}
+	last, err := strconv.ParseUint(suffix[1:], 10, 64)
+	return last, err == nil
+}
 
 // Files returns the logs put away by [Log.Rotate] and then the current one, in the order of the chain.
 func Files(path string) ([]string, error) {
@@ -80,6 +92,7 @@ func (l *Log) rotate() (string, error) {
 	if err := l.openFile(os.O_CREATE | os.O_EXCL); err != nil {
 		return "", err // Append finds no file and refuses until the next Open
 	}
+	l.show()
 	if err := was.Close(); err != nil {
 		return "", err
 	}

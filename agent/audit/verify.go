@@ -59,6 +59,7 @@ type Reader struct {
 	size  int64 // up to the end of the last line read
 	after int64 // bytes of an unfinished last line
 	loose bool  // the line before could not be read, so only the number of the next can be checked
+	part  bool  // what stands first may have any place
 }
 
 // NewReader reads a log from its first line.
@@ -112,10 +113,10 @@ func (r *Reader) next() (line []byte, at Link, prev []byte, err error) {
 	if !ok {
 		return nil, Link{}, nil, r.altered()
 	}
-	want, loose := r.last, r.loose
-	r.last, r.loose = at, false
+	want, loose, part := r.last, r.loose, r.part
+	r.last, r.loose, r.part = at, false, false
 	switch {
-	case at.follows(want, prev) || loose && at.Seq == want.Seq+1:
+	case part, at.follows(want, prev) || loose && at.Seq == want.Seq+1:
 		return line, at, prev, nil
 	case at.Seq > want.Seq+1:
 		return line, at, prev, r.faultAt(Missing, want.Seq+1, at.Seq)
@@ -171,6 +172,33 @@ func VerifyFiles(k Key, paths ...string) (Report, error) {
 		}
 	}
 	return rep, nil
+}
+
+// VerifyPart verifies lines that were collected elsewhere, such as from a stream, with those of several files one after another: a part of the
+// chain, which begins anywhere. Without a head nothing says whether lines are missing before the first or after the last.
+func VerifyPart(k Key, paths ...string) (Report, error) {
+	var rep Report
+	if err := k.Check(); err != nil {
+		return rep, err
+	}
+	for _, path := range paths {
+		if err := rep.readPart(path, k); err != nil || !rep.OK() {
+			return rep, err
+		}
+	}
+	return rep, nil
+}
+
+func (rep *Report) readPart(path string, k Key) error {
+	rep.Files++
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	r := newReader(f, k, path, rep.Last)
+	r.part = rep.Lines == 0
+	return rep.read(r, nil)
 }
 
 func (rep *Report) readFile(path string, k Key, first bool) error {

@@ -245,3 +245,49 @@ func TestAReadersOwnErrorIsNoFault(t *testing.T) {
 		}
 	}
 }
+
+func TestAPartOfTheChainBeginsAnywhereAndIsWholeBehindThat(t *testing.T) {
+	lines, _ := sealed(t, testKey, 6)
+	dir := t.TempDir()
+	file := func(name string, of ...[]byte) string {
+		path := filepath.Join(dir, name)
+		mustPut(t, path, slices.Concat(of...))
+		return path
+	}
+	for name, c := range map[string]struct {
+		files []string
+		want  string // problem and place, or numbers
+	}{
+		"from the beginning":      {[]string{file("all", lines...)}, "1-6"},
+		"the midst":               {[]string{file("midst", lines[2:5]...)}, "3-5"},
+		"several files":           {[]string{file("none"), file("some", lines[2:4]...), file("more", lines[4:]...)}, "3-6"},
+		"nothing":                 {[]string{file("empty")}, "0-0"},
+		"one is missing":          {[]string{file("gap", lines[1], lines[3])}, "missing 3"},
+		"one is missing between":  {[]string{file("first", lines[1]), file("second", lines[3])}, "missing 3"},
+		"one comes twice":         {[]string{file("twice", lines[1], lines[1])}, "out_of_order 3"},
+		"the first was altered":   {[]string{file("altered", bytes.Replace(lines[1], []byte("irina"), []byte("ivana"), 1), lines[2])}, "altered 1"},
+		"another was altered":     {[]string{file("later", lines[1], bytes.Replace(lines[2], []byte("irina"), []byte("ivana"), 1))}, "altered 3"},
+		"an unfinished last line": {[]string{file("torn", lines[1], lines[2][:100])}, "unfinished 3"},
+	} {
+		rep, err := audit.VerifyPart(testKey, c.files...)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		got := fmt.Sprintf("%d-%d", rep.First, rep.Last.Seq)
+		if !rep.OK() {
+			got = fmt.Sprintf("%s %d", rep.Fault.Problem, rep.Fault.Want)
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, not %s", name, got, c.want)
+		}
+	}
+	if rep, err := audit.VerifyPart(nil, file("keyed", lines...)); err != nil || rep.OK() {
+		t.Errorf("without the key: %v %v", rep, err)
+	}
+	if _, err := audit.VerifyPart(audit.Key("short"), file("keyed", lines...)); err == nil {
+		t.Error("a short key is taken")
+	}
+	if _, err := audit.VerifyPart(nil, filepath.Join(dir, "nowhere")); err == nil {
+		t.Error("what cannot be read is whole")
+	}
+}

@@ -17,5 +17,7 @@
 //
 // [Phones] are desk phones, which Asterisk has let register: a channel's endpoint is the credential.
 //
+// A [Voucher] is how a subject crosses over to the sidecar beside another PBX, which has not seen his credential and takes the first one's word.
+//
 // A [Chain] asks several authenticators.
 package auth

@@ -124,3 +124,39 @@ func TestWhoIsNamedIsPartOfTheCredentialAndPrintsNothing(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+func TestAPanelMayNameItselfWhereThePolicyHasIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	few, all, annas := panels(t, path)
+	isPanel := map[string]bool{"crm": true, "anna": false}
+	tokens := mustOpen(t, path, auth.Options{Known: func(id string) bool { return !isPanel[id] && id != "wall" }, Panel: func(name string) bool { return isPanel[name] }})
+
+	itself, err := tokens.Authenticate(t.Context(), auth.Credential{Token: few, Employee: "crm"})
+	if err != nil || itself.Employee() != "crm" || itself.Panel() != "crm" || !tokens.Holds(itself) {
+		t.Fatalf("the panel is %v, %v", itself, err)
+	}
+	anna, err := tokens.Authenticate(t.Context(), auth.Credential{Token: annas})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]auth.Credential{
+		"another panel":                      {Token: all, Employee: "crm"},
+		"one that the policy does not have":  {Token: all, Employee: "wall"},
+		"an employee's token that names one": {Token: annas, Employee: "crm"},
+	} {
+		if s, err := tokens.Authenticate(t.Context(), c); err != auth.ErrDenied {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+	}
+	if _, err := tokens.Authenticate(t.Context(), auth.Credential{Token: few}); err != auth.ErrUnnamed {
+		t.Errorf("it names nobody: %v", err)
+	}
+
+	isPanel["crm"], isPanel["anna"] = false, true
+	if tokens.Holds(itself) || tokens.Holds(anna) {
+		t.Error("the policy has changed who is a panel, and who was one is it still")
+	}
+	if _, err := tokens.Authenticate(t.Context(), auth.Credential{Token: annas}); err != auth.ErrDenied {
+		t.Errorf("an employee's token of a panel's id: %v", err)
+	}
+}

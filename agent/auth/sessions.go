@@ -116,9 +116,9 @@ func (s *Sessions) Make(ctx context.Context, by Subject, ttl time.Duration) (Ses
 	}
 	token, hash := newSession()
 	id := sessionID(hash)
-	switch set := s.o.Tokens.set.Load(); {
+	switch {
 	case s.o.Tokens.Holds(by):
-		as, _ := set.subject(by) // a later end may have been given to the same token
+		as, _ := s.o.Tokens.now(by)
 		r.kind, r.until = byToken, earlier(r.until, as.expires)
 		r.prove(id, by.employee, by.key)
 	case s.o.JWT != nil && s.o.JWT.Holds(by):

@@ -18,6 +18,7 @@ type Subject struct {
 	expires    int64    // Unix seconds; 0 for never. Not a time.Time, which would not compare by ==
 	key        [32]byte // of what holds the credential: a token's or a session's hash, or that of the key which signed it
 	session    bool
+	origin     string // the PBX whose sidecar vouches for him; empty: he has proven himself here
 }
 
 // Employee returns the id of the employee as the policy knows him; empty for nobody.
@@ -31,7 +32,8 @@ func (s Subject) Panel() string { return s.panel }
 
 // Credential returns a name for the credential that is fit for logs and the audit log: the same each time, and of no use to who reads
 // it. "token:1a2b3c4d5e6f" is a token from the tokens file, "panel:NAME:1a2b3c4d5e6f" one of the panel NAME, which named the employee,
-// and "jwt:1a2b3c4d5e6f" a JSON web token. "phone:PJSIP/101" is a desk phone. "session:9f8e7d6c:" and one of those is a session, and what made it.
+// and "jwt:1a2b3c4d5e6f" a JSON web token. "phone:PJSIP/101" is a desk phone. "session:9f8e7d6c:" and one of those is a session, and what made it. "pbx:NAME:" and one of
+// those is what somebody has proven himself by to the sidecar beside another PBX.
 func (s Subject) Credential() string { return s.credential }
 
 // Session reports whether it is a session that proves him, and not what made it.

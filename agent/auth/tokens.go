@@ -29,6 +29,9 @@ type Options struct {
 	// Known reports whether there is an employee of this id, so that a panel which names one who does not exist is denied like one
 	// that names whom it may not. It is called from several goroutines and must not block. nil means that whoever is named is known.
 	Known func(employee string) bool
+	// Panel reports whether the policy has a panel of this name: as that the panel whose token is called so may name itself. An employee's token of
+	// such an id is denied. It is called as Known is; nil means that there are none.
+	Panel func(name string) bool
 }
 
 // Tokens authenticates bearer tokens by the hashes in a file. It is safe for concurrent use.
@@ -36,6 +39,7 @@ type Tokens struct {
 	path  string
 	clock func() time.Time
 	known func(employee string) bool
+	panel func(name string) bool
 	mu    sync.Mutex // one Reload at a time
 	set   atomic.Pointer[tokenSet]
 }
@@ -110,7 +114,10 @@ func newTokens(o Options) *Tokens {
 	if o.Known == nil {
 		o.Known = func(string) bool { return true }
 	}
-	return &Tokens{clock: o.Clock, known: o.Known}
+	if o.Panel == nil {
+		o.Panel = func(string) bool { return false }
+	}
+	return &Tokens{clock: o.Clock, known: o.Known, panel: o.Panel}
 }
 
 // Reload reads the file again. When it cannot be used, what was loaded before stays in force and the error is returned, and by Err
@@ -154,8 +161,8 @@ func (t *Tokens) Authenticate(_ context.Context, c Credential) (Subject, error) 
 	default:
 		return Subject{}, ErrUnnamed
 	}
-	s, ok := h.as(c.Employee)
-	if !ok || s.panel != "" && !t.known(s.employee) {
+	s, ok := t.as(h, c.Employee)
+	if !ok || s.panel != "" && !t.panel(s.employee) && !t.known(s.employee) {
 		return Subject{}, ErrDenied
 	}
 	if t.expired(s) {
@@ -164,10 +171,40 @@ func (t *Tokens) Authenticate(_ context.Context, c Credential) (Subject, error) 
 	return s, nil
 }
 
+// Panel returns the name of the panel whose token this is, as long as the token is good. It proves no employee; it is for a door at which a panel's
+// back end proves itself once, and names the employee later.
+func (t *Tokens) Panel(token string) (name string, ok bool) {
+	if !isToken(token) {
+		return "", false
+	}
+	h, ok := t.set.Load().byHash[hashOf(token)]
+	if !ok || h.subject.panel == "" || t.expired(h.subject) {
+		return "", false
+	}
+	return h.subject.panel, true
+}
+
 // Holds implements [Authenticator].
 func (t *Tokens) Holds(s Subject) bool {
-	now, ok := t.set.Load().subject(s) // a later end may have been given to the same token
+	now, ok := t.now(s)
 	return ok && !t.expired(now)
+}
+
+// as returns the subject when named is whom the credential names, by the policy in force too: what that has as a panel is nobody's but the panel's own.
+func (t *Tokens) as(h holder, named string) (Subject, bool) {
+	who := named
+	if h.subject.panel == "" {
+		who = h.subject.employee
+	}
+	switch s := h.subject; {
+	case !t.panel(who):
+		return h.as(named)
+	case s.panel == who:
+		s.employee = who
+		return s, true
+	default:
+		return Subject{}, false
+	}
 }
 
 func (t *Tokens) expired(s Subject) bool { return s.expires != 0 && t.clock().Unix() >= s.expires }
@@ -216,9 +253,9 @@ func newTokenSet(entries []Entry) *tokenSet {
 	return set
 }
 
-// subject returns the subject as the set knows it now.
-func (set *tokenSet) subject(s Subject) (Subject, bool) {
-	h, ok := set.byHash[s.key]
+// now returns the subject as it is known now: a later end may have been given to the same token.
+func (t *Tokens) now(s Subject) (Subject, bool) {
+	h, ok := t.set.Load().byHash[s.key]
 	if !ok || s.session || h.subject.panel != s.panel {
 		return Subject{}, false
 	}
@@ -226,7 +263,7 @@ func (set *tokenSet) subject(s Subject) (Subject, bool) {
 	if s.panel != "" {
 		named = s.employee
 	}
-	now, ok := h.as(named)
+	now, ok := t.as(h, named)
 	return now, ok && now.employee == s.employee
 }
 

@@ -34,8 +34,9 @@ const EnvAsterisk = "EARSHOT_ASTERISK"
 type Asterisk struct {
 	// Version is what the program says of itself, for example "22.10.1~dfsg+~cs6.17.60671434".
 	Version string
-	// Modules, Documentation and Sounds are folders of the installation. Sounds, the English prompts, may be empty.
-	Modules, Documentation, Sounds string
+	// Modules, Documentation, Descriptions and Sounds are folders of the installation. Descriptions, of ARI by Swagger, and Sounds, the English
+	// prompts, may be empty.
+	Modules, Documentation, Descriptions, Sounds string
 
 	root *debian.Root // nil for one that is installed on the machine
 	path string
@@ -98,7 +99,7 @@ func unpacked(ctx context.Context, root *debian.Root, serves versions) (*Asteris
 	if a.Modules = first(root.Path("usr/lib/*/asterisk/modules"), root.Path("usr/lib/asterisk/modules")); a.Modules == "" {
 		return nil, errors.Join(fmt.Errorf("no Asterisk modules in %s", root.Dir), root.Close())
 	}
-	a.Documentation = root.Path("usr/share/asterisk/documentation")
+	a.Documentation, a.Descriptions = root.Path("usr/share/asterisk/documentation"), root.Path("usr/share/asterisk/rest-api")
 	// The package's maintainer script, which has not run, would have made the link sounds/en to one of these.
 	a.Sounds = first(root.Path("usr/share/asterisk/sounds/en"), root.Path("usr/share/asterisk/sounds/en_US*"))
 	if err := a.ask(ctx, serves); err != nil {
@@ -122,6 +123,7 @@ func installed(ctx context.Context, path string, serves versions) (*Asterisk, er
 	if a.Documentation == "" {
 		return nil, fmt.Errorf("the documentation of %s (core-en_US.xml), which its modules need to load, is in none of the usual folders", path)
 	}
+	a.Descriptions = first("/usr/share/asterisk/rest-api", "/var/lib/asterisk/rest-api", prefix+"/share/asterisk/rest-api")
 	a.Sounds = first("/usr/share/asterisk/sounds/en", "/usr/share/asterisk/sounds/en_US*", "/var/lib/asterisk/sounds/en")
 	return a, nil
 }

@@ -75,7 +75,7 @@ func manager(s Site) string {
 	section(&b, "general", "enabled=yes", "webenabled=no", "displayconnects=no", "timestampevents=no",
 		"bindaddr="+s.Host, fmt.Sprintf("port=%d", s.AMI))
 	// call: channels, bridges, ChanSpyStart, Pickup, parking, MixMonitorStart; agent: queues.
-	section(&b, s.Earshot.User, "secret="+s.Earshot.Password, "read=call,agent", "write=originate,agent,reporting", "deny=0.0.0.0/0.0.0.0", "permit="+s.Host+"/32", "writetimeout=5000")
+	section(&b, s.Earshot.User, "secret="+s.Earshot.Password, "read=call,agent", "write=originate,call,agent,reporting", "deny=0.0.0.0/0.0.0.0", "permit="+s.Host+"/32", "writetimeout=5000")
 	if s.Admin.User != "" {
 		section(&b, s.Admin.User, "secret="+s.Admin.Password, "read=all", "write=all", "deny=0.0.0.0/0.0.0.0", "permit="+s.Host+"/32", "writetimeout=5000")
 	}

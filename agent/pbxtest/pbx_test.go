@@ -111,7 +111,7 @@ func TestThePlanIsWhatAsteriskHas(t *testing.T) {
 		"queue show support":                {"Local/201@phones/n from PJSIP/201"},
 		"parking show default":              {"701-720"},
 		"moh show files":                    {"data/moh/tone"},
-		"manager show user earshot":         {"read perm: call,agent", "write perm: agent,reporting,originate"},
+		"manager show user earshot":         {"read perm: call,agent", "write perm: call,agent,reporting,originate"},
 		"core show application Stasis":      {"Stasis"},
 		"core show function TIMEOUT":        {"absolute"},
 		"core show function CDR":            {"answer"},

@@ -44,6 +44,8 @@ const (
 	FeaturePark   = "#72"  // within a call: parks the other side
 	FeatureEnd    = "*0"   // within a call: ends it
 	MusicTone     = 1130.0 // Hz: what a held or waiting party hears
+
+	Melody = "melody" // a sound: MusicTone for two seconds
 )
 
 // Phone is an endpoint PJSIP/ID that registers with user ID and its password.

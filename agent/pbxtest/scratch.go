@@ -72,23 +72,25 @@ func (s *scratch) path(name string) string { return filepath.Join(s.dir, name) }
 
 func (s *scratch) remove() error { return errors.Join(os.RemoveAll(s.dir), s.use.Close()) }
 
-// fill lays out the directories, the links into the installation, the music and the configuration.
+// fill lays out the directories, the links into the installation, the music, a sound and the configuration.
 func (s *scratch) fill(a *Asterisk, files map[string]string) error {
 	for _, d := range []string{"etc", "var", "db", "keys/keys", "agi", "spool/monitor", "spool/recording", "spool/tmp", "run", "log", "cache", "data/sounds", "data/moh"} {
 		if err := os.MkdirAll(s.path(d), 0o755); err != nil {
 			return err
 		}
 	}
-	links := map[string]string{"data/documentation": a.Documentation}
-	if a.Sounds != "" {
-		links["data/sounds/en"] = a.Sounds
-	}
-	for name, to := range links {
+	for name, to := range map[string]string{"data/documentation": a.Documentation, "data/rest-api": a.Descriptions, "data/sounds/en": a.Sounds} {
+		if to == "" {
+			continue
+		}
 		if err := os.Symlink(to, s.path(name)); err != nil {
 			return err
 		}
 	}
 	if err := s.configure(a, files); err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.path("data/sounds/"+Melody+".sln"), tone(MusicTone, 2), 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile(s.path("data/moh/tone.sln"), tone(MusicTone, 10), 0o644)

@@ -206,7 +206,7 @@ func TestThreePhonesHearWhatTheyShouldAndNothingElse(t *testing.T) {
 			o.must(onListener.WaitEnded(o.ctx))
 			o.hear(map[*phone.Call][]phone.Tone{onTarget: {2}, onPeer: {1}})
 			for _, tone := range []phone.Tone{1, 2} {
-				if late := onListener.LastHeard(tone).Sub(ended); late > 100*time.Millisecond {
+				if late := onListener.LastHeard(tone).Sub(ended); late > 300*time.Millisecond { // a window, and what a busy machine takes
 					t.Errorf("the listener heard %v for %s after its end", tone, late)
 				}
 			}

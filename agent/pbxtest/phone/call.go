@@ -88,11 +88,10 @@ type Call struct {
 
 	ringing, answered, done chan struct{}
 
-	decide   chan decision     // incoming: what the user does; room for one
-	giveUp   chan struct{}     // outgoing: the user hangs up before the answer
-	turn     chan struct{}     // holds a token while an offer is under way (RFC 3264 4)
-	acks     chan *sip.Request // ACKs of our 2xx
-	progress chan int          // statuses that NOTIFY tells of a transfer
+	decide   chan decision // incoming: what the user does; room for one
+	giveUp   chan struct{} // outgoing: the user hangs up before the answer
+	turn     chan struct{} // holds a token while an offer is under way (RFC 3264 4)
+	progress chan int      // statuses that NOTIFY tells of a transfer
 
 	giveUpOnce sync.Once
 
@@ -104,10 +103,11 @@ type Call struct {
 	peer     party
 	target   sip.Uri // where requests in the dialog go
 	cseq     uint32
-	sdp      session // ours, as sent last
-	held     bool    // by us
-	heldByIt bool    // by the other side
-	offers   bool    // a re-INVITE of ours is under way
+	sdp      session                      // ours, as sent last
+	held     bool                         // by us
+	heldByIt bool                         // by the other side
+	offers   bool                         // a re-INVITE of ours is under way
+	acks     map[uint32]chan *sip.Request // by sequence number, who waits for the ACK of our 2xx: they may overtake one another
 }
 
 type decision struct {
@@ -133,7 +133,7 @@ func (p *Phone) newCall(id string, incoming bool, called string, tone Tone) (*Ca
 		decide:   make(chan decision, 1),
 		giveUp:   make(chan struct{}),
 		turn:     make(chan struct{}, 1),
-		acks:     make(chan *sip.Request, 8),
+		acks:     make(map[uint32]chan *sip.Request),
 		progress: make(chan int, 16),
 		state:    Dialling,
 		local:    party{tag: sip.GenerateTagN(16)},

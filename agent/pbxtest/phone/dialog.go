@@ -124,21 +124,29 @@ func (c *Call) accept(inv *sip.Request, tx sip.ServerTransaction, body []byte) (
 	res.AppendHeader(sip.NewHeader("Supported", "replaces"))
 	res.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
 	res.SetBody(body)
+	seq := inv.CSeq().SeqNo
+	acks := make(chan *sip.Request, 1)
+	c.mu.Lock()
+	c.acks[seq] = acks
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.acks, seq)
+		c.mu.Unlock()
+	}()
 	if err := tx.Respond(res); err != nil {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
 	const t1, t2 = 500 * time.Millisecond, 4 * time.Second
-	wait, seq := t1, inv.CSeq().SeqNo
+	wait := t1
 	repeat := time.NewTimer(wait)
 	defer repeat.Stop()
 	enough := time.NewTimer(64 * t1)
 	defer enough.Stop()
 	for {
 		select {
-		case ack := <-c.acks:
-			if ack.CSeq().SeqNo == seq {
-				return ack, nil
-			}
+		case ack := <-acks:
+			return ack, nil
 		case <-repeat.C:
 			if err := tx.Respond(res); err != nil {
 				return nil, fmt.Errorf("answer: %w", err)

@@ -189,11 +189,14 @@ func (c *Call) take(req *sip.Request, tx sip.ServerTransaction, offer session, r
 
 func (p *Phone) onAck(req *sip.Request, _ sip.ServerTransaction) {
 	c := p.call(req)
-	if c == nil {
+	if c == nil || req.CSeq() == nil {
 		return
 	}
+	c.mu.Lock()
+	acks := c.acks[req.CSeq().SeqNo]
+	c.mu.Unlock()
 	select {
-	case c.acks <- req:
+	case acks <- req:
 	default: // repetitions that nobody waits for
 	}
 }

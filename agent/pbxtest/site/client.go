@@ -26,7 +26,7 @@ type Peer struct{ Number, Name, Employee string }
 type Call struct {
 	ID, Direction, State string
 	Since                time.Time
-	Hidden               bool
+	Hidden, Locked       bool
 	Peer                 *Peer
 	Supervision, Kind    string
 }
@@ -37,6 +37,7 @@ type Row struct {
 	Since                       *time.Time
 	Calls                       []Call
 	Can                         []string
+	Unknown                     bool // what he does is not known: the Earshot beside his PBX is out of reach
 }
 
 // Supervision is a supervision, or an intercept, as its subject sees it.
@@ -179,6 +180,13 @@ func (c *Client) OnLine(ctx context.Context, line, how, target string) (Supervis
 	var s Supervision
 	err := c.Do(ctx, http.MethodPost, "/v1/lines/"+line+"/"+how, map[string]string{"target": target}, &s)
 	return s, err
+}
+
+// Lock locks the employee's own call.
+func (c *Client) Lock(ctx context.Context) (id string, err error) {
+	var lock struct{ ID string }
+	err = c.Do(ctx, http.MethodPost, "/v1/locks", map[string]string{}, &lock)
+	return lock.ID, err
 }
 
 // Call has the employee's own phone call a number.

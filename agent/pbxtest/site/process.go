@@ -55,11 +55,20 @@ func (t *tail) String() string {
 
 // Token has the earshot program make a token for an employee.
 func (s *Site) Token(ctx context.Context, binary, employee string) (string, error) {
-	cmd := exec.CommandContext(ctx, binary, "token", "--config", s.Path("earshot.yaml"), "--label", "demo", employee)
+	return s.token(ctx, binary, employee)
+}
+
+// PanelToken has it make one for a panel, which may ask for these employees, or with its own name alone for itself.
+func (s *Site) PanelToken(ctx context.Context, binary, panel string, actsFor ...string) (string, error) {
+	return s.token(ctx, binary, "--panel", panel, "--acts-for", strings.Join(actsFor, ","))
+}
+
+func (s *Site) token(ctx context.Context, binary string, whose ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, binary, append([]string{"token", "--config", s.Path("earshot.yaml"), "--label", "demo"}, whose...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("earshot token %s: %w: %s", employee, err, errs.String())
+		return "", fmt.Errorf("earshot token %s: %w: %s", strings.Join(whose, " "), err, errs.String())
 	}
 	return strings.TrimSpace(out.String()), nil
 }

@@ -36,11 +36,28 @@ type Options struct {
 	Policy, Clients string
 	// HTTP and Admin are the addresses for Earshot; free ports of loopback if empty.
 	HTTP, Admin string
+	// AMI and ARI are the addresses for Earshot's AMI and ARI doors; AnyPort: a free port of loopback; there is none if empty.
+	AMI, ARI string
 	// Lease and RingTimeout go into Earshot's configuration when not empty ("6s").
 	Lease, RingTimeout string
 	// Journal has Earshot keep a journal, and serve what the PBX records into the folder recordings beside it.
 	Journal bool
+	// Stream has Earshot copy its audit log into the Redis of Share, where about so many entries are kept; 0: it does not.
+	Stream int
+	// Share has Earshot act as one with those beside the company's other PBXs.
+	Share *Share
 }
+
+// Share is what the Earshot beside one of several PBXs has in common with the others.
+type Share struct {
+	PBX   string // its name
+	Redis string // its address
+	Key   string // which all of them have
+	Gives bool   // gives the policy to the others, and else follows
+}
+
+// AnyPort is an address of loopback, of which the port is not chosen yet.
+const AnyPort = "127.0.0.1:0"
 
 // Site is the running company. Phones are by employee id.
 type Site struct {
@@ -50,6 +67,8 @@ type Site struct {
 	Dir    string       // Earshot's files: earshot.yaml, policy.yaml, clients.yaml, tokens.yaml, audit.jsonl, with Options.Journal journal.db
 	HTTP   string       // host:port where Earshot's door is to be
 	Admin  string
+	AMI    string // where its AMI door is to be, empty for nowhere
+	ARI    string // and its ARI door
 }
 
 // Start starts PBX and phones and writes Earshot's files; Earshot itself is started by the caller. Stop ends it all.
@@ -62,7 +81,7 @@ func Start(ctx context.Context, o Options) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{PBX: p, Phones: map[string]*phone.Phone{}, HTTP: o.HTTP, Admin: o.Admin}
+	s := &Site{PBX: p, Phones: map[string]*phone.Phone{}, HTTP: o.HTTP, Admin: o.Admin, AMI: o.AMI, ARI: o.ARI}
 	if err := s.open(ctx, o); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
@@ -71,7 +90,11 @@ func Start(ctx context.Context, o Options) (*Site, error) {
 
 func (s *Site) open(ctx context.Context, o Options) error {
 	var err error
+	plan := s.PBX.Plan()
 	for i, e := range Employees {
+		if _, here := plan.Secret(e.Phone); !here { // it is on another of the company's PBXs
+			continue
+		}
 		if s.Phones[e.ID], err = s.phone(e.Phone, phone.Tone(i+1)); err != nil {
 			return err
 		}
@@ -82,8 +105,8 @@ func (s *Site) open(ctx context.Context, o Options) error {
 	if err := s.Register(ctx); err != nil {
 		return err
 	}
-	for _, addr := range []*string{&s.HTTP, &s.Admin} {
-		if *addr == "" {
+	for _, addr := range []*string{&s.HTTP, &s.Admin, &s.AMI, &s.ARI} {
+		if *addr == AnyPort || *addr == "" && addr != &s.AMI && addr != &s.ARI {
 			if *addr, err = free(); err != nil {
 				return err
 			}
@@ -106,7 +129,7 @@ func (s *Site) Register(ctx context.Context) error {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var errs []error
-	for _, p := range s.all() {
+	for _, p := range s.All() {
 		wg.Go(func() {
 			if err := p.Register(ctx); err != nil {
 				mu.Lock()
@@ -119,7 +142,8 @@ func (s *Site) Register(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (s *Site) all() []*phone.Phone {
+// All are the phones in the order of Employees, and the trunk.
+func (s *Site) All() []*phone.Phone {
 	var out []*phone.Phone
 	for _, e := range Employees {
 		if p := s.Phones[e.ID]; p != nil {
@@ -139,6 +163,9 @@ func (s *Site) files(o Options) error {
 		return err
 	}
 	for name, text := range map[string]string{"policy.yaml": o.Policy, "clients.yaml": o.Clients} {
+		if name == "policy.yaml" && o.Share != nil && !o.Share.Gives { // it is given one
+			continue
+		}
 		if text == "" {
 			if text, err = Sample(name); err != nil {
 				return err
@@ -149,18 +176,21 @@ func (s *Site) files(o Options) error {
 		}
 	}
 	account := s.PBX.Site().Earshot
-	config := fmt.Sprintf(`policy: policy.yaml
-tokens: tokens.yaml
+	audit := "file: audit.jsonl"
+	if o.Stream > 0 {
+		audit += fmt.Sprintf(", stream: {keep: %d}", o.Stream)
+	}
+	config := fmt.Sprintf(`tokens: tokens.yaml
 clients: clients.yaml
 http: {listen: %q}
 admin: {listen: %q}
 pbx:
   ami: {address: %q, username: %s, secret_file: secret}
   ari: {url: %q, username: %s, password_file: secret}
-audit: {file: audit.jsonl}
+audit: {%s}
 dialling: {context: phones}
 log: {level: info, format: json}
-`, s.HTTP, s.Admin, s.PBX.AMI(), account.User, s.PBX.ARI(), account.User)
+`, s.HTTP, s.Admin, s.PBX.AMI(), account.User, s.PBX.ARI(), account.User, audit)
 	var keys []string
 	for key, value := range map[string]string{"lease": o.Lease, "ring_timeout": o.RingTimeout} {
 		if value != "" {
@@ -170,18 +200,38 @@ log: {level: info, format: json}
 	if len(keys) > 0 {
 		config += "supervision: {" + strings.Join(keys, ", ") + "}\n"
 	}
+	if s.AMI != "" {
+		config += fmt.Sprintf("ami: {listen: %q}\n", s.AMI)
+	}
+	if s.ARI != "" {
+		config += fmt.Sprintf("ari: {listen: %q}\n", s.ARI)
+	}
 	if o.Journal {
 		if err := os.Mkdir(s.Path("recordings"), 0o700); err != nil {
 			return err
 		}
 		config += fmt.Sprintf("journal: {file: journal.db}\nrecordings: {spools: [{name: monitor, path: %q}]}\n", s.Path("recordings"))
 	}
-	for name, text := range map[string]string{"earshot.yaml": config, "secret": account.Password + "\n", "tokens.yaml": "[]\n"} {
+	shared, key := o.Share.config()
+	for name, text := range map[string]string{"earshot.yaml": config + shared, "key": key, "secret": account.Password + "\n", "tokens.yaml": "[]\n"} {
 		if err := s.Write(name, text); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// config is what the configuration says of the policy and the other Earshots, and the key that all have.
+func (s *Share) config() (text, key string) {
+	const own = "policy: policy.yaml\n"
+	if s == nil {
+		return own, ""
+	}
+	text = fmt.Sprintf("cluster: {pbx: %s}\ncache: {redis: %q}\n", s.PBX, "redis://"+s.Redis)
+	if s.Gives {
+		return text + own + "publication: {role: give, key_file: key}\n", s.Key
+	}
+	return text + "publication: {role: follow, key_file: key, copy: copy}\n", s.Key
 }
 
 // Sample is one of the demo's own files: policy.yaml, clients.yaml.
@@ -217,7 +267,7 @@ func (s *Site) Edit(name, old, new string) error {
 // Stop ends phones and PBX and removes the files.
 func (s *Site) Stop() error {
 	var wg sync.WaitGroup
-	for _, p := range s.all() {
+	for _, p := range s.All() {
 		wg.Go(func() { _ = p.Close() }) // a phone that does not get through to the PBX is gone all the same
 	}
 	wg.Wait()
