@@ -125,6 +125,33 @@ func TestACallFromOutsideAndOneToOutsideGoThroughATrunk(t *testing.T) {
 	p.same()
 }
 
+// A leg is dialled until the dial has ended, though it has been answered already.
+func TestALegIsRungUntilItsDialEnds(t *testing.T) {
+	table := call.NewTable()
+	caller := call.Channel{ID: "a", Name: "PJSIP/101-1", State: call.StateRing}
+	peer := call.Channel{ID: "b", Name: "PJSIP/102-2", State: call.StateDown}
+	is := func(when string, want bool) {
+		t.Helper()
+		if l := table.Leg("b"); l == nil || l.Rung() != want {
+			t.Errorf("%s it is rung: %v", when, !want)
+		}
+		if table.Leg("a").Rung() {
+			t.Errorf("%s who calls is rung", when)
+		}
+	}
+	table.Apply(&call.Event{Kind: call.Resynced, Snapshot: &call.Snapshot{}})
+	table.Apply(&call.Event{Kind: call.LegSeen, Channel: caller})
+	table.Apply(&call.Event{Kind: call.LegSeen, Channel: peer})
+	is("before the dial", false)
+	table.Apply(&call.Event{Kind: call.DialBegan, Channel: caller, Peer: peer})
+	is("dialled", true)
+	peer.State = call.StateUp
+	table.Apply(&call.Event{Kind: call.LegSeen, Channel: peer})
+	is("answered", true)
+	table.Apply(&call.Event{Kind: call.DialEnded, Channel: caller, Peer: peer, Answered: true})
+	is("behind the dial", false)
+}
+
 func TestARefusedCallEndsWithoutPeer(t *testing.T) {
 	for _, name := range []string{"busy", "no answer", "cancelled while ringing"} {
 		t.Run(name, func(t *testing.T) {
@@ -670,6 +697,25 @@ func TestARenamedLegChangesItsEndpoint(t *testing.T) {
 	p.changes("leg renamed boris")
 	if got := ids(p.table.LegsOf(nil, "PJSIP/102")) + "|" + ids(p.table.LegsOf(nil, "PJSIP/103")); got != "|boris" {
 		t.Errorf("legs of 102|103: %q", got)
+	}
+}
+
+func TestALegSaysWhichConferenceItIsIn(t *testing.T) {
+	p := newPBX(t)
+	p.leg("anna", "PJSIP/101-00000001", call.StateRing, "800")
+	ch := p.chans["anna"]
+	for _, room := range []string{"", "board", "sales"} {
+		ch.App, ch.Room = "ConfBridge", room
+		p.apply(&call.Event{Kind: call.LegSeen, Channel: *ch})
+		if got := p.table.Leg("anna").Room(); got != room {
+			t.Errorf("in %q, and it says %q", room, got)
+		}
+	}
+	for name, p := range map[string]*pbx{"that was known": p, "that is new": newPBX(t)} {
+		p.apply(&call.Event{Kind: call.Resynced, Snapshot: &call.Snapshot{Channels: []call.Channel{*ch}}})
+		if got := p.table.Leg("anna").Room(); got != "sales" {
+			t.Errorf("after a resync one %s is in sales, and says %q", name, got)
+		}
 	}
 }
 

@@ -75,7 +75,8 @@ type Channel struct {
 	Connected Identity
 	Exten     string // the dialplan's current extension
 	App       string // "Dial", "AppDial", "Queue", "Stasis", …
-	Queue     string // the name of the queue, where App is "Queue"; the arguments of other applications are nobody's business
+	Queue     string // the name of the queue, where App is "Queue"
+	Room      string // the name of the conference, where App is "ConfBridge"; the arguments of other applications are nobody's business
 	Created   time.Time
 }
 
@@ -125,6 +126,8 @@ const (
 	RecordingBegan           // Channel: the leg on which MixMonitor began to record (ids). It changes nothing in the table
 	RecordingEnded           // Channel (ids)
 	AppBegan                 // Channel: the leg has gone on to another application of the dialplan, or of itself to another extension. It changes nothing in the table
+	Parked                   // Channel, Parking: the leg is being parked (ids). It changes nothing in the table
+	Unparked                 // Channel: the leg is parked no more; Peer: who has fetched it, if one has (ids). It changes nothing in the table
 )
 
 // The kinds that only a Change has.
@@ -145,7 +148,7 @@ var kindNames = map[Kind]string{
 	BlindTransferred: "blind transferred", AttendedTransferred: "attended transferred", PickedUp: "picked up",
 	SpyBegan: "spy began", SpyEnded: "spy ended", LocalOptimized: "local optimized", Resynced: "resynced",
 	LinkLost: "link lost", TimePassed: "time passed", RecordingBegan: "recording began", RecordingEnded: "recording ended",
-	AppBegan:   "app began",
+	AppBegan: "app began", Parked: "parked", Unparked: "unparked",
 	LegCreated: "leg created", LegStateChanged: "leg state changed", LegRenamed: "leg renamed", PartyChanged: "party changed",
 	HoldChanged: "hold changed", MoveEnded: "move ended", TransferDone: "transfer done",
 }
@@ -174,7 +177,17 @@ type Event struct {
 	Dialled    string
 	Answered   bool
 	Refusal    Refusal   // DialEnded where not Answered
+	Congested  bool      // DialEnded with RefusalFailed: there was no way to it (CONGESTION); otherwise there was nothing there (CHANUNAVAIL)
+	Cause      int       // LegGone: Asterisk's hang-up cause (ITU-T Q.850); 0 where it is not told
 	Snapshot   *Snapshot // Resynced only
+	Parking    *Parking  // Parked only
+}
+
+// Parking says where and how a leg is parked, as AMI has it.
+type Parking struct {
+	Lot, Space string
+	By         string        // the endpoint of who has parked it, "PJSIP/101", to whom it comes back
+	Timeout    time.Duration // after which it comes back
 }
 
 // Format writes the event's kind and ids, whatever the verb.

@@ -115,15 +115,15 @@ func (p Phase) String() string {
 // the same as long as the channel lives; of a leg that is gone, what it was last can still be read. It prints itself as its
 // id, because names of channels hold numbers.
 type Leg struct {
-	id                LegID
-	name, endpoint    string
-	kind              LegKind
-	state             State
-	direction         Direction
-	phase             Phase
-	caller, connected Identity
-	dialled           Number
-	exten, app, queue string
+	id                            LegID
+	name, endpoint                string
+	kind                          LegKind
+	state                         State
+	direction                     Direction
+	phase                         Phase
+	caller, connected             Identity
+	dialled                       Number
+	exten, app, queue, conference string
 
 	created, answered, since time.Time
 	heldSince                time.Time
@@ -190,6 +190,9 @@ func (l *Leg) App() string { return l.app }
 // Queue returns the name of the queue that has the leg: in which it waits, or by which it has come to whom it talks to. Empty for none.
 func (l *Leg) Queue() string { return l.queue }
 
+// Room returns the name of the conference that the leg is in, as the dialplan has it; empty for none.
+func (l *Leg) Room() string { return l.conference }
+
 // Created returns when the channel was created.
 func (l *Leg) Created() time.Time { return l.created }
 
@@ -213,6 +216,9 @@ func (l *Leg) Bridge() BridgeID {
 
 // Bridged reports whether the leg is in a bridge or has been in one, as far as the table has seen it.
 func (l *Leg) Bridged() bool { return l.bridged }
+
+// Rung reports whether Asterisk dials the leg and that has not ended: from the beginning of a dial to its end, also while the leg is up already.
+func (l *Leg) Rung() bool { return l.direction == In && (l.rung() || l.originated) }
 
 // HungUp reports whether the leg's phone is known to have hung up; the channel goes after that, or is kept by Asterisk for a while.
 func (l *Leg) HungUp() bool { return l.hungUp }

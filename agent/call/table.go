@@ -200,6 +200,7 @@ func (t *Table) observe(ch *Channel, ev *Event) *Leg {
 		l.dialled = Number(l.exten)
 	}
 	setString(&l.queue, ch.Queue)
+	setString(&l.conference, ch.Room)
 	t.rephase(l, ev)
 	return l
 }
@@ -228,13 +229,14 @@ func (t *Table) create(ch *Channel, ev *Event) *Leg {
 // add puts a new leg into the table, without ties other than to the other half of a Local channel.
 func (t *Table) add(ch *Channel) *Leg {
 	l := &Leg{
-		id:        LegID(clone(string(ch.ID))),
-		state:     ch.State,
-		exten:     clone(ch.Exten),
-		app:       clone(ch.App),
-		queue:     clone(ch.Queue),
-		created:   ch.Created,
-		direction: directionOf(ch),
+		id:         LegID(clone(string(ch.ID))),
+		state:      ch.State,
+		exten:      clone(ch.Exten),
+		app:        clone(ch.App),
+		queue:      clone(ch.Queue),
+		conference: clone(ch.Room),
+		created:    ch.Created,
+		direction:  directionOf(ch),
 	}
 	l.dials = l.dial[:0]
 	setIdentity(&l.caller, &ch.Caller)

@@ -59,6 +59,9 @@ func (r *Row) AppendJSON(dst []byte, holes *[]int) []byte {
 		dst = append(dst, ']')
 	}
 	dst = AppendStrings(append(dst, `,"can":`...), r.Can)
+	if r.Unknown {
+		dst = append(dst, `,"unknown":true`...)
+	}
 	if r.ReasonRequired {
 		dst = append(dst, `,"reason_required":true`...)
 	}

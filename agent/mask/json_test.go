@@ -41,7 +41,7 @@ var (
 		row := mask.Row{
 			ID: texts.Draw(r, "id"), Name: texts.Draw(r, "name"), Department: texts.Draw(r, "department"), DepartmentName: texts.Draw(r, "department name"), State: texts.Draw(r, "state"),
 			Calls: rapid.SliceOfN(views, 0, 4).Draw(r, "calls"), Can: rapid.SliceOfN(texts, 0, 4).Draw(r, "can"),
-			ReasonRequired: rapid.Bool().Draw(r, "reason"),
+			ReasonRequired: rapid.Bool().Draw(r, "reason"), Unknown: rapid.Bool().Draw(r, "unknown"),
 		}
 		if rapid.Bool().Draw(r, "timed") {
 			at := moments.Draw(r, "since")

@@ -24,7 +24,7 @@ type LineMember struct {
 	Penalty  int    `json:"penalty" doc:"Those of a higher one are rung only when nobody of a lower one is free; 0 where he is not in the queue"`
 	Paused   bool   `json:"paused" doc:"Whether the queue rings him no more until that is taken back"`
 	Fixed    bool   `json:"fixed,omitempty" doc:"Whether he stands in the PBX's configuration, so that he cannot be removed here"`
-	State    string `json:"state" enum:"idle,ringing,dialling,talking,held" doc:"As on the board, whatever he talks"`
+	State    string `json:"state" enum:"idle,ringing,dialling,talking,held" doc:"By his phones on the PBX of the line, whatever he talks"`
 }
 
 // LineCaller is one who waits on a line.
@@ -32,6 +32,10 @@ type LineCaller struct {
 	Since  time.Time `json:"since" doc:"Since when he waits, to the second"`
 	Hidden bool      `json:"hidden,omitempty" doc:"Who it is is not for this watcher"`
 	Peer   *Party    `json:"peer,omitempty" doc:"Who it is; absent when hidden"`
+
+	// For the doors that speak the PBX's own protocols, and there in lists of lines alone.
+	ID       string `json:"-"` // handle, as in QueueEvent
+	Endpoint string `json:"-"` // as in QueueEvent
 }
 
 // LineCall is a conversation of a line that goes on, or rings, at one employee's, as a watcher may see it.

@@ -65,6 +65,15 @@ func TestTheLiveliestCallSpeaksForTheEmployee(t *testing.T) {
 	if r.Sum(time.Time{}); r.State != mask.Idle || r.Since != nil {
 		t.Errorf("%+v", r)
 	}
+	// Of whom nobody knows what he does nobody says that he is idle, or since when.
+	r.Unknown = true
+	if r.Sum(at(1)); r.State != mask.Unknown || r.Since != nil {
+		t.Errorf("%+v", r)
+	}
+	r.Calls = []mask.View{{State: mask.Held, Since: at(2)}}
+	if r.Sum(at(1)); r.State != mask.Held || r.Since == nil || !r.Since.Equal(at(2)) {
+		t.Errorf("%+v", r)
+	}
 }
 
 // A row of the journal that is not for a reader is what the board showed him, whatever else is known of it.

@@ -8,18 +8,23 @@ type Row struct {
 	Name           string     `json:"name"`
 	Department     string     `json:"department,omitempty" doc:"Department id"`
 	DepartmentName string     `json:"department_name,omitempty" doc:"Name of the department, where it has one"`
-	State          string     `json:"state" enum:"idle,ringing,dialling,talking,held"`
+	State          string     `json:"state" enum:"idle,ringing,dialling,talking,held,unknown" doc:"unknown: see the member unknown"`
 	Since          *time.Time `json:"since,omitempty" doc:"When the state began, to the second; absent when it began before Earshot looked"`
 	Calls          []View     `json:"calls" nullable:"false"`
 	Can            []string   `json:"can" nullable:"false" enum:"spy,whisper,barge,intercept,dial" doc:"What the watcher may do to this colleague now; dial: POST /v1/calls with employee"`
 
+	Unknown bool `json:"unknown,omitempty" doc:"The PBX of this colleague's phones is out of reach, or what it tells of him cannot be read: he may be on calls that are not here"`
+
 	ReasonRequired bool `json:"reason_required,omitempty" doc:"One of spy, whisper and barge in can works only with a reason given"`
 }
 
-// Sum sets the row's state and since from its calls: the liveliest call speaks for the employee.
+// Sum sets the row's state and since from its calls: the liveliest call speaks for the employee. Of one on whose row it is not known which there are,
+// nobody says that there are none.
 func (r *Row) Sum(idleSince time.Time) {
 	r.State, r.Since = Idle, nil
-	if !idleSince.IsZero() {
+	if r.Unknown {
+		r.State = Unknown
+	} else if !idleSince.IsZero() {
 		t := Moment(idleSince)
 		r.Since = &t
 	}
@@ -52,8 +57,8 @@ type Supervision struct {
 	Target string    `json:"target" doc:"Employee id of the one supervised"`
 	Mode   string    `json:"mode" enum:"spy,whisper,barge"`
 	Call   string    `json:"call,omitempty" doc:"Handle of the call, as on the target's row"`
-	Phone  string    `json:"phone" doc:"The supervisor's own phone that rings"`
-	State  string    `json:"state" enum:"ringing,active,ended"`
+	Phone  string    `json:"phone" doc:"The supervisor's own phone that rings; of one that waits, empty"`
+	State  string    `json:"state" enum:"ringing,waiting,active,ended" doc:"waiting: by ARI, for one of the supervisor's own channels to come into a bridge with it"`
 	Since  time.Time `json:"since" doc:"When the state began"`
 	Reason string    `json:"reason,omitempty" doc:"Why it ended"`
 	Text   string    `json:"text,omitempty" doc:"What that means and what to do, in a sentence; absent where there is nothing to do"`

@@ -41,6 +41,7 @@ const (
 	Dialling = "dialling"
 	Talking  = "talking"
 	Held     = "held"
+	Unknown  = "unknown" // of an employee: whether he is on a call
 
 	Waiting = "waiting" // of an offered call: it rings nowhere
 )

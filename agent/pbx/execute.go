@@ -30,8 +30,10 @@ var ErrUnreachable = errors.New("asterisk cannot ring the phone; is it registere
 func (l *Link) Ring(ctx context.Context, o Ring) error {
 	return both(
 		func() error {
-			_, err := l.rest.CreateBridge(ctx, ari.BridgeRequest{ID: string(o.Bridge), Type: ari.BridgeMixing})
-			return err
+			if o.Bridge == "" {
+				return nil
+			}
+			return l.CreateBridge(ctx, o.Bridge)
 		},
 		func() error {
 			_, err := l.rest.Originate(ctx, ari.OriginateRequest{
@@ -52,7 +54,11 @@ func unreachable(err error) error {
 }
 
 // Tap carries out a Tap order. The snoop has its lease before it joins the bridge, so that there is no moment at which it could outlive Earshot.
+// First Tap waits for what Play orders play to the supervisor's leg to end.
 func (l *Link) Tap(ctx context.Context, o Tap) error {
+	if err := l.playbacks.over(ctx, o.Supervisor); err != nil {
+		return err
+	}
 	if err := l.snoop(ctx, l.snoopRequest(o.Snoop, o.Target, o.Voice)); err != nil {
 		return err
 	}
@@ -84,9 +90,20 @@ func (l *Link) snoop(ctx context.Context, r ari.SnoopRequest) error {
 func (l *Link) Renew(ctx context.Context, lease time.Duration, legs ...call.LegID) error {
 	do := make([]func() error, len(legs))
 	for i, id := range legs {
-		do[i] = func() error { return l.rest.SetVariable(ctx, string(id), timeout, seconds(lease)) }
+		do[i] = func() error { return l.lease(ctx, id, seconds(lease)) }
 	}
 	return both(do...)
+}
+
+// lease sets the lease of a leg. Asterisk does nothing else on one that it plays something to (ARI: the variable's request waits for the end), but AMI sets
+// a variable all the same. Where Earshot has no right to that there, the wait is all that is left.
+func (l *Link) lease(ctx context.Context, leg call.LegID, lease string) error {
+	if l.playbacks.on(leg) {
+		if err := l.setvar(ctx, leg, timeout, lease); err == nil || errors.Is(err, ErrGone) {
+			return err
+		}
+	}
+	return l.rest.SetVariable(ctx, string(leg), timeout, lease)
 }
 
 // headStart is how long the other legs of a Drop wait for the first: each request is a few milliseconds, and an Asterisk that is stuck over one

@@ -22,9 +22,10 @@ import (
 type fake struct {
 	*httptest.Server
 	mu       sync.Mutex
-	fail     map[string]int // how often a request, "GET /ari/channels", is still refused
-	gone     map[string]int // how often what is asked for is still said not to be there
-	silent   int            // how many attempts to connect get no answer; the connection they came by ends
+	fail     map[string]int    // how often a request, "GET /ari/channels", is still refused
+	gone     map[string]int    // how often what is asked for is still said not to be there
+	silent   int               // how many attempts to connect get no answer; the connection they came by ends
+	answers  map[string]string // to other requests than those it knows; none is 204
 	asked    map[string]int
 	heard    chan string        // each request, as far as there is room; nil: nobody wants to know
 	version  string             // of Asterisk
@@ -141,7 +142,14 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, `{"name":"earshot","device_names":[%s]}`, f.devices)
 		f.mu.Unlock()
 	default:
-		w.WriteHeader(http.StatusNoContent)
+		f.mu.Lock()
+		text := f.answers[op]
+		f.mu.Unlock()
+		if text == "" {
+			w.WriteHeader(http.StatusNoContent)
+		} else {
+			_, _ = fmt.Fprint(w, text)
+		}
 	}
 }
 

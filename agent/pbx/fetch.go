@@ -66,7 +66,12 @@ func placeOf(d ari.Dialplan) string {
 // hasPlace asks whether the include has an extension by which a leg can be moved. ErrNoInclude says that it has not, ErrGone that there is no such
 // leg.
 func (l *Link) hasPlace(ctx context.Context, leg call.LegID, exten string) error {
-	there, err := l.rest.Variable(ctx, string(leg), "DIALPLAN_EXISTS("+BackContext+","+exten+",1)")
+	return l.exists(ctx, leg, BackContext, exten)
+}
+
+// exists is hasPlace for any context.
+func (l *Link) exists(ctx context.Context, leg call.LegID, place, exten string) error {
+	there, err := l.rest.Variable(ctx, string(leg), "DIALPLAN_EXISTS("+place+","+exten+",1)")
 	switch {
 	case errors.Is(err, ari.ErrNotFound):
 		return fmt.Errorf("%w: %w", ErrGone, err)

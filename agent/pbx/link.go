@@ -62,6 +62,7 @@ type Config struct {
 	Pressed     func(call.LegID, string) // told of each key that is pressed on any leg; nil: nobody wants to know
 	Silenced    func(call.LegID)         // told of each tone that Asterisk plays no more, by its leg, which may be there still; nil: nobody wants to know
 	Queues      func(queue.Event)        // told of the PBX's queues, in order and beginning with all of them after each connect; it must not wait. nil: they are not asked about
+	Played      func(Played)             // told how what each Play order plays goes on, until it is over; it must not wait; nil: nobody wants to know
 	Recorded    func(Recording)          // told of the beginning and end of each of ARI's recordings; it must not wait; nil: nobody wants to know
 	Tells       func(app string) bool    // which of the dialplan's applications a leg's beginning and end of is handed on; nil: none
 	Pulse       time.Duration            // how often Asterisk is asked for a sign of life, and how long that may take; zero means 5 s
@@ -82,6 +83,10 @@ type Link struct {
 	behind atomic.Bool // its answers may be older than its events: see behindTime
 	rights rights
 	queues queues
+
+	playbacks playbacks // what Play orders play
+
+	pressing chan struct{} // of one; whoever has sent presses a digit, until he has received
 
 	in map[call.LegID]struct{} // legs that are in an application that is handed on; the session's own
 
@@ -109,8 +114,8 @@ func New(cfg Config) (*Link, error) {
 		cfg.Pulse = defaultPulse
 	}
 	return &Link{
-		cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1), entering: map[call.LegID]chan struct{}{}, tones: map[call.LegID]string{}, playing: map[string]chan<- bool{},
-		queues: queues{wanted: make(chan struct{}, 1)}, strange: cfg.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}), markerTime: markerTime,
+		cfg: cfg, log: cfg.Log, rest: rest, met: newMetrics(cfg.Registerer), resync: make(chan struct{}, 1), entering: map[call.LegID]chan struct{}{}, tones: map[call.LegID]string{}, playing: map[string]chan<- bool{}, pressing: make(chan struct{}, 1),
+		playbacks: playbacks{of: map[string]*playback{}, ended: make(chan struct{})}, queues: queues{wanted: make(chan struct{}, 1)}, strange: cfg.Log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}), markerTime: markerTime,
 	}, nil
 }
 
@@ -219,6 +224,9 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 		return err
 	}
 	if err := l.askVersion(ctx); err != nil {
+		return err
+	}
+	if err := l.lookPlayed(ctx); err != nil {
 		return err
 	}
 	// events passes from the reading goroutine to this one, the only one that hands on. It is unbuffered: the socket is the queue.
@@ -342,7 +350,7 @@ func (l *Link) take(e *ari.Event, pending *collection) {
 	case ari.TypeChannelDTMFReceived:
 		l.pressed(e)
 		return
-	case ari.TypePlaybackStarted, ari.TypePlaybackFinished:
+	case ari.TypePlaybackStarted, ari.TypePlaybackContinuing, ari.TypePlaybackFinished:
 		l.played(e)
 		return
 	case ari.TypeRecordingStarted, ari.TypeRecordingFinished, ari.TypeRecordingFailed:

@@ -369,6 +369,7 @@ func TestARightThatEarshotsAccountLacksIsTold(t *testing.T) {
 	}{
 		"nothing":       {func(*Config) {}, "", nil},
 		"write of AMI":  {func(c *Config) { c.AMI.Username, c.AMI.Secret = "mute", "lacks" }, "AMI account may not originate", nil},
+		"moves by AMI":  {func(c *Config) { c.AMI.Username, c.AMI.Secret = "still", "lacks" }, "AMI account may not move calls", nil},
 		"read of AMI":   {func(c *Config) { c.AMI.Username, c.AMI.Secret = "deaf", "lacks" }, "AMI account hears of no calls", nil},
 		"writes of ARI": {func(c *Config) { c.ARI.Username, c.ARI.Password = "reader", "lacks" }, "ARI account may only read", []string{"ari"}},
 	} {

@@ -80,7 +80,10 @@ func (m *model) take(t testing.TB, e *entry) {
 	channel, caller, peer := m.channel(t, ev.Channel, e.At), m.channel(t, ev.Caller, e.At), m.channel(t, ev.Peer, e.At)
 	m.channel(t, ev.Replaced, e.At)
 	m.bridge(t, ev.BridgeFrom)
-	bridge := m.bridge(t, ev.Bridge)
+	bridge := ""
+	if ev.Type != "BridgeBlindTransfer" { // which has the bridge as it was before, and may come when one has left it
+		bridge = m.bridge(t, ev.Bridge)
+	}
 	switch ev.Type {
 	case "ChannelDestroyed":
 		delete(m.channels, channel)

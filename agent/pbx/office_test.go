@@ -73,11 +73,13 @@ func startOffice() (*office, error) {
 	// Accounts that lack one right each.
 	local := "\nsecret = lacks\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.1/255.255.255.255\n"
 	plan.Extra = map[string]string{
-		"manager.conf": "[mute]" + local + "read = call\n[deaf]" + local + "write = originate\n",
+		"manager.conf": "[mute]" + local + "read = call\n[still]" + local + "read = call,agent\nwrite = originate,agent,reporting\n[deaf]" + local + "write = originate\n",
 		"ari.conf":     "[reader]\ntype = user\nread_only = yes\npassword = lacks\n",
 		// Asterisk waits for as long for the number to which somebody transfers, and for an answer there.
 		"extensions.conf": settings,
-		"features.conf":   "[general](+)\ntransferdigittimeout=30\natxfernoanswertimeout=60\n",
+		// This phone is told when it is put on hold; the others hear music.
+		"pjsip.conf":    "[" + forwarded + "](+type=endpoint)\nmoh_passthrough = yes\n",
+		"features.conf": "[general](+)\ntransferdigittimeout=30\natxfernoanswertimeout=60\n",
 	}
 	p, err := pbxtest.Start(ctx, pbxtest.Options{Plan: plan})
 	if err != nil {

@@ -16,10 +16,10 @@ const (
 	VoiceBoth
 )
 
-// Ring is the order to ring a supervisor's own phone into the Stasis application. The leg carries a lease from its creation.
+// Ring is the order to ring somebody's own phone into the Stasis application. The leg carries a lease from its creation.
 type Ring struct {
 	Leg      call.LegID    // the unique id that the leg is to have; begins with Prefix
-	Bridge   call.BridgeID // the mixing bridge that will carry the supervision; begins with Prefix
+	Bridge   call.BridgeID // the mixing bridge that will carry the supervision; begins with Prefix. Empty: none is made
 	Endpoint string        // "PJSIP/101", as the policy has it
 	Display  string        // what the phone shows
 	Timeout  time.Duration // how long it may ring; whole seconds

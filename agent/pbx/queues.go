@@ -68,7 +68,7 @@ func (l *Link) witnessQueue(m *ami.Message, name string, w struct {
 	kind   queue.Kind
 },
 ) {
-	ev := queue.Event{Kind: w.kind, Queue: m.Get("Queue")}
+	ev := queue.Event{Kind: w.kind, Queue: m.Get("Queue"), GaveUp: name == "QueueCallerAbandon"}
 	ok := m.Irregular() == 0 && w.fields.fits(m, classAgent)
 	switch {
 	case !ok:
@@ -230,6 +230,7 @@ type QueueMember struct {
 	Interface string
 	Penalty   int // at least 0; of QueueAdd and QueuePenalty
 	Paused    bool
+	Reason    string // why he pauses, of QueuePause; empty for none
 }
 
 // action begins the AMI action of an order. What could be read as more than one name is refused.
@@ -276,7 +277,11 @@ func (l *Link) QueuePause(ctx context.Context, o QueueMember) error {
 	if err != nil {
 		return err
 	}
-	return l.queueOrder(ctx, m.Append("Paused", truth(o.Paused)))
+	m.Append("Paused", truth(o.Paused))
+	if o.Reason != "" {
+		m.Append("Reason", o.Reason) // what has a line break in it is not sent
+	}
+	return l.queueOrder(ctx, m)
 }
 
 func (l *Link) queueOrder(ctx context.Context, m *ami.Message) error {

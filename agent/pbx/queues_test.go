@@ -70,6 +70,9 @@ func TestAnEventOfAQueueFitsOrIsDropped(t *testing.T) {
 		if len(got) != 1 || got[0].Queue != "sales" || asked != 0 {
 			t.Fatalf("%s: %v, %d", name, got, asked)
 		}
+		if gaveUp := name == "QueueCallerAbandon"; got[0].GaveUp != gaveUp {
+			t.Errorf("%s: gave up %v", name, !gaveUp)
+		}
 		lines := strings.Split(block, "\r\n")
 		try := func(what string, forged []string) {
 			t.Helper()

@@ -20,8 +20,8 @@ type rights struct {
 // enough is how many legs may end unheard before the account is blamed, since the first may have ended as AMI connected.
 const enough = 3
 
-// check asks for the actions that the account may use. One that may not originate can take no call, and one
-// without agent and reporting changes no settings; all else goes by ARI.
+// check asks for the actions that the account may use. One that may not originate can take no call, one without call moves
+// nobody's own, and one without agent and reporting changes no settings; all else goes by ARI.
 func (r *rights) check(ctx context.Context, l *Link, c *ami.Client) {
 	r.heard.Store(false)
 	r.unheard.Store(0)
@@ -34,10 +34,13 @@ func (r *rights) check(ctx context.Context, l *Link, c *ami.Client) {
 		return
 	}
 	if may.Get("QueuePause") == "" || may.Get("Getvar") == "" {
-		l.log.Warn().Msg("Earshot's AMI account may not pause members of queues, or read the AstDB, so employees' settings are out of its reach: give it write = originate,agent,reporting in manager.conf and reload Asterisk's manager")
+		l.log.Warn().Msg("Earshot's AMI account may not pause members of queues, or read the AstDB, so employees' settings are out of its reach: give it write = originate,call,agent,reporting in manager.conf and reload Asterisk's manager")
+	}
+	if may.Get("Redirect") == "" {
+		l.log.Warn().Msg("Earshot's AMI account may not move calls, so nobody transfers or parks his own by a panel: give it write = originate,call,agent,reporting in manager.conf and reload Asterisk's manager")
 	}
 	if may.Get("Originate") == "" {
-		l.log.Warn().Msg("Earshot's AMI account may not originate, so no ringing call can be intercepted and no conversation joined: give it write = originate,agent,reporting in manager.conf and reload Asterisk's manager")
+		l.log.Warn().Msg("Earshot's AMI account may not originate, so no ringing call can be intercepted and no conversation joined: give it write = originate,call,agent,reporting in manager.conf and reload Asterisk's manager")
 	}
 }
 

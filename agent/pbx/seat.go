@@ -60,10 +60,7 @@ func (l *Link) pressed(e *ari.Event) {
 // Seat carries out a Seat order.
 func (l *Link) Seat(ctx context.Context, o Seat) error {
 	err := both(
-		func() error {
-			_, err := l.rest.CreateBridge(ctx, ari.BridgeRequest{ID: string(o.Bridge), Type: ari.BridgeMixing})
-			return err
-		},
+		func() error { return l.CreateBridge(ctx, o.Bridge) },
 		func() error { return l.Renew(ctx, o.Lease, o.Leg) },
 	)
 	if err != nil {

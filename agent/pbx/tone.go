@@ -130,13 +130,9 @@ func (o *Tone) media(since time.Duration) string {
 	return fmt.Sprintf("tone:%s%d/%d,0/%d", once, toneHz, tone, every-tone)
 }
 
-// played takes what Asterisk tells of something that is played.
-func (l *Link) played(e *ari.Event) {
-	if e.Playback == nil || e.Application != l.cfg.Application || !strings.HasPrefix(e.Playback.ID, Prefix) {
-		return
-	}
-	id, begun := e.Playback.ID, e.Type == ari.TypePlaybackStarted
-	leg := call.LegID(strings.Clone(id[:max(0, strings.LastIndexByte(id, '.'))]))
+// toned takes what Asterisk tells of a tone.
+func (l *Link) toned(id string, begun bool) {
+	leg := call.LegID(id[:max(0, strings.LastIndexByte(id, '.'))])
 	l.mu.Lock()
 	waits := l.playing[id]
 	delete(l.playing, id)

@@ -21,7 +21,7 @@ func translate(e *ari.Event) (call.Event, bool) {
 		ari.TypeStasisStart, ari.TypeStasisEnd:
 		ev.Kind = call.LegSeen
 	case ari.TypeChannelDestroyed:
-		ev.Kind = call.LegGone
+		ev.Kind, ev.Cause = call.LegGone, e.Cause
 	case ari.TypeChannelHangupRequest:
 		if e.Soft {
 			return ev, false // Asterisk asks the channel to end, or only to leave what it is in
@@ -95,7 +95,7 @@ func dial(e *ari.Event, ev call.Event) (call.Event, bool) {
 	case "ANSWER":
 		ev.Kind, ev.Answered = call.DialEnded, true
 	default:
-		ev.Kind, ev.Refusal = call.DialEnded, refusals[e.DialStatus]
+		ev.Kind, ev.Refusal, ev.Congested = call.DialEnded, refusals[e.DialStatus], e.DialStatus == "CONGESTION"
 	}
 	return ev, true
 }
@@ -115,13 +115,14 @@ var states = map[string]call.State{
 func channel(c *ari.Channel) call.Channel {
 	return call.Channel{
 		ID: call.LegID(c.ID), Name: c.Name, State: states[c.State], Caller: identity(c.Caller), Connected: identity(c.Connected),
-		Exten: c.Dialplan.Exten, App: c.Dialplan.AppName, Queue: queueOf(c.Dialplan), Created: c.CreationTime,
+		Exten: c.Dialplan.Exten, App: c.Dialplan.AppName, Queue: firstOf(c.Dialplan, "Queue"), Room: firstOf(c.Dialplan, "ConfBridge"), Created: c.CreationTime,
 	}
 }
 
-// queueOf returns the first argument of Queue (apps/app_queue.c): its name.
-func queueOf(d ari.Dialplan) string {
-	if d.AppName != "Queue" {
+// firstOf returns the first argument of an application whose first is the name of what it brings into: Queue (apps/app_queue.c), ConfBridge
+// (apps/app_confbridge.c). Empty in any other.
+func firstOf(d ari.Dialplan, app string) string {
+	if d.AppName != app {
 		return ""
 	}
 	name, _, _ := strings.Cut(d.AppData, ",")

@@ -33,7 +33,7 @@ func TestATranslatedEventSaysWhatTheRealOneSays(t *testing.T) {
 			Channels []string
 		}
 	}
-	kinds, queues, refused := map[call.Kind]int{}, map[string]int{}, map[call.Refusal]int{}
+	kinds, queues, rooms, refused := map[call.Kind]int{}, map[string]int{}, map[string]int{}, map[call.Refusal]int{}
 	for name, tape := range tapes(t) {
 		for i := range tape {
 			if tape[i].ARI == nil {
@@ -80,9 +80,13 @@ func TestATranslatedEventSaysWhatTheRealOneSays(t *testing.T) {
 					Caller:    call.Identity{Name: w.Caller.Name, Number: call.Number(w.Caller.Number)},
 					Connected: call.Identity{Name: w.Connected.Name, Number: call.Number(w.Connected.Number)},
 				}
-				if w.Dialplan.AppName == "Queue" {
+				switch w.Dialplan.AppName {
+				case "Queue":
 					exact.Queue = strings.Split(w.Dialplan.AppData, ",")[0]
 					queues[exact.Queue]++
+				case "ConfBridge":
+					exact.Room = strings.Split(w.Dialplan.AppData, ",")[0]
+					rooms[exact.Room]++
 				}
 				if got[k] != exact {
 					t.Errorf("%s, line %d: leg %s of a %s is not what the event says", name, i+1, w.ID, want.Type)
@@ -99,6 +103,9 @@ func TestATranslatedEventSaysWhatTheRealOneSays(t *testing.T) {
 			}
 		}
 	}
+	if rooms["800"] == 0 {
+		t.Errorf("the streams have the conferences %v only", rooms)
+	}
 	if queues["sales"] == 0 || queues["support"] == 0 || refused[call.RefusalBusy] == 0 || refused[call.RefusalCancelled] == 0 {
 		t.Errorf("the streams have the queues %v and the refusals %v only", queues, refused)
 	}
@@ -112,13 +119,20 @@ func TestATranslatedEventSaysWhatTheRealOneSays(t *testing.T) {
 	}
 }
 
+func TestTheCauseOfAHangUpIsTold(t *testing.T) {
+	ev, ok := translate(&ari.Event{Type: ari.TypeChannelDestroyed, Channel: &ari.Channel{ID: "1"}, Cause: 17})
+	if !ok || ev.Kind != call.LegGone || ev.Cause != 17 {
+		t.Errorf("%v for cause %d", ev, ev.Cause)
+	}
+}
+
 func TestWhyADialCameToNothingIsTold(t *testing.T) {
 	for status, want := range map[string]call.Refusal{
 		"BUSY": call.RefusalBusy, "CHANUNAVAIL": call.RefusalFailed, "CONGESTION": call.RefusalFailed, "NOANSWER": call.RefusalNoAnswer,
 		"CANCEL": call.RefusalCancelled, "INVALIDARGS": call.RefusalNone, "ANSWER": call.RefusalNone,
 	} {
 		ev, ok := translate(&ari.Event{Type: ari.TypeDial, Peer: &ari.Channel{ID: "1"}, Caller: &ari.Channel{ID: "2"}, DialStatus: status})
-		if !ok || ev.Kind != call.DialEnded || ev.Refusal != want || ev.Answered != (status == "ANSWER") {
+		if !ok || ev.Kind != call.DialEnded || ev.Refusal != want || ev.Answered != (status == "ANSWER") || ev.Congested != (status == "CONGESTION") {
 			t.Errorf("%s became %v, refused by %d", status, ev.Kind, ev.Refusal)
 		}
 	}

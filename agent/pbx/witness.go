@@ -2,6 +2,7 @@ package pbx
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,7 +57,23 @@ var witnessed = map[string]struct {
 	}},
 	"MixMonitorStart": {event(channelFields("")), func(m *ami.Message) call.Event { return single(call.RecordingBegan, m) }},
 	"MixMonitorStop":  {event(channelFields("")), func(m *ami.Message) call.Event { return single(call.RecordingEnded, m) }},
+
+	"ParkedCall":   {event(channelFields("Parkee"), parkingFields), isParked},
+	"UnParkedCall": {event(channelFields("Parkee"), channelFields("Retriever"), parkingFields), isUnparked},
 }
+
+// parkingFields are those of one who is parked, beside channels (Asterisk: res/parking/parking_manager.c, manager_build_parked_call_string).
+var parkingFields = schema{"ParkerDialString", "Parkinglot", "ParkingSpace", "ParkingTimeout", "ParkingDuration"}
+
+func isParked(m *ami.Message) call.Event {
+	timeout, _ := strconv.Atoi(m.Get("ParkingTimeout"))
+	return call.Event{
+		Kind: call.Parked, Channel: call.Channel{ID: call.LegID(m.Get("ParkeeUniqueid")), Name: m.Get("ParkeeChannel")},
+		Parking: &call.Parking{Lot: m.Get("Parkinglot"), Space: m.Get("ParkingSpace"), By: m.Get("ParkerDialString"), Timeout: time.Duration(timeout) * time.Second},
+	}
+}
+
+func isUnparked(m *ami.Message) call.Event { return pair(call.Unparked, m, "Parkee", "Retriever") }
 
 func single(k call.Kind, m *ami.Message) call.Event {
 	return call.Event{Kind: k, Channel: call.Channel{ID: call.LegID(m.Get("Uniqueid")), Name: m.Get("Channel")}}

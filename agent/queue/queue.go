@@ -54,7 +54,7 @@ const (
 	MemberSeen        // Queue, Member: he has come, or anything of him has changed
 	MemberGone        // Queue, Member (its interface)
 	CallerJoined      // Queue, Caller
-	CallerLeft        // Queue, Caller (its leg): he has been answered, has given up, or goes on elsewhere
+	CallerLeft        // Queue, Caller (its leg), GaveUp: he has been answered, has given up, or goes on elsewhere
 )
 
 // Event is one fact about a queue.
@@ -63,6 +63,7 @@ type Event struct {
 	Queue  string
 	Member Member
 	Caller Caller
+	GaveUp bool // he has hung up, as far as AMI says
 	Queues []State
 }
 
