@@ -228,6 +228,7 @@ func (i Include) String() string {
 	line(" same => n(nobody),Playback(%s)", soundNobody)
 	line(" same => n,Hangup()")
 	fetching(line)
+	consulting(line)
 	line("")
 	line("; What an employee has set is written where the dialplan looks for it. Entered by Earshot alone: include it nowhere.")
 	line("[%s]", gate.SettingsContext)

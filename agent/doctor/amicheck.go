@@ -20,7 +20,7 @@ var (
 	telling = []string{"system", "call", "log", "verbose", "agent", "user", "dtmf", "reporting", "cdr", "dialplan", "agi", "cc", "aoc", "security", "message", "all"}
 	// needsRead and needsWrite are what Earshot's own account needs; needsDoctor is what the doctor's does.
 	needsRead   = []string{"call", "agent"}
-	needsWrite  = []string{"originate", "agent", "reporting"}
+	needsWrite  = []string{"originate", "call", "agent", "reporting"}
 	needsDoctor = []string{"config", "command", "reporting"}
 )
 

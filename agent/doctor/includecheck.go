@@ -9,10 +9,10 @@ import (
 // dialContext is the context of Earshot's include that has the emergency numbers, each as an extension of its own.
 const dialContext = "earshot-dial"
 
-// Where the include has callers moved, and what it lacks there that an older Earshot has printed: the place by which a waiting caller is taken.
+// Where the include has callers moved, and what it lacks there that an older Earshot has printed: the place by which attended transfers are made.
 const (
 	backContext = "earshot-back"
-	fetchExten  = "fetch"
+	newestExten = "asks"
 )
 
 // includeChecks looks whether the include that is installed is this Earshot's, and holds the emergency numbers of the include that is installed against those that the policy has now: the include is made once, and
@@ -23,7 +23,7 @@ func includeChecks(e *exam) error {
 		return err
 	}
 	in := func(s Step) bool { return s.Context == backContext }
-	if i := slices.IndexFunc(plan.Steps, in); i >= 0 && !slices.ContainsFunc(plan.Steps, func(s Step) bool { return in(s) && s.Exten == fetchExten }) {
+	if i := slices.IndexFunc(plan.Steps, in); i >= 0 && !slices.ContainsFunc(plan.Steps, func(s Step) bool { return in(s) && s.Exten == newestExten }) {
 		e.find("include-old", inPlan(&plan.Steps[i], ""))
 	}
 	if e.own.Emergency == nil {

@@ -16,8 +16,8 @@ func TestAnOldIncludeIsTold(t *testing.T) {
 		want []string
 	}{
 		"old":     {back, []string{"include-old"}},
-		"this":    {back + "exten => fetch,1,Hangup()\n", nil},
-		"another": {back + "[phones]\nexten => fetch,1,Hangup()\n", []string{"include-old"}},
+		"this":    {back + "exten => asks,1,Hangup()\n", nil},
+		"another": {back + "[phones]\nexten => asks,1,Hangup()\n", []string{"include-old"}},
 		"none":    {"[phones]\nexten => 101,1,Dial(PJSIP/101)\n", nil},
 	} {
 		if got := aboutTheInclude(t, c.plan, nil); !slices.Equal(got, c.want) {

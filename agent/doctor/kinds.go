@@ -124,7 +124,7 @@ var kinds = []kind{
 		"name them under emergency in the policy, print the include anew with earshot setup asterisk, and reload the dialplan"},
 	{"include-unasked", Medium, "Earshot's include lets the number {number} out without asking, as an emergency number, which it is not in the policy",
 		"print the include anew with earshot setup asterisk, and reload the dialplan"},
-	{"include-old", Low, "Earshot's include is of an older Earshot: by it no caller can be taken who waits where no phone rings",
+	{"include-old", Low, "Earshot's include is of an older Earshot: by it no call is transferred with a question before it, or no caller taken who waits where no phone rings",
 		"print the include anew with earshot setup asterisk, and reload the dialplan"},
 	{"include-settings", Low, "the policy lets employees' telephones be set, and the dialplan has no context in which Earshot could keep what is set, so that every change fails",
 		"print the include anew with earshot setup asterisk, and reload the dialplan"},

@@ -28,15 +28,15 @@ const (
 )
 
 // own reports whether a leg has a unique id as those have that an act answers for. It proves nothing: who originates a call or snoops may choose the id,
-// and owns knows whose it is. One that was rung for its owner to call somebody is his own from the beginning, and
-// the two that hand a caller back end by themselves.
+// and owns knows whose it is. One that was rung for its owner to call somebody is his own from the beginning, as is
+// one that his client steers, and the two that hand a caller back end by themselves.
 func own(id call.LegID) bool {
-	return strings.HasPrefix(string(id), pbx.Prefix) && !strings.HasSuffix(string(id), callSuffix) && !moves(id)
+	return strings.HasPrefix(string(id), pbx.Prefix) && !strings.HasSuffix(string(id), callSuffix) && !steered(id) && !moves(id)
 }
 
-// clicked reports whether a leg was rung for its owner to call somebody: for whoever looks on, he calls.
+// clicked reports whether a leg was rung for its owner to call somebody, or for a client of his: for whoever looks on, he calls.
 func clicked(id call.LegID) bool {
-	return strings.HasPrefix(string(id), pbx.Prefix) && strings.HasSuffix(string(id), callSuffix)
+	return strings.HasPrefix(string(id), pbx.Prefix) && strings.HasSuffix(string(id), callSuffix) || steered(id)
 }
 
 // hasTake reports whether a leg was made to take a call.
@@ -84,6 +84,7 @@ func (g *Gate) disown(a *act, id call.LegID) {
 // States of an act.
 const (
 	stateRinging = "ringing"
+	stateWaiting = "waiting"
 	stateActive  = "active"
 	stateTaken   = "taken"
 	stateEnded   = "ended"
@@ -107,6 +108,7 @@ type act struct {
 	employee    string // id of the subject
 	supervision bool
 	action      policy.Action
+	word        ownWord       // of what is done with a call of one's own; of anything else empty
 	mode        lineMode      // of what is done on a line; of anything else none
 	line        string        // id of the line
 	customer    call.LegID    // the leg that has come by the line's queue
@@ -117,6 +119,7 @@ type act struct {
 	target      string        // employee id
 	targetPhone string        // the endpoint that the target leg belongs to
 	leg         call.LegID    // the target's leg
+	afar        *afar         // of a request: it is about a leg on another PBX, where it is asked again; nil: it is not
 	sight       mask.Sight    // of the subject on it
 	handle      string        // how he knows it; follows his sight
 	phone       string        // the subject's own phone
@@ -124,8 +127,9 @@ type act struct {
 
 	own, snoop call.LegID
 	bridge     call.BridgeID
-	base       call.LegID // how the unique ids of the legs begin that are made for it
-	seated     bool       // own is no leg that was rung for it: he called in on it, by the phone door
+	base       call.LegID   // how the unique ids of the legs begin that are made for it
+	seated     bool         // own is no leg that was rung for it: he called in on it, by the phone door
+	steered    *stasisSnoop // of a supervision that a Stasis has begun: own, once there is one, is one of its legs, lent; nil: none has
 
 	// While a change of mode is under way: the mode to come, and the snoop that will carry it. The ground has to hold for both.
 	next        policy.Action
@@ -142,9 +146,10 @@ type act struct {
 	door   string
 	given  string // why the subject says that he asks
 	asked  time.Time
-	begun  bool     // its decision is on record; before that nobody is told of it
-	tapped bool     // the PBX has let the subject hear
-	with   []string // employees within earshot when it was last decided, for the record
+	begun  bool         // its decision is on record; before that nobody is told of it
+	tapped bool         // the PBX has let the subject hear
+	with   []string     // employees within earshot when it was last decided, for the record
+	claims []policy.Ref // employees whom a number claimed then, by the policy then in force
 
 	recorded []string       // employees of whom the record says that they are or were within earshot
 	noting   sync.WaitGroup // entries about who joined that are on their way; before them the end is not recorded
@@ -158,6 +163,10 @@ type act struct {
 	leaving *time.Timer // runs while nobody is
 	lost    *time.Timer // runs when an own leg is gone and may be gone for a good reason
 	expiry  *time.Timer // of the credential
+
+	vouched   time.Time   // of a subject for whom another sidecar vouches: since when it has been taken at its word,
+	proven    bool        // and whether it has said so since this Earshot was started
+	verifying *time.Timer // runs until it has to have said so again
 
 	ownSeen, snoopSeen bool // the table has had the own legs
 
@@ -205,7 +214,7 @@ func (g *Gate) newActAs(id string, s auth.Subject, action policy.Action, door st
 		id: id, subject: s, employee: s.Employee(), action: action, door: door,
 		supervision: action.Supervises(),
 		own:         leg, base: leg, snoop: leg + snoopSuffix, bridge: call.BridgeID(pbx.Prefix + id + bridgeSuffix),
-		state: stateRinging, asked: time.Now(), since: time.Now(), tone: newTone(),
+		state: stateRinging, asked: time.Now(), since: time.Now(), vouched: time.Now(), proven: true, tone: newTone(),
 		entered: make(chan struct{}), taken: make(chan struct{}), done: make(chan struct{}),
 	}
 	a.ctx, a.stop = context.WithCancel(g.ctx)
@@ -276,7 +285,7 @@ func (a *act) interceptView() mask.Intercept {
 // entry is the act's audit entry for a phase. Caller holds the gate's lock.
 func (a *act) entry(phase audit.Phase, set *policy.Set, d policy.Decision) audit.Entry {
 	e := audit.Entry{
-		ID: a.id, Phase: phase, Subject: a.employee, Credential: a.subject.Credential(), Action: a.action.String(),
+		ID: a.id, Phase: phase, Subject: a.employee, Credential: a.subject.Credential(), Action: a.doing().String(),
 		Employees: slices.Clone(a.with), Door: a.door, Given: a.given, Generation: set.Generation(),
 	}
 	if a.target != "" {

@@ -89,11 +89,12 @@ func (g *Gate) revive(t *call.Table, set *policy.Set, old *audit.Act) (revived *
 	if !ok || !action.Supervises() || old.Carried.IsZero() || old.Changing || len(old.Targets) != 1 {
 		return nil
 	}
-	s, ok := g.cfg.Estate.Resume(old.Credential, old.Subject)
+	s, ok := g.resumed(old.Credential, old.Subject)
 	if !ok {
 		return nil
 	}
 	a := g.newActAs(old.ID, s, action, old.Door)
+	a.proven = s.Origin() == ""
 	defer func() {
 		if revived == nil {
 			a.stop()
@@ -176,6 +177,7 @@ func (g *Gate) enter(t *call.Table, adopted []*act) {
 			}
 		}
 		a.handle = g.handle(a.employee, a.target, a.leg, a.sight)
+		g.showAct(a)
 		d := policy.Decision{}
 		if !a.ended {
 			d = g.ground(t, set, a)
@@ -214,6 +216,7 @@ func (g *Gate) resume(a *act, decided audit.Entry) {
 
 // expire ends an act when its credential does.
 func (g *Gate) expire(a *act) {
+	g.verify(a)
 	if at := a.subject.Expires(); !at.IsZero() {
 		a.expiry = g.after(a, time.Until(at), func(*call.Table) {
 			a.finish(ending{reason: reasonCredential, revoked: true, at: time.Now()})

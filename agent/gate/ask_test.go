@@ -84,10 +84,11 @@ func (o *office) row(subject, target string) (r struct {
 	State string
 	Calls []struct {
 		ID, Direction, State, Supervision string
-		Hidden                            bool
+		Hidden, Locked                    bool
 		Peer                              *struct{ Number, Name, Employee string }
 	}
 	Can            []string
+	Unknown        bool
 	ReasonRequired bool `json:"reason_required"`
 }) {
 	o.t.Helper()

@@ -40,8 +40,9 @@ func (g *Gate) ownGone(t *call.Table, a *act) bool {
 		g.tapeGone(t, a)
 		return false
 	}
-	if t.Leg(a.own) != nil {
+	if own := t.Leg(a.own); own != nil {
 		a.ownSeen = true
+		g.parted(t, a, own)
 		switch {
 		case a.next != 0: // one snoop takes the place of the other
 		case t.Leg(a.snoop) != nil:

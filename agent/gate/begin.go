@@ -14,7 +14,7 @@ type fit func(f *legFacts, named bool) bool
 
 // begin decides a request, writes it down and lets run carry it out in a goroutine of its own. From the moment of the decision the act is
 // among those whose ground is watched, so that no change can slip between the decision, the record and the deed. What has been written down
-// is carried out, though ctx may have ended meanwhile.
+// is carried out, though ctx may have ended meanwhile. What is about a call on another PBX is not begun here: that is an *afar.
 func (g *Gate) begin(ctx context.Context, a *act, ask Ask, fits fit, run func(*act)) error {
 	return g.beginAs(ctx, a, run,
 		func(t *call.Table, set *policy.Set, d *policy.Decision) *Problem {
@@ -36,7 +36,7 @@ func (g *Gate) beginAs(ctx context.Context, a *act, run func(*act),
 	var e audit.Entry
 	g.locked(func(t *call.Table) {
 		set := g.policy.Load()
-		if p = admit(t, set, &d); p != nil {
+		if p = admit(t, set, &d); p != nil || a.afar != nil {
 			g.forgetLocked(a)
 		} else {
 			g.acts[a.id] = a
@@ -45,11 +45,16 @@ func (g *Gate) beginAs(ctx context.Context, a *act, run func(*act),
 			g.expire(a)
 			a.recorded = slices.Clone(a.with)
 		}
-		e = a.entry(audit.Decided, set, d)
-		second(t, set, d)
+		if a.afar == nil {
+			e = a.entry(audit.Decided, set, d)
+			second(t, set, d)
+		}
 	})
-	if p != nil {
+	switch {
+	case p != nil:
 		return g.refuse(a, p, d, e)
+	case a.afar != nil:
+		return a.afar // it is decided and recorded there
 	}
 	g.met.decision(a.action, string(e.Outcome), e.Reason)
 	g.canonical(&e)
@@ -87,7 +92,7 @@ func (g *Gate) beginAs(ctx context.Context, a *act, run func(*act),
 // refuse writes a refusal down and returns it.
 func (g *Gate) refuse(a *act, p *Problem, d policy.Decision, e audit.Entry) error {
 	if p.Kind == Unavailable {
-		g.met.decision(a.action, "error", p.Code)
+		g.met.decision(a.doing(), "error", p.Code)
 		return p
 	}
 	e.Outcome = audit.Deny
@@ -95,7 +100,7 @@ func (g *Gate) refuse(a *act, p *Problem, d policy.Decision, e audit.Entry) erro
 		e.Reason, e.Rule = p.Code, audit.Rule{} // what stood in the way was not the policy
 	}
 	p.ID = a.id
-	g.met.decision(a.action, string(e.Outcome), e.Reason)
+	g.met.decision(a.doing(), string(e.Outcome), e.Reason)
 	g.canonical(&e)
 	if err := g.record(e); err != nil {
 		return notRecorded(err)
@@ -136,6 +141,9 @@ func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, fits fit, 
 	if !d.Allowed {
 		return g.refusal(set, *d, a.id)
 	}
+	if p := g.route(set, subject, a, ask, fits); p != nil || a.afar != nil {
+		return p
+	}
 	if p := g.ownPhone(set, subject, a, ask.Phone); p != nil {
 		return p
 	}
@@ -172,11 +180,18 @@ func (g *Gate) admit(t *call.Table, set *policy.Set, a *act, ask Ask, fits fit, 
 	return nil
 }
 
-// ownPhone chooses the phone that is rung: one that the policy gives the subject, and that carries no act already.
+// ownPhone chooses the phone that is rung: one that the policy gives the subject, and that carries no act already. What a client steers is an ordinary call, and
+// rings beside a supervision that has one of that client's legs for its ear as beside any call.
 func (g *Gate) ownPhone(set *policy.Set, subject policy.Ref, a *act, asked string) *Problem {
 	phones := set.Phones(subject)
-	if len(phones) == 0 {
+	switch {
+	case len(phones) == 0 && g.homeOf(set, subject) != "":
+		return onOtherPBX()
+	case len(phones) == 0:
 		return noPhone()
+	}
+	if a.steered != nil {
+		return g.spare(a, phones)
 	}
 	a.phone = phones[0]
 	if asked != "" {
@@ -191,7 +206,7 @@ func (g *Gate) ownPhone(set *policy.Set, subject policy.Ref, a *act, asked strin
 		}
 	}
 	for _, o := range g.acts {
-		if o.phone == a.phone && o.employee == a.employee {
+		if o.phone == a.phone && o.employee == a.employee && (o.steered == nil || a.word != wordOriginate) {
 			return alreadySupervising()
 		}
 	}

@@ -141,3 +141,59 @@ func BenchmarkRefusal(b *testing.B) {
 		o.audit.entries, o.log.lines = o.audit.entries[:0], o.log.lines[:0]
 	}
 }
+
+// A call's change on another PBX that everybody is told of, beside the same change here: BenchmarkAppliedToldToAll.
+func BenchmarkElsewhereToldToAll(b *testing.B) {
+	for _, n := range []int{0, 100} {
+		b.Run(fmt.Sprintf("watchers=%d", n), func(b *testing.B) {
+			c := newFakeCluster(b)
+			far := c.office(b, "far", company(100))
+			o := c.office(b, "near", company(100))
+			var news [2]gate.News
+			far.talk("x", ivanov, "PJSIP/1000")
+			for i, kind := range [...]call.Kind{call.LegHeld, call.LegUnheld} {
+				far.ingest(call.Event{Kind: kind, Channel: call.Channel{ID: "x.1"}})
+				news[i] = gate.News{PBX: "far", Known: true, Shown: []gate.Shown{{Key: "leg/x.1", Value: c.members["far"].shown["leg/x.1"]}}}
+			}
+			c.settle()
+			streams(b, o, n, 100)
+			b.ReportAllocs()
+			for b.Loop() {
+				o.gate.Elsewhere(news[0])
+				o.gate.Elsewhere(news[1])
+				for range 4 { // who reads gets time to
+					o.gate.Policy()
+				}
+			}
+		})
+	}
+}
+
+// nowhere is a cluster that takes what it is shown and has no others.
+type nowhere struct{ gate.Cluster }
+
+func (nowhere) PBX() string            { return "near" }
+func (nowhere) Secret(string) [32]byte { return [32]byte{1} }
+func (nowhere) Show(string, []byte)    {}
+func (nowhere) Hide(string)            {}
+
+// What it takes to show the others a call's change, beside the same change where there are no others.
+func BenchmarkShown(b *testing.B) {
+	for _, which := range []string{"nobody", "others"} {
+		b.Run(which, func(b *testing.B) {
+			o := newOffice(b, company(100), func(c *gate.Config) {
+				if which == "others" {
+					c.Cluster = nowhere{}
+				}
+			})
+			o.talk("x", ivanov, "PJSIP/1000")
+			held := call.Event{Kind: call.LegHeld, Channel: call.Channel{ID: "x.1"}, At: start}
+			back := call.Event{Kind: call.LegUnheld, Channel: call.Channel{ID: "x.1"}, At: start}
+			b.ReportAllocs()
+			for b.Loop() {
+				o.feed.Ingest(&held)
+				o.feed.Ingest(&back)
+			}
+		})
+	}
+}

@@ -20,6 +20,9 @@ type entry struct {
 	legs      []legFacts
 	was       []legFacts // as they were before, and memory for what comes next
 	idleSince time.Time
+	far       []*farLeg // his legs on other PBXs, in the order in which they are shown
+	unknown   bool      // there may be calls of his that are not here
+	touched   uint64    // the number of the last arrival that has touched the row
 
 	ground  uint64  // another number whenever what the subjects' sights rest on has changed; of no other row ever
 	classes []class // of the subjects who have looked since then
@@ -43,11 +46,13 @@ func (g *Gate) rebuild(t *call.Table) {
 			e.idleSince = old.idleSince
 		}
 	}
+	g.placeFar(set)
 	if !g.known {
 		g.offers = nil
 		for id := range g.outsiders {
 			g.dropOutsider(id)
 		}
+		g.showAll(set)
 		return
 	}
 	for ref := range set.Employees() {
@@ -58,6 +63,7 @@ func (g *Gate) rebuild(t *call.Table) {
 	}
 	g.findOutside(t, set)
 	g.offer(set, false)
+	g.showAll(set)
 }
 
 // refresh makes one employee's row anew and notes which legs it rests on.
@@ -66,25 +72,39 @@ func (g *Gate) refresh(t *call.Table, set *policy.Set, e *entry, at time.Time) {
 	for _, phone := range set.Phones(e.ref) {
 		g.scratch.phone = t.LegsOf(g.scratch.phone[:0], phone)
 		for _, l := range g.scratch.phone {
+			if isFar(l.ID()) {
+				continue
+			}
 			if l.Phase() == call.PhaseNone {
 				g.part(set, l).touch(e)
 				continue // created and not dialled yet, or given up: nothing that anybody does
 			}
-			if len(e.legs) < cap(e.legs) {
-				e.legs = e.legs[:len(e.legs)+1]
-			} else {
-				e.legs = append(e.legs, legFacts{})
-			}
-			g.gather(t, set, e, l, &e.legs[len(e.legs)-1])
+			g.gather(t, set, e, l, e.another())
 		}
 	}
+	if g.cfg.Cluster != nil {
+		g.gatherFar(set, e)
+	}
 	switch {
-	case len(e.legs) > 0:
+	case len(e.legs) > 0, e.unknown:
 		e.idleSince = time.Time{}
 	case len(e.was) > 0:
 		e.idleSince = at
 	}
 	g.compare(e)
+	if g.cfg.Cluster != nil && g.known {
+		g.showLegs(set, e)
+	}
+}
+
+// another is room for one more leg on the row; there may be another's facts in it.
+func (e *entry) another() *legFacts {
+	if len(e.legs) < cap(e.legs) {
+		e.legs = e.legs[:len(e.legs)+1]
+	} else {
+		e.legs = append(e.legs, legFacts{})
+	}
+	return &e.legs[len(e.legs)-1]
 }
 
 // compare sees what has become of a row: a leg that was there keeps its tag, and the subjects keep their classes unless the ground of one
@@ -102,9 +122,10 @@ func (g *Gate) compare(e *entry) {
 			}
 		}
 		if f.tag == (tag{}) {
-			f.tag = g.secret.tag(tagLeg, string(f.leg))
+			f.tag = g.legTag(f.leg)
 		}
 	}
+	g.keepLast(e)
 	if !same {
 		e.ground, e.classes = g.number(), e.classes[:0]
 	}

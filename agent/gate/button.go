@@ -140,6 +140,9 @@ func (g *Gate) canOn(set *policy.Set, subject policy.Ref, e *entry, f *legFacts,
 	if subject == e.ref || slices.Contains(f.company.present, subject) {
 		return 0 // he is on the call himself, and knows it
 	}
+	if !reaches(set, subject, f) {
+		return 0
+	}
 	switch f.may() {
 	case nothing:
 	case supervision:

@@ -19,6 +19,7 @@ type click struct {
 	set    *policy.Set
 	until  time.Time // when the phone has been answered or rings no more
 	asked  bool      // it has gone out
+	answer *answer
 }
 
 // clickTime is how long the dialplan may take from the answering of the phone to the phone door.
@@ -33,7 +34,7 @@ func (g *Gate) clicks(a *act, set *policy.Set, number string) {
 				delete(g.clicked, leg)
 			}
 		}
-		g.clicked[a.own] = click{act: a, number: number, set: set, until: now.Add(g.cfg.RingTimeout + clickTime)}
+		g.clicked[a.own] = click{act: a, number: number, set: set, until: now.Add(g.cfg.RingTimeout + clickTime), answer: &answer{told: make(chan struct{})}}
 	})
 }
 
@@ -53,7 +54,7 @@ func (g *Gate) goesOut(ctx context.Context, s auth.Subject, ask DialAsk) (v mask
 		c, ok := g.clicked[id]
 		l := t.Leg(id)
 		if !ok || c.asked || !g.known || g.closed || time.Now().After(c.until) || c.set != g.policy.Load() || c.number != ask.Number || c.act.employee != s.Employee() ||
-			!g.cfg.Holds(c.act.subject) || l == nil || l.Bridge() != "" || !samePhone(l.Endpoint(), c.act.phone) || !samePhone(ask.Phone, c.act.phone) {
+			!g.holds(c.act.subject) || l == nil || l.Bridge() != "" || !samePhone(l.Endpoint(), c.act.phone) || !samePhone(ask.Phone, c.act.phone) {
 			return
 		}
 		a, c.asked = c.act, true

@@ -28,9 +28,9 @@ type DialAsk struct {
 	Phone    string // the own phone to ring; empty for the first
 	// Leg is the unique id of a leg of Phone that waits in the Stasis application: it goes on where calls go out, and no phone is rung. Empty for
 	// none.
-	Leg string
+	Leg string `json:"-"`
 	// Transferred: the leg is not of Phone, but was transferred to Number by it, see [Gate.TransferredBy].
-	Transferred bool
+	Transferred bool `json:"-"`
 	Door        string
 }
 
@@ -45,7 +45,8 @@ const (
 // directoryTime is how long a request to dial, or an intercept that is under way, waits for a directory that has to ask a foreign system first.
 const directoryTime = 3 * time.Second
 
-// Dial rings the subject's own phone which, once answered, calls the number, if he may call it. It returns when the phone is being rung.
+// Dial rings the subject's own phone, on the PBX where that is, which, once answered, calls the number, if he may call it. It returns when the phone is
+// being rung.
 //
 // A call to an emergency number waits for no record: that is written beside it. One by a leg that waits goes out whosever phone that is, also nobody's,
 // for which s is the zero Subject.
@@ -54,6 +55,9 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 		if v, done, err := g.goesOut(ctx, s, ask); done {
 			return v, err
 		}
+	}
+	if pbx := g.dialsAfar(s, ask); pbx != "" {
+		return send[mask.Dialled](ctx, g, s, pbx, opDial, ask)
 	}
 	a := g.newAct(s, policy.Dial, ask.Door)
 	defer a.stop()
@@ -77,7 +81,7 @@ func (g *Gate) Dial(ctx context.Context, s auth.Subject, ask DialAsk) (mask.Dial
 				p = stateUnknown()
 			case d.Reason == policy.ReasonEmergency && ask.Leg != "":
 				a.phone, p = ask.Phone, g.sitToDial(t, a, ask.Leg, d)
-			case !g.cfg.Holds(s):
+			case !g.holds(s):
 				p = credentialEnded()
 			default:
 				p = g.ownPhone(set, subject, a, ask.Phone)

@@ -57,6 +57,7 @@ func (g *Gate) conclude(a *act) {
 		if a.begun {
 			g.tellLocked(a)
 		}
+		g.giveBack(t, a)
 	})
 	if a.end.err != nil && !errors.Is(a.end.err, context.Canceled) {
 		g.log.Error().Err(a.end.err).Str("id", a.id).Msg("what was decided was not carried out")
@@ -79,7 +80,7 @@ func (g *Gate) forgetLocked(a *act) {
 	for _, id := range [...]call.LegID{a.own, a.snoop, a.nextSnoop, a.lastSnoop, a.tone.leg, a.tone.next, a.tone.last} {
 		g.disown(a, id)
 	}
-	for _, timer := range [...]*time.Timer{a.leaving, a.lost, a.expiry, a.doubt, a.tone.lost} {
+	for _, timer := range [...]*time.Timer{a.leaving, a.lost, a.expiry, a.verifying, a.doubt, a.tone.lost} {
 		if timer != nil {
 			timer.Stop()
 		}
@@ -135,8 +136,10 @@ func (g *Gate) become(a *act, state string) {
 	g.tellLocked(a)
 }
 
-// tellLocked sends the act as it stands to its subject's watchers. Caller holds the lock.
+// tellLocked sends the act as it stands to its subject's watchers, and shows it to the other PBXs. Caller holds the lock.
 func (g *Gate) tellLocked(a *act) {
+	g.showAct(a)
+	g.tellSteered(a)
 	for _, w := range g.watchers {
 		if w.subject.Employee() != a.employee {
 			continue

@@ -159,3 +159,21 @@ func (g *Gate) RecordingFile(ctx context.Context, s auth.Subject, handle string)
 	}
 	return rec.File
 }
+
+// Lingering is how many legs are kept on stage for a moment for the watchers of channels.
+func (g *Gate) Lingering() (n int) {
+	g.locked(func(*call.Table) {
+		if g.chart != nil {
+			for _, st := range g.chart.legs {
+				n += int(truth(!st.left.IsZero()))
+			}
+		}
+	})
+	return n
+}
+
+// Relaxing reports whether it is still to come that those are told to be gone who are kept on stage.
+func (g *Gate) Relaxing() (is bool) {
+	g.locked(func(*call.Table) { is = g.chart != nil && g.chart.last != nil })
+	return is
+}

@@ -91,17 +91,24 @@ type reading struct {
 	responsible policy.Ref   // the ringing caller's responsible employee, if he calls in from outside
 }
 
-// legFacts is all that there is to know of one employee's leg. It stays inside the gate.
+// legFacts is all that there is to know of one employee's leg. It stays inside the gate, and as a legForm inside the cluster.
 type legFacts struct {
-	leg      call.LegID
+	leg call.LegID // of one that is on another PBX see farLeg: the table knows none by it
+	// pbx is the name of the PBX that the leg is on; empty: the one that this Earshot is beside. Of another's leg there is here what its sidecar shows:
+	// it has a sight, buttons and offers as those here, but nothing can be done to it from here, neither the table nor an act knows it, and it has no
+	// second reading, endpoint, queue or last peer.
+	pbx      string
 	facts    mask.Facts
-	reading             // by the policy in force
-	second   *second    // by the second; nil when there is none
-	other    call.LegID // the leg on the other side; empty when there is none
-	endpoint string     // that the leg belongs to
-	locked   bool       // somebody has locked the call
-	queue    string     // by which whoever is on the other side has come; empty for none
-	alone    bool       // nobody of the policy but the leg's own employee is in the company
+	reading                // by the policy in force
+	second   *second       // by the second; nil when there is none
+	other    call.LegID    // the leg on the other side; empty when there is none
+	endpoint string        // that the leg belongs to
+	locked   bool          // somebody has locked the call
+	queue    string        // by which whoever is on the other side has come; empty for none
+	alone    bool          // nobody of the policy but the leg's own employee is in the company
+	last     *lastPeer     // who was on the other side; nil while somebody is, and where nobody was
+	numbers  []call.Number // on the call, each once; only with a Cluster, and of a leg here
+	heard    []policy.Ref  // the same: who is within earshot beside those on the call
 	tag      tag
 	sums     [mask.Own + 1]uint64
 }
@@ -109,6 +116,7 @@ type legFacts struct {
 // gather collects what there is to know of an employee's leg for his row, into memory that may have been used for another leg.
 func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *legFacts) {
 	f.leg, f.endpoint, f.other, f.responsible, f.rung, f.tag = l.ID(), l.Endpoint(), "", policy.Ref{}, f.rung[:0], tag{}
+	f.last, f.pbx, f.numbers, f.heard = nil, "", f.numbers[:0], f.heard[:0]
 	clear(f.sums[:])
 	f.company.reset()
 	phase := l.Phase()
@@ -121,6 +129,9 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *
 		p := g.part(set, o)
 		p.touch(e)
 		f.company.join(&p.company)
+		if g.cfg.Cluster != nil {
+			f.numbers = p.seen.addNumbers(f.numbers)
+		}
 	}
 	f.alone = f.company.only(e.ref)
 	f.facts.Supervised = g.isTold(set.ID(e.ref), l.ID())
@@ -145,6 +156,9 @@ func (g *Gate) gather(t *call.Table, set *policy.Set, e *entry, l *call.Leg, f *
 	}
 	if g.cfg.Shadow != nil {
 		g.reread(set, e, l, f)
+	}
+	if g.cfg.Cluster != nil {
+		g.overhear(t, set, e, l, f)
 	}
 }
 
@@ -248,8 +262,12 @@ type scratch struct {
 	acts               []*act
 	heard              []call.LegID
 	sights             []mask.Sight
-	number             uint64      // the last that was given out
-	reach              call.Reach  // made of isPhone and spyMode, which go by what follows
+	cast               cast         // of channels
+	shots              slab         // the same
+	mates              map[mark]int // the same: how many are in a bridge
+	number             uint64       // the last that was given out
+	reach              call.Reach   // made of isPhone and spyMode, which go by what follows
+	halves             halves
 	set                *policy.Set // whose trunks are none of a phone's
 	listener           *act        // whose own legs lead nowhere; nil when ties of every sort are followed
 }

@@ -35,7 +35,7 @@ func (g *Gate) accept(ctx context.Context, s auth.Subject, ask Ask) (mask.Interc
 		},
 		func(t *call.Table, set *policy.Set, d policy.Decision) { g.secondOffer(t, set, a, ask, d) })
 	if err != nil {
-		return mask.Intercept{}, err
+		return across[mask.Intercept](ctx, g, s, err, opIntercept, ask.at)
 	}
 	<-ordered
 	var v mask.Intercept

@@ -25,6 +25,7 @@ type class struct {
 type form struct {
 	about     *mask.Row // what is said of the employee whatever he does
 	idleSince time.Time
+	unknown   bool
 	can       deeds
 	calls     []mask.View // without ids
 	marks     []mark      // one for each call
@@ -87,6 +88,9 @@ func (g *Gate) classify(set *policy.Set, subject policy.Ref, e *entry, at *glanc
 // sum is a sum over all that a class is shown of the row.
 func (e *entry) sum(c *class) uint64 {
 	sum := uint64(e.idleSince.Unix())
+	if e.unknown {
+		sum = mix(sum, 1)
+	}
 	for i, s := range c.sights {
 		sum = mix(sum, e.legs[i].sum(s))
 		if t := e.legs[i].tapedFor(s, c.can); t != nil {
@@ -101,7 +105,7 @@ func (e *entry) write(c *class) *form {
 	if c.form != nil {
 		return c.form
 	}
-	f := &form{about: &e.about, idleSince: e.idleSince, can: c.can}
+	f := &form{about: &e.about, idleSince: e.idleSince, unknown: e.unknown, can: c.can}
 	f.calls, f.marks, f.holes = f.one.call[:0], f.one.mark[:0], f.one.hole[:0]
 	for i, s := range c.sights {
 		leg := &e.legs[i]
@@ -127,7 +131,7 @@ type reader struct {
 // with is the row with these calls.
 func (f *form) with(calls []mask.View) mask.Row {
 	row := *f.about
-	row.Calls, row.Can, row.ReasonRequired = calls, canLists[f.can&buttonDeeds], f.can&reasonDeed != 0
+	row.Calls, row.Can, row.ReasonRequired, row.Unknown = calls, canLists[f.can&buttonDeeds], f.can&reasonDeed != 0, f.unknown
 	row.Sum(f.idleSince)
 	return row
 }

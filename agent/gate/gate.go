@@ -1,7 +1,8 @@
 // Package gate is the one place where a request is decided, recorded and carried out, and the one through which anything of a call is shown.
 //
 // Its invariant: nothing is done that was not first decided over everybody on the call and written to the audit log, and nothing that was
-// begun outlives the ground on which it was decided. Doors call it with a subject that auth has proven; they see masked forms only.
+// begun outlives the ground on which it was decided. Doors call it with a subject that auth has proven; they see masked forms only: the board (Watch),
+// and for doors that speak the PBX's own protocols the same as channels and what happens to them (WatchChannels).
 package gate
 
 import (
@@ -51,6 +52,29 @@ type PBX interface {
 	Return(ctx context.Context, o pbx.Return) error
 	// Fetch rings a phone to which a caller comes once it is answered, and returns when it is being rung; pbx.ErrNoInclude is as of Return.
 	Fetch(ctx context.Context, o pbx.Fetch) error
+	// What somebody does with a call of his own. pbx.ErrGone, ErrNoRight, ErrNoExtension and ErrNoInclude say that nothing was done.
+	Redirect(ctx context.Context, o pbx.Redirect) error
+	Transfer(ctx context.Context, o pbx.Transfer) error
+	Consult(ctx context.Context, o pbx.Consult) error
+	Park(ctx context.Context, o pbx.Park) error
+	Connect(ctx context.Context, o pbx.Connect) error
+	Mute(ctx context.Context, o pbx.Mute) error
+	Press(ctx context.Context, o pbx.Press) error
+	// What a Stasis does with its legs and bridges. pbx.ErrGone says that the leg, the bridge or the playback is there no more, or the leg not yet in the
+	// application.
+	CreateBridge(ctx context.Context, bridge call.BridgeID) error // a mixing bridge, that Drop removes
+	// Enter puts legs into a bridge, out of others too, and returns when they are in it. First it waits for what is played to each of them, which may have
+	// no end; so does Tap for the supervisor's leg.
+	Enter(ctx context.Context, o pbx.Enter) error
+	Leave(ctx context.Context, o pbx.Enter) error               // they stay in the application
+	Hold(ctx context.Context, leg call.LegID, on bool) error    // puts its phone on hold, or takes it off
+	Ringing(ctx context.Context, leg call.LegID, on bool) error // its phone hears ringing
+	Silence(ctx context.Context, leg call.LegID, on bool) error // its phone hears silence
+	Music(ctx context.Context, o pbx.Music) error               // music on hold for a leg, or for all in a bridge
+	Play(ctx context.Context, o pbx.Play) error                 // returns when it is queued; the gate's Played is told of the rest
+	// StopPlay and ControlPlay say by pbx.ErrUncontrolled that it goes on as it was: it does not play just now, or what does cannot be controlled.
+	StopPlay(ctx context.Context, id string) error // of one that has not begun as well
+	ControlPlay(ctx context.Context, id, operation string) error
 	// Drop hangs up own legs and removes an own bridge; what is gone already is no error.
 	Drop(ctx context.Context, bridge call.BridgeID, legs ...call.LegID) error
 }
@@ -86,6 +110,9 @@ type Config struct {
 
 	Dialling Dialling
 
+	// Sounds and Tones are what clients that steer calls themselves may have played, by whole names: sounds of the PBX and, of Tones, what its indications have.
+	Sounds, Tones []string
+
 	Watchdog *Watchdog // what is done about who goes past the gate; nil: nobody looks
 
 	// Holds reports whether a subject's credential still does; nil: it does. It is asked once more when what he wants is begun, since a request
@@ -94,17 +121,25 @@ type Config struct {
 
 	Recordings *Recordings // recordings and what is known of them; nil: there are none
 
+	Cluster Cluster // the sidecars beside other PBXs; nil: there are none
+
 	Notices []audit.Entry // Notice's entries of an Earshot before this one, oldest first
 
 	Estate Estate // what an Earshot before this one has left; taken up at the first resync
 
+	// How long what was begun here by the word of another sidecar goes on while that one is within reach and does not say that the credential holds, 5 s; and
+	// while it is not within reach, 5 min.
+	VouchGrace, VouchStale time.Duration
+
 	Lease       time.Duration // how long a supervision may outlive Earshot; 30 s
 	RingTimeout time.Duration // how long a supervisor's phone rings; 25 s
-	Grace       time.Duration // how long a lost other side may stay away before the call counts as over; 250 ms
-	WaitsAfter  time.Duration // how long a client who has called in is with nobody until he counts as waiting; 1 s
-	LinesEvery  time.Duration // how soon, and at most how often, the watchers of a line are told that it has changed; 250 ms
-	ToneEvery   time.Duration // how often the tone is heard by which the supervised are told; 15 s
-	Listening   time.Duration // how often it is looked whether the other side of a supervised call sends audio; 2 s
+	// SnoopTimeout is how long a supervision that a client has begun which steers calls itself waits for one of that client's legs; 1 min.
+	SnoopTimeout time.Duration
+	Grace        time.Duration // how long a lost other side may stay away before the call counts as over; 250 ms
+	WaitsAfter   time.Duration // how long a client who has called in is with nobody until he counts as waiting; 1 s
+	LinesEvery   time.Duration // how soon, and at most how often, the watchers of a line are told that it has changed; 250 ms
+	ToneEvery    time.Duration // how often the tone is heard by which the supervised are told; 15 s
+	Listening    time.Duration // how often it is looked whether the other side of a supervised call sends audio; 2 s
 }
 
 // Gate decides, records and carries out. It is safe for concurrent use.
@@ -112,7 +147,9 @@ type Gate struct {
 	cfg    Config
 	log    zerolog.Logger
 	met    *Metrics
-	secret secret // makes the handles opaque
+	secret secret // makes the handles opaque that are the same in the whole cluster: those of subjects, rows and their legs
+
+	private secret // the same of all else, which is of this PBX: what is in the journal, and who is outside
 
 	archive *archive // serves recordings; nil: there are none
 
@@ -123,6 +160,10 @@ type Gate struct {
 	stop    context.CancelFunc
 
 	forwarding chan struct{} // whoever sends is the only one who changes forwardings, until he has received
+
+	quiet quiet // who is not to be disturbed
+
+	doors doors // what they refuse
 
 	waiting sync.Mutex // guards awaited
 	awaited awaited
@@ -147,12 +188,19 @@ type Gate struct {
 	notices      map[string][]mask.Supervised // by employee, what he is told afterwards, oldest first
 	parts        map[call.LegID]*part         // of the legs that are on some row, and of others
 	clicked      map[call.LegID]click         // legs that are rung for their owners to call somebody
+	parked       map[call.LegID]*parking      // legs that are parked
 	transfers    []transfer                   // of a moment ago, oldest first
 	transferSeen chan struct{}                // closed, and made anew, with each
+	consults     consults                     // attended transfers that are under way, by the leg of who transfers
 	watchers     []*Watcher                   // in the order in which they came
+	others       map[string]*otherPBX         // by its name, what the sidecar beside it shows
+	showing      showing                      // what is shown to them
+	cross        crossing                     // what runs there, and for whom it is vouched
+	chart        *chart                       // nil while nobody watches channels
 	scratch      scratch
 	dog          watchdog
 	queues       queue.Table
+	stasis       stasisBook
 	lines        *time.Timer // runs from a change of a line until the watchers are told; nil otherwise
 	review       *time.Timer // runs until forwardings are looked at; nil otherwise
 	reviewFailed bool        // they could not be, and that has been said
@@ -166,6 +214,9 @@ func New(cfg Config) *Gate {
 	if cfg.RingTimeout == 0 {
 		cfg.RingTimeout = 25 * time.Second
 	}
+	if cfg.SnoopTimeout == 0 {
+		cfg.SnoopTimeout = time.Minute
+	}
 	if cfg.Grace == 0 {
 		cfg.Grace = 250 * time.Millisecond
 	}
@@ -178,6 +229,12 @@ func New(cfg Config) *Gate {
 	if cfg.LinesEvery == 0 {
 		cfg.LinesEvery = 250 * time.Millisecond
 	}
+	if cfg.VouchGrace == 0 {
+		cfg.VouchGrace = 5 * time.Second
+	}
+	if cfg.VouchStale == 0 {
+		cfg.VouchStale = 5 * time.Minute
+	}
 	if cfg.ToneEvery == 0 {
 		cfg.ToneEvery = 15 * time.Second
 	}
@@ -189,12 +246,13 @@ func New(cfg Config) *Gate {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	g := &Gate{
-		cfg: cfg, log: cfg.Log, met: cfg.Metrics, secret: newSecret(), ctx: ctx, stop: stop, archive: newArchive(cfg.Recordings),
-		forwarding: make(chan struct{}, 1), awaited: awaited{}, transferSeen: make(chan struct{}),
+		cfg: cfg, log: cfg.Log, met: cfg.Metrics, secret: handlesOf(cfg.Cluster), private: newSecret(), ctx: ctx, stop: stop, archive: newArchive(cfg.Recordings),
+		forwarding: make(chan struct{}, 1), quiet: quiet{asks: make(chan struct{}, 1)}, awaited: awaited{}, transferSeen: make(chan struct{}),
 		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, outsiders: map[call.LegID]*outsider{}, parts: map[call.LegID]*part{},
 		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{}, taped: map[call.LegID]*act{},
-		clicked: map[call.LegID]click{}, stale: map[string]struct{}{}, notices: noticesOf(cfg.Notices),
+		clicked: map[call.LegID]click{}, consults: consults{}, stale: map[string]struct{}{}, notices: noticesOf(cfg.Notices),
+		others: map[string]*otherPBX{}, showing: showing{legs: map[call.LegID]shownLeg{}}, stasis: newStasisBook(), cross: newCrossing(cfg.Estate.Resume),
 	}
 	g.dog = watchdog{
 		cfg: cfg.Watchdog, placed: map[call.LegID]place{}, returned: map[call.LegID]struct{}{}, fetched: map[call.LegID]struct{}{}, steps: map[call.LegID]step{}, rings: map[call.LegID][]string{},
@@ -235,24 +293,32 @@ func (g *Gate) enforce(t *call.Table, set *policy.Set) {
 	for _, a := range g.acts {
 		g.reconsider(t, a)
 	}
+	g.enforceStasis()
 	g.rebuild(t)
 	g.dog.rang = nil // they name employees of the policy before
 	if g.dog.cfg != nil && g.known && !g.closed {
 		g.reguard(t, nil)
 	}
 	g.resnap(t)
+	g.retellChannels(t)
 	clear(g.stale)
 	g.reviewForwards(reviewSoon)
 }
 
-// Recheck ends what runs on the strength of a credential that no longer holds; auth.Authenticator has holds.
+// Recheck ends what runs on the strength of a credential that no longer holds, here and elsewhere; auth.Authenticator has holds.
 func (g *Gate) Recheck(holds func(auth.Subject) bool) {
 	g.locked(func(*call.Table) {
 		for _, a := range g.acts {
-			if !holds(a.subject) {
+			if a.subject.Origin() == "" && !holds(a.subject) {
 				a.finish(ending{reason: reasonCredential, revoked: true, at: time.Now()})
 			}
 		}
+		for _, st := range g.stasis.open {
+			if st.subject.Origin() == "" && !holds(st.subject) {
+				st.end()
+			}
+		}
+		g.recheckVouched()
 	})
 }
 
@@ -272,10 +338,15 @@ func (g *Gate) Close(ctx context.Context) error {
 		for _, a := range g.acts {
 			a.finish(ending{reason: reasonShutdown})
 		}
+		for _, st := range g.stasis.open {
+			st.end()
+		}
 		for _, w := range g.watchers {
 			g.cut(w, CutShutdown)
 		}
+		g.cutAllChannels(CutShutdown)
 	})
+	g.doors.close(g)
 	done := make(chan struct{})
 	go func() { g.running.Wait(); close(done) }()
 	select {

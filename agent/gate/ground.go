@@ -20,6 +20,7 @@ func (g *Gate) ground(t *call.Table, set *policy.Set, a *act) policy.Decision {
 		for _, ref := range g.scratch.company.present {
 			a.with = append(a.with, set.ID(ref))
 		}
+		a.claim(&g.scratch.company)
 	}
 	return v.Decision
 }
@@ -44,7 +45,7 @@ func (g *Gate) weigh(t *call.Table, set *policy.Set, a *act) (v verdict) {
 		v.Decision = policy.Decision{Reason: policy.ReasonUnknownTarget, Pairwise: true}
 		return v
 	}
-	if ref, ok := set.Phone(a.phone); a.tape == nil && (!ok || ref != subject) {
+	if ref, ok := set.Phone(a.phone); a.tape == nil && !a.waitsForEar() && (!ok || ref != subject) {
 		v.Decision = policy.Decision{Reason: policy.ReasonUnknownSubject, Pairwise: true}
 		return v
 	}
@@ -59,7 +60,7 @@ func (g *Gate) weigh(t *call.Table, set *policy.Set, a *act) (v verdict) {
 	}
 	r := policy.Request{Subject: subject, Action: a.action, Target: target, ReasonGiven: a.given != ""}
 	g.scratch.legs = t.Call(g.scratch.legs[:0], l)
-	r.Party = g.party(set, subject)
+	r.Party = g.party(set, subject, a)
 	v.surveyed = true
 	if a.tape != nil {
 		v.Decision = g.weighTape(t, set, a, l, &r)
@@ -78,11 +79,11 @@ func (g *Gate) weigh(t *call.Table, set *policy.Set, a *act) (v verdict) {
 		return v
 	}
 	g.scratch.set, g.scratch.listener = set, a
-	g.scratch.legs = t.Earshot(g.scratch.legs[:0], l, g.scratch.reach)
+	g.scratch.legs = g.foresee(t, t.Earshot(g.scratch.legs[:0], l, g.scratch.reach))
 	c := g.survey(set, a)
+	r.Locked = g.beyond(set, subject, c) || g.isLocked(g.scratch.legs)
 	g.scratch.refs = c.everyone(g.scratch.refs)
 	r.With, r.ProtectedNumber, r.UnknownPhone = g.scratch.refs, c.protected, c.unknown
-	r.Locked = g.isLocked(g.scratch.legs)
 	v.Decision = set.Decide(&r)
 	if v.Allowed && a.next != 0 {
 		r.Action = a.next
@@ -123,9 +124,9 @@ func (g *Gate) weighIntercept(t *call.Table, set *policy.Set, a *act, l *call.Le
 }
 
 // party reports whether the subject is on the call in scratch.legs. A supervisor is none.
-func (g *Gate) party(set *policy.Set, subject policy.Ref) bool {
+func (g *Gate) party(set *policy.Set, subject policy.Ref, a *act) bool {
 	return slices.ContainsFunc(g.scratch.legs, func(l *call.Leg) bool {
-		if l.Kind() != call.KindPhone || g.supervises(l.ID()) || g.byLeg[l.ID()] != nil {
+		if l.Kind() != call.KindPhone || g.supervises(l.ID()) || g.byLeg[l.ID()] != nil || g.wasEar(a, l) {
 			return false
 		}
 		ref, ok := set.Phone(l.Endpoint())
@@ -147,12 +148,19 @@ func (g *Gate) survey(set *policy.Set, a *act) *company {
 		if !a.isOwn(o.ID()) {
 			heard = append(heard, o.ID())
 		}
-		if b := g.byLeg[o.ID()]; b == nil || b.employee != a.employee {
+		if b := g.byLeg[o.ID()]; (b == nil || b.employee != a.employee) && !g.wasEar(a, o) {
 			c.add(set, o, g.supervises(o.ID()))
 		}
 	}
 	g.scratch.heard = heard
 	return c
+}
+
+// wasEar reports whether a leg is the supervisor's that he steers himself, and in no ordinary call: it comes into another's call by his supervisions alone
+// then, and the table has it there for a moment after one is over, while it goes back to where it was. In an ordinary call he talks by it like anybody.
+func (g *Gate) wasEar(a *act, o *call.Leg) bool {
+	l := g.stasis.legs[o.ID()]
+	return a.supervision && l != nil && l.st.subject.Employee() == a.employee && !isOrdinary(o.Bridge())
 }
 
 // rest notes on which legs an act's ground rests.
@@ -212,7 +220,7 @@ func (g *Gate) intruded(t *call.Table, a *act) bool {
 		}
 	}
 	o := t.Leg(a.own)
-	return o != nil && (o.Kind() == call.KindPhone && !samePhone(o.Endpoint(), a.phone) || g.strangers(t, a, o))
+	return o != nil && (o.Kind() == call.KindPhone && !samePhone(o.Endpoint(), a.phone) || !a.mingles() && g.strangers(t, a, o))
 }
 
 func (g *Gate) strangers(t *call.Table, a *act, l *call.Leg) bool {

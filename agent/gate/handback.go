@@ -94,15 +94,32 @@ func (x *trespass) handing() handing {
 	}
 }
 
-// wasFetched reports whether Earshot has had a caller who waited come to who takes his call: into a bridge by the dialplan. Caller holds the lock.
+// wasFetched reports whether Earshot has had a leg come to another one: a caller who waited to who takes his call, say. Caller holds the lock.
 func (d *watchdog) wasFetched(leg call.LegID) bool {
 	_, ok := d.fetched[leg]
 	return ok
 }
 
+// fetches notes that Earshot has some legs come to others. Caller holds the lock.
+func (d *watchdog) fetches(legs ...call.LegID) {
+	if d.cfg == nil {
+		return // nobody looks, and nobody would forget them
+	}
+	for _, id := range legs {
+		d.fetched[id] = struct{}{}
+	}
+}
+
 // fetchedBefore reports whether a leg looks like one that an Earshot before this one has had come to who has taken its call: somebody from outside, in the
 // include's extension for that, with a leg that was rung for it. Whoever else is there by now has come by himself. Caller holds the lock.
+//
+// What an attended transfer has put together is in the include's extensions for that. Who calls is no more known by then, so it is left alone: doctor
+// finds who else could send a leg there.
 func (g *Gate) fetchedBefore(t *call.Table, l *call.Leg) bool {
+	if l.Exten() == pbx.ExtenAsks || l.Exten() == pbx.ExtenMeets {
+		g.dog.fetched[l.ID()] = struct{}{}
+		return true
+	}
 	if !g.policy.Load().Trunk(l.Endpoint()) || l.Exten() != pbx.ExtenFetched {
 		return false
 	}

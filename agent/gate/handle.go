@@ -21,14 +21,22 @@ var handleText = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 // appearance. It tells nothing by itself; the way back is to make the handles of the row's legs and compare.
 //
 // It follows from the three ids, the sight and the secret and from nothing else, so it is the same for as long as Earshot runs, whatever
-// policy is in force.
+// policy is in force; and beside every PBX of a cluster it is the same, as the secret is and each leg's id says on which it is.
 func (g *Gate) handle(subject, employee string, leg call.LegID, s mask.Sight) string {
-	on := g.secret.tag(tagRow, employee).with(g.secret.tag(tagLeg, string(leg)))
+	on := g.secret.tag(tagRow, employee).with(g.legTag(leg))
 	r := reader{gate: g, tag: g.secret.tag(tagSubject, subject)}
 	return string(r.handle(&mark{on, s})[:])
 }
 
-// secret makes the handles opaque. It is new with every start.
+// legTag is the tag of a leg, here or on another PBX.
+func (g *Gate) legTag(leg call.LegID) tag {
+	if g.cfg.Cluster != nil && !isFar(leg) {
+		return g.secret.tag(tagLeg, string(farID(g.cfg.Cluster.PBX(), string(leg))))
+	}
+	return g.secret.tag(tagLeg, string(leg))
+}
+
+// secret makes the handles opaque. It is new with every start, but for the one that a cluster has in common.
 //
 // A handle is one block of AES over the sum (exclusive or) of what a subject, a row, a leg and a sight are each turned into, of which 100 of the
 // 128 bits are shown. The first three are turned into tags of 128 bits by SHA-256 over half of the secret, the kind and the id: nobody knows
@@ -42,12 +50,23 @@ type secret struct {
 }
 
 func newSecret() secret {
-	var s secret
-	var key [16]byte
-	_, _ = rand.Read(s.key[:]) // never fails: crypto/rand ends the program instead
-	_, _ = rand.Read(key[:])
-	s.block, _ = aes.NewCipher(key[:]) // fails for keys of other lengths only
+	var seed [32]byte
+	_, _ = rand.Read(seed[:]) // never fails: crypto/rand ends the program instead
+	return secretOf(seed)
+}
+
+func secretOf(seed [32]byte) secret {
+	s := secret{key: [16]byte(seed[:16])}
+	s.block, _ = aes.NewCipher(seed[16:]) // fails for keys of other lengths only
 	return s
+}
+
+// handlesOf is what the handles on the board are made with.
+func handlesOf(c Cluster) secret {
+	if c == nil {
+		return newSecret()
+	}
+	return secretOf(c.Secret("handles"))
 }
 
 // tag is what the secret makes of an id. It does not leave the gate.
@@ -58,6 +77,9 @@ const (
 	tagSubject = 's'
 	tagRow     = 'r'
 	tagLeg     = 'l'
+	tagOutside = 'o' // a leg that is on nobody's row
+	tagBridge  = 'b'
+	tagVisit   = 'w' // who waits in a queue
 )
 
 func (s *secret) tag(kind byte, id string) tag {

@@ -20,7 +20,7 @@ func (g *Gate) Intercept(ctx context.Context, s auth.Subject, ask Ask) (mask.Int
 	}
 	a := g.newAct(s, policy.Intercept, ask.Door)
 	if err := g.begin(ctx, a, ask, rings, g.intercept); err != nil {
-		return mask.Intercept{}, err
+		return across[mask.Intercept](ctx, g, s, err, opIntercept, ask.at)
 	}
 	var v mask.Intercept
 	g.locked(func(*call.Table) { v = a.interceptView() })

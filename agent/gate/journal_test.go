@@ -159,6 +159,13 @@ func (r *recorder) waits(t testing.TB, id string, p audit.Phase) audit.Entry {
 	}
 }
 
+// all are the entries that there are.
+func (r *recorder) all() []audit.Entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.entries)
+}
+
 // count is how many entries there are.
 func (r *recorder) count() int {
 	r.mu.Lock()

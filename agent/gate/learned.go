@@ -75,6 +75,7 @@ func (g *Gate) relearn(t *call.Table, number string) {
 	slices.SortFunc(rows, byPlace)
 	g.scratch.rows = rows
 	g.showRows(t, set, rows, time.Time{})
+	g.tellChannels(t, set, rows, nil, nil)
 }
 
 // sameEnd reports whether two numbers may be one: the last seven digits of a full one say so in whatever form it is told.

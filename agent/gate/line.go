@@ -35,6 +35,7 @@ func (g *Gate) Queues(ev queue.Event) {
 				g.reconsider(t, a) // the colleague may be there again
 			}
 		}
+		g.tellQueues(t, &ev)
 		g.linesChanged()
 	})
 }
@@ -52,7 +53,9 @@ func (g *Gate) Lines(s auth.Subject) ([]mask.Line, error) {
 		}
 		for line := range set.Lines() {
 			if g.mayView(set, me, line) {
-				out = append(out, *g.lineView(t, set, me, line, nil))
+				v := g.lineView(t, set, me, line, nil)
+				g.waiters(t, set, me, s, line, v)
+				out = append(out, *v)
 			}
 		}
 	})
@@ -136,10 +139,7 @@ func (g *Gate) lineView(t *call.Table, set *policy.Set, me policy.Ref, line poli
 	slices.SortFunc(members, func(a, b policy.Ref) int { return byPlace(g.board[a], g.board[b]) })
 	for _, ref := range members {
 		m, queued := in[ref]
-		v.Members = append(v.Members, mask.LineMember{
-			Employee: set.ID(ref), Name: set.Name(ref), Works: set.Works(ref, line), Queued: queued, Penalty: m.Penalty, Paused: m.Paused, Fixed: queued && m.Fixed,
-			State: g.stateOf(ref),
-		})
+		v.Members = append(v.Members, *g.lineMember(set, line, ref, m, queued))
 	}
 	if shared != nil {
 		shared[line] = append(shared[line], v)
@@ -147,11 +147,20 @@ func (g *Gate) lineView(t *call.Table, set *policy.Set, me policy.Ref, line poli
 	return v
 }
 
-// stateOf is an employee's state as the board shows it to everybody.
+// lineMember is an employee on a line; m is of the queue, if he is in it.
+func (g *Gate) lineMember(set *policy.Set, line policy.LineRef, ref policy.Ref, m queue.Member, queued bool) *mask.LineMember {
+	return &mask.LineMember{
+		Employee: set.ID(ref), Name: set.Name(ref), Works: set.Works(ref, line), Queued: queued, Penalty: m.Penalty, Paused: m.Paused, Fixed: queued && m.Fixed,
+		State: g.stateOf(ref),
+	}
+}
+
+// stateOf is an employee's state by his legs on this PBX, as the board shows it to everybody. What he does on others is on the board alone: lines and
+// channels are of one PBX.
 func (g *Gate) stateOf(ref policy.Ref) string {
 	row := mask.Row{}
 	if e := g.board[ref]; e != nil {
-		for i := range e.legs {
+		for i := range e.here() {
 			row.Calls = append(row.Calls, mask.Of(&e.legs[i].facts, mask.Hidden, ""))
 		}
 	}

@@ -196,6 +196,58 @@ func TestChangingWhoWorksOnALineIsDecidedRecordedAndDone(t *testing.T) {
 	}
 }
 
+// Who works on a line, and may view it, says himself whether its queue rings him. All else about him, and all about others, needs line.change.
+func TestWhoWorksOnALinePausesAndComesAndGoesHimself(t *testing.T) {
+	o := newLineOffice(t)
+	o.gate.SetPolicy(set(t, strings.NewReplacer(
+		"department: sales, lock: true", "department: sales, line.view: own, line.connect: own",
+		`numbers: ["102"], department: sales`, `numbers: ["102"], department: sales, line.view: own, line.connect: own`,
+		`numbers: ["104"]`, `numbers: ["104"], line.view: any, line.connect: any, line.change: {to: [line:support], except: [line:sales]}`,
+		"members: [anna, boris]", "members: [anna, boris, dora, carl]",
+	).Replace(lineHouse)))
+	remove := func(who1, line, employee string) string {
+		return code(o.gate.ChangeMember(t.Context(), who(who1), gate.MemberAsk{Line: line, Employee: employee, Remove: true, Door: "test"}))
+	}
+	for _, c := range []struct{ what, got, code, order string }{
+		{"pauses", o.put("boris", "sales", "boris", -1, "paused"), "ok", "pause q-sales Local/102@phones/n true"},
+		{"is back, with the penalty that he has", o.put("boris", "sales", "boris", 3, "back"), "ok", ""},
+		{"leaves", remove("boris", "sales", "boris"), "ok", "remove q-sales Local/102@phones/n"},
+		{"pauses where the queue has him always", o.put("anna", "sales", "anna", -1, "paused"), "ok", "pause q-sales PJSIP/101 true"},
+		{"another penalty", o.put("boris", "sales", "boris", 0, "paused"), "no_right", ""},
+		{"another's pause", o.put("boris", "sales", "anna", -1, "paused"), "no_right", ""},
+		{"another's leaving", remove("anna", "sales", "boris"), "no_right", ""},
+		{"a line that he views and does not work on", o.put("vic", "sales", "vic", -1, "paused"), "no_right", ""},
+		{"a line that he does not work on", o.put("boris", "support", "boris", -1, ""), "no_such_line", ""},
+		{"a line that he works on and may not view", o.put("carl", "sales", "carl", -1, ""), "no_such_line", ""},
+		{"an exception for the line", o.put("dora", "sales", "dora", -1, ""), "excluded", ""},
+	} {
+		if c.got != c.code {
+			t.Errorf("%s: %q, not %q", c.what, c.got, c.code)
+		}
+		if c.order != "" && !slices.Contains(o.log.all(), c.order) {
+			t.Errorf("%s: no %q in %q", c.what, c.order, o.log.all())
+		}
+	}
+	if n := len(o.pbx.members); n != 3 {
+		t.Errorf("%d orders", n)
+	}
+	o.audit.mu.Lock()
+	first := o.audit.entries[0]
+	o.audit.mu.Unlock()
+	if first.Action != "line.change" || first.Subject != "boris" || !slices.Equal(first.Targets, []string{"boris"}) || first.Outcome != audit.Allow || first.Reason != "own_place" || first.Rule != (audit.Rule{}) {
+		t.Errorf("%+v", first)
+	}
+	o.gate.Queues(queue.Event{Kind: queue.Taken, Queues: []queue.State{{Name: "q-sales"}}})
+	for _, c := range []struct{ what, got, code string }{
+		{"comes", o.put("boris", "sales", "boris", 0, ""), "ok"}, {"comes with a penalty", o.put("anna", "sales", "anna", 2, ""), "no_right"},
+	} {
+		if c.got != c.code {
+			t.Errorf("%s: %q, not %q", c.what, c.got, c.code)
+		}
+	}
+	o.log.until(t, "add q-sales PJSIP/102 0 false")
+}
+
 func TestWatchersOfALineAreToldWhatChangesForThem(t *testing.T) {
 	o := newLineOffice(t)
 	vic, dora := o.watch("vic"), o.watch("dora")

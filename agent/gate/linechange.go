@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
@@ -17,6 +20,9 @@ import (
 // maxPenalty is the highest that can be given. Asterisk takes any; nobody has so many steps.
 const maxPenalty = 1000
 
+// MaxWhy is how long the reason of a pause may be.
+const MaxWhy = 80
+
 // orderTime is how long the PBX may take to carry out one change of a queue.
 const orderTime = 5 * time.Second
 
@@ -26,6 +32,7 @@ type MemberAsk struct {
 	Employee string // the id of who is to be in the queue, or not any more
 	Penalty  *int   // nil: as it is; of who comes, 0
 	Paused   *bool  // nil: as it is; of who comes, not
+	Why      string // why he pauses, for the PBX; one printable line of at most MaxWhy bytes, empty for none
 	Remove   bool   // he is to leave the queue; the rest says nothing then
 	Door     string
 }
@@ -35,13 +42,20 @@ type change struct {
 	order pbx.QueueMember
 	do    []func(context.Context, pbx.QueueMember) error
 	did   string // what, for the record
+	own   bool   // it is his own place, and he has no other ground
 }
 
+// ownPlace is the reason in the record of what somebody did who changed nothing but whether the queue of a line on which he works rings him.
+const ownPlace = "own_place"
+
 // ChangeMember puts an employee into a line's queue with the first of his phones, changes him there, or takes him out of it. What is so already is
-// done and recorded, and Asterisk is not asked.
+// done and recorded, and Asterisk is not asked. It needs line.change, but for one's own place: see ownsPlace.
 func (g *Gate) ChangeMember(ctx context.Context, s auth.Subject, ask MemberAsk) error {
 	if p := ask.Penalty; p != nil && (*p < 0 || *p > maxPenalty) {
 		return badPenalty()
+	}
+	if !utf8.ValidString(ask.Why) || len(ask.Why) > MaxWhy || strings.ContainsFunc(ask.Why, unicode.IsControl) {
+		return badReason()
 	}
 	a := g.newAct(s, policy.LineChange, ask.Door)
 	a.stop() // its orders are few and have a time of their own
@@ -54,6 +68,9 @@ func (g *Gate) ChangeMember(ctx context.Context, s auth.Subject, ask MemberAsk) 
 		c, p = g.admitChange(set, a, ask, &d)
 		e = a.entry(audit.Decided, set, d)
 		e.Mode = c.did
+		if c.own {
+			e.Reason = ownPlace
+		}
 		if p == nil {
 			g.running.Add(1)
 		}
@@ -110,7 +127,10 @@ func (g *Gate) admitChange(set *policy.Set, a *act, ask MemberAsk, d *policy.Dec
 		return c, noSuchLine()
 	}
 	a.line = set.LineID(line) // only now: what names no line is a stranger's text and does not go into the record
-	if *d = set.Decide(&policy.Request{Subject: subject, Action: a.action, Line: line}); !d.Allowed {
+	if *d = set.Decide(&policy.Request{Subject: subject, Action: a.action, Line: line}); d.Reason == policy.ReasonNoRight && g.ownsPlace(set, subject, line, ask) {
+		*d, c.own = policy.Decision{Allowed: true, Reason: policy.ReasonAllowed, Pairwise: true}, true
+	}
+	if !d.Allowed {
 		return c, g.lineRefusal(set, subject, line, *d, a.id)
 	}
 	target, ok := set.Employee(ask.Employee)
@@ -158,9 +178,19 @@ func (g *Gate) admitChange(set *policy.Set, a *act, ask MemberAsk, d *policy.Dec
 		c.order.Penalty, c.do = *ask.Penalty, append(c.do, g.cfg.PBX.QueuePenalty)
 	}
 	if ask.Paused != nil && *ask.Paused != m.Paused {
-		c.order.Paused, c.do = *ask.Paused, append(c.do, g.cfg.PBX.QueuePause)
+		c.order.Paused, c.order.Reason, c.do = *ask.Paused, ask.Why, append(c.do, g.cfg.PBX.QueuePause)
 	}
 	return c, nil
+}
+
+// ownsPlace reports whether a request is about nothing but whether the queue of a line on which the subject works rings himself: he comes, goes, pauses or
+// is back, as he could by a code on his telephone. How early it rings him is the line's affair, and a line that he may not view is none to him.
+func (g *Gate) ownsPlace(set *policy.Set, subject policy.Ref, line policy.LineRef, ask MemberAsk) bool {
+	if ask.Employee != set.ID(subject) || !set.Works(subject, line) || !g.mayView(set, subject, line) {
+		return false
+	}
+	m, _ := g.memberOf(set, line, subject) // who is not there comes with no penalty
+	return ask.Penalty == nil || *ask.Penalty == m.Penalty
 }
 
 // lineRefusal is what a subject is told who may not do something on a line: of one that he may not view, that there is none.

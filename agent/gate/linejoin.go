@@ -163,7 +163,7 @@ func (g *Gate) findConversation(t *call.Table, set *policy.Set, subject, target 
 func (g *Gate) onLine(mode lineMode, queue string) fit {
 	return func(f *legFacts, named bool) bool {
 		phase, takes := f.facts.Phase, mode == modeTakeover
-		return f.queue == queue && f.other != "" && !g.supervises(f.leg) &&
+		return f.pbx == "" && f.queue == queue && f.other != "" && !g.supervises(f.leg) &&
 			(phase == call.PhaseTalking || phase == call.PhaseHeld && (named || takes) || phase == call.PhaseRinging && takes)
 	}
 }
@@ -202,10 +202,11 @@ func (g *Gate) weighLine(t *call.Table, set *policy.Set, a *act, l *call.Leg, r 
 	g.scratch.set, g.scratch.listener = set, a
 	g.scratch.legs = t.Earshot(g.scratch.legs[:0], l, g.scratch.reach)
 	c := g.survey(set, a)
+	sealed := g.beyond(set, r.Subject, c)
 	g.scratch.refs = c.everyone(g.scratch.refs)
 	r.With, r.ProtectedNumber = g.scratch.refs, c.protected
 	// What only the policy's word on supervision has: a lock, a phone that nobody knows.
-	locked, unknown := g.isLocked(g.scratch.legs), c.unknown && !set.UnknownOutside()
+	locked, unknown := sealed || g.isLocked(g.scratch.legs), c.unknown && !set.UnknownOutside()
 	switch d = set.Decide(r); {
 	case !d.Allowed:
 	case !onLine:
@@ -364,7 +365,8 @@ func (g *Gate) attend(a *act) {
 		}
 	})
 	if err := g.tune(a.ctx, a); err != nil {
-		g.locked(func(t *call.Table) {
+		// The PBX may say that the colleague's leg has gone before it tells of that, and the customer is not to be hung up on with it.
+		g.after(a, g.cfg.Grace, func(t *call.Table) {
 			if !a.outlived(t) {
 				a.finish(ending{reason: reasonUntold, err: err})
 			}

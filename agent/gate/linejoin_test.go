@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -163,6 +164,33 @@ func TestTheCustomerIsLeftToWhoJoinedWhenTheColleagueHangsUp(t *testing.T) {
 	o.active("carl", "spy", "rosa") // an ordinary call
 	if n := o.pbx.left(); n < 2 {
 		t.Fatalf("%d", n)
+	}
+}
+
+// The PBX refuses the tone, since the colleague has just hung up, before it tells that he has.
+func TestTheCustomerIsLeftToWhoJoinedWhenTheColleagueHangsUpAsTheToneBegins(t *testing.T) {
+	for goes, want := range map[bool]string{true: "call_ended", false: "not_told"} {
+		t.Run(want, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := newLineOffice(t)
+				o.converses("x", ivanov, "q-sales", "PJSIP/101")
+				o.pbx.failing("tone", errMute)
+				w := o.watch("rosa")
+				id := o.mustJoin("join", "rosa", "sales", "anna")
+				w.becomes(id, "active")
+				synctest.Wait() // the tone has failed
+				if goes {
+					o.gone("x.1")
+				}
+				if reason := w.becomes(id, "ended"); reason != want {
+					t.Errorf("it ended because of %s", reason)
+				}
+				synctest.Wait()
+				if _, there := o.pbx.where(o.pbx.joins[0].Leg); there != goes {
+					t.Errorf("his leg is there: %v", there)
+				}
+			})
+		})
 	}
 }
 

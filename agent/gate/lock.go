@@ -71,15 +71,20 @@ func (g *Gate) SwitchLock(ctx context.Context, s auth.Subject, leg string) error
 // begin to until the call ends or the lock is taken off. A call that he has locked already stays as it is, under the same id. The right to lock is
 // looked at again with each policy; when the credential ends the lock stays.
 func (g *Gate) Lock(ctx context.Context, s auth.Subject, ask LockAsk) (mask.Lock, error) {
+	v, _, err := g.lay(ctx, s, ask)
+	return v, err
+}
+
+// lay is Lock, and tells whether there was no such lock before.
+func (g *Gate) lay(ctx context.Context, s auth.Subject, ask LockAsk) (v mask.Lock, laid bool, err error) {
 	if err := ctx.Err(); err != nil {
-		return mask.Lock{}, err
+		return mask.Lock{}, false, err
 	}
 	k := &lock{act: g.newAct(s, policy.Lock, ask.Door), since: time.Now(), legs: map[call.LegID]struct{}{}, credential: s.Credential()}
 	k.stop() // it has no orders
 	var d policy.Decision
 	var p *Problem
 	var e audit.Entry
-	var v mask.Lock
 	was := false
 	g.locked(func(t *call.Table) {
 		set := g.policy.Load()
@@ -88,7 +93,7 @@ func (g *Gate) Lock(ctx context.Context, s auth.Subject, ask LockAsk) (mask.Lock
 			v, was = g.lockView(t, old), true
 			return
 		}
-		if p == nil {
+		if p == nil && k.afar == nil {
 			g.locks[k.id] = k
 			g.seal(k, t.Call(g.scratch.legs[:0], t.Leg(k.leg)))
 			k.named = k.names(t)
@@ -98,15 +103,19 @@ func (g *Gate) Lock(ctx context.Context, s auth.Subject, ask LockAsk) (mask.Lock
 	})
 	switch {
 	case was:
-		return v, nil
+		return v, false, nil
 	case p != nil:
-		return mask.Lock{}, g.refuse(k.act, p, d, e)
+		return mask.Lock{}, false, g.refuse(k.act, p, d, e)
+	case k.afar != nil:
+		ask.Call = k.afar.call
+		v, err = across[mask.Lock](ctx, g, s, k.afar, opLock, func(*afar) any { return ask })
+		return v, false, err
 	}
 	g.met.decision(policy.Lock, string(e.Outcome), e.Reason)
 	g.canonical(&e)
 	if err := g.record(e); err != nil {
 		g.locked(func(*call.Table) { g.unseal(k) })
-		return mask.Lock{}, notRecorded(err)
+		return mask.Lock{}, false, notRecorded(err)
 	}
 	g.locked(func(t *call.Table) {
 		if k.over {
@@ -116,12 +125,13 @@ func (g *Gate) Lock(ctx context.Context, s auth.Subject, ask LockAsk) (mask.Lock
 		}
 		k.begun = true
 		g.relook(t, k.all())
+		g.showLock(t, k)
 		v = g.lockView(t, k)
 	})
 	if p != nil {
-		return mask.Lock{}, p
+		return mask.Lock{}, false, p
 	}
-	return v, nil
+	return v, true, nil
 }
 
 // mayLock decides whether an employee may lock his calls.
@@ -134,7 +144,7 @@ func (g *Gate) admitLock(t *call.Table, set *policy.Set, k *lock, ask LockAsk, d
 	if !g.known || g.closed {
 		return nil, stateUnknown()
 	}
-	if !g.cfg.Holds(k.subject) {
+	if !g.holds(k.subject) {
 		return nil, credentialEnded()
 	}
 	subject, ok := set.Employee(k.employee)
@@ -148,9 +158,13 @@ func (g *Gate) admitLock(t *call.Table, set *policy.Set, k *lock, ask LockAsk, d
 	if ask.leg != "" && !slices.ContainsFunc(set.Phones(subject), func(phone string) bool { return g.callsIn(t, ask.leg, phone) }) {
 		return nil, notYourPhone()
 	}
-	f, p := g.pickOwn(set, subject, g.board[subject], ask.Call)
-	if p != nil {
+	f, p := g.pickOwn(set, subject, g.board[subject], ask.Call, ask.leg == "" && g.crosses(k.subject))
+	switch {
+	case p != nil:
 		return nil, p
+	case f.pbx != "":
+		k.afar = &afar{pbx: f.pbx, target: k.target, call: g.handle(k.target, k.target, f.leg, g.sight(set, subject, subject, f))}
+		return nil, nil
 	}
 	for _, old := range g.sealed[f.leg] {
 		if old.employee == k.employee && old.begun {
@@ -163,15 +177,18 @@ func (g *Gate) admitLock(t *call.Table, set *policy.Set, k *lock, ask LockAsk, d
 	return nil, nil
 }
 
-// pickOwn finds the leg of an employee's own that he means. Somebody has to be on the other side, or there is no call.
-func (g *Gate) pickOwn(set *policy.Set, subject policy.Ref, e *entry, handle string) (*legFacts, *Problem) {
+// pickOwn finds the leg of an employee's own that he means, on another PBX too if afar. Somebody has to be on the other side, or there is no call.
+func (g *Gate) pickOwn(set *policy.Set, subject policy.Ref, e *entry, handle string, afar bool) (*legFacts, *Problem) {
+	if e == nil {
+		return nil, notOnCall() // a panel is on none
+	}
 	var up, held []*legFacts
 	for i := range e.legs {
 		f := &e.legs[i]
 		is := handle == "" || g.handle(set.ID(subject), set.ID(subject), f.leg, g.sight(set, subject, subject, f)) == handle
 		switch {
-		case !is:
-		case f.other == "" || g.supervises(f.leg):
+		case !is, f.pbx != "" && !afar:
+		case f.other == "" || f.facts.Supervision != "" || g.supervises(f.leg):
 			if handle != "" {
 				return nil, notOnCall()
 			}
@@ -197,7 +214,7 @@ func (g *Gate) pickOwn(set *policy.Set, subject policy.Ref, e *entry, handle str
 	return nil, notOnCall()
 }
 
-// Locks lists the subject's own locks, oldest first.
+// Locks lists the subject's own locks, on whichever PBX, oldest first.
 func (g *Gate) Locks(s auth.Subject) ([]mask.Lock, error) {
 	out := []mask.Lock{}
 	g.locked(func(t *call.Table) {
@@ -211,12 +228,27 @@ func (g *Gate) Locks(s auth.Subject) ([]mask.Lock, error) {
 		for _, k := range mine {
 			out = append(out, g.lockView(t, k))
 		}
+		for _, k := range g.cross.locks {
+			if k.form.Employee == s.Employee() && !k.lost {
+				out = append(out, k.form.Lock)
+			}
+		}
+		slices.SortStableFunc(out, func(a, b mask.Lock) int { return a.Since.Compare(b.Since) })
 	})
 	return out, nil
 }
 
 // Unlock takes one of the subject's own locks off. It is off when its end is on record. Another's and one that is over get the same answer.
-func (g *Gate) Unlock(_ context.Context, s auth.Subject, id string) error {
+func (g *Gate) Unlock(ctx context.Context, s auth.Subject, id string) error {
+	if pbx := g.locksAfar(s, id); pbx != "" {
+		_, err := send[noAnswer](ctx, g, s, pbx, opUnlock, idAsk{id})
+		return err
+	}
+	return g.takeOff(s, id, reasonUnlocked)
+}
+
+// takeOff is Unlock of one that lies on a call here, for a reason.
+func (g *Gate) takeOff(s auth.Subject, id, reason string) error {
 	var k *lock
 	var e audit.Entry
 	var written chan struct{}
@@ -227,7 +259,7 @@ func (g *Gate) Unlock(_ context.Context, s auth.Subject, id string) error {
 		}
 		k.opening, written = true, k.written
 		e = k.record(audit.Ended, g.policy.Load(), policy.Decision{})
-		e.Reason, e.Credential = reasonUnlocked, s.Credential()
+		e.Reason, e.Credential = reason, s.Credential()
 	})
 	if k == nil {
 		return noSuchLock()

@@ -12,6 +12,7 @@ type Me struct {
 	Name       string   `json:"name"`
 	Department string   `json:"department,omitempty"`
 	Phones     []string `json:"phones" nullable:"false" doc:"His own phones, the first being the one rung when none is named"`
+	PBX        string   `json:"pbx,omitempty" doc:"With several PBXs, the one on which his phones are; absent where they are on any"`
 	Actions    []string `json:"actions" nullable:"false" doc:"What he may do to at least one colleague, dial if he may call anybody at all, lock if he may lock his own calls, and settings.permissions if he may look at and change the policy, so a panel need not draw the other buttons"`
 }
 
@@ -27,6 +28,9 @@ func (g *Gate) Me(s auth.Subject) (Me, error) {
 
 func (g *Gate) me(set *policy.Set, ref policy.Ref) Me {
 	m := Me{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID, Phones: append([]string{}, set.Phones(ref)...), Actions: []string{}}
+	if pbx := set.PBX(ref); pbx != "" && g.cfg.Cluster != nil { // he has them wherever he looks from
+		m.PBX, m.Phones = pbx, append([]string{}, set.PhonesOn(ref, pbx)...)
+	}
 	for _, action := range abilities {
 		if able(set, ref, action) {
 			m.Actions = append(m.Actions, action.String())

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"fmt"
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +28,8 @@ type Metrics struct {
 	searches  prometheus.Counter
 
 	reads *prometheus.CounterVec
+
+	unread prometheus.Counter
 
 	watchdog *prometheus.CounterVec
 	caught   prometheus.Histogram
@@ -81,6 +84,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m.reads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "earshot_journal_reads_total", Help: "Reads of the journal, by what was read (page, row, export, history, statistics) and outcome (allow, deny, error).",
 	}, []string{"what", "outcome"})
+	m.unread = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "earshot_elsewhere_unread_total", Help: "What sidecars beside other PBXs have shown and this one cannot read: another version's, or garbage.",
+	})
 	m.watchdog = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "earshot_watchdog_total",
 		Help: "What went past the gate on the PBX, by kind (spy, media, join, pickup, record, redirect) and what became of it: ended, handed_back, reported, left (the policy covers it, or it is trusted), gone, contradicted, failed.",
@@ -100,7 +106,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	if r != nil {
 		r.MustRegister(m.decisions, m.running, m.ended, m.audio, m.intercepted, m.revocation, m.watchers, m.deliveries, m.cutoffs, m.auditErrors,
-			m.shadowDecisions, m.shadowDifferences, m.shadowDropped, m.questions, m.searches, m.reads, m.watchdog, m.caught)
+			m.shadowDecisions, m.shadowDifferences, m.shadowDropped, m.questions, m.searches, m.reads, m.unread, m.watchdog, m.caught)
 	}
 	return m
 }
@@ -120,7 +126,7 @@ func (m *Metrics) watched(kind trespassKind, did string) {
 	m.watchdog.WithLabelValues(string(kind), did).Inc()
 }
 
-func (m *Metrics) decision(a policy.Action, outcome, reason string) {
+func (m *Metrics) decision(a fmt.Stringer, outcome, reason string) {
 	m.decisions.WithLabelValues(a.String(), outcome, reason).Inc()
 }
 

@@ -33,6 +33,9 @@ func (g *Gate) ChangeMode(ctx context.Context, s auth.Subject, id, mode, reason 
 	if p != nil {
 		return mask.Supervision{}, p
 	}
+	if pbx := g.supervisesAfar(s, id); pbx != "" {
+		return send[mask.Supervision](ctx, g, s, pbx, opMode, modeAsk{id, mode, reason})
+	}
 	a, e, p := g.admitMode(s, id, action, reason)
 	if p != nil && e == nil {
 		return mask.Supervision{}, p
@@ -68,7 +71,7 @@ func (g *Gate) admitMode(s auth.Subject, id string, action policy.Action, reason
 		case !g.known || g.closed:
 			p = stateUnknown()
 			return
-		case !g.cfg.Holds(s):
+		case !g.holds(s):
 			p = credentialEnded()
 			return
 		case a.state != stateActive:
@@ -166,6 +169,10 @@ func (g *Gate) settleMode(a *act, done bool) (e audit.Entry) {
 			return
 		}
 		g.reconsider(t, a)
+		if g.cfg.Cluster != nil && g.known { // whether he is heard there is shown to the others
+			set, on := g.policy.Load(), []call.Change{{Leg: a.leg}}
+			g.showRows(t, set, g.affected(t, set, on), time.Time{})
+		}
 		if done && !a.ended {
 			g.tellLocked(a)
 		}
@@ -189,12 +196,18 @@ func (a *act) leased() []call.LegID {
 	if a.tape != nil {
 		return []call.LegID{a.own}
 	}
+	if a.steered != nil {
+		return []call.LegID{a.snoop} // the other is its Stasis's
+	}
 	return []call.LegID{a.own, a.snoop}
 }
 
-// legs are the act's own that the PBX may have.
+// legs are the act's own that the PBX may have. One that was lent is not hung up with them.
 func (a *act) legs() []call.LegID {
-	ids := []call.LegID{a.snoop, a.own}
+	ids := []call.LegID{a.snoop}
+	if a.steered == nil {
+		ids = append(ids, a.own)
+	}
 	if a.nextSnoop != "" {
 		ids = append(ids, a.nextSnoop)
 	}

@@ -25,6 +25,7 @@ type glimpse struct {
 	sight   mask.Sight
 	party   bool // he is on the call himself
 	client  bool // a client of his own rings, and he is shown that
+	reached bool // he has a phone on the PBX that it is on, as far as that is asked
 }
 
 // look takes the moment of an employee's row, or of the one call that a handle names.
@@ -66,7 +67,7 @@ func (g *Gate) look(employee string, on *Resource, reason bool) (m moment) {
 		for i, s := range sights {
 			f := &e.legs[i]
 			if one < 0 || one == i {
-				m.legs = append(m.legs, glimpse{f.may(), s, slices.Contains(f.company.present, m.subject), f.responsible == m.subject && s.Peer()})
+				m.legs = append(m.legs, glimpse{f.may(), s, slices.Contains(f.company.present, m.subject), f.responsible == m.subject && s.Peer(), reaches(set, m.subject, f)})
 			}
 		}
 		m.can = can
@@ -146,10 +147,10 @@ func (m *moment) button(action policy.Action) Answer {
 	if action == policy.Intercept {
 		wants, none = interception, notRinging()
 	}
-	var party, others, client bool
+	var party, others, client, reached bool
 	for _, l := range m.legs {
 		if l.opening == wants {
-			party, others, client = party || l.party, others || !l.party, client || l.client
+			party, others, client, reached = party || l.party, others || !l.party, client || l.client, reached || !l.party && l.reached
 		}
 	}
 	switch {
@@ -157,6 +158,8 @@ func (m *moment) button(action policy.Action) Answer {
 		return refused(none)
 	case !others:
 		return Answer{Reason: policy.ReasonParty.String()}
+	case !reached:
+		return refused(onOtherPBX())
 	case action == policy.Intercept && !client:
 		// What the policy says without the call, or he would learn whether it is his own client's.
 		r := between(m.subject, m.target, action, m.reason)

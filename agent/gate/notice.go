@@ -54,7 +54,10 @@ func (g *Gate) tellSupervised(set *policy.Set, a *act) {
 		}
 		a.told.was = appendNew(a.told.was, id)
 	}
-	a.told.panel, a.told.mode = panel, a.action
+	changed := !slices.Equal(a.told.panel, panel)
+	if a.told.panel, a.told.mode = panel, a.action; changed {
+		g.showAct(a)
+	}
 	for _, id := range a.hearTone() {
 		a.told.was = appendNew(a.told.was, id)
 	}
@@ -247,6 +250,12 @@ func (g *Gate) Supervised(s auth.Subject) ([]mask.Supervised, error) {
 		for _, a := range slices.Backward(acts) {
 			out = append(out, a.supervised(time.Time{}))
 		}
+		for _, a := range g.cross.acts {
+			if !a.over && slices.Contains(a.form.Told, s.Employee()) {
+				out = append(out, *a.form.Supervised)
+			}
+		}
+		slices.SortStableFunc(out, func(a, b mask.Supervised) int { return b.Since.Compare(a.Since) })
 		for _, v := range slices.Backward(g.notices[s.Employee()]) {
 			out = append(out, v)
 		}

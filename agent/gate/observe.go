@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,11 +31,16 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 		g.strayBridge(ev.Bridge.ID)
 	}
 	g.transferred(ev)
+	g.noteParking(t, ev, changes)
+	g.consulting(t, ev)
 	g.guard(t, ev, changes)
 	if len(changes) == 0 {
+		g.tellQuiet(t, ev)
+		g.followStasis(t, ev, nil)
 		return
 	}
 	set := g.policy.Load()
+	g.followClicks(t, changes)
 	g.followLocks(t, set, changes)
 	for _, a := range g.concerned(t, set, changes) {
 		g.reconsider(t, a)
@@ -42,6 +48,7 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 	rows := g.affected(t, set, changes)
 	g.followOutside(t, set, changes, ev.At)
 	g.showRows(t, set, rows, ev.At)
+	g.tellChannels(t, set, rows, ev, changes)
 	g.showTold(t)
 	for i := range changes {
 		switch c := &changes[i]; {
@@ -52,6 +59,7 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 			g.queues.Forget(string(c.Leg))
 		}
 	}
+	g.followStasis(t, ev, changes)
 }
 
 // showRows makes rows anew and shows them to all, in their order.
@@ -110,7 +118,13 @@ func (g *Gate) concerned(t *call.Table, set *policy.Set, changes []call.Change) 
 // resynced takes a table that has been built anew from the PBX: everything is decided again and shown afresh.
 func (g *Gate) resynced(t *call.Table) {
 	g.known = true
+	for id := range g.parked {
+		if t.Leg(id) == nil {
+			delete(g.parked, id)
+		}
+	}
 	g.findLocks(t)
+	maps.DeleteFunc(g.consults, func(leg call.LegID, x *consult) bool { return t.Leg(leg) == nil || t.Leg(x.waits) == nil })
 	adopted := g.inherit(t)
 	for _, a := range g.acts {
 		g.reconsider(t, a)
@@ -120,6 +134,8 @@ func (g *Gate) resynced(t *call.Table) {
 	g.orphans(t)
 	g.patrol(t)
 	g.resnap(t)
+	g.retellChannels(t)
+	g.resyncStasis(t)
 	clear(g.stale)
 	g.reviewForwards(reviewSoon)
 }
@@ -147,15 +163,19 @@ func (g *Gate) orphans(t *call.Table) {
 	left := map[call.BridgeID][]call.LegID{}
 	for _, l := range t.All(nil) {
 		a := g.byLeg[l.ID()]
-		if a != nil && g.acts[a.id] == a || !own(l.ID()) && !(a == nil && seat(l)) {
+		if g.stasis.legs[l.ID()] != nil {
+			continue
+		}
+		lost := steered(l.ID())
+		if a != nil && g.acts[a.id] == a || !own(l.ID()) && !(a == nil && seat(l)) && !lost {
 			continue
 		}
 		g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
-		if !g.supervises(l.ID()) && !seat(l) && len(g.scratch.peers) > 0 {
+		if !g.supervises(l.ID()) && !seat(l) && !(lost && l.App() == "Stasis") && len(g.scratch.peers) > 0 {
 			continue
 		}
 		in := l.Bridge()
-		if !ownBridge(in) {
+		if !ownBridge(in) && !g.isStray(in) {
 			in = ""
 		}
 		left[in] = append(left[in], l.ID())
@@ -177,6 +197,10 @@ func ownBridge(id call.BridgeID) bool {
 
 // strayBridge has an own bridge removed that was made for an act that is over: the order for it had been called off, and came through.
 func (g *Gate) strayBridge(id call.BridgeID) {
+	if g.isStray(id) {
+		g.clear(id)
+		return
+	}
 	if !ownBridge(id) {
 		return
 	}

@@ -10,7 +10,8 @@ import (
 )
 
 // offer is a client's call that rings at others than the employee who is responsible for him, or nowhere, who is told of it: with what he needs to
-// take it when he may, and without when he may not. It stays the same while the call rings, waits and rings again.
+// take it when he may, and without when he may not. It stays the same while the call rings, waits and rings again. Of a client on another PBX he is told
+// as long as he rings there; who waits is offered beside his own PBX only.
 type offer struct {
 	to     policy.Ref
 	caller call.LegID
@@ -56,6 +57,9 @@ func (g *Gate) offer(set *policy.Set, tell bool) {
 				continue
 			}
 			o := g.offers[f.other]
+			if o != nil && o.to != f.responsible {
+				continue // as another PBX's rows may be for a moment while they change
+			}
 			if o == nil {
 				o = &offer{to: f.responsible, caller: f.other}
 				g.offers[f.other] = o
@@ -104,6 +108,9 @@ func (g *Gate) incoming(set *policy.Set, o *offer) mask.Incoming {
 		v.Client = mask.Party{Name: p.Name, Number: p.Number}
 	}
 	for _, b := range o.at {
+		if !reaches(set, o.to, b.facts) {
+			continue
+		}
 		d := set.Decide(&policy.Request{Subject: o.to, Action: policy.Intercept, Target: b.entry.ref, With: b.facts.rung, Responsible: o.to})
 		if d.Allowed {
 			target := set.ID(b.entry.ref)

@@ -22,6 +22,8 @@ type part struct {
 	outside call.Number // its number, if it calls from outside
 
 	responsible string // who is responsible for the client that the directory takes it for
+
+	last *lastPeer // who was on its other side last while it was on a row; nil for nobody
 }
 
 // likeness is all of a leg that company.add and introduce look at.
@@ -32,6 +34,19 @@ type likeness struct {
 	caller, connected call.Identity
 	dialled           call.Number
 	supervises        bool
+}
+
+// addNumbers appends what company.add looks at of it.
+func (s *likeness) addNumbers(all []call.Number) []call.Number {
+	if s.supervises {
+		return all
+	}
+	for _, n := range [...]call.Number{s.caller.Number, s.connected.Number, s.dialled} {
+		if n != "" && !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return all
 }
 
 func (g *Gate) likenessOf(l *call.Leg) likeness {
@@ -85,6 +100,7 @@ func (g *Gate) forget(leg call.LegID) {
 	}
 	delete(g.parts, leg)
 	if len(g.scratch.parts) < spare {
+		p.last = nil
 		clear(p.rows)
 		p.rows = p.rows[:0]
 		g.scratch.parts = append(g.scratch.parts, p)

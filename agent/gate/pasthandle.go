@@ -24,7 +24,7 @@ const (
 const pastHandleLen = 26
 
 func (g *Gate) pastBlock(kind byte, subject string) cipher.Block {
-	t := g.secret.tag(kind, subject)
+	t := g.private.tag(kind, subject)
 	var key [16]byte
 	binary.BigEndian.PutUint64(key[:8], t[0])
 	binary.BigEndian.PutUint64(key[8:], t[1])

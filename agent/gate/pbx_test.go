@@ -16,30 +16,35 @@ import (
 type fakePBX struct {
 	office *office
 
-	mu      sync.Mutex
-	silent  bool             // phones are not answered by themselves
-	fail    map[string]error // by order
-	hold    map[string]chan struct{}
-	legs    map[call.LegID]call.BridgeID // own legs that are there, and where
-	rung    []pbx.Ring
-	takes   []pbx.Take
-	joins   []pbx.Join
-	members []pbx.QueueMember
-	taps    []pbx.Tap
-	swaps   []pbx.Swap
-	tones   []pbx.Tone
-	tapes   []pbx.Record
-	calls   []pbx.Call
-	seats   []pbx.Seat
-	sends   []pbx.Send
-	returns []pbx.Return
-	fetches []pbx.Fetch
-	renews  int
-	renewed []call.LegID // by the last
-	kept    []pbx.Tone
-	toned   func(call.LegID) // is told of a tone's leg that has appeared, before the order is done
-	swapped func()           // is called when a swap is made, before the gate is told
-	late    bool             // a swap is done before its events have come that the old snoop is gone
+	mu       sync.Mutex
+	unseen   bool             // of phones that are rung nothing is told
+	silent   bool             // phones are not answered by themselves
+	fail     map[string]error // by order
+	hold     map[string]chan struct{}
+	legs     map[call.LegID]call.BridgeID // own legs that are there, and where
+	rung     []pbx.Ring
+	takes    []pbx.Take
+	joins    []pbx.Join
+	members  []pbx.QueueMember
+	taps     []pbx.Tap
+	swaps    []pbx.Swap
+	tones    []pbx.Tone
+	tapes    []pbx.Record
+	calls    []pbx.Call
+	seats    []pbx.Seat
+	sends    []pbx.Send
+	returns  []pbx.Return
+	fetches  []pbx.Fetch
+	owns     []any               // what is done with calls of one's own
+	stasis   []any               // and with what a Stasis has
+	later    func(events func()) // takes the events of its orders; nil: they come at once
+	renews   int
+	renewed  []call.LegID // by the last
+	kept     []pbx.Tone
+	appeared func(call.LegID) // is told of a leg that is rung, before the order is done
+	toned    func(call.LegID) // is told of a tone's leg that has appeared, before the order is done
+	swapped  func()           // is called when a swap is made, before the gate is told
+	late     bool             // a swap is done before its events have come that the old snoop is gone
 
 	packets map[call.LegID]uint64 // of audio, that each leg's phone has sent; none: not to be told
 	rate    map[call.LegID]int    // how many come until it is looked again
@@ -122,6 +127,16 @@ func (p *fakePBX) put(leg call.LegID, bridge call.BridgeID) {
 	})
 }
 
+// move puts a client's leg into a bridge, and reports whether it is there: one that has been hung up does not come back.
+func (p *fakePBX) move(leg call.LegID, bridge call.BridgeID) (there bool) {
+	p.set(func() {
+		if _, there = p.legs[leg]; there {
+			p.legs[leg] = bridge
+		}
+	})
+	return there
+}
+
 func (p *fakePBX) appear(leg call.LegID, endpoint string) {
 	o := p.office
 	o.seen(call.Channel{ID: leg, Name: endpoint + "-00000001", State: call.StateDown, App: "AppDial2"})
@@ -143,10 +158,20 @@ func (p *fakePBX) Ring(ctx context.Context, r pbx.Ring) error {
 		return err
 	}
 	p.set(func() { p.rung = append(p.rung, r) })
-	p.office.ingest(call.Event{Kind: call.BridgeSeen, Bridge: call.Bridge{ID: r.Bridge, Type: "mixing"}})
+	if r.Bridge != "" {
+		p.office.ingest(call.Event{Kind: call.BridgeSeen, Bridge: call.Bridge{ID: r.Bridge, Type: "mixing"}})
+	}
+	silent, appeared, unseen := false, func(call.LegID) {}, false
+	if p.set(func() { unseen = p.unseen }); unseen {
+		return nil
+	}
 	p.appear(r.Leg, r.Endpoint)
-	silent := false
-	p.set(func() { silent = p.silent })
+	p.set(func() {
+		if silent = p.silent; p.appeared != nil {
+			appeared = p.appeared
+		}
+	})
+	appeared(r.Leg)
 	if !silent {
 		p.answer(r.Leg)
 	}
@@ -182,11 +207,20 @@ func (p *fakePBX) Tap(ctx context.Context, r pbx.Tap) error {
 	if err := p.order(ctx, "tap"); err != nil {
 		return err
 	}
+	if strings.HasSuffix(string(r.Supervisor), "-stasis") && !p.move(r.Supervisor, r.Bridge) {
+		return pbx.ErrGone
+	}
 	p.set(func() { p.taps = append(p.taps, r) })
 	o := p.office
 	o.seen(call.Channel{ID: r.Snoop, Name: "Snoop/" + string(r.Target) + "-0001", State: call.StateUp, App: "Stasis"})
 	for _, leg := range []call.LegID{r.Supervisor, r.Snoop} {
-		p.put(leg, r.Bridge)
+		if strings.HasSuffix(string(leg), "-stasis") {
+			if !p.move(leg, r.Bridge) {
+				continue
+			}
+		} else {
+			p.put(leg, r.Bridge)
+		}
 		o.enter(string(r.Bridge), string(leg))
 	}
 	return nil
@@ -236,8 +270,8 @@ func (p *fakePBX) ResumeRecording(ctx context.Context, name string) error {
 	return p.order(ctx, "resume "+name[:8])
 }
 
-func (p *fakePBX) Renew(ctx context.Context, _ time.Duration, _ ...call.LegID) error {
-	p.set(func() { p.renews++ })
+func (p *fakePBX) Renew(ctx context.Context, _ time.Duration, legs ...call.LegID) error {
+	p.set(func() { p.renews, p.renewed = p.renews+1, legs })
 	return p.order(ctx, "renew")
 }
 
@@ -333,9 +367,25 @@ func (p *fakePBX) Drop(ctx context.Context, bridge call.BridgeID, legs ...call.L
 		p.office.gone(string(leg))
 	}
 	if bridge != "" {
+		p.empty(bridge)
 		p.office.ingest(call.Event{Kind: call.BridgeGone, Bridge: call.Bridge{ID: bridge}})
 	}
 	return err
+}
+
+// empty lets everybody leave a bridge.
+func (p *fakePBX) empty(bridge call.BridgeID) {
+	var in []call.LegID
+	p.set(func() {
+		for leg, at := range p.legs {
+			if at == bridge {
+				in = append(in, leg)
+			}
+		}
+	})
+	for _, leg := range in {
+		p.quit(leg)
+	}
 }
 
 // left is how many own legs there are.

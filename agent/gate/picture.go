@@ -105,5 +105,8 @@ func (m *Me) appendJSON(dst []byte) []byte {
 		dst = mask.AppendString(append(dst, `,"department":`...), m.Department)
 	}
 	dst = mask.AppendStrings(append(dst, `,"phones":`...), m.Phones)
+	if m.PBX != "" {
+		dst = mask.AppendString(append(dst, `,"pbx":`...), m.PBX)
+	}
 	return append(mask.AppendStrings(append(dst, `,"actions":`...), m.Actions), '}')
 }

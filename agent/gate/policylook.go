@@ -101,6 +101,8 @@ func (g *Gate) PolicyStatus(s auth.Subject) (PolicyStatus, error) {
 	var problems policy.Problems
 	if errors.As(status.LastError, &problems) {
 		v.Mistakes = mistakes(problems)
+	} else if errors.Is(status.LastError, policy.ErrOverlay) {
+		v.Mistakes = append(v.Mistakes, Mistake{Text: "the overlay names what the files do not have", Hint: "the log of Earshot says which of its fields; take that out of it first"})
 	} else {
 		v.Mistakes = append(v.Mistakes, Mistake{Text: "the files cannot be read", Hint: "the log of Earshot and earshot check say why"})
 	}

@@ -6,6 +6,7 @@ const (
 	reasonCallEnded    = "call_ended"
 	reasonNoAnswer     = "no_answer"         // the own phone was not answered
 	reasonUnreachable  = "phone_unreachable" // the own phone could not be rung
+	reasonNoEar        = "no_ear"            // no leg of one's own was put into a bridge with it
 	reasonTakenByOther = "answered"          // the ringing call was answered elsewhere
 	reasonNoInclude    = "no_include"        // the dialplan has no place by which a waiting caller is taken
 	reasonPBX          = "pbx_failed"        // the PBX did not carry it out
@@ -20,13 +21,17 @@ const (
 	reasonUnlocked     = "unlocked"          // who had locked the call took the lock off
 	reasonStopped      = "stopped"           // a recording was to end
 	reasonBack         = "colleague_back"    // who was away is there again
+	reasonUntoldAsker  = "answer_lost"       // who had asked beside another PBX could not be told that it had begun
 	reasonRestarted    = "earshot_restarted" // Earshot was started anew, and what it had left could not be taken up
+
+	reasonUnreachablePBX = "other_pbx_unreachable" // the Earshot beside the PBX on which it runs is out of reach, so nobody knows here whether it does
 )
 
 // reasonTexts say what to do about those reasons that one may want to do something about.
 var reasonTexts = map[string]string{
 	reasonNoAnswer:          "Your phone was not answered; ask again and pick it up, or name another of your phones in phone.",
 	reasonUnreachable:       "Asterisk could not ring your phone; see whether it is registered and reachable, or name another of your phones in phone.",
+	reasonNoEar:             "No phone of yours came to hear it in time; ask again, and put the snoop and one of your answered channels into one bridge.",
 	reasonTakenByOther:      "The call was answered before your phone was.",
 	reasonNoInclude:         "The PBX has no place in its dialplan by which a caller who waits can be taken; the administrator has to install what `earshot setup asterisk` prints.",
 	reasonBack:              "Your colleague is there again.",
@@ -36,6 +41,8 @@ var reasonTexts = map[string]string{
 	reasonShutdown:          "Earshot is being stopped; ask again when it runs.",
 	reasonUnknown:           "Earshot lost its connection to Asterisk before your phone was answered; ask again.",
 	reasonNotRecorded:       "The audit record could not be written; tell the administrator.",
+	reasonUntoldAsker:       "Earshot could not tell you that it had begun, so it was ended; ask again.",
+	reasonUnreachablePBX:    "The Earshot beside the other PBX is out of reach, so it is not known here whether it still runs; it is shown again when that one is back.",
 	reasonCredential:        "The credential that it was begun with does not hold any more; sign in and ask again.",
 	notForThisCall("").Code: "Not for this call any more.",
 }

@@ -24,7 +24,7 @@ type RecordAsk struct {
 // StartRecording begins to record a call, and returns when the PBX does. Who may: whoever the policy lets record the target's calls, decided over everybody
 // within earshot. It goes on until it is stopped, the call is over or its ground is gone; everybody whose call it is sees that on his own row.
 func (g *Gate) StartRecording(ctx context.Context, s auth.Subject, ask RecordAsk) (mask.Taping, error) {
-	if g.archive == nil || !g.archive.Spools.TakesARI() {
+	if g.cfg.Cluster == nil && !g.tapes() {
 		return mask.Taping{}, noTapes()
 	}
 	a := g.newTaping(s, ask.Door)
@@ -34,7 +34,7 @@ func (g *Gate) StartRecording(ctx context.Context, s auth.Subject, ask RecordAsk
 		},
 		func(t *call.Table, set *policy.Set, d policy.Decision) { g.secondTape(t, set, a, d) })
 	if err != nil {
-		return mask.Taping{}, err
+		return across[mask.Taping](ctx, g, s, err, opRecord, ask.at)
 	}
 	select {
 	case <-a.tape.begun:
@@ -65,6 +65,15 @@ func (g *Gate) StartRecording(ctx context.Context, s auth.Subject, ask RecordAsk
 	return v, nil
 }
 
+// tapes reports whether recordings are made here.
+func (g *Gate) tapes() bool { return g.archive != nil && g.archive.Spools.TakesARI() }
+
+// at is the request as it is made where the call is.
+func (ask RecordAsk) at(to *afar) any {
+	ask.Target, ask.Call = to.target, to.call
+	return ask
+}
+
 // admitTape decides. The order of the checks is that of admit.
 func (g *Gate) admitTape(t *call.Table, set *policy.Set, a *act, ask RecordAsk, d *policy.Decision) *Problem {
 	subject, p := g.asker(set, a)
@@ -78,6 +87,12 @@ func (g *Gate) admitTape(t *call.Table, set *policy.Set, a *act, ask RecordAsk, 
 	a.target = set.ID(target)
 	if *d = set.Decide(&policy.Request{Subject: subject, Action: policy.Record, Target: target}); !d.Allowed {
 		return g.refusal(set, *d, a.id)
+	}
+	if p := g.route(set, subject, a, Ask{Call: ask.Call}, tapeable); p != nil || a.afar != nil {
+		return p
+	}
+	if !g.tapes() {
+		return noTapes()
 	}
 	f, p := g.pick(set, subject, a, g.board[target], ask.Call, tapeable)
 	if p != nil {
@@ -119,19 +134,14 @@ func (g *Gate) secondTape(t *call.Table, live *policy.Set, a *act, d policy.Deci
 	}
 }
 
-// Recordings lists the recordings that the subject has begun and that run.
+// Recordings lists the recordings that the subject has begun and that run, on whichever PBX.
 func (g *Gate) Recordings(s auth.Subject) ([]mask.Taping, error) {
 	out := []mask.Taping{}
 	g.locked(func(*call.Table) {
-		var mine []*act
-		for _, a := range g.acts {
-			if a.begun && a.tape != nil && a.employee == s.Employee() {
-				mine = append(mine, a)
+		for _, f := range g.actsOf(s.Employee()) {
+			if f.Recording != nil {
+				out = append(out, *f.Recording)
 			}
-		}
-		slices.SortFunc(mine, byAge)
-		for _, a := range mine {
-			out = append(out, a.tapingView())
 		}
 	})
 	return out, nil
@@ -152,10 +162,22 @@ func (g *Gate) StopRecording(ctx context.Context, s auth.Subject, ask RecordAsk)
 	return g.turn(ctx, s, ask, mask.TapeStopped)
 }
 
+// turns are the requests by which a recording comes into a state beside another PBX.
+var turns = map[string]string{mask.TapePaused: opPause, mask.TapeRecording: opResume, mask.TapeStopped: opStop}
+
 // turn changes what a recording that runs does. It is a decision of its own, recorded under the recording's id with who asked.
 func (g *Gate) turn(ctx context.Context, s auth.Subject, ask RecordAsk, state string) (mask.Taping, error) {
 	if err := ctx.Err(); err != nil {
 		return mask.Taping{}, err
+	}
+	if to := g.tapeAfar(s, ask); to != nil {
+		if ask.ID == "" {
+			ask.Target, ask.Call = to.target, to.call
+		}
+		if state == mask.TapeStopped {
+			return sendEnd[mask.Taping](ctx, g, s, to.pbx, opStop, ask.ID, ask)
+		}
+		return send[mask.Taping](ctx, g, s, to.pbx, turns[state], ask)
 	}
 	var a *act
 	var e audit.Entry
@@ -216,7 +238,7 @@ func (g *Gate) findTape(t *call.Table, s auth.Subject, ask RecordAsk) (*act, pol
 	switch {
 	case !g.known || g.closed:
 		return nil, d, stateUnknown()
-	case !g.cfg.Holds(s):
+	case !g.holds(s):
 		return nil, d, credentialEnded()
 	case !ok:
 		return nil, d, refusedSubject()

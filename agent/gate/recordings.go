@@ -48,6 +48,7 @@ type archive struct {
 	mu          sync.Mutex // guards what follows, and keeps two first requests from being two disclosures
 	disclosures map[disclosed]disclosure
 	linkers     map[linker]linking
+	begun       tapes
 }
 
 // disclosed is what makes requests one disclosure: who, which recording, as what, and why, by the same road.

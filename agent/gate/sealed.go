@@ -38,6 +38,7 @@ func (g *Gate) seal(k *lock, legs []*call.Leg) {
 // unseal takes a lock off all its legs and out of what there is.
 func (g *Gate) unseal(k *lock) {
 	k.over = true
+	g.hideLock(k)
 	delete(g.locks, k.id)
 	for id := range k.legs {
 		g.lift(k, id)
@@ -87,6 +88,9 @@ func (g *Gate) spreadLocks(t *call.Table, l *call.Leg) {
 func (g *Gate) lose(t *call.Table, set *policy.Set, leg call.LegID) {
 	for _, k := range slices.Clone(g.sealed[leg]) {
 		g.lift(k, leg)
+		if leg == k.leg {
+			g.showLock(t, k)
+		}
 		if len(k.legs) == 0 {
 			g.endLock(k, set, audit.Ended, policy.Decision{})
 			continue
@@ -166,6 +170,7 @@ func (g *Gate) inheritLock(t *call.Table, set *policy.Set, old *audit.Act) {
 		return
 	}
 	k.named = k.names(t)
+	g.showLock(t, k)
 	g.writeLock(k, k.record(audit.Decided, set, d))
 }
 

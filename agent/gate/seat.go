@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
@@ -49,6 +50,16 @@ const (
 	ExtenFetched  = pbx.ExtenFetched
 	TakerVariable = pbx.TakerVariable
 	PlaceVariable = pbx.PlaceVariable
+
+	// Where an attended transfer is.
+	ExtenAsks       = pbx.ExtenAsks
+	ExtenMeets      = pbx.ExtenMeets
+	ExtenWaits      = pbx.ExtenWaits
+	HereVariable    = pbx.HereVariable
+	AsksVariable    = pbx.AsksVariable
+	WaitsVariable   = pbx.WaitsVariable
+	NumberVariable  = pbx.NumberVariable
+	ContextVariable = pbx.ContextVariable
 )
 
 // seatedTime is how long the dialplan may take to take a ringing call.
@@ -114,7 +125,12 @@ func (g *Gate) leave(a *act) {
 	if why != "" {
 		legs = slices.DeleteFunc(slices.Clone(legs), func(id call.LegID) bool { return id == a.own })
 	}
+	var aside sync.WaitGroup
+	if a.steered != nil {
+		aside.Go(func() { g.deafen(a) })
+	}
 	g.drop(a.bridge, legs...)
+	aside.Wait()
 	if why != "" {
 		g.dismiss(a.own, why)
 	}
@@ -227,7 +243,7 @@ func (g *Gate) oldest(t *call.Table, set *policy.Set, s auth.Subject, ask Ask) (
 	var all []ringing
 	for _, e := range g.board {
 		for i := range e.legs {
-			if f := &e.legs[i]; e.ref != subject && rings(f, false) {
+			if f := &e.legs[i]; f.pbx == "" && e.ref != subject && rings(f, false) {
 				id := set.ID(e.ref)
 				all = append(all, ringing{id, g.handle(s.Employee(), id, f.leg, g.sight(set, subject, e.ref, f)), f.facts.Since})
 			}
@@ -250,13 +266,14 @@ func (g *Gate) oldest(t *call.Table, set *policy.Set, s auth.Subject, ask Ask) (
 	return all[0].target, all[0].handle
 }
 
-// ChangeModeOn is ChangeMode for whoever supervises on a leg, which proves who he is: his phone was rung for it, or he called in on it.
+// ChangeModeOn is ChangeMode for whoever supervises on a leg, which proves who he is: his phone was rung for it, or he called in on it. On
+// one that a client steers a key is that client's to know.
 // may is asked before anything is decided.
 func (g *Gate) ChangeModeOn(ctx context.Context, leg, mode string, may func(auth.Subject) error) error {
 	var s auth.Subject
 	id := ""
 	g.locked(func(*call.Table) {
-		if a := g.byLeg[call.LegID(leg)]; a != nil && a.own == call.LegID(leg) && g.acts[a.id] == a && a.supervision {
+		if a := g.byLeg[call.LegID(leg)]; a != nil && a.own == call.LegID(leg) && g.acts[a.id] == a && a.supervision && g.stasis.legs[a.own] == nil {
 			s, id = a.subject, a.id
 		}
 	})

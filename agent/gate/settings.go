@@ -55,6 +55,9 @@ type SettingsAsk struct {
 
 // Settings returns an employee's settings to who may change them. It is counted and not recorded.
 func (g *Gate) Settings(ctx context.Context, s auth.Subject, employee string) (UserSettings, error) {
+	if pbx := g.setAfar(s, employee); pbx != "" {
+		return send[UserSettings](ctx, g, s, pbx, opSettings, idAsk{employee})
+	}
 	a := g.newAct(s, policy.SettingsUser, "")
 	defer a.stop()
 	var p *Problem
@@ -84,6 +87,8 @@ func (g *Gate) maySet(set *policy.Set, subject policy.Ref, a *act, employee stri
 	switch {
 	case !w.d.Allowed:
 		w.p = g.refusal(set, w.d, a.id)
+	case g.homeOf(set, target) != "": // another policy has said so since it was asked where he is
+		w.p = otherPBXUnreachable(nil)
 	case g.cfg.Settings.Switchboard == nil:
 		w.p = &Problem{Kind: NotFound, Code: "no_settings", Text: "Settings of telephones are not changed from here."}
 	case extension(set, target) == "":
@@ -152,6 +157,9 @@ func (g *Gate) places(ctx context.Context, set *policy.Set, who policy.Ref) (map
 // else; it is ended when he may not any more. Those of somebody who is protected are forwarded by himself alone: to have them come to oneself is to
 // intercept them. Not to be disturbed and to pause take nobody's call, so for these the right is enough.
 func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsAsk) (UserSettings, error) {
+	if pbx := g.setAfar(s, ask.Employee); pbx != "" {
+		return send[UserSettings](ctx, g, s, pbx, opSet, ask)
+	}
 	a := g.newAct(s, policy.SettingsUser, ask.Door)
 	var out UserSettings
 	var in *policy.Set
@@ -191,7 +199,8 @@ func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsA
 			if *ask.DoNotDisturb {
 				dnd = inDND
 			}
-			if err := c.Switchboard.Keep(ctx, keeper(), c.DoNotDisturb, ext, dnd); err != nil {
+			err := c.Switchboard.Keep(ctx, keeper(), c.DoNotDisturb, ext, dnd)
+			if g.quiet.changed(); err != nil { // what failed may have been written
 				return applied.told(notSet(err), ask.keys())
 			}
 			applied.has("do_not_disturb")

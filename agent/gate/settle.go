@@ -77,7 +77,7 @@ func (g *Gate) asks(a *act) *Problem {
 	switch {
 	case g.closed:
 		return stateUnknown()
-	case !g.cfg.Holds(a.subject):
+	case !g.holds(a.subject):
 		return credentialEnded()
 	}
 	return nil

@@ -227,8 +227,10 @@ func TestASecondPolicyChangesNothingForAnybody(t *testing.T) {
 
 var ownID = regexp.MustCompile(`earshot-[a-z2-9]{20}`)
 
-// everything is all that everybody got, all that was ordered, and all that was recorded.
+// everything is all that everybody got, all that was ordered, and all that was recorded. It closes the gate, which waits until that is written: who has
+// come to a locked call is written down by a goroutine of the lock's.
 func (w *world) everything() string {
+	w.close()
 	var all []string
 	for _, subject := range slices.Sorted(maps.Keys(w.got)) {
 		all = append(all, subject+":")

@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
@@ -23,7 +22,7 @@ type Ask struct {
 	// Number is one of the target's own, as the policy has it, where Target is empty. It has to be exactly that number.
 	Number string
 	// Leg is the unique id of a leg of Phone that waits in the Stasis application: no phone is rung, it is the subject's leg. Empty for none.
-	Leg    string
+	Leg    string `json:"-"`
 	Reason string // why he asks, in his own words, for the record; for Supervise only. The policy may require one
 	Door   string // which door it came in by, for the record
 }
@@ -31,22 +30,31 @@ type Ask struct {
 // Supervise rings the subject's own phone and, once he answers, lets him hear the target's call. It returns as soon as the phone is being
 // rung; what becomes of it is told on the event stream and by Supervision.
 func (g *Gate) Supervise(ctx context.Context, s auth.Subject, ask Ask) (mask.Supervision, error) {
-	action, ok := policy.ParseAction(ask.Mode)
-	if !ok || !action.Supervises() {
-		return mask.Supervision{}, unknownMode()
-	}
-	reason, p := given(ask.Reason)
+	a, p := g.newSupervision(s, &ask)
 	if p != nil {
 		return mask.Supervision{}, p
 	}
-	a := g.newAct(s, action, ask.Door)
-	a.given = reason
 	if err := g.begin(ctx, a, ask, talks, g.supervise); err != nil {
-		return mask.Supervision{}, err
+		return across[mask.Supervision](ctx, g, s, err, opSupervise, ask.at)
 	}
 	var v mask.Supervision
 	g.locked(func(*call.Table) { v = a.view() })
 	return v, nil
+}
+
+// newSupervision makes the act of a request for one.
+func (g *Gate) newSupervision(s auth.Subject, ask *Ask) (*act, *Problem) {
+	action, ok := policy.ParseAction(ask.Mode)
+	if !ok || !action.Supervises() {
+		return nil, unknownMode()
+	}
+	reason, p := given(ask.Reason)
+	if p != nil {
+		return nil, p
+	}
+	a := g.newAct(s, action, ask.Door)
+	a.given = reason
+	return a, nil
 }
 
 // talks reports whether a leg is up; one that is held has to be named.
@@ -91,6 +99,12 @@ func (g *Gate) connect(a *act) error {
 	if ended {
 		return nil
 	}
+	return g.listenIn(ctx, a, a.asked)
+}
+
+// listenIn lets a supervisor hear whose leg waits for that, and holds it until the act has to end. It returns nil when the act has ended. It has been asked for,
+// as far as one can wait for it, at since.
+func (g *Gate) listenIn(ctx context.Context, a *act, since time.Time) error {
 	if err := g.tune(ctx, a); err != nil {
 		g.finish(a, ending{reason: reasonUntold, err: err})
 		return nil
@@ -101,7 +115,7 @@ func (g *Gate) connect(a *act) error {
 	if err != nil {
 		return err
 	}
-	g.met.audio.Observe(time.Since(a.asked).Seconds())
+	g.met.audio.Observe(time.Since(since).Seconds())
 	// From here on he is heard, whatever becomes of it: those who are to be told are told now.
 	g.locked(func(*call.Table) {
 		a.tapped, a.told.since = true, time.Now()
@@ -110,6 +124,7 @@ func (g *Gate) connect(a *act) error {
 	if !g.awaitDone(a) {
 		return nil
 	}
+	ended := false
 	g.locked(func(t *call.Table) {
 		g.reconsider(t, a)
 		if ended = a.ended; !ended {
@@ -239,6 +254,9 @@ func (g *Gate) display(set *policy.Set, a *act) string {
 func (g *Gate) Entered(leg call.LegID) {
 	foreign := false
 	g.locked(func(t *call.Table) {
+		if g.enteredStasis(t, leg) {
+			return
+		}
 		if a := g.byLeg[leg]; a != nil && a.own == leg {
 			a.enteredOnce.Do(func() { close(a.entered) })
 		}
@@ -256,28 +274,21 @@ func (g *Gate) Entered(leg call.LegID) {
 	}
 }
 
-// Supervisions lists the subject's own that run.
+// Supervisions lists the subject's own that run, on whichever PBX.
 func (g *Gate) Supervisions(s auth.Subject) ([]mask.Supervision, error) {
 	var out []mask.Supervision
 	g.locked(func(*call.Table) { out, _ = g.theirs(s.Employee()) })
 	return out, nil
 }
 
-// theirs lists an employee's acts, oldest first.
+// theirs lists an employee's acts here and on other PBXs, oldest first.
 func (g *Gate) theirs(employee string) (s []mask.Supervision, i []mask.Intercept) {
-	var acts []*act
-	for _, a := range g.acts {
-		if a.begun && a.employee == employee {
-			acts = append(acts, a)
-		}
-	}
-	slices.SortFunc(acts, byAge)
 	s, i = []mask.Supervision{}, []mask.Intercept{}
-	for _, a := range acts {
-		if a.supervision {
-			s = append(s, a.view())
-		} else if a.mode == modeNone && a.tape == nil {
-			i = append(i, a.interceptView())
+	for _, f := range g.actsOf(employee) {
+		if f.Supervision != nil {
+			s = append(s, *f.Supervision)
+		} else if f.Intercept != nil {
+			i = append(i, *f.Intercept)
 		}
 	}
 	return s, i
@@ -290,6 +301,8 @@ func (g *Gate) Supervision(s auth.Subject, id string) (mask.Supervision, error) 
 	g.locked(func(*call.Table) {
 		if a := g.mine(s, id); a != nil {
 			v, err = a.view(), nil
+		} else if f := g.farActOf(s, id); f != nil && f.Supervision != nil {
+			v, err = *f.Supervision, nil
 		}
 	})
 	return v, err
@@ -297,6 +310,10 @@ func (g *Gate) Supervision(s auth.Subject, id string) (mask.Supervision, error) 
 
 // EndSupervision ends one of the subject's own and returns when its legs are hung up.
 func (g *Gate) EndSupervision(ctx context.Context, s auth.Subject, id string) error {
+	if pbx := g.supervisesAfar(s, id); pbx != "" {
+		_, err := sendEnd[noAnswer](ctx, g, s, pbx, opEnd, id, idAsk{id})
+		return err
+	}
 	var a *act
 	g.locked(func(*call.Table) {
 		if a = g.mine(s, id); a != nil {

@@ -58,13 +58,13 @@ func decideRecord(set *policy.Set, r policy.Request) policy.Decision {
 // weighTape decides a recording over everybody within earshot of its leg, and over whether anybody has come to hear by what it is made with.
 func (g *Gate) weighTape(t *call.Table, set *policy.Set, a *act, l *call.Leg, r *policy.Request) policy.Decision {
 	g.scratch.set, g.scratch.listener = set, a
-	g.scratch.legs = t.Earshot(g.scratch.legs[:0], l, g.scratch.reach)
+	g.scratch.legs = g.foresee(t, t.Earshot(g.scratch.legs[:0], l, g.scratch.reach))
 	c := g.survey(set, a)
+	r.Locked = g.beyond(set, r.Subject, c) || g.isLockedTo(g.scratch.legs, a.employee)
 	g.scratch.refs = c.everyone(g.scratch.refs)
 	r.With, r.ProtectedNumber, r.UnknownPhone = g.scratch.refs, c.protected, c.unknown
-	r.Locked = g.isLockedTo(g.scratch.legs, a.employee)
 	d := decideRecord(set, *r)
-	if d.Allowed && g.tapped(t, a) {
+	if d.Allowed && (g.tapped(t, a) || g.supervises(a.leg)) { // who supervises hears another call there
 		d = policy.Decision{Reason: policy.ReasonUnknownParty}
 	}
 	return d
@@ -120,6 +120,7 @@ func (g *Gate) roll(a *act) error {
 		return err
 	}
 	// From here on there is a recording, whatever becomes of it.
+	g.archive.remember(a.tape.name, a.id, a.employee)
 	if g.archive.Taped != nil {
 		g.archive.Taped(a.leg, a.tape.name, time.Now())
 	}

@@ -59,7 +59,7 @@ func (g *Gate) TransferredBy(ctx context.Context, leg, number string) (endpoint 
 			}
 			// Only a leg that has been on a call can be transferred.
 			l := t.Leg(call.LegID(leg))
-			up, seen = l != nil && l.State() == call.StateUp, g.transferSeen
+			up, seen = l != nil && (l.State() == call.StateUp || l.Kind() == call.KindLocal && g.consults.about(number)), g.transferSeen
 		})
 		if ok || !up {
 			return endpoint, ok

@@ -115,10 +115,10 @@ func (g *Gate) lookOutside(t *call.Table, at time.Time) {
 	}
 }
 
-// withNobody reports whether no phone rings a leg and nobody talks to it. Who is in a bridge, be it alone, parked or in a conference, is somebody's
-// or somewhere where only who has put him there should take him from.
+// withNobody reports whether no phone rings a leg and nobody talks to it. Who is in a bridge, be it alone, parked or in a conference, or waits while
+// somebody who transfers him asks, is somebody's or somewhere where only who has put him there should take him from.
 func (g *Gate) withNobody(t *call.Table, l *call.Leg) bool {
-	if l.Direction() != call.Out || l.Bridge() != "" || l.Moving() || l.HungUp() || g.byLeg[l.ID()] != nil {
+	if l.Direction() != call.Out || l.Bridge() != "" || l.Moving() || l.HungUp() || g.byLeg[l.ID()] != nil || g.consults.holding(l.ID()) {
 		return false
 	}
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)

@@ -41,7 +41,7 @@ type Message struct {
 
 // Board is everything that one subject may see at one moment.
 type Board struct {
-	Known        bool               `json:"known" doc:"Whether Earshot knows the state of the PBX; while false there are no calls"`
+	Known        bool               `json:"known" doc:"Whether this Earshot knows the state of its own PBX; while false there are no calls. Of another PBX unknown says so, on the rows of those whose phones are there"`
 	Generation   uint64             `json:"generation" doc:"Number of the policy version in force"`
 	Me           Me                 `json:"me"`
 	Employees    []mask.Row         `json:"employees" nullable:"false"`
@@ -60,7 +60,8 @@ var (
 
 // Watch opens an event stream for the subject. Its first message is a snapshot.
 func (g *Gate) Watch(s auth.Subject) (*Watcher, error) {
-	w := &Watcher{reader: reader{gate: g, tag: g.secret.tag(tagSubject, s.Employee())}, subject: s, wake: make(chan struct{}, 1), digits: []byte{'0'}}
+	w := &Watcher{reader: reader{gate: g, tag: g.secret.tag(tagSubject, s.Employee())}, subject: s, digits: []byte{'0'}}
+	w.open(g.met.deliveries)
 	err := error(nil)
 	g.locked(func(t *call.Table) {
 		if g.closed {

@@ -128,7 +128,7 @@ type watchdog struct {
 	rings  map[call.LegID][]string // whose phones, by their endpoints, a leg rings or has rung that has been in no bridge since
 
 	returned map[call.LegID]struct{}   // legs that Earshot itself has sent out of a call
-	fetched  map[call.LegID]struct{}   // callers who waited, and whom Earshot has had come to who takes their call
+	fetched  map[call.LegID]struct{}   // legs that Earshot has had come to another's: callers who waited, and those of attended transfers and of calls that were put together
 	takes    map[call.LegID]call.LegID // which ringing leg's call the gate has let a leg take, for as long as it is there: AMI may tell of it late
 }
 
@@ -246,13 +246,14 @@ func (g *Gate) entered(t *call.Table, ev *call.Event, at time.Time) {
 	if l == nil || l.Bridge() != ev.Bridge.ID {
 		return
 	}
+	ours := g.owns(l.ID()) || g.isFree(l)
 	if l.Kind() == call.KindPhone {
-		put := l.State() == call.StateUp && ev.Channel.App == "" && !g.owns(l.ID())
+		put := l.State() == call.StateUp && ev.Channel.App == "" && !ours && !g.dog.wasFetched(l.ID())
 		g.dog.placed[l.ID()] = place{ev.Bridge.ID, l.Exten(), put}
 	}
 	for _, o := range t.BridgeLegs(nil, l.Bridge()) {
 		switch was := g.dog.placed[o.ID()]; {
-		case o == l && !g.owns(l.ID()) && !g.dog.wasFetched(l.ID()) && slices.Contains(joining, ev.Channel.App):
+		case o == l && !ours && !g.dog.wasFetched(l.ID()) && slices.Contains(joining, ev.Channel.App):
 			g.joined(t, o, false, at)
 		case was.put && was.bridge == l.Bridge():
 			g.joined(t, o, true, at)

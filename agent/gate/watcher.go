@@ -3,16 +3,12 @@ package gate
 import (
 	"context"
 	"encoding/json"
-	"sync"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
 )
-
-// backlog is how many messages may wait for a watcher, beside those that his reader has taken already, before he is cut off.
-const backlog = 512
 
 // Watcher is one open event stream. Wait, Append and Next are for one goroutine; Leave and Close may be called by any.
 type Watcher struct {
@@ -22,16 +18,9 @@ type Watcher struct {
 	shown []glance
 	lines map[policy.LineRef]*mask.Line // those that he may view, as he was shown them last
 
-	mu      sync.Mutex // guards what follows; taken inside the gate's lock too, and held for nothing that waits
-	waiting bool
-	left    bool  // the reader wants no more
-	over    error // the stream ends after the items
-	items   []item
-	wake    chan struct{} // tells one who waits that there is something, or that the stream is over
+	mailbox[item]
 
 	// Of the goroutine that reads.
-	taken  []item // out of the queue
-	next   int    // the first of them that was not given out yet
 	number uint64 // of the last message that was given out
 	digits []byte // the same as text
 	reader
@@ -44,81 +33,6 @@ type item struct {
 	row     *form
 	board   *picture
 	message *Message
-}
-
-// push queues a message. It reports whether there was room.
-func (w *Watcher) push(it item) bool {
-	w.mu.Lock()
-	if len(w.items) == backlog {
-		w.mu.Unlock()
-		return false
-	}
-	w.items = append(w.items, it)
-	waiting := w.waiting
-	w.waiting = false
-	w.mu.Unlock()
-	if waiting {
-		w.rouse()
-	}
-	return true
-}
-
-// end ends the stream behind what is queued.
-func (w *Watcher) end(why error) {
-	w.mu.Lock()
-	w.over, w.waiting = why, false
-	w.mu.Unlock()
-	w.rouse()
-}
-
-// Leave ends the stream for who reads it: Wait returns context.Canceled from now on, though messages may be there. It does not wait and needs no
-// lock of the gate; Close is to follow.
-func (w *Watcher) Leave() {
-	w.mu.Lock()
-	w.left, w.waiting = true, false
-	w.mu.Unlock()
-	w.rouse()
-}
-
-func (w *Watcher) rouse() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-}
-
-// take gets what is in the queue, all that was taken before having been given out. When nothing is there it tells why the stream is over, or
-// notes whether somebody waits.
-func (w *Watcher) take(wait bool) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.left {
-		return context.Canceled
-	}
-	if len(w.items) == 0 {
-		w.waiting = wait && w.over == nil
-		return w.over
-	}
-	w.items, w.taken, w.next = w.taken[:0], w.items, 0
-	w.gate.met.deliveries.Add(float64(len(w.taken)))
-	return nil
-}
-
-// ready reports whether there is a message that was taken and not given out.
-func (w *Watcher) ready() bool { return w.next < len(w.taken) }
-
-// Wait returns nil once there is a message to be had from Append or Next, one of the Cut errors when there is none any more, and
-// context.Canceled after Leave or Close.
-func (w *Watcher) Wait() error {
-	for !w.ready() {
-		if err := w.take(true); err != nil {
-			return err
-		}
-		if !w.ready() {
-			<-w.wake // and no context beside it: that would cost as much as all the rest
-		}
-	}
-	return nil
 }
 
 // Append appends the next message to dst, as encoding/json would write it, and reports whether there was one. It does not wait.
@@ -173,18 +87,8 @@ func appendPlain[T mask.Line | mask.Join | mask.Taping](dst []byte, v *T) []byte
 // Next waits for the next message. When there is none any more it returns what Wait returns, and ctx's error when that is over first; a message
 // that is there already is to be had whatever ctx says.
 func (w *Watcher) Next(ctx context.Context) (Message, error) {
-	for !w.ready() {
-		if err := w.take(true); err != nil {
-			return Message{}, err
-		}
-		if w.ready() {
-			break
-		}
-		select {
-		case <-w.wake:
-		case <-ctx.Done():
-			return Message{}, ctx.Err()
-		}
+	if err := w.await(ctx); err != nil {
+		return Message{}, err
 	}
 	it, _ := w.pop()
 	var m Message
@@ -202,16 +106,12 @@ func (w *Watcher) Next(ctx context.Context) (Message, error) {
 	return m, nil
 }
 
-// pop gives out one message that has been taken from the queue, or is there to be taken.
+// pop gives out one message and its number.
 func (w *Watcher) pop() (it item, ok bool) {
-	if !w.ready() && (w.take(false) != nil || !w.ready()) {
-		return item{}, false
+	if it, ok = w.mailbox.pop(); ok {
+		w.count()
 	}
-	it = w.taken[w.next]
-	w.taken[w.next] = item{}
-	w.next++
-	w.count()
-	return it, true
+	return it, ok
 }
 
 // count gives the next message its number.

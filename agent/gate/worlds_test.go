@@ -38,6 +38,7 @@ var blind = []string{"dora", "fay", "hana", "nils"}
 type world struct {
 	*office
 	side    side
+	far     *farBoard // who looks on from beside another PBX; nil: nobody
 	streams map[string]*watcher
 	got     map[string][]string
 	next    int      // number of the next leg
@@ -45,8 +46,11 @@ type world struct {
 	queued  string   // who waits in a queue's music
 }
 
+// worldHouse is the house in which those whom dora supervises are told.
+var worldHouse = strings.Replace(house, "allow: [spy], except: [egor]}", "allow: [spy], except: [egor], notify: {how: [panel, tone, after], to: both}}", 1)
+
 func newWorld(t testing.TB, s side, change ...func(*gate.Config)) *world {
-	w := &world{office: newOffice(t, strings.Replace(house, "allow: [spy], except: [egor]}", "allow: [spy], except: [egor], notify: {how: [panel, tone, after], to: both}}", 1), append(change, func(c *gate.Config) {
+	w := &world{office: newOffice(t, worldHouse, append(change, func(c *gate.Config) {
 		d := directory{}
 		if s.client {
 			d[s.number] = clients.Client{Number: s.number, Name: "Sidorov & Co", Responsible: "boris"}
@@ -80,21 +84,24 @@ func (w *world) look() {
 			w.t.Fatal(err)
 		}
 		w.note(subject, b)
-		w.question(subject, b)
+		w.question(w.gate, subject, subject, b)
+	}
+	if w.far != nil {
+		w.far.look(w)
 	}
 }
 
 // question writes down every answer that other software gets for somebody about the two who talk and about each of their calls.
-func (w *world) question(subject string, b gate.Board) {
+func (w *world) question(g *gate.Gate, subject, as string, b gate.Board) {
 	for _, row := range b.Employees[:2] {
 		about := []gate.Resource{{Type: gate.ResourceEmployee, ID: row.ID}}
 		for _, c := range row.Calls {
 			about = append(about, gate.Resource{Type: gate.ResourceCall, ID: c.ID})
 		}
 		for _, on := range about {
-			w.note(subject, w.gate.SearchActions(w.t.Context(), who(subject), on))
+			w.note(as, g.SearchActions(w.t.Context(), who(subject), on))
 			for _, action := range []string{"observe", "observe.kind", "spy", "barge", "intercept", "lock", "play"} {
-				w.note(subject, w.gate.Evaluate(w.t.Context(), who(subject), gate.Question{Action: action, Resource: on}))
+				w.note(as, g.Evaluate(w.t.Context(), who(subject), gate.Question{Action: action, Resource: on}))
 			}
 		}
 	}
@@ -141,6 +148,10 @@ func alike(got []string) string {
 func play(t testing.TB, s side, script []string) map[string]string {
 	w := newWorld(t, s)
 	defer w.close()
+	return w.play(script)
+}
+
+func (w *world) play(script []string) map[string]string {
 	for _, step := range script {
 		steps[step](w)
 		w.look()
@@ -152,30 +163,40 @@ func play(t testing.TB, s side, script []string) map[string]string {
 	return out
 }
 
-func TestTwoWorldsThatDifferInWhoIsOnTheOtherSideAreOneToWhoeverMayNotSeeHim(t *testing.T) {
+// anyScript draws one in which somebody comes to be on the other side.
+func anyScript(r *rapid.T) []string {
 	names := make([]string, 0, len(steps))
 	for name := range steps {
 		names = append(names, name)
 	}
-	told := 0
-	rapid.Check(t, func(r *rapid.T) {
-		script := append([]string{rapid.SampledFrom([]string{"call in", "call out", "call through Local", "wait in music"}).Draw(r, "begin")},
-			rapid.SliceOfN(rapid.SampledFrom(sorted(names)), 1, 12).Draw(r, "script")...)
-		script = append(script, "be rung from there") // or of one who has waited all the time nobody is told anything
-		pair := rapid.Permutation(sides).Draw(r, "sides")[:2]
-		a, b := play(t, pair[0], script), play(t, pair[1], script)
-		for _, subject := range blind {
-			if a[subject] != b[subject] {
-				r.Fatalf("%s can tell the worlds apart:\n%s", subject, differ(a[subject], b[subject]))
-			}
-			for _, s := range pair {
-				for _, secret := range []string{s.number, s.name} {
-					if len(secret) > 5 && strings.Contains(a[subject]+b[subject], secret) {
-						r.Fatalf("%s got %q", subject, secret)
-					}
+	script := append([]string{rapid.SampledFrom([]string{"call in", "call out", "call through Local", "wait in music"}).Draw(r, "begin")},
+		rapid.SliceOfN(rapid.SampledFrom(sorted(names)), 1, 12).Draw(r, "script")...)
+	return append(script, "be rung from there") // or of one who has waited all the time nobody is told anything
+}
+
+// apart fails where one of those who may not see can tell two worlds apart, or was told who is on the other side in one.
+func apart(r *rapid.T, a, b map[string]string, sides []side, subjects []string) {
+	for _, subject := range subjects {
+		if a[subject] != b[subject] {
+			r.Fatalf("%s can tell the worlds apart:\n%s", subject, differ(a[subject], b[subject]))
+		}
+		for _, s := range sides {
+			for _, secret := range []string{s.number, s.name} {
+				if len(secret) > 5 && strings.Contains(a[subject]+b[subject], secret) {
+					r.Fatalf("%s got %q", subject, secret)
 				}
 			}
 		}
+	}
+}
+
+func TestTwoWorldsThatDifferInWhoIsOnTheOtherSideAreOneToWhoeverMayNotSeeHim(t *testing.T) {
+	told := 0
+	rapid.Check(t, func(r *rapid.T) {
+		script := anyScript(r)
+		pair := rapid.Permutation(sides).Draw(r, "sides")[:2]
+		a, b := play(t, pair[0], script), play(t, pair[1], script)
+		apart(r, a, b, pair, blind)
 		if a["carl"] == b["carl"] {
 			r.Fatalf("carl, who may see, got the same in both worlds: nothing was compared")
 		}

@@ -9,12 +9,15 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/pbx"
 	"github.com/earshot-pbx/earshot/ari"
 )
 
 // fakePBX takes orders and carries out nothing: the tests ingest what would have come of them.
 type fakePBX struct {
+	gate.PBX // what this door asks for nothing of
+
 	rung    chan pbx.Ring
 	tapped  chan pbx.Tap
 	taken   chan pbx.Take

@@ -89,6 +89,12 @@ func TestWhatIsWrongWithAQuestionToTheJournalIsSaid(t *testing.T) {
 			t.Errorf("%s %s by %s: %d %s", c.method, c.path, c.who, a.status, a.body)
 		}
 	}
+	for parameter, path := range map[string]string{"limit": "/v1/journal?limit=201", "outcome": "/v1/journal?outcome=odd", "from": "/v1/journal?from=yesterday", "by": "/v1/statistics"} {
+		p := w.ask("carl", http.MethodGet, path, "").problem(t)
+		if !strings.Contains(p.Detail, "parameter "+parameter+" ") || strings.Contains(p.Detail, "yesterday") {
+			t.Errorf("%s: %s", path, p.Detail)
+		}
+	}
 	w = newWorld(t)
 	for _, path := range []string{"/v1/journal", "/v1/journal.csv", "/v1/journal/x", "/v1/statistics?by=day&from=2026-10-01T09:00:00Z", "/v1/lines/x/history", "/v1/lines/x/statistics"} {
 		if a := w.ask("carl", http.MethodGet, path, ""); a.status != 404 || a.problem(t).Code != "no_journal" {

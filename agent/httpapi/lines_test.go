@@ -83,6 +83,20 @@ func TestWhoWorksOnALineIsChanged(t *testing.T) {
 	}
 }
 
+// dora works on the line and has no line.change.
+func TestWhoWorksOnALinePausesHimselfByHTTP(t *testing.T) {
+	w := newLineWorld(t)
+	w.gate.SetPolicy(w.policy(strings.Replace(withLines(), "members: [anna, boris]", "members: [anna, boris, dora]", 1)))
+	for _, c := range []struct {
+		employee, body string
+		status         int
+	}{{"dora", `{"paused":true}`, 204}, {"anna", `{"paused":true}`, 403}, {"dora", `{"penalty":1}`, 403}} {
+		if a := w.ask("dora", http.MethodPut, "/v1/lines/sales/members/"+c.employee, c.body); a.status != c.status {
+			t.Errorf("%+v: %d %s", c, a.status, a.body)
+		}
+	}
+}
+
 func TestAConversationIsJoinedAndTakenOverByHTTP(t *testing.T) {
 	w := newLineWorld(t)
 	w.talking(ivanov, "1", "PJSIP/101", "101")

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -19,7 +20,7 @@ type Problem struct {
 	Title    string          `json:"title" doc:"The status in words"`
 	Status   int             `json:"status"`
 	Detail   string          `json:"detail" doc:"What is wrong and what to do about it, in a fixed sentence"`
-	Code     string          `json:"code" doc:"A fixed word that programs branch on"`
+	Code     string          `json:"code" doc:"A fixed word that programs branch on; agent/httpapi/README.md lists them. Of requests about another PBX: other_pbx (409), nothing was done, since the call is on a PBX on which the subject has no phone; other_pbx_unreachable (503), nothing was done and nothing will be; outcome_unknown (503), nobody knows whether it was done, so look at the board and at the lists of what runs before you ask again. After timeout (503) too it may still be done"`
 	Rule     string          `json:"rule,omitempty" doc:"The rule of the policy that refused, file:line; only where it follows from subject and target alone"`
 	Errors   []gate.BadEntry `json:"errors,omitempty" nullable:"false" doc:"Of a list, the first entries that cannot be taken"`
 	Mistakes []gate.Mistake  `json:"mistakes,omitempty" nullable:"false" doc:"Of a policy, what is wrong with it as it would be"`
@@ -175,6 +176,16 @@ func ofStatus(status int) *Problem {
 		return internal(nil)
 	}
 	return newProblem(status, "http_error", "The request could not be served.")
+}
+
+// place says which parameter huma could not take. It has the name from the operation and the value from the client, of which the value is not told.
+func (p *Problem) place(errs []*huma.ErrorDetail) {
+	if p.Status != http.StatusUnprocessableEntity || len(errs) == 0 {
+		return
+	}
+	if name, ok := strings.CutPrefix(errs[0].Location, "query."); ok {
+		p.Detail = "The query parameter " + name + " is missing or has a value that is not taken; /openapi.json describes it."
+	}
 }
 
 // write sends the problem where no part of huma does.

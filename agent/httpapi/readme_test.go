@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"regexp"
@@ -46,5 +47,33 @@ func TestTheReadmeShowsWhatIsAnswered(t *testing.T) {
 	}
 	if n != 3 {
 		t.Errorf("%d questions were found", n)
+	}
+}
+
+// Whoever writes a client learns what the codes about other PBXs mean from the description and from the README.
+func TestTheCodesAboutOtherPBXsAreDescribed(t *testing.T) {
+	w := newWorld(t)
+	var doc struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]struct{ Description string }
+			}
+		}
+	}
+	if err := json.Unmarshal(w.ask("", http.MethodGet, "/openapi.json", "").body, &doc); err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := doc.Components.Schemas["Problem"].Properties["code"].Description
+	for _, is := range []string{"other_pbx", "other_pbx_unreachable", "outcome_unknown", "timeout"} {
+		if !strings.Contains(code, is+" (") {
+			t.Errorf("the description of code does not name %s: %s", is, code)
+		}
+		if !strings.Contains(string(readme), "`"+is+"`") {
+			t.Errorf("the README does not name %s", is)
+		}
 	}
 }

@@ -295,6 +295,7 @@ func transform(ctx huma.Context, _ string, v any) (any, error) {
 	switch e := v.(type) {
 	case *huma.ErrorModel:
 		p = ofStatus(e.Status)
+		p.place(e.Errors)
 	case *Problem:
 		p = e
 	default:

@@ -26,6 +26,9 @@ var notOnThePage = strings.Fields(`
 	own_rights policy_broken policy_changed policy_not_written policy_read_only no_policy_files not_editable if_match_required bad_policy
 	no_settings forward_refused forward_circle needs_number no_extension called_off
 	unknown_crm clients_full clients_not_written bad_entries
+	bad_side bad_direction bad_digits not_on_such_call not_two_calls no_transfer transferring no_ami_right number_leads_nowhere
+	no_channels no_such_channel no_such_bridge no_such_playback not_answered supervises supervision_alone is_snoop in_bridge not_in_bridge too_many
+	bad_operation bad_seconds not_playing not_playable
 	allowed emergency
 	excluded_other protected_other protected_number unknown_phone unknown_party reason_required_other locked
 	unknown_target unknown_line

@@ -53,9 +53,9 @@ function make(r) {
   return el;
 }
 
-/** calls shows the calls of a row, or that there are none. */
+/** calls shows the calls of a row, or that there are none, or that nobody knows whether there are. */
 export function calls(el, row, extra) {
-  const all = row.calls.length ? row.calls : [{ id: '', state: row.state, since: row.state === 'idle' ? undefined : row.since }];
+  const all = row.calls.length ? row.calls : [{ id: '', state: row.state, since: row.state === 'idle' ? undefined : row.since, away: row.unknown }];
   keyed(el, all, (c) => c.id, () => {
     const parts = { badge: h('span', { class: 'badge' }), dir: h('span', { class: 'muted' }), peer: h('span', { class: 'peer' }), flags: h('span', { class: 'flags' }), clock: h('span', { class: 'clock' }) };
     const line = h('div', { class: 'call' }, parts.badge, parts.clock, parts.dir, parts.peer, parts.flags);
@@ -66,7 +66,7 @@ export function calls(el, row, extra) {
     attr(badge, 'data-state', c.state);
     text(badge, t(`state.${c.state}`));
     text(dir, c.direction ? t(`direction.${c.direction}`) : '');
-    const who = acts.peer(c);
+    const who = c.away ? t('away') : acts.peer(c);
     text(peer, who);
     attr(peer, 'class', c.peer ? 'peer' : 'peer muted');
     clock.run(time, c.since);
@@ -106,7 +106,7 @@ function update(r) {
   attr(at.el, 'data-state', r.state);
   const mine = new Set([...state.supervisions.values()].filter((v) => v.state !== 'ended').map((v) => v.call));
   calls(at.calls, r, (el, c) => {
-    flags(el, [mine.has(c.id) && 'flag.mine', c.locked && 'flag.locked', taped(c)]);
+    flags(el, [c.id && r.unknown && 'flag.more', mine.has(c.id) && 'flag.mine', c.locked && 'flag.locked', taped(c)]);
     tapes(el.parentElement, r, c);
   });
   keyed(at.buttons, r.can.filter((a) => a in does), (a) => a, (a) => h('button', { type: 'button', 'data-act': a, onclick: () => does[a](state.rows.get(r.id)) }), (b, a) => {
@@ -131,7 +131,7 @@ function sift(rows) {
     if (el && el.hidden === fits) el.hidden = !fits;
     if (fits) fit++;
   }
-  text($('count'), rows.some((r) => r.state === 'unknown') ? '' : t('board.count', { all: rows.length, busy }));
+  text($('count'), rows.every((r) => r.state === 'unknown') ? '' : t('board.count', { all: rows.length, busy }));
   $('none').hidden = fit > 0 || rows.length === 0;
   if (shown.get(current)?.el.hidden ?? true) move(list.querySelector('li:not([hidden])'), false);
 }
