@@ -1,7 +1,9 @@
 # make demo          a company on a real Asterisk, with Earshot beside it, to try
 # make demo TOUR=1   the same, walking through what Earshot is for by itself; fails if anything is not as it should be
+# make demo-cluster  the same company with three PBXs, an Earshot beside each, and a Redis; TOUR=1 as above, with what it measures in the end
 # make test          all tests; the first time they fetch an Asterisk from Debian
 # make test-16       the tests on a real PBX once more, on Asterisk 16; the first time they fetch it from Debian
+# make test-clients  AMI and ARI client libraries that others wrote, unmodified, at the doors of an Earshot on a real PBX; the first time they are fetched
 # make pbx           starts an Asterisk that the tests of one package after another use again, and prints what tells them; make pbx-end ends it
 # make check         format, vet, linters, the layout of the packages, go.mod
 # make bench         the benchmarks of the hot paths, each beside its floor; fails when one allocates more than it may
@@ -14,7 +16,7 @@
 # make screenshots   the pictures of the panel page in testdata/screenshots, taken anew in a real browser
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
-# .ci/run does check, test and fuzz, as a machine does it for each commit.
+# .ci/run does check, test, test-clients and fuzz, as a machine does it for each commit.
 
 GO       ?= go
 BIN      := bin
@@ -24,7 +26,7 @@ LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
 PREFIX   ?= /usr/local
 
-.PHONY: build earshot install demo pbx pbx-end test test-16 check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
+.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 
@@ -59,6 +61,9 @@ install: earshot
 demo: build
 	@$(BIN)/demo -earshot $(BIN)/earshot $(if $(TOUR),-tour) $(if $(LOG),-log)
 
+demo-cluster: build
+	@$(BIN)/demo -cluster -earshot $(BIN)/earshot $(if $(TOUR),-tour) $(if $(LOG),-log)
+
 # The folder has a short path, for Asterisk's socket.
 KEPT := $(or $(XDG_RUNTIME_DIR),$(HOME)/.cache)/earshot-pbx
 pbx:
@@ -81,18 +86,30 @@ test-16:
 	@$(GO) run ./cmd/demo -fetch
 	$(GO) test -count=1 -p 1 -timeout 15m ./agent/pbxtest/... ./agent/pbx ./agent/doctor ./agent ./cmd/earshot
 
+# They are behind a build tag, since they need more than an Asterisk from outside: Node.js, Python and Perl from Debian, npm's registry, and modules
+# that are none of ours. A run that finds no test passes, so they are looked for first.
+test-clients:
+	@$(GO) run ./cmd/demo -fetch
+	@for kind in AMI ARI; do $(GO) test -tags clients -list "^Test$${kind}Libraries" ./agent | grep -q "^Test" || { echo "no test of $$kind client libraries is found"; exit 1; }; done
+	$(GO) test -tags clients -count=1 -timeout 15m -run '^TestA[MR]ILibraries' ./agent
+
+# CLIENT drives a client library in Go, which is no dependency of ours.
+CLIENT := testdata/clients/cycoresystems-ari
+
 # The test of the layout is named, so that it cannot go missing: a run that finds no test passes.
 check:
 	@echo "gofmt"; out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) && test -z "$$out" || { echo "not formatted:"; echo "$$out"; exit 1; }
-	$(GO) vet ./...
+	$(GO) vet -tags clients ./...
 	$(LINT) run
 	cd .ci/benchtable && $(LINT) run --no-config
 	cd .ci/containers && $(LINT) run --no-config
+	cd $(CLIENT) && $(LINT) run --no-config
 	@echo "imports"; out=$$($(GO) test -count=1 -v -run '^TestImportsStayWithinTheTable$$' ./agent) && echo "$$out" | grep -q '^--- PASS: TestImports' || { echo "$$out"; exit 1; }
 	$(GO) mod tidy -diff
 	cd .ci/tools && $(GO) mod tidy -diff
 	cd .ci/benchtable && $(GO) mod tidy -diff
 	cd .ci/containers && $(GO) mod tidy -diff
+	cd $(CLIENT) && $(GO) mod tidy -diff
 
 bench:
 	@.ci/bench $(if $(STRICT),-strict)

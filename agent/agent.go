@@ -15,15 +15,18 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/auditstream"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/cluster"
 	"github.com/earshot-pbx/earshot/agent/dialplan"
 	"github.com/earshot-pbx/earshot/agent/feed"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/httpapi"
 	"github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/agent/publication"
 	"github.com/earshot-pbx/earshot/agent/queue"
 	"github.com/earshot-pbx/earshot/ami"
 	"github.com/earshot-pbx/earshot/ari"
@@ -50,51 +53,58 @@ type Agent struct {
 	met *metrics
 
 	policy   *policyfile.File
+	follower *publication.Follower // nil: the policy is this Earshot's own
+	giver    *publication.Giver    // nil: it is not published
 	tokens   *auth.Tokens
 	jwt      *auth.JWT // nil without an issuer
 	cache    cache.Cache
+	cluster  *cluster.Cluster // nil: this Earshot acts alone
 	sessions *auth.Sessions
 	auth     auth.Chain   // those, by which panels prove who asks
 	phones   auth.Phones  // by which desk phones do
 	cert     *certificate // nil without TLS
 	clients  *clients.Sources
 	audit    *audit.Log
+	stream   *auditstream.Stream // of the audit log; nil: there is none
 	feed     *feed.Feed
 	gate     *gate.Gate
 	shadow   *shadow // nil: no policy is tried
 	link     *pbx.Link
 	door     *httpapi.Server
 	desk     *dialplan.Door
+	panelDoors
 
 	journal   *journal.Store     // nil: past calls are not kept
 	scribe    *journal.Scribe    // of the journal
 	unremoved prometheus.Counter // recordings that are too old and stay
 	archive   archive            // recordings
 
-	listening chan struct{} // closed when both listeners are open
+	listening chan struct{} // closed when the listeners are open
+	entered   chan struct{} // closed when no other Earshot is in the way of this one
 	httpAddr  string
 	adminAddr string
 }
 
-// New opens the files that the configuration names and puts the parts together. It opens no connection and no listener. What is wrong
+// New opens the files that the configuration names and puts the parts together. It opens no listener, and no connection but a follower's that has never had a policy. What is wrong
 // is told in one sentence each, all at once where that is possible.
 func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
-	a := &Agent{cfg: cfg, log: log, reg: prometheus.NewRegistry(), listening: make(chan struct{})}
+	a := &Agent{cfg: cfg, log: log, reg: prometheus.NewRegistry(), listening: make(chan struct{}), entered: make(chan struct{})}
 	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.met = newMetrics(a.reg, version)
 
 	secret, err1 := ReadSecret(cfg.PBX.AMI.SecretFile)
 	password, err2 := ReadSecret(cfg.PBX.ARI.PasswordFile)
 	var err3, err4, err5, err6, err7, err8, err9 error
-	a.policy, err3 = policyfile.Open(cfg.Policy, policyfile.Options{OnChange: a.policyChanged})
-	a.tokens, err4 = auth.OpenTokens(cfg.Tokens, auth.Options{Known: a.hasEmployee})
+	a.tokens, err4 = auth.OpenTokens(cfg.Tokens, auth.Options{Known: a.hasEmployee, Panel: a.hasPanel})
 	if cfg.Auth.JWT.used() {
 		j := cfg.Auth.JWT.config()
 		j.Known, j.OnKeys = a.hasEmployee, a.keysLoaded
 		a.met.files.WithLabelValues("jwks").Set(1)
 		a.jwt, err7 = auth.OpenJWT(j)
 	}
-	a.cache, err9 = cfg.Cache.open()
+	if a.cache, err9 = cfg.Cache.open(); err9 == nil {
+		err3 = a.openPolicy()
+	}
 	if cfg.HTTP.TLS.CertFile != "" {
 		if a.cert, err8 = openCertificate(cfg.HTTP.TLS); err8 == nil {
 			a.met.certificate(a.reg, a.cert)
@@ -121,10 +131,17 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	}
 	a.authenticators()
 	a.reg.MustRegister(cache.NewCollector(a.cache))
+	switch {
+	case a.follower != nil:
+		a.reg.MustRegister(a.follower)
+	case a.giver != nil:
+		a.reg.MustRegister(a.giver)
+	}
 	var err error
 	if a.audit, err = audit.Open(cfg.Audit.File, audit.Options{Key: audit.Key(key)}); err != nil {
 		return nil, errors.Join(fmt.Errorf("audit.file: %w", err), a.clients.Close())
 	}
+	a.openStream()
 	if err := a.openJournal(); err != nil {
 		return nil, errors.Join(err, a.audit.Close(), a.clients.Close())
 	}
@@ -132,38 +149,6 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 		return nil, errors.Join(err, a.closeRecordings(), a.closeJournal(), a.audit.Close(), a.clients.Close())
 	}
 	return a, nil
-}
-
-// openActs are what the record of an Earshot before this one does not end. Its last archive is read too, since what runs may have begun there.
-// Without a record that can be trusted nothing is taken up, and what is left on the PBX is hung up.
-func (a *Agent) openActs(key audit.Key) []audit.Act {
-	files, err := audit.Files(a.cfg.Audit.File)
-	if err == nil {
-		var acts []audit.Act
-		if acts, err = audit.OpenActs(key, files[max(0, len(files)-2):]...); err == nil {
-			return acts
-		}
-	}
-	a.log.Error().Err(err).Msg("the audit log cannot be read, so no running supervision is taken up; earshot audit verify says what is wrong")
-	return nil
-}
-
-// notices are the entries of the record that say who was told of a supervision, as far back as openActs looks. Without a record that can be read
-// there are none; openActs has said so.
-func (a *Agent) notices(key audit.Key) (found []audit.Entry) {
-	files, err := audit.Files(a.cfg.Audit.File)
-	if err != nil {
-		return nil
-	}
-	for e, err := range audit.Read(key, files[max(0, len(files)-2):]...) {
-		if err != nil {
-			return nil
-		}
-		if e.Action == gate.NoticeAction {
-			found = append(found, e)
-		}
-	}
-	return found
 }
 
 // authenticators puts together by what somebody proves who he is.
@@ -214,8 +199,12 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 		Application: a.cfg.PBX.ARI.Application,
 		AMI:         ami.Config{Addr: a.cfg.PBX.AMI.Address, Username: a.cfg.PBX.AMI.Username, Secret: ami.Secret(secret), TLS: secured, Events: "call,agent"},
 		Sink:        a.feed, Entered: func(leg call.LegID) { a.gate.Entered(leg) },
-		Asked:      func(r pbx.Request) { a.desk.Asked(string(r.Leg), r.Endpoint, r.Args) },
-		Pressed:    func(leg call.LegID, key string) { a.desk.Pressed(string(leg), key) },
+		Asked: func(r pbx.Request) { a.desk.Asked(string(r.Leg), r.Endpoint, r.Args) },
+		Pressed: func(leg call.LegID, key string) {
+			a.gate.Pressed(leg, key)
+			a.desk.Pressed(string(leg), key)
+		},
+		Played:     func(p pbx.Played) { a.gate.Played(p) },
 		Silenced:   func(leg call.LegID) { a.gate.Silenced(leg) },
 		Recorded:   a.recorded,
 		Tells:      gate.Tells,
@@ -240,12 +229,16 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 		Dialling: gate.Dialling{Context: a.cfg.Dialling.Context, Numbering: a.clients.Numbering()},
 		Estate:   gate.Estate{Acts: open, Resume: a.proofs().Resume}, Notices: notices,
 		Log: a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
-		ToneEvery: a.cfg.Supervision.ToneEvery,
+		ToneEvery: a.cfg.Supervision.ToneEvery, VouchStale: a.cfg.Auth.Sessions.MaxStale,
+		Sounds: a.cfg.ARI.Sounds, Tones: a.cfg.ARI.Tones,
 	}
 	if a.journal != nil { // a nil pointer would be no nil interface
 		parts.Journal, parts.Minutes = a.journal, a.scribe
 	}
 	if parts.Recordings, err = a.openRecordings(); err != nil {
+		return err
+	}
+	if parts.Cluster, err = a.openCluster(); err != nil {
 		return err
 	}
 	a.gate = gate.New(parts)
@@ -262,7 +255,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 	a.desk = dialplan.New(dialplan.Config{
 		Gate: a.gate, Auth: a.phones, Keys: a.cfg.Supervision.Keys, Command: a.door.Command, Registerer: a.reg, Log: a.log.With().Str("part", "phone").Logger(),
 	})
-	return nil
+	return a.assemblePanels(version)
 }
 
 // policyChanged is told of each attempt to load the policy.
@@ -270,10 +263,15 @@ func (a *Agent) policyChanged(set *policy.Set, err error) {
 	a.met.reloaded(err)
 	if err != nil {
 		a.log.Error().Err(err).Msg("the policy is broken; the last good one stays in force")
-		return
+		if set == a.gate.Policy() {
+			return
+		} // otherwise something that holds at times only has begun or ended in it, or another overlay is over it
 	}
 	a.met.generation.Set(float64(set.Generation()))
 	a.gate.SetPolicy(set)
+	if a.giver != nil {
+		a.giver.Changed()
+	}
 	a.log.Info().Uint64("generation", set.Generation()).Msg("policy in force")
 }
 
@@ -299,13 +297,22 @@ func (a *Agent) reloadTokens() error {
 // recheck ends what runs on the strength of a credential that no longer holds.
 func (a *Agent) recheck() {
 	a.door.Recheck()
+	a.recheckPanels()
 	a.gate.Recheck(a.proofs().Holds)
 }
 
 // hasEmployee reports whether the policy in force has him.
 func (a *Agent) hasEmployee(id string) bool {
-	_, ok := a.policy.Current().Employee(id)
-	return ok
+	set := a.policy.Current()
+	ref, ok := set.Employee(id)
+	return ok && !set.Panel(ref)
+}
+
+// hasPanel reports whether the policy in force has such a panel.
+func (a *Agent) hasPanel(name string) bool {
+	set := a.policy.Current()
+	ref, _ := set.Employee(name)
+	return set.Panel(ref)
 }
 
 // reloadKeys loads the keys of JSON web tokens now.
@@ -377,9 +384,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	panels, err := a.listenPanels(ctx)
+	if err != nil {
+		return errors.Join(err, httpListener.Close(), adminListener.Close())
+	}
 	a.httpAddr, a.adminAddr = httpListener.Addr().String(), adminListener.Addr().String()
 	close(a.listening)
-	a.log.Info().Str("http", a.httpAddr).Bool("tls", a.cert != nil).Str("admin", a.adminAddr).Uint64("generation", a.policy.Current().Generation()).Msg("earshot listens")
+	a.log.Info().Str("http", a.httpAddr).Bool("tls", a.cert != nil).Str("admin", a.adminAddr).Str("ami", a.amiAddr).Str("ari", a.ariAddr).Uint64("generation", a.policy.Current().Generation()).Msg("earshot listens")
 	for _, w := range append(a.cfg.warnings(), a.cfg.emergencyWarnings(a.policy.Current())...) {
 		a.log.Warn().Msg(w)
 	}
@@ -405,13 +416,23 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	endJournal := a.runJournal(context.WithoutCancel(ctx))
 	endRecordings := a.runRecordings(context.WithoutCancel(ctx))
+	endStream := a.runStream(context.WithoutCancel(ctx))
 	start(&innerWG, inner, a.feed.Run)
-	start(&innerWG, inner, a.link.Run)
+	start(&innerWG, inner, func(ctx context.Context) error { return a.runLink(ctx, run) })
 	start(&innerWG, inner, a.clients.Run)
 	changed := a.cache.Watch() // before it runs, so that nothing it tells is missed
-	start(&innerWG, inner, a.cache.Run)
+	endCache := a.runCache(context.WithoutCancel(ctx), fail)
 	start(&wg, run, func(ctx context.Context) error { return a.watchCache(ctx, changed) })
 	start(&wg, run, a.policy.Watch)
+	if a.cluster != nil {
+		start(&wg, run, a.cluster.Run)
+	}
+	switch {
+	case a.follower != nil:
+		start(&wg, run, a.follower.Run)
+	case a.giver != nil:
+		start(&wg, run, a.give)
+	}
 	if a.shadow != nil {
 		start(&innerWG, inner, a.shadow.Run)
 		start(&wg, run, a.shadow.follow)
@@ -432,6 +453,9 @@ func (a *Agent) Run(ctx context.Context) error {
 			return nil
 		})
 	}
+	for _, serve := range panels {
+		start(&wg, run, serve)
+	}
 	<-run.Done()
 	a.log.Info().Msg("earshot stops")
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
@@ -443,8 +467,10 @@ func (a *Agent) Run(ctx context.Context) error {
 		_ = d.Shutdown(end)
 	}
 	wg.Wait()
+	endStream() // when all is recorded, and while the cache runs
 	endInner()
 	innerWG.Wait()
+	endCache()
 	endRecordings()
 	endJournal() // last, since the others tell it what is over
 	if err := context.Cause(run); !errors.Is(err, context.Canceled) {
@@ -453,38 +479,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	return nil
 }
 
-// serve serves until the server is shut down, by TLS where it has been made to.
-func serve(s *http.Server, l net.Listener) error {
-	if s.TLSConfig != nil {
-		return s.ServeTLS(l, "", "")
-	}
-	return s.Serve(l)
-}
-
 func (a *Agent) closeFiles() {
 	if err := errors.Join(a.closeRecordings(), a.closeJournal(), a.audit.Close(), a.clients.Close()); err != nil {
 		a.log.Error().Err(err).Msg("what is written on disk was not closed well")
-	}
-}
-
-// listen opens both listeners, or none.
-func (a *Agent) listen(ctx context.Context) (httpListener, adminListener net.Listener, err error) {
-	var lc net.ListenConfig
-	if httpListener, err = lc.Listen(ctx, "tcp", a.cfg.HTTP.Listen); err != nil {
-		return nil, nil, fmt.Errorf("open http.listen: %w; is another program, or another Earshot, using the port?", err)
-	}
-	if adminListener, err = lc.Listen(ctx, "tcp", a.cfg.Admin.Listen); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("open admin.listen: %w; is another program, or another Earshot, using the port?", err), httpListener.Close())
-	}
-	return httpListener, adminListener, nil
-}
-
-// Addresses waits until the listeners are open and tells where. It is for programs that run an Agent on port 0.
-func (a *Agent) Addresses(ctx context.Context) (httpAddr, adminAddr string, err error) {
-	select {
-	case <-a.listening:
-		return a.httpAddr, a.adminAddr, nil
-	case <-ctx.Done():
-		return "", "", ctx.Err()
 	}
 }

@@ -64,7 +64,7 @@ func changes(ctx context.Context, w *cache.Watcher) (ended, status bool) {
 			ended = true
 		case cache.ChangeStatus: // the shared store may have been replaced
 			ended, status = true, true
-		case cache.ChangeSession, cache.ChangeOverlay:
+		case cache.ChangeSession, cache.ChangeOverlay, cache.ChangeDocument, cache.ChangeMember, cache.ChangeRow, cache.ChangeStanding:
 		}
 		c, err = w.Next(all)
 	}
@@ -90,6 +90,14 @@ func (a *Agent) degraded() (without []string) {
 	if s := a.cache.Status(); s.State != cache.Up && s.State != cache.Local {
 		without = append(without, advice(s))
 	}
+	if s, ok := a.published(); ok && s.Trouble != "" {
+		without = append(without, publicationAdvice(s))
+	}
+	if s, ok := a.overlay(); ok && s.Trouble != "" {
+		without = append(without, overlayAdvice(s))
+	}
+	without = append(without, a.clusterLacks()...)
+	without = append(without, a.streamLacks()...)
 	if a.scribe != nil && a.scribe.Stats().Failing {
 		without = append(without, "journal: it cannot be written, so calls are kept in memory until it can; the log says why")
 	}

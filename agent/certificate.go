@@ -37,13 +37,18 @@ func (c *certificate) reload() error {
 // ends is when the certificate does.
 func (c *certificate) ends() time.Time { return c.current.Load().Leaf.NotAfter }
 
-// secure makes a server speak TLS. It stays with HTTP/1.1: event streams are WebSockets, which take a connection each, and a browser that
-// was offered HTTP/2 would open another for them.
-func (c *certificate) secure(s *http.Server) {
-	s.TLSConfig = &tls.Config{
+// config is for listeners and servers that speak TLS with it.
+func (c *certificate) config() *tls.Config {
+	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
 	}
+}
+
+// secure makes a server speak TLS. It stays with HTTP/1.1: event streams are WebSockets, which take a connection each, and a browser that
+// was offered HTTP/2 would open another for them.
+func (c *certificate) secure(s *http.Server) {
+	s.TLSConfig = c.config()
 	s.Protocols = new(http.Protocols)
 	s.Protocols.SetHTTP1(true)
 }

@@ -43,8 +43,24 @@ func Check(path string, findings ...string) (warnings []string, err error) {
 		}
 	}
 	var set *policy.Set
+	if cfg.Publication.KeyFile != "" {
+		_, err := cfg.Publication.key()
+		note("publication.key_file", err)
+	}
+	if p := cfg.Publication; p.Role == roleFollow && p.Copy != "" && p.KeyFile != "" {
+		var loaded policy.Problems
+		set, loaded, err = cfg.LoadPolicy(time.Now())
+		if errors.Is(err, fs.ErrNotExist) {
+			warnings = append(warnings, path+": publication.copy: no policy was in force yet, so none was looked at")
+		} else {
+			note("publication.copy", err)
+		}
+		for _, w := range loaded {
+			warnings = append(warnings, w.Error())
+		}
+	}
 	if !slices.Contains(cfg.Policy, "") && len(cfg.Policy) > 0 {
-		set, warnings, err = loadPolicy(cfg.Policy)
+		set, warnings, err = loadPolicy(cfg.Policy, cfg.Cluster.PBX)
 		for _, err := range leaves(err) { // a file that is missing, and mistakes in another
 			note("policy", err)
 		}
@@ -56,7 +72,7 @@ func Check(path string, findings ...string) (warnings []string, err error) {
 		}
 	}
 	if len(cfg.Shadow.Policy) > 0 {
-		_, more, err := loadPolicy(cfg.Shadow.Policy)
+		_, more, err := loadPolicy(cfg.Shadow.Policy, cfg.Cluster.PBX)
 		warnings = append(warnings, more...)
 		note("shadow.policy", err)
 	}
@@ -159,17 +175,22 @@ func writable(path string) error {
 
 // CheckPolicy checks the policy of files and folders alone.
 func CheckPolicy(paths ...string) (warnings []string, err error) {
-	_, warnings, err = loadPolicy(paths)
-	return warnings, err
+	_, problems, err := policyfile.Load(paths, time.Now())
+	return sentences(problems), err
 }
 
-func loadPolicy(paths []string) (*policy.Set, []string, error) {
+// loadPolicy loads a policy as it is in force beside a PBX.
+func loadPolicy(paths []string, pbx string) (*policy.Set, []string, error) {
 	set, problems, err := policyfile.Load(paths, time.Now())
-	var warnings []string
+	set = set.Beside(pbx)
+	return set, sentences(append(problems, set.PBXWarnings()...)), err
+}
+
+func sentences(problems policy.Problems) (out []string) {
 	for _, p := range problems {
-		warnings = append(warnings, p.String())
+		out = append(out, p.String())
 	}
-	return set, warnings, err
+	return out
 }
 
 // leaves takes joined errors apart. One that wraps joined errors stays whole, for it says more than they do.
@@ -201,7 +222,7 @@ func tokenHolders(tokens *auth.Tokens) []string {
 		case e.Panel == "":
 			ids = append(ids, e.Employee)
 		case !slices.Equal(e.ActsFor, []string{auth.Everyone}):
-			ids = append(ids, e.ActsFor...)
+			ids = append(ids, slices.DeleteFunc(slices.Clone(e.ActsFor), func(id string) bool { return id == e.Panel })...)
 		}
 	}
 	return ids
@@ -225,9 +246,13 @@ func strangers(file, what string, set *policy.Set, ids []string) []string {
 	var warnings []string
 	told := make(map[string]bool)
 	for _, id := range ids {
-		if _, known := set.Employee(id); !known && !told[id] {
+		if ref, known := set.Employee(id); (!known || set.Panel(ref)) && !told[id] {
+			who := "whom the policy does not have"
+			if known {
+				who = "which the policy has as a panel"
+			}
 			told[id] = true
-			warnings = append(warnings, fmt.Sprintf("%s: %s of %q, whom the policy does not have", file, what, id))
+			warnings = append(warnings, fmt.Sprintf("%s: %s of %q, %s", file, what, id, who))
 		}
 	}
 	return warnings

@@ -21,20 +21,25 @@ import (
 // Config is the server's configuration: what needs a restart to change. What administrators tune while it runs is in the policy file.
 // Paths are taken from the folder of the configuration file, or, where they begin with $CREDENTIALS_DIRECTORY/, are credentials of systemd's.
 type Config struct {
-	// The files and folders of the policy, see policyfile.Open; required.
-	Policy     strict.OneOrMore `yaml:"policy"`
-	Shadow     Shadow           `yaml:"shadow"`  // a second policy that is tried beside it; none
-	Tokens     string           `yaml:"tokens"`  // the tokens file; required
-	Clients    string           `yaml:"clients"` // a file with the clients; none, and no sources in directory: nobody is a client
-	Auth       Auth             `yaml:"auth"`
-	HTTP       HTTP             `yaml:"http"`
-	Admin      Admin            `yaml:"admin"`
-	PBX        PBX              `yaml:"pbx"`
-	Cache      Cache            `yaml:"cache"`
-	Audit      Audit            `yaml:"audit"`
-	Recordings Recordings       `yaml:"recordings"`
-	Journal    Journal          `yaml:"journal"` // none: past calls are not kept
-	Log        Log              `yaml:"log"`
+	// The files and folders of the policy, see policyfile.Open; required, unless it follows a publication.
+	Policy  strict.OneOrMore `yaml:"policy"`
+	Shadow  Shadow           `yaml:"shadow"`  // a second policy that is tried beside it; none
+	Tokens  string           `yaml:"tokens"`  // the tokens file; required
+	Clients string           `yaml:"clients"` // a file with the clients; none, and no sources in directory: nobody is a client
+	Auth    Auth             `yaml:"auth"`
+	HTTP    HTTP             `yaml:"http"`
+	AMI     AMIDoor          `yaml:"ami"`
+	ARI     ARIDoor          `yaml:"ari"`
+	Admin   Admin            `yaml:"admin"`
+	PBX     PBX              `yaml:"pbx"`
+	Cache   Cache            `yaml:"cache"`
+	// How several Earshots have one policy; none.
+	Publication Publication `yaml:"publication"`
+	Cluster     Cluster     `yaml:"cluster"` // none: this Earshot acts alone
+	Audit       Audit       `yaml:"audit"`
+	Recordings  Recordings  `yaml:"recordings"`
+	Journal     Journal     `yaml:"journal"` // none: past calls are not kept
+	Log         Log         `yaml:"log"`
 
 	Directory   clients.Config `yaml:"directory"` // how numbers are read, and other sources of clients than one file
 	Supervision Supervision    `yaml:"supervision"`
@@ -90,8 +95,9 @@ type ARI struct {
 
 // Audit is the audit log.
 type Audit struct {
-	File    string `yaml:"file"`     // required
-	KeyFile string `yaml:"key_file"` // a secret that makes the chain one which only its holder can write; none: a plain hash chain
+	File    string      `yaml:"file"`     // required
+	KeyFile string      `yaml:"key_file"` // a secret that makes the chain one which only its holder can write; none: a plain hash chain
+	Stream  AuditStream `yaml:"stream"`   // none: it stands in its file alone
 }
 
 // Log is the program's own log, on standard error.
@@ -118,6 +124,8 @@ func defaults() Config {
 	return Config{
 		Auth:        Auth{JWT: standardJWT(), Sessions: standardSessions()},
 		HTTP:        HTTP{Listen: "127.0.0.1:8080", Panel: true, Proxies: []string{}, Limits: standardLimits()},
+		AMI:         AMIDoor{MaxSessions: 1000, Actions: Rate{3000, 500}, MaxPerEmployee: 10, MaxPerPanel: 50, LoginTimeout: 5 * time.Second},
+		ARI:         standardARI(),
 		Admin:       Admin{Listen: "127.0.0.1:9090"},
 		PBX:         PBX{AMI: AMI{Address: "127.0.0.1:5038"}, ARI: ARI{URL: "http://127.0.0.1:8088/ari", Application: "earshot"}},
 		Recordings:  standardRecordings(),
@@ -175,7 +183,9 @@ func (c *Config) validate(doc *strict.Document) []error {
 			bad(key, "%s is required: %s", key, what)
 		}
 	}
-	required("policy", strings.Join(c.Policy, ""), "the path of the policy file, or of a folder, or a list of them")
+	if c.Publication.Role != roleFollow {
+		required("policy", strings.Join(c.Policy, ""), "the path of the policy file, or of a folder, or a list of them")
+	}
 	for _, list := range []struct {
 		key   string
 		paths strict.OneOrMore
@@ -204,6 +214,8 @@ func (c *Config) validate(doc *strict.Document) []error {
 		required("shadow.file", c.Shadow.File, "the path of the file for its differences")
 	}
 	c.HTTP.validate(bad)
+	c.AMI.validate(c, bad)
+	c.ARI.validate(c, bad)
 	c.Journal.validate(bad)
 	c.Recordings.validate(c.Journal.File, bad)
 	c.Auth.JWT.validate(bad)
@@ -213,6 +225,9 @@ func (c *Config) validate(doc *strict.Document) []error {
 	c.Settings.validate(bad)
 	c.Auth.Sessions.validate(&c.Cache, bad)
 	c.Cache.validate(bad)
+	c.Audit.Stream.validate(c, bad)
+	c.Publication.validate(c, required, bad)
+	c.Cluster.validate(c, bad)
 	if host, port, _ := net.SplitHostPort(c.PBX.AMI.Address); !isAddress(c.PBX.AMI.Address) || host == "" || port == "0" {
 		bad("pbx.ami.address", "pbx.ami.address must be host:port with a number as port, such as 127.0.0.1:5038")
 	}
@@ -260,7 +275,7 @@ func (c *Config) clashes(doc *strict.Document) (errs []error) {
 	for _, own := range []struct {
 		key  string
 		path *string
-	}{{"shadow.file", &c.Shadow.File}, {"journal.file", &c.Journal.File}} {
+	}{{"shadow.file", &c.Shadow.File}, {"journal.file", &c.Journal.File}, {"publication.copy", &c.Publication.Copy}} {
 		for _, p := range c.paths() {
 			if p != own.path && *p != "" && *own.path != "" && filepath.Clean(*p) == filepath.Clean(*own.path) {
 				errs = append(errs, doc.Errorf(own.key, "%s must be a file of its own: another key names it too", own.key))
@@ -297,7 +312,7 @@ func isAddress(s string) bool {
 
 // paths are all that the configuration names.
 func (c *Config) paths() []*string {
-	all := append(slices.Concat(c.Directory.Paths(), c.Recordings.paths()), &c.Shadow.File, &c.Journal.File, &c.Lines.Replies, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.PBX.AMI.SecretFile, &c.PBX.AMI.TLS.CAFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
+	all := append(slices.Concat(c.Directory.Paths(), c.Recordings.paths()), &c.Shadow.File, &c.Journal.File, &c.Lines.Replies, &c.Tokens, &c.Clients, &c.Audit.File, &c.Audit.KeyFile, &c.Publication.KeyFile, &c.Publication.Copy, &c.PBX.AMI.SecretFile, &c.PBX.AMI.TLS.CAFile, &c.PBX.ARI.PasswordFile, &c.Auth.JWT.JWKSFile, &c.HTTP.TLS.CertFile, &c.HTTP.TLS.KeyFile)
 	for _, files := range []strict.OneOrMore{c.Policy, c.Shadow.Policy} {
 		for i := range files {
 			all = append(all, &files[i])

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
@@ -147,11 +148,28 @@ func (l *Limits) forDoor() httpapi.Limits {
 }
 
 // warnings tells what is legal and surely not meant.
-func (c *Config) warnings() []string {
-	host, _, err := net.SplitHostPort(c.HTTP.Listen)
-	if ip := net.ParseIP(host); err != nil || c.HTTP.TLS.CertFile != "" || host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
+func (c *Config) warnings() (all []string) {
+	for _, door := range []struct {
+		key, listen string
+		secured     bool
+		remedy      string
+	}{
+		{"http", c.HTTP.Listen, c.HTTP.TLS.CertFile != "", "give a certificate, or listen on loopback behind a proxy that has one"},
+		{"ami", c.AMI.Listen, c.AMI.TLS || c.AMI.Listen == "", "set it, with a certificate in http.tls, or listen on loopback"},
+		{"ari", c.ARI.Listen, c.ARI.TLS || c.ARI.Listen == "", "set it, with a certificate in http.tls, or listen on loopback"},
+	} {
+		host, _, err := net.SplitHostPort(door.listen)
+		if ip := net.ParseIP(host); err != nil || door.secured || host == "localhost" || ip != nil && ip.IsLoopback() {
+			continue
+		}
+		all = append(all, door.key+".listen: "+door.listen+" is not on loopback and there is no "+door.key+".tls, so tokens and calls cross the network for everybody to read; "+door.remedy)
 	}
-	return []string{"http.listen: " + c.HTTP.Listen + " is not on loopback and there is no http.tls, so tokens and calls cross the network for everybody to read; " +
-		"give a certificate, or listen on loopback behind a proxy that has one"}
+	if r, err := c.Cache.config(); err == nil && !r.TLS && slices.ContainsFunc(r.Addrs, func(addr string) bool {
+		host, _, _ := net.SplitHostPort(addr)
+		ip := net.ParseIP(host)
+		return host != "localhost" && (ip == nil || !ip.IsLoopback())
+	}) {
+		all = append(all, "cache.redis: it is not on loopback and there is no TLS, so its password, sessions and the policy cross the network for everybody to read; write rediss://")
+	}
+	return all
 }

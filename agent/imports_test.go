@@ -23,12 +23,12 @@ const module = "github.com/earshot-pbx/earshot"
 // that is not here. The zero row means: nothing of ours.
 var rooms = map[string][]string{
 	"cmd/earshot": {"agent", "agent/audit", "agent/auth", "agent/doctor", "policy", "policy/decisiontest", "policy/policyfile"},
-	"cmd/demo":    {"agent/pbxtest", "agent/pbxtest/site", "agent/pbxtest/phone"},
+	"cmd/demo":    {"agent/pbxtest", "agent/pbxtest/site", "agent/pbxtest/phone", "ami", "ari"}, // it logs in at the AMI and ARI doors as panels do
 	"cmd/company": {"policy/company"},
 
 	"agent": {
 		"agent/call", "agent/pbx", "agent/queue", "agent/feed", "agent/mask", "agent/gate", "agent/auth", "agent/audit", "agent/clients", "agent/journal", "agent/recording",
-		"agent/httpapi", "agent/amiproxy", "agent/ariproxy", "agent/dialplan", "agent/strict", "ami", "ari", "policy", "policy/policyfile", "cache", "cache/redis",
+		"agent/publication", "agent/cluster", "agent/auditstream", "agent/httpapi", "agent/amiproxy", "agent/ariproxy", "agent/dialplan", "agent/strict", "ami", "ari", "policy", "policy/policyfile", "cache", "cache/redis",
 	},
 	"agent/call":      {},
 	"agent/strict":    {"policy"}, // whose guess at what was meant it makes too
@@ -39,10 +39,16 @@ var rooms = map[string][]string{
 	"agent/recording": {}, // on its own: a book and a way to ask the PBX are handed to it
 	"agent/pbx":       {"agent/call", "agent/queue", "ami", "ari"},
 	"agent/queue":     {},
-	"agent/doctor":    {"ami"}, // on its own: it looks at a PBX, and at nothing of a running Earshot
-	"agent/feed":      {"agent/call"},
-	"agent/mask":      {"agent/call"},
-	"agent/gate":      {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/journal", "agent/mask", "agent/pbx", "agent/queue", "agent/recording", "policy", "policy/policyfile"}, // whose entries it changes
+	// One beside the other: the log knows of no copy.
+	"agent/auditstream": {"agent/audit", "cache"},
+	// It gives the policy to others and takes it from them, through the cache, and knows nothing of decisions.
+	"agent/publication": {"cache", "policy", "policy/policyfile"}, // of the policy the overlay that it lays over it
+	// It carries what it does not understand between sidecars, and knows neither calls nor the gate.
+	"agent/cluster": {"cache"},
+	"agent/doctor":  {"ami"}, // on its own: it looks at a PBX, and at nothing of a running Earshot
+	"agent/feed":    {"agent/call"},
+	"agent/mask":    {"agent/call"},
+	"agent/gate":    {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/journal", "agent/mask", "agent/pbx", "agent/queue", "agent/recording", "policy", "policy/policyfile"}, // whose entries it changes
 
 	// The doors. A protocol's own package is a leaf that knows no calls of ours, so a door may speak it.
 	"agent/httpapi":  {"agent/auth", "agent/gate", "agent/mask", "agent/httpapi/panel"},
@@ -52,12 +58,15 @@ var rooms = map[string][]string{
 
 	"agent/httpapi/panel": {}, // files and how they are sent
 
-	"agent/pbxtest":         {"agent/pbxtest/child", "agent/pbxtest/debian", "ami", "ari"},
-	"agent/pbxtest/browser": {"agent/pbxtest/child", "agent/pbxtest/debian"},
-	"agent/pbxtest/child":   {},
-	"agent/pbxtest/debian":  {},
-	"agent/pbxtest/phone":   {},
-	"agent/pbxtest/site":    {"agent/pbxtest", "agent/pbxtest/child", "agent/pbxtest/phone"},
+	"agent/pbxtest":           {"agent/pbxtest/child", "agent/pbxtest/debian", "ami", "ari"},
+	"agent/pbxtest/amiclient": {"agent/pbxtest/library"},
+	"agent/pbxtest/ariclient": {"agent/pbxtest/library"},
+	"agent/pbxtest/browser":   {"agent/pbxtest/child", "agent/pbxtest/debian"},
+	"agent/pbxtest/child":     {},
+	"agent/pbxtest/debian":    {},
+	"agent/pbxtest/library":   {"agent/pbxtest/child", "agent/pbxtest/debian"},
+	"agent/pbxtest/phone":     {},
+	"agent/pbxtest/site":      {"agent/pbxtest", "agent/pbxtest/child", "agent/pbxtest/phone", "cache/redisserver"}, // a company of several PBXs has a Redis
 
 	"ami":                               {},
 	"ari":                               {},
@@ -71,7 +80,8 @@ var rooms = map[string][]string{
 	"cache":                             {},
 	"cache/redis":                       {"cache"},
 	"cache/cachetest":                   {"cache"},
-	"cache/redistest":                   {"agent/pbxtest/child", "agent/pbxtest/debian"},
+	"cache/redisserver":                 {"agent/pbxtest/child", "agent/pbxtest/debian"},
+	"cache/redistest":                   {"cache/redisserver"},
 
 	// Tests alone, which hold the files for containers against what runs.
 	"deploy": {},

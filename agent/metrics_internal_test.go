@@ -37,8 +37,16 @@ func everything(t *testing.T) *Agent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "earshot.yaml"), strings.Replace(string(text), "clients: clients.yaml\n", "", 1))
-	a, _ := reopen(t, dir, secureDoor+`shadow: {policy: next.yaml, file: differences.jsonl}
+	config := strings.Replace(string(text), "clients: clients.yaml\n", "", 1)
+	config = strings.Replace(config, "audit: {file: audit.jsonl}", "audit: {file: audit.jsonl, stream: {keep: 100}}", 1)
+	write(t, filepath.Join(dir, "earshot.yaml"), config)
+	write(t, filepath.Join(dir, "key"), strings.Repeat("k", 32))
+	a, _ := reopen(t, dir, secureDoor+`cache: {redis: "redis://127.0.0.1:1"}
+publication: {role: give, key_file: key, overlay: true}
+cluster: {pbx: pbx-a}
+ami: {listen: "127.0.0.1:0"}
+ari: {listen: "127.0.0.1:0"}
+shadow: {policy: next.yaml, file: differences.jsonl}
 journal: {file: journal.db}
 recordings: {spools: [{name: monitor, path: monitor}]}
 directory: {sources: [{name: crm, http: {recipe: 1c, url: "http://127.0.0.1:1/crm"}}, {name: file, file: clients.yaml}]}

@@ -262,6 +262,7 @@ const attempts = 6
 // perform plays a scenario in one world and gives what each watcher was sent.
 func perform(o *office, scenario func(*play), who caller) map[string]*[]string {
 	o.Helper()
+	o.quiet()
 	p := &play{office: o, who: who, began: time.Now(), sees: o.record("irina"), blind: []*tape{o.record("nina"), o.record("maria")}}
 	p.history = map[string]*[]string{}
 	for _, w := range []string{"irina", "nina", "maria"} {
@@ -274,6 +275,23 @@ func perform(o *office, scenario func(*play), who caller) map[string]*[]string {
 		*p.history["stream "+w.who] = w.take()
 	}
 	return p.history
+}
+
+// quiet waits until the board shows nobody on a call: the PBX is empty a moment before that has been told.
+func (o *office) quiet() {
+	o.Helper()
+	o.must(o.eventually(o.ctx, "everybody is idle", func() error {
+		var b site.Board
+		if err := json.Unmarshal([]byte(o.board("irina")), &b); err != nil {
+			return err
+		}
+		for _, r := range b.Employees {
+			if len(r.Calls) > 0 {
+				return fmt.Errorf("%s is %s", r.ID, r.State)
+			}
+		}
+		return nil
+	}))
 }
 
 // kept makes sure that nothing that identifies the caller was sent to who may not see it, and that the other was sent something else each time.

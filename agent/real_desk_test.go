@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -495,25 +494,29 @@ func TestKeysChangeTheModeWhereTheyMay(t *testing.T) {
 	}
 }
 
+// audited are the entries of the audit log so far, without one that is being written.
+func (o *office) audited() (all []audit.Entry) {
+	o.Helper()
+	for e, err := range audit.Read(nil, o.Path("audit.jsonl")) {
+		var f *audit.Fault
+		if errors.Is(err, os.ErrNotExist) || errors.As(err, &f) && f.Problem == audit.Unfinished {
+			break
+		}
+		o.must(err)
+		all = append(all, e)
+	}
+	return all
+}
+
 // entries are the decisions on record.
 func (o *office) entries() (decided []audit.Entry) {
 	o.Helper()
-	f, err := os.Open(o.Path("audit.jsonl"))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	o.must(err)
-	defer func() { _ = f.Close() }()
-	for r := audit.NewReader(f, nil); ; {
-		e, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return decided
-		}
-		o.must(err)
+	for _, e := range o.audited() {
 		if e.Phase == audit.Decided {
 			decided = append(decided, e)
 		}
 	}
+	return decided
 }
 
 // decided is how many decisions are on record.

@@ -97,9 +97,16 @@ func TestAConversationOfALineIsJoined(t *testing.T) {
 		w := o.watch("irina")
 		outside, inside := o.served(w)
 		o.Phones["irina"].SetReaction(phone.Reaction{Answer: true})
+		asked := time.Now()
 		s, mine := o.onLine("irina", "joins", "anna")
 		_, err := w.UntilAct(o.ctx, s.ID, "active")
 		o.must(err)
+		o.until("the colleague has heard the tone", func() error { // who goes while it is begun cannot be told
+			if len(inside.HeardBetween(noticeTone, asked, time.Now())) == 0 {
+				return fmt.Errorf("not yet")
+			}
+			return nil
+		})
 		o.must(inside.Hangup(o.ctx))
 		ended, err := w.UntilAct(o.ctx, s.ID, "ended")
 		o.must(err)

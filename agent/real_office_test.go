@@ -112,9 +112,9 @@ func TestMain(m *testing.M) {
 		code = max(code, 1)
 	}
 	http.DefaultClient.CloseIdleConnections()
-	if err := goleak.Find(); err != nil && code == 0 {
+	if err := goleak.Find(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		code = 1
+		code = max(code, 1)
 	}
 	os.Exit(code)
 }
@@ -390,9 +390,9 @@ func (o *office) clear() {
 	o.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	phones := []*phone.Phone{o.Trunk, o.unknown}
-	for _, p := range o.Phones {
-		phones = append(phones, p)
+	phones := o.All()
+	if o.unknown != nil {
+		phones = append(phones, o.unknown)
 	}
 	for _, p := range phones {
 		p.SetReaction(phone.Reaction{})

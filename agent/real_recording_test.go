@@ -131,17 +131,12 @@ func TestWhatIsPlayedIsWhatWasSaid(t *testing.T) {
 			annas0, annas1 := heard(samples, anna.Tone())
 			o.Logf("talked: first tone %v, second %v; in the file of %v: first %v to %v, second %v to %v, anna %v to %v", changed.Sub(began).Round(10*time.Millisecond), ended.Sub(changed).Round(10*time.Millisecond),
 				time.Duration(len(samples)/2)*time.Second/rate, a0, a1, b0, b1, annas0, annas1)
-			near := func(what string, got, want time.Duration) {
-				if d := got - want; d < -400*time.Millisecond || d > 400*time.Millisecond {
-					o.Errorf("%s is %v, want about %v", what, got, want)
-				}
-			}
-			near("the first tone's beginning", a0, 0)
-			near("its end", a1, changed.Sub(began))
-			near("the second tone's beginning", b0, changed.Sub(began))
-			near("its end", b1, ended.Sub(began))
-			near("anna's beginning", annas0, 0)
-			near("anna's end", annas1, ended.Sub(began))
+			o.near("the first tone's beginning", a0, 0)
+			o.near("its end", a1, changed.Sub(began))
+			o.near("the second tone's beginning", b0, changed.Sub(began))
+			o.near("its end", b1, ended.Sub(began))
+			o.near("anna's beginning", annas0, 0)
+			o.near("anna's end", annas1, ended.Sub(began))
 			// A part from the middle of the second tone has that tone alone.
 			from := 44 + 2*int((changed.Sub(began)+600*time.Millisecond).Seconds()*rate)
 			status, part := o.fetch("irina", path, fmt.Sprintf("bytes=%d-%d", from, from+rate*2-1))

@@ -127,7 +127,7 @@ func TestEveryEndOfASupervisionIsSilent(t *testing.T) {
 			}
 			o.Logf("last heard by the supervisor after %d ms, hung up after %d ms; the target's last window with her began after %d ms",
 				e.deaf.Milliseconds(), e.hungUp.Milliseconds(), mute.Milliseconds())
-			if e.deaf > 500*time.Millisecond || mute > 500*time.Millisecond || e.hungUp > time.Second {
+			if e.deaf > time.Second || mute > time.Second || e.hungUp > 2*time.Second { // on a machine that has much to do; the lease is longer
 				o.Errorf("it took too long: %+v, %v", e, mute)
 			}
 			o.must(o.Write("policy.yaml", houseRules))

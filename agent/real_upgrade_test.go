@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/site"
 )
@@ -16,8 +15,7 @@ import (
 // recorded are the phases and reasons of an act, in their order.
 func (o *office) recorded(id string) (all []string) {
 	o.Helper()
-	for e, err := range audit.Read(nil, o.Path("audit.jsonl")) {
-		o.must(err)
+	for _, e := range o.audited() {
 		if e.ID == id {
 			all = append(all, string(e.Phase)+" "+e.Reason)
 		}

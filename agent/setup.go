@@ -151,7 +151,7 @@ func Queues(set *policy.Set) map[string]string {
 }
 
 // managerConf is Earshot's account in manager.conf. It reads what Asterisk tells of calls and queues. Of its write classes originate is for taking and
-// joining calls, agent for who works on a queue, and reporting, which changes nothing, for reading the settings in the AstDB; everything else goes by ARI.
+// joining calls, call for what employees do with calls of their own (ARI moves only legs that are in a Stasis application), agent for who works on a queue, and reporting, which changes nothing, for reading the settings in the AstDB; everything else goes by ARI.
 func managerConf(cfg *Config) (string, error) {
 	user, err := account("pbx.ami.username", cfg.PBX.AMI.Username, "pbx.ami.secret_file", cfg.PBX.AMI.SecretFile)
 	if err != nil {
@@ -173,7 +173,7 @@ webenabled = no
 [%s]
 secret = %s
 read = call,agent
-write = originate,agent,reporting
+write = originate,call,agent,reporting
 deny = 0.0.0.0/0.0.0.0
 deny = ::/0
 permit = %s

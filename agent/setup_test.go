@@ -18,7 +18,7 @@ func TestTheAccountsHaveTheLeastRights(t *testing.T) {
 	put(t, filepath.Join(dir, "ami-secret"), "of;ami\n")
 	put(t, filepath.Join(dir, "ari-password"), "of=ari\n")
 	for part, want := range map[string][]string{
-		"manager": {"[manager]\nsecret = of\\;ami\nread = call,agent\nwrite = originate,agent,reporting\ndeny = 0.0.0.0/0.0.0.0\ndeny = ::/0\npermit = 127.0.0.1/32\n", "bindaddr = 127.0.0.1\nport = 5038\n", "webenabled = no\n"},
+		"manager": {"[manager]\nsecret = of\\;ami\nread = call,agent\nwrite = originate,call,agent,reporting\ndeny = 0.0.0.0/0.0.0.0\ndeny = ::/0\npermit = 127.0.0.1/32\n", "bindaddr = 127.0.0.1\nport = 5038\n", "webenabled = no\n"},
 		"ari":     {"[rest]\ntype = user\nread_only = no\npassword = of=ari\npassword_format = plain\n", ";   bindaddr = 127.0.0.1\n;   bindport = 8088\n"},
 	} {
 		text, err := agent.AsteriskConfig(cfg, nil, part)

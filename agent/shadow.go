@@ -21,6 +21,7 @@ import (
 type shadow struct {
 	*gate.Shadow
 	cfg        Shadow
+	pbx        string // beside which it is tried
 	log        zerolog.Logger
 	put        func(*policy.Set) // has the gate take another
 	good       prometheus.Gauge
@@ -34,7 +35,7 @@ type shadow struct {
 
 func newShadow(a *Agent, met *gate.Metrics) *shadow {
 	s := &shadow{
-		cfg: a.cfg.Shadow, log: a.log.With().Str("part", "shadow").Logger(), again: look,
+		cfg: a.cfg.Shadow, pbx: a.cfg.Cluster.PBX, log: a.log.With().Str("part", "shadow").Logger(), again: look,
 		put:  func(set *policy.Set) { a.gate.SetShadow(set) },
 		good: a.met.files.WithLabelValues("shadow"), // 0 until it is good
 		generation: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -53,7 +54,7 @@ func (s *shadow) open() error {
 	if s.file != nil {
 		return nil
 	}
-	file, err := policyfile.Open(s.cfg.Policy, policyfile.Options{OnChange: s.changed})
+	file, err := policyfile.Open(s.cfg.Policy, policyfile.Options{OnChange: s.changed, PBX: s.pbx})
 	if err != nil {
 		if err.Error() != s.last {
 			s.log.Error().Err(err).Msg("the shadow policy is broken, so nothing is compared until it is good")

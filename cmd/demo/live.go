@@ -19,7 +19,7 @@ var customers = []caller{
 }
 
 // reached is what they dial: two lines, and some employees' own numbers.
-var reached = []string{"100", "200", "101", "102", "201", "202"}
+var reached = []string{"100", "200", "101", "102", "201", "202", "302"}
 
 // supervisors are the phones that Earshot rings for who may listen; they answer by themselves, and the demo tells what they hear.
 var supervisors = []string{"irina", "pavel"}
@@ -27,6 +27,9 @@ var supervisors = []string{"irina", "pavel"}
 func listen(addr string) (net.Listener, error) {
 	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
 }
+
+// rhythm is how calls follow each other: from how many to how many seconds are between two, and are talked in each.
+type rhythm struct{ pause, talk [2]int }
 
 // invite tells what there is to try.
 func (d *demo) invite() error {
@@ -37,6 +40,12 @@ func (d *demo) invite() error {
 		fmt.Printf("  %-7s phone %s  %s\n", e.ID, e.Phone, d.clients[e.ID].Token)
 		fmt.Fprintf(&env, "%s=%s\n", strings.ToUpper(e.ID), d.clients[e.ID].Token)
 	}
+	fmt.Printf("  %-7s           %s  (a panel's own, for the AMI and ARI doors)\n", wall, d.wall)
+	host, port, err := net.SplitHostPort(d.site.AMI)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(&env, "AMI='%s %s'\nARI=http://%s/ari\nWALL=%s\n", host, port, d.site.ARI, d.wall)
 	if err := d.site.Write("demo.env", env.String()); err != nil {
 		return err
 	}
@@ -51,6 +60,10 @@ In another terminal, after  . %s
        -d '{"target":"boris"}' $EARSHOT/v1/intercepts                              take a ringing call of one's client
   curl -sH "Authorization: Bearer $IRINA" $EARSHOT/v1/journal?limit=5              what has been, with whom; $OLGA reads it without
   curl -sH "Authorization: Bearer $IRINA" -H 'Accept: text/csv' $EARSHOT/v1/journal   the same as CSV
+  (printf 'Action: Login\r\nUsername: wall\r\nSecret: %%s\r\n\r\nAction: CoreShowChannels\r\n\r\n' $WALL; cat) | nc $AMI
+                                                                                   as a panel of Asterisk's: the calls, and what happens; an
+                                                                                   employee logs in alike, as irina with $IRINA, with her sight
+  curl -su irina:$IRINA -X POST "$ARI/channels?endpoint=PJSIP/103&extension=*50101"  as an application of Asterisk's: listen to anna by the code
   curl -s $ADMIN/metrics                                                           the figures
 The files are in %s: edit policy.yaml there and see what ends; audit.jsonl is the record.
 Ctrl-C ends everything.
@@ -61,57 +74,66 @@ Ctrl-C ends everything.
 
 // live keeps customers calling until ctx ends.
 func (d *demo) live(ctx context.Context) error {
-	for _, e := range site.Employees {
-		d.site.Phones[e.ID].SetReaction(phone.Reaction{Answer: true, After: 4 * time.Second})
-	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for _, id := range supervisors {
-		d.site.Phones[id].SetReaction(phone.Reaction{Answer: true, After: 300 * time.Millisecond})
-		wg.Go(func() { d.report(ctx, id) })
-	}
+	d.answer(ctx, &wg)
 	for i := range customers {
-		wg.Go(func() { d.keepCalling(ctx, &customers[i]) })
+		wg.Go(func() {
+			d.keepCalling(ctx, &customers[i], rhythm{pause: [2]int{1, 12}, talk: [2]int{15, 45}}, reached...)
+		})
 	}
-	wg.Go(func() { d.colleagues(ctx) })
+	pairs := [][2]string{{"nina", "303"}, {"maria", "101"}, {"gleb", "302"}, {"sergei", "202"}, {"boris", "203"}}
+	wg.Go(func() { d.colleagues(ctx, rhythm{pause: [2]int{5, 20}, talk: [2]int{15, 45}}, pairs...) })
 	select {
 	case <-ctx.Done():
-		fmt.Println("\nending …")
 		return ctx.Err()
 	case <-d.earshot.Done():
 		return fmt.Errorf("earshot has ended; its log:\n%s", d.earshot.Log())
 	}
 }
 
-// keepCalling is one customer's day.
-func (d *demo) keepCalling(ctx context.Context, who *caller) {
-	for pause(ctx, 1, 12) {
-		c, err := d.site.Trunk.Dial(ctx, "74950000"+reached[rand.IntN(len(reached))], phone.As(who.number, who.name), phone.WithTone(who.tone)) //nolint:gosec // nothing depends on it
-		if err != nil {
+// answer has the phones answer by themselves, and tells what the supervisors' hear until ctx ends.
+func (d *demo) answer(ctx context.Context, wg *sync.WaitGroup) {
+	for _, p := range d.site.Phones {
+		p.SetReaction(phone.Reaction{Answer: true, After: 4 * time.Second})
+	}
+	for _, id := range supervisors {
+		if d.site.Phones[id] == nil { // it is on another PBX
 			continue
 		}
-		d.hold(ctx, c)
+		d.site.Phones[id].SetReaction(phone.Reaction{Answer: true, After: 300 * time.Millisecond})
+		wg.Go(func() { d.report(ctx, id) })
 	}
 }
 
-// colleagues call each other now and then.
-func (d *demo) colleagues(ctx context.Context) {
-	pairs := [][2]string{{"nina", "303"}, {"maria", "101"}, {"gleb", "302"}, {"sergei", "202"}}
-	for i := 0; pause(ctx, 5, 20); i++ {
+// keepCalling is the day of one customer, who has one call at a time.
+func (d *demo) keepCalling(ctx context.Context, who *caller, r rhythm, numbers ...string) {
+	for pause(ctx, r.pause[0], r.pause[1]) {
+		c, err := d.site.Trunk.Dial(ctx, "74950000"+numbers[rand.IntN(len(numbers))], phone.As(who.number, who.name), phone.WithTone(who.tone)) //nolint:gosec // nothing depends on it
+		if err != nil {
+			continue
+		}
+		hold(ctx, c, r.talk[0], r.talk[1])
+	}
+}
+
+// colleagues call each other now and then, one pair after the other: an employee, and the number that he dials.
+func (d *demo) colleagues(ctx context.Context, r rhythm, pairs ...[2]string) {
+	for i := 0; pause(ctx, r.pause[0], r.pause[1]); i++ {
 		c, err := d.site.Phones[pairs[i%len(pairs)][0]].Dial(ctx, pairs[i%len(pairs)][1])
 		if err != nil {
 			continue
 		}
-		d.hold(ctx, c)
+		hold(ctx, c, r.talk[0], r.talk[1])
 	}
 }
 
-// hold lets a call last a while, and ends it.
-func (d *demo) hold(ctx context.Context, c *phone.Call) {
+// hold lets a call last a while, from one number of seconds to another, and ends it.
+func hold(ctx context.Context, c *phone.Call, from, to int) {
 	wait, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	if c.WaitAnswered(wait) == nil {
-		talk, stop := context.WithTimeout(ctx, time.Duration(15+rand.IntN(30))*time.Second) //nolint:gosec // nothing depends on it
+		talk, stop := context.WithTimeout(ctx, time.Duration(from+rand.IntN(to-from))*time.Second) //nolint:gosec // nothing depends on it
 		defer stop()
 		_ = c.WaitEnded(talk) // whichever comes first
 	}

@@ -1,8 +1,10 @@
 // Command demo runs Earshot beside a real Asterisk with real SIP phones: a company of nine employees, and customers who keep calling. With
-// -tour it walks through what Earshot is for by itself, and fails if anything differs from what it should be.
+// -tour it walks through what Earshot is for by itself, and fails if anything differs from what it should be. With -cluster the company has three
+// PBXs, an Earshot beside each, and a Redis.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -22,13 +24,18 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	tour := flag.Bool("tour", false, "walk through the main job and end; exit 1 if anything is not as it should be")
+	several := flag.Bool("cluster", false, "three PBXs with an Earshot beside each, and a Redis")
 	binary := flag.String("earshot", "bin/earshot", "the earshot program")
 	verbose := flag.Bool("log", false, "show Earshot's own log")
 	fetch := flag.Bool("fetch", false, "only get an Asterisk, from the cache or from Debian, and say which")
 	keep := flag.String("keep", "", "only start an Asterisk for the tests, which stays below this `folder`, and say how they find it")
 	end := flag.String("end", "", "only end what is kept below this `folder`")
 	flag.Parse()
-	do := func() error { return run(ctx, *tour, *binary, *verbose) }
+	start := run
+	if *several {
+		start = runCluster
+	}
+	do := func() error { return start(ctx, *tour, *binary, *verbose) }
 	if *fetch {
 		do = func() error { return get(ctx) }
 	}
@@ -72,12 +79,13 @@ func leave(ctx context.Context, home string) error {
 func progress(s string) { fmt.Println("  " + s) }
 
 func run(ctx context.Context, tour bool, binary string, verbose bool) error {
-	if _, err := os.Stat(binary); err != nil {
-		return fmt.Errorf("there is no program %s; `make demo` builds it, or give its path with -earshot", binary)
+	if err := built(binary); err != nil {
+		return err
 	}
 	fmt.Println("Starting an Asterisk with nine phones and a trunk (the first time it is fetched from Debian, about 80 MB) …")
-	o := site.Options{Progress: progress, Lease: "6s", Journal: true}
+	o := site.Options{Progress: progress, Lease: "6s", Journal: true, AMI: site.AnyPort, ARI: site.AnyPort}
 	if !tour {
+		o.AMI, o.ARI = cmp.Or(preferred("127.0.0.1:5039"), o.AMI), cmp.Or(preferred("127.0.0.1:8089"), o.ARI)
 		o.HTTP, o.Admin = preferred("127.0.0.1:8080"), preferred("127.0.0.1:9090")
 	}
 	d := &demo{binary: binary, tones: map[phone.Tone]string{}}
@@ -96,6 +104,9 @@ func run(ctx context.Context, tour bool, binary string, verbose bool) error {
 		d.clients[e.ID] = &site.Client{Base: "http://" + d.site.HTTP, Token: token}
 		d.tones[d.site.Phones[e.ID].Tone()] = e.ID
 	}
+	if d.wall, err = d.site.PanelToken(ctx, binary, wall, wall); err != nil {
+		return err
+	}
 	if verbose {
 		d.log = os.Stderr
 	}
@@ -103,7 +114,7 @@ func run(ctx context.Context, tour bool, binary string, verbose bool) error {
 		return err
 	}
 	defer func() { d.earshot.Stop() }()
-	fmt.Printf("  Earshot is ready: panel API http://%s/v1, metrics http://%s/metrics\n", d.site.HTTP, d.site.Admin)
+	fmt.Printf("  Earshot is ready: panel API http://%s/v1, metrics http://%s/metrics, AMI door %s, ARI door %s\n", d.site.HTTP, d.site.Admin, d.site.AMI, d.site.ARI)
 	if tour {
 		tourCtx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 		defer cancel()
@@ -115,16 +126,34 @@ func run(ctx context.Context, tour bool, binary string, verbose bool) error {
 	if err := d.invite(); err != nil {
 		return err
 	}
-	return d.live(ctx)
+	return ending(d.live(ctx))
 }
 
-// demo is the running demo.
+// ending says that the demo ends where somebody has asked for it.
+func ending(err error) error {
+	if errors.Is(err, context.Canceled) {
+		fmt.Println("\nending …")
+	}
+	return err
+}
+
+// built tells where there is no program.
+func built(binary string) error {
+	if _, err := os.Stat(binary); err != nil {
+		return fmt.Errorf("there is no program %s; `make demo` builds it, or give its path with -earshot", binary)
+	}
+	return nil
+}
+
+// demo is the running demo, or the part of it around one PBX.
 type demo struct {
+	pbx     string // its name, where there are several
 	site    *site.Site
 	earshot *site.Process
 	binary  string
 	log     io.Writer // where Earshot's own log goes, nil for nowhere
 	clients map[string]*site.Client
+	wall    string                // the token of the policy's panel
 	tones   map[phone.Tone]string // whose voice a tone is
 }
 

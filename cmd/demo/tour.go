@@ -32,7 +32,7 @@ type step struct {
 
 // tour walks through the main job. Each step says what should be true and returns an error if it is not.
 func (d *demo) tour(ctx context.Context) error {
-	return d.steps(ctx, []step{
+	return walk(ctx, []step{
 		{"Irina listens to a call of Anna's: she hears both, neither hears her", d.spy},
 		{"Irina whispers: Anna hears her, the customer does not", d.whisper},
 		{"Irina barges in: both hear her", d.barge},
@@ -40,6 +40,8 @@ func (d *demo) tour(ctx context.Context) error {
 		{"Who has no right, or asks for an excluded colleague, is refused", d.noRight},
 		{"Who talks with a protected person or number cannot be listened to either", d.protected},
 		{"One call, two watchers: Irina may see with whom Anna talks, Olga may not", d.masked},
+		{"A panel made for Asterisk logs in to Earshot instead: it lists a call, and hears it end", d.panel},
+		{"An application made for Asterisk asks Earshot instead: Irina's listens by a snoop and her own phone, Boris's may not", d.application},
 		{"A client's call rings at Boris: Sergei may not take it, Anna, who is responsible, is told of it and does", d.intercept},
 		{"Anna calls her client from the panel, and may not call the rest of the world", d.dials},
 		{"An excluded colleague joins the call: the supervision ends", d.joins},
@@ -50,8 +52,8 @@ func (d *demo) tour(ctx context.Context) error {
 	}, d.quiet)
 }
 
-// steps runs one step after the other, each from a quiet PBX.
-func (d *demo) steps(ctx context.Context, steps []step, quiet func(context.Context) error) error {
+// walk runs one step after the other, each from a quiet PBX.
+func walk(ctx context.Context, steps []step, quiet func(context.Context) error) error {
 	for i, s := range steps {
 		fmt.Printf("\n%d. %s\n", i+1, s.title)
 		began := time.Now()
@@ -148,13 +150,7 @@ func outsider(t phone.Tone) bool {
 
 // quiet ends every call and waits until the board is idle.
 func (d *demo) quiet(ctx context.Context) error {
-	var errs []error
-	for _, p := range append([]*phone.Phone{d.site.Trunk}, d.phones()...) {
-		for _, c := range p.Calls() {
-			errs = append(errs, c.Hangup(ctx))
-		}
-		p.SetReaction(phone.Reaction{})
-	}
+	errs := []error{d.hangUp(ctx)}
 	w, err := d.clients["irina"].Watch(ctx)
 	if err != nil {
 		return errors.Join(append(errs, err)...)
@@ -170,12 +166,16 @@ func (d *demo) quiet(ctx context.Context) error {
 	}))...)
 }
 
-func (d *demo) phones() []*phone.Phone {
-	var out []*phone.Phone
-	for _, e := range site.Employees {
-		out = append(out, d.site.Phones[e.ID])
+// hangUp ends every call of the site's phones and has them do nothing by themselves.
+func (d *demo) hangUp(ctx context.Context) error {
+	var errs []error
+	for _, p := range d.site.All() {
+		for _, c := range p.Calls() {
+			errs = append(errs, c.Hangup(ctx))
+		}
+		p.SetReaction(phone.Reaction{})
 	}
-	return out
+	return errors.Join(errs...)
 }
 
 // refused makes sure that a request was refused with this code.
@@ -214,6 +214,9 @@ func (d *demo) row(ctx context.Context, watcher, employee, state string, buttons
 		return r.State == state && (slices.Equal(can, buttons) || len(can)+len(buttons) == 0)
 	})
 	r := w.Rows[employee]
+	if d.pbx != "" {
+		watcher += " at " + d.pbx
+	}
 	show(watcher, r)
 	if err != nil {
 		return r, fmt.Errorf("%s should see %s %s with the buttons %v, and sees him %s with %v: %w", watcher, employee, state, buttons, r.State, r.Can, err)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -30,14 +29,7 @@ func (a asOf) moment(zone *time.Location) (time.Time, error) {
 
 // set reads the policy in the paths, or the one that a configuration names, as it is at the moment asked about.
 func (a asOf) set(config string, paths []string) (*policy.Set, error) {
-	if config != "" {
-		cfg, err := agent.LoadConfig(config)
-		if err != nil {
-			return nil, err
-		}
-		paths = cfg.Policy
-	}
-	set, err := load(paths)
+	set, err := load(config, paths)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ func (c *rotateCmd) Run(ctx context.Context, s streams) error {
 
 type verifyCmd struct {
 	Files   []string `arg:"" type:"path" help:"The audit log; with rotated ones, in their order."`
+	Part    bool     `help:"The files hold lines that were collected elsewhere, such as from a stream: any part of the chain. That lines are missing at its ends is not found."`
 	KeyFile string   `type:"path" help:"The key file of the configuration, if it has one." placeholder:"FILE"`
 }
 
@@ -38,14 +39,26 @@ func (c *verifyCmd) Run(s streams) error {
 		}
 		key = audit.Key(secret)
 	}
-	r, err := audit.VerifyFiles(key, c.Files...)
+	verify := audit.VerifyFiles
+	if c.Part {
+		verify = audit.VerifyPart
+	}
+	r, err := verify(key, c.Files...)
 	if err != nil {
 		return err
 	}
 	if !r.OK() {
-		_, _ = fmt.Fprintf(s.out, "broken: %v\n", r.Fault)
+		hint := ""
+		if r.Lines == 0 && r.Fault.Problem == audit.Altered {
+			hint = ", or this is not the key that it was written with; see --key-file"
+		}
+		_, _ = fmt.Fprintf(s.out, "broken: %v%s\n", r.Fault, hint)
 		return refusal{}
 	}
-	_, err = fmt.Fprintf(s.out, "whole: %d lines, last number %d, hash %s\n", r.Lines, r.Last.Seq, r.Last.Hash)
+	if c.Part && r.Lines == 0 {
+		_, _ = fmt.Fprintln(s.out, "empty: nothing was collected")
+		return refusal{}
+	}
+	_, err = fmt.Fprintf(s.out, "whole: %d lines, first number %d, last number %d, hash %s\n", r.Lines, r.First, r.Last.Seq, r.Last.Hash)
 	return err
 }

@@ -25,11 +25,11 @@ func (c *diffCmd) Run(s streams) error {
 	if err := c.sides(); err != nil {
 		return err
 	}
-	before, err := load(c.Old)
+	before, err := load("", c.Old)
 	if err != nil {
 		return err
 	}
-	after, err := load(c.New)
+	after, err := load("", c.New)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,9 @@ func (c *diffCmd) sides() error {
 		if err != nil {
 			return err
 		}
-		c.Old = cfg.Policy
+		if c.Old = cfg.Policy; len(c.Old) == 0 {
+			return errors.New("the configuration follows a published policy: name the files that are to be compared")
+		}
 	}
 	rest := c.Paths
 	for _, side := range []*[]string{&c.Old, &c.New} {

@@ -10,7 +10,6 @@ import (
 	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/agent/doctor"
 	"github.com/earshot-pbx/earshot/policy"
-	"github.com/earshot-pbx/earshot/policy/policyfile"
 )
 
 type doctorCmd struct {
@@ -36,15 +35,15 @@ func (c *doctorCmd) Run(ctx context.Context, s streams) error {
 		if err != nil {
 			return err
 		}
-		f, err := policyfile.Open(cfg.Policy, policyfile.Options{})
+		set, _, err := cfg.LoadPolicy(time.Now())
 		if err != nil {
 			return err
 		}
 		own.AMI, own.ARI, own.Application = cfg.PBX.AMI.Username, cfg.PBX.ARI.Username, cfg.PBX.ARI.Application
 		own.Trusted = cfg.Watchdog.Trusted
-		own.Emergency = append([]string{}, agent.EmergencyNumbers(cfg, f.Current())...) // none is known, too
-		own.Settings, own.Queues = agent.SetsTelephones(f.Current()), agent.Queues(f.Current())
-		own.Recordings = recordings(cfg, f.Current())
+		own.Emergency = append([]string{}, agent.EmergencyNumbers(cfg, set)...) // none is known, too
+		own.Settings, own.Queues = agent.SetsTelephones(set), agent.Queues(set)
+		own.Recordings = recordings(cfg, set)
 		for _, a := range cfg.Doctor.Accept {
 			accepted = append(accepted, doctor.Acceptance{Code: a.Finding, Where: a.Where, Why: a.Why, Until: a.Ends()})
 		}

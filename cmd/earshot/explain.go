@@ -6,13 +6,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/earshot-pbx/earshot/policy/policyfile"
 )
 
 type explainCmd struct {
 	Policy  []string `type:"path" sep:"none" xor:"file" required:"" help:"The policy's file or folder; may be repeated." placeholder:"PATH"`
-	Config  string   `type:"path" xor:"file" required:"" help:"The configuration file, which names the policy." placeholder:"FILE"`
+	Config  string   `type:"path" xor:"file" required:"" help:"The configuration file, which names the policy. What an overlay lays over it in the Redis is not known here." placeholder:"FILE"`
 	Subject string   `arg:"" help:"Id of the employee who asks."`
 	Action  string   `arg:"" help:"${actions}."`
 	Target  string   `arg:"" optional:"" help:"Id of the employee it is about; for dial the number, with its country code. Of intercept it may be left out: then no phone rings for the caller. Lock and the settings but settings.user have none; of a line it is whose conversation it is, and may be left out."`
@@ -148,8 +149,16 @@ func (p *people) all(ids []string) (refs []policy.Ref) {
 	return refs
 }
 
-func load(paths []string) (*policy.Set, error) {
-	set, _, err := policyfile.Load(paths, time.Now())
+func load(config string, paths []string) (*policy.Set, error) {
+	if config == "" {
+		set, _, err := policyfile.Load(paths, time.Now())
+		return set, err
+	}
+	cfg, err := agent.LoadConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	set, _, err := cfg.LoadPolicy(time.Now())
 	return set, err
 }
 

@@ -22,17 +22,18 @@ const (
 	exitNo    = 1 // the answer is no: a refusal, a broken file, a broken chain
 	exitError = 2 // no answer: wrong usage, a file that cannot be read, a fault
 
-	exitReplaced = 3 // another Earshot has come in the place of this one: do not start it again (RestartPreventExitStatus in deploy/systemd)
+	exitReplaced = 3 // another Earshot is in the place of this one: do not start it again (RestartPreventExitStatus in deploy/systemd)
 )
 
 // cli is every command with its flags; its help is the reference.
 type cli struct {
 	Run     runCmd     `cmd:"" help:"Run Earshot beside a PBX."`
-	Check   checkCmd   `cmd:"" help:"Check a configuration with all the files it names, or a policy alone. Prints every error as file:line:column: message; exit 1 if there is one."`
+	Check   checkCmd   `cmd:"" help:"Check a configuration with all the files it names, or a policy alone; the Redis is not tried. Prints every error as file:line:column: message; exit 1 if there is one."`
 	Explain explainCmd `cmd:"" help:"Say whether SUBJECT may do ACTION to TARGET, why, and what would have to change for the other answer. The first word is allow or deny; exit 0, 1, or 2 for an error."`
 	Test    testCmd    `cmd:"" help:"Run decision tests. Prints every decision that did not come as expected, with its explanation; exit 0, 1 if there is one, or 2 for an error."`
 	Matrix  matrixCmd  `cmd:"" help:"Print who may do what to whom: for each pair alone, whoever else is on a call."`
 	Diff    diffCmd    `cmd:"" help:"Print which rights a policy gives and takes compared with another, person by person and by rule; what differs at another moment of the week after, with the moment. Exit 0 if nothing differs, 1 if something does."`
+	Publish publishCmd `cmd:"" help:"Publish a policy for the Earshots that follow it, over the Redis that the configuration names. Prints its generation; exit 2 if it was not published, or nobody can tell."`
 	Schema  schemaCmd  `cmd:"" help:"Print a JSON Schema of policy files, or of files of tests, by which editors complete and check."`
 	Token   tokenCmd   `cmd:"" help:"Make a token for an employee, or for a panel, and print it, once. The tokens file gets its hash."`
 	Doctor  doctorCmd  `cmd:"" help:"Look at a PBX, running or its files, for ways round Earshot that are open, and print each with the line to change. Exit 1 if there is one, 0 if not, 2 for an error."`
@@ -89,7 +90,7 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.As(err, &refusal{}):
 		return exitNo
-	case errors.Is(err, agent.ErrReplaced):
+	case errors.Is(err, agent.ErrReplaced), errors.Is(err, agent.ErrTaken):
 		return exitReplaced
 	}
 	return exitError

@@ -98,4 +98,7 @@ func TestTheExitCodeSaysWhetherToStartAgain(t *testing.T) {
 			t.Errorf("%v: %d", err, got)
 		}
 	}
+	if got := exitCode(fmt.Errorf("run: %w", agent.ErrTaken)); got != exitReplaced {
+		t.Errorf("of a name that is taken: %d", got)
+	}
 }

@@ -3,9 +3,9 @@ package main
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/earshot-pbx/earshot/agent"
-	"github.com/earshot-pbx/earshot/policy/policyfile"
 )
 
 type setupCmd struct {
@@ -23,7 +23,7 @@ func (c *setupAsteriskCmd) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	f, err := policyfile.Open(cfg.Policy, policyfile.Options{})
+	set, _, err := cfg.LoadPolicy(time.Now())
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (c *setupAsteriskCmd) Run(s streams) error {
 		parts = []string{c.Part}
 	}
 	for i, part := range parts {
-		text, err := agent.AsteriskConfig(cfg, f.Current(), part)
+		text, err := agent.AsteriskConfig(cfg, set, part)
 		if err != nil {
 			return err
 		}

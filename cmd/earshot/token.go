@@ -15,7 +15,7 @@ type tokenCmd struct {
 	Config   string        `required:"" type:"path" help:"The configuration file, which names the tokens file and the policy." placeholder:"FILE"`
 	Employee string        `arg:"" optional:"" help:"Id of the employee whom the token proves."`
 	Panel    string        `help:"Instead of an employee: the name of a panel whose back end gets the token. It says with each request, in the header X-Earshot-Employee, for whom it asks." placeholder:"NAME"`
-	ActsFor  []string      `help:"For whom the panel may ask: ids of employees, or everyone." placeholder:"EMPLOYEE,..."`
+	ActsFor  []string      `help:"For whom the panel may ask: ids of employees, or everyone, or the panel's own name for its entry alone." placeholder:"EMPLOYEE,..."`
 	Label    string        `help:"What the token is for, to find it again in the tokens file." placeholder:"TEXT"`
 	Valid    time.Duration `help:"How long it is valid, such as 720h; left out: until it is taken out of the tokens file." placeholder:"DURATION"`
 }
@@ -26,7 +26,7 @@ func (c *tokenCmd) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	set, err := load(cfg.Policy)
+	set, _, err := cfg.LoadPolicy(time.Now())
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (c *tokenCmd) whose(set *policy.Set) error {
 	case c.Employee != "":
 		return errors.New("a token is an employee's or a panel's; leave one of them out")
 	case len(c.ActsFor) == 0:
-		return errors.New("--panel needs --acts-for: ids of employees, or everyone")
+		return errors.New("--panel needs --acts-for: ids of employees, or everyone, or the panel's own name for its entry alone")
 	case !slices.Equal(c.ActsFor, []string{auth.Everyone}):
 		ids = c.ActsFor
 	}
