@@ -8,6 +8,8 @@ COPY . .
 ARG VERSION=
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.release=$VERSION" -o /out/earshot ./cmd/earshot
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    go -C .ci/supply build -o /out/supply . && /out/supply texts /out/licences.txt
 # What a new volume on /var/lib/earshot begins with: nobody has a token.
 RUN mkdir -p /out/lib && umask 077 && mkdir /out/lib/earshot && echo '[]' >/out/lib/earshot/tokens.yaml
 
@@ -15,6 +17,7 @@ FROM scratch
 # Time zones are in the binary.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/earshot /usr/local/bin/earshot
+COPY --from=build /out/licences.txt /usr/share/earshot/
 # Tokens, audit log and journal: all that is ever written.
 COPY --from=build --chown=65534:65534 /out/lib/ /var/lib/
 USER 65534:65534

@@ -14,6 +14,9 @@
 # make campaign-revoke  how long it takes until a supervision has ended whose ground is gone, a hundred at a time; fails when it takes too long
 # make install       what a machine with systemd needs, under DESTDIR and PREFIX (/usr/local); what is configured already stays as it is
 # make screenshots   the pictures of the panel page in testdata/screenshots, taken anew in a real browser
+# make licences      the tables of licences in deploy/supply, anew
+# make vulnerabilities  what Go's vulnerability database knows of what the program calls; VULNDB=FOLDER reads a checkout of golang/vulndb instead of asking
+# make reproduce     builds the program of the commit twice, in two folders; fails unless both are the same bytes
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
 # .ci/run does check, test, test-clients and fuzz, as a machine does it for each commit.
@@ -26,7 +29,7 @@ LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
 PREFIX   ?= /usr/local
 
-.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
+.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 
@@ -40,7 +43,7 @@ install: export SHARE := $(DESTDIR)$(PREFIX)/share/earshot
 install: export LIB := $(DESTDIR)$(PREFIX)/lib
 install: export ETC := $(DESTDIR)/etc
 install: export STATE := $(DESTDIR)/var/lib/earshot
-install: earshot
+install: earshot supply
 	install -D -m 0755 $(BIN)/earshot $(DESTDIR)$(PREFIX)/bin/earshot
 	install -D -m 0644 deploy/systemd/earshot.service "$$LIB/systemd/system/earshot.service"
 	install -D -m 0644 deploy/systemd/earshot.sysusers.conf "$$LIB/sysusers.d/earshot.conf"
@@ -48,6 +51,7 @@ install: earshot
 	install -D -m 0644 deploy/logrotate/earshot "$$ETC/logrotate.d/earshot"
 	sed -i 's|/usr/local/bin/|$(PREFIX)/bin/|' "$$LIB/systemd/system/earshot.service" "$$ETC/logrotate.d/earshot"
 	install -D -m 0644 -t "$$SHARE" deploy/earshot.example.yaml
+	$(BIN)/supply texts "$$SHARE/licences.txt"
 	install -D -m 0644 -t "$$SHARE/asterisk" deploy/asterisk/*.conf
 	install -D -m 0644 -t "$$SHARE/prometheus" deploy/prometheus/*
 	install -D -m 0644 -t "$$SHARE/grafana" deploy/grafana/dashboards/*.json
@@ -79,6 +83,7 @@ test:
 	@GO=$(GO) .ci/test
 	CGO_ENABLED=1 $(GO) -C .ci/benchtable test -race ./...
 	$(GO) -C .ci/containers test ./...
+	$(GO) -C .ci/supply test ./...
 
 # One package after the other: sound is measured. What cannot be fetched, and an Asterisk that is no 16, fails.
 test-16: export EARSHOT_ASTERISK := 16
@@ -97,18 +102,21 @@ test-clients:
 CLIENT := testdata/clients/cycoresystems-ari
 
 # The test of the layout is named, so that it cannot go missing: a run that finds no test passes.
-check:
+check: supply
 	@echo "gofmt"; out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) && test -z "$$out" || { echo "not formatted:"; echo "$$out"; exit 1; }
 	$(GO) vet -tags clients ./...
 	$(LINT) run
 	cd .ci/benchtable && $(LINT) run --no-config
 	cd .ci/containers && $(LINT) run --no-config
+	cd .ci/supply && $(LINT) run --no-config
 	cd $(CLIENT) && $(LINT) run --no-config
 	@echo "imports"; out=$$($(GO) test -count=1 -v -run '^TestImportsStayWithinTheTable$$' ./agent) && echo "$$out" | grep -q '^--- PASS: TestImports' || { echo "$$out"; exit 1; }
+	$(BIN)/supply licences -check $(SUPPLY)
 	$(GO) mod tidy -diff
 	cd .ci/tools && $(GO) mod tidy -diff
 	cd .ci/benchtable && $(GO) mod tidy -diff
 	cd .ci/containers && $(GO) mod tidy -diff
+	cd .ci/supply && $(GO) mod tidy -diff
 	cd $(CLIENT) && $(GO) mod tidy -diff
 
 bench:
@@ -128,6 +136,20 @@ campaign-revoke:
 
 campaign-journal:
 	$(GO) test -count=1 -v -timeout 20m -run '^TestFiguresOfManyCalls$$' ./agent/journal -calls 1000000
+
+SUPPLY := deploy/supply/README.md
+supply:
+	@mkdir -p $(BIN)
+	$(GO) -C .ci/supply build -o $(abspath $(BIN))/supply .
+
+licences: supply
+	$(BIN)/supply licences $(SUPPLY)
+
+vulnerabilities: supply
+	$(BIN)/supply vulnerabilities $(if $(VULNDB),-db $(VULNDB))
+
+reproduce:
+	@.ci/reproduce
 
 screenshots:
 	@mkdir -p testdata/screenshots

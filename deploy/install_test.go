@@ -48,7 +48,7 @@ func TestMakeInstallLaysOutWhatRuns(t *testing.T) {
 	r.install()
 	want := map[string]fs.FileMode{
 		"usr/bin/earshot": 0o755, "usr/lib/systemd/system/earshot.service": 0o644, "usr/lib/sysusers.d/earshot.conf": 0o644, "usr/lib/tmpfiles.d/earshot.conf": 0o644,
-		"etc/logrotate.d/earshot": 0o644, "usr/share/earshot/earshot.example.yaml": 0o644, "usr/share/earshot/asterisk/extensions_earshot.conf": 0o644,
+		"etc/logrotate.d/earshot": 0o644, "usr/share/earshot/earshot.example.yaml": 0o644, "usr/share/earshot/licences.txt": 0o644, "usr/share/earshot/asterisk/extensions_earshot.conf": 0o644,
 		"usr/share/earshot/prometheus/earshot.rules.yaml": 0o644, "usr/share/earshot/grafana/earshot.json": 0o644,
 		"etc/earshot": 0o750 | fs.ModeDir, "etc/earshot/earshot.yaml": 0o640, "etc/earshot/policy.yaml": 0o640,
 		"etc/earshot/secrets": 0o700 | fs.ModeDir, "etc/earshot/secrets/ami": 0o600, "etc/earshot/secrets/ari": 0o600,
