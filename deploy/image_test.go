@@ -120,8 +120,8 @@ func send(to string, ignored patterns) error {
 		if err != nil || name == "." {
 			return err
 		}
-		if d.IsDir() && strings.HasPrefix(d.Name(), ".") {
-			return fs.SkipDir // all ignored: see the test
+		if d.IsDir() && name == ".git" {
+			return fs.SkipDir // ignored: see the test
 		}
 		if d.IsDir() || ignored.match(filepath.ToSlash(name)) {
 			return nil
@@ -186,8 +186,8 @@ func built(t *testing.T) string {
 func TestTheBuilderGetsTheSourceAlone(t *testing.T) {
 	p := ignore(t)
 	for name, want := range map[string]bool{
-		"go.mod": false, "go.sum": false, "cmd/earshot/main.go": false, "agent/agent.go": false, "agent/httpapi/server.go": false,
-		".git/config": true, ".ci/run": true, "README.md": true, "Dockerfile": true, "bin/earshot": true, "docker-compose.yml": true, "testdata/pbx/ari.conf": true,
+		"go.mod": false, "go.sum": false, "cmd/earshot/main.go": false, "agent/agent.go": false, "agent/httpapi/server.go": false, ".ci/supply/main.go": false,
+		".git/config": true, ".ci/run": true, ".ci/supply/supply_test.go": true, "README.md": true, "Dockerfile": true, "bin/earshot": true, "docker-compose.yml": true, "testdata/pbx/ari.conf": true,
 		"agent/agent_test.go": true, "agent/pbxtest/plan.go": true, "cmd/demo/main.go": true, "policy/testdata/fuzz/x": true, "deploy/compose/secrets/ami": true,
 	} {
 		if got := p.match(name); got != want {
@@ -239,6 +239,7 @@ func TestTheImageIsOneStaticProgram(t *testing.T) {
 	if want := []string{
 		"--from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/",
 		"--from=build /out/earshot " + program,
+		"--from=build /out/licences.txt /usr/share/earshot/",
 		fmt.Sprintf("--from=build --chown=%d:%d /out/lib/ /var/lib/", nobody, nobody),
 	}; !slices.Equal(copies, want) {
 		t.Errorf("the image takes %q, want %q", copies, want)

@@ -90,3 +90,23 @@ func TestACheckoutIsMadeADatabase(t *testing.T) {
 		t.Errorf("%s, %v", raw, err)
 	}
 }
+
+// The program itself is looked at, with a database in which something that it calls is bad, and with one in which something is that it has not.
+func TestAKnownVulnerabilityIsFound(t *testing.T) {
+	t.Chdir("../..")
+	for bad, module := range map[bool]string{true: "github.com/rs/zerolog", false: "example.com/elsewhere"} {
+		checkout := t.TempDir()
+		osv := filepath.Join(checkout, "data", "osv")
+		if err := os.MkdirAll(osv, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		text := `{"schema_version": "1.3.1", "id": "GO-2026-0001", "published": "2026-05-04T03:02:01Z", "modified": "2026-05-04T03:02:01Z", "summary": "made up", "database_specific": {"url": "https://example.com/GO-2026-0001"}, "affected": [{"package":
+			{"name": "` + module + `", "ecosystem": "Go"}, "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}]}], "ecosystem_specific": {"imports": [{"path": "` + module + `"}]}}]}`
+		if err := os.WriteFile(filepath.Join(osv, "GO-2026-0001.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := vulnerabilities(t.Context(), checkout); (err != nil) != bad {
+			t.Errorf("%s is bad: %v", module, err)
+		}
+	}
+}
