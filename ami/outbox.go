@@ -59,6 +59,7 @@ type outbox struct {
 	urgent  chan struct{} // holds a token when that must not wait for more
 
 	// Owned by the writer.
+	last       time.Time // it was given something to write
 	taken      []byte // fills of the items that it has
 	spare      []item
 	spareFills []byte
@@ -143,11 +144,7 @@ func (o *outbox) take(timer *time.Timer) []item {
 	for {
 		<-o.waiting
 		if o.window > 0 {
-			timer.Reset(o.window)
-			select {
-			case <-o.urgent:
-			case <-timer.C:
-			}
+			o.pause(timer)
 		}
 		o.mu.Lock()
 		items, closed := o.items, o.closed
@@ -159,9 +156,29 @@ func (o *outbox) take(timer *time.Timer) []item {
 			signal(o.urgent)
 		}
 		if len(items) != 0 || closed {
+			if o.window > 0 {
+				o.last = time.Now()
+			}
 			return items
 		}
 		o.give(items)
+	}
+}
+
+// pause waits until the window is over that began with the last write, or something is there that is urgent. After a quiet time that is at once: an
+// event waits for others only where others came a moment ago.
+func (o *outbox) pause(timer *time.Timer) {
+	if left := o.window - time.Since(o.last); left > 0 {
+		timer.Reset(left)
+		select {
+		case <-o.urgent:
+		case <-timer.C:
+		}
+		return
+	}
+	select {
+	case <-o.urgent: // is taken along
+	default:
 	}
 }
 

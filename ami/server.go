@@ -65,8 +65,9 @@ type ServerConfig struct {
 	// Default 512 KiB; one answer may be longer.
 	MaxAnswers int
 
-	// Window is how long an event may wait for others, to be written together. Zero, the default, writes at once; what
-	// comes while a write takes its time goes together anyway. Answers do not wait.
+	// Window is the least time between two writes of events to a session, so that those that come close upon each other are
+	// written together and a write is not made for each. The first after a quiet time is written at once, as answers are.
+	// Zero, the default, writes all at once; what comes while a write takes its time goes together anyway.
 	Window time.Duration
 
 	Observer Observer
