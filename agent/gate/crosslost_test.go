@@ -20,6 +20,7 @@ func TestWhatIsOutOfReachIsNotSaidToBeNothing(t *testing.T) {
 	p.talks("y", "PJSIP/109")
 	tape, lock := p.a.mustTape("carl", "ivo"), p.a.mustLock("boris") // which ends the supervision
 	p.listed("boris", lock.ID)
+	w.act(id, "ended")
 	p.talks("z", "PJSIP/105")
 	id = p.a.must("carl", "spy", "egor")
 	w.act(id, "active")
@@ -67,8 +68,8 @@ func TestWhoIsDoneWithWhatIsOutOfReachIsDoneWithItOnceItIsBack(t *testing.T) {
 	p.talks("x", "PJSIP/102")
 	p.talks("y", "PJSIP/109")
 	tape, kept := p.a.mustTape("carl", "ivo"), p.a.mustTape("carl", "boris")
-	id := p.a.must("carl", "spy", "boris")
 	w := p.a.watch("carl")
+	id := p.a.must("carl", "spy", "boris")
 	w.act(id, "active")
 	p.settle()
 	p.cut("b")

@@ -15,6 +15,7 @@ import (
 // let a phone ring until somebody answers it, and to hold an order until it is let go.
 type fakePBX struct {
 	office *office
+	making sync.Mutex // held while a phone's leg appears, here and in the feed
 
 	mu       sync.Mutex
 	unseen   bool             // of phones that are rung nothing is told
@@ -139,8 +140,10 @@ func (p *fakePBX) move(leg call.LegID, bridge call.BridgeID) (there bool) {
 
 func (p *fakePBX) appear(leg call.LegID, endpoint string) {
 	o := p.office
-	o.seen(call.Channel{ID: leg, Name: endpoint + "-00000001", State: call.StateDown, App: "AppDial2"})
+	p.making.Lock() // who is told of it may have it hung up at once, and is told so behind that
 	p.put(leg, "")
+	o.seen(call.Channel{ID: leg, Name: endpoint + "-00000001", State: call.StateDown, App: "AppDial2"})
+	p.making.Unlock()
 	o.ingest(call.Event{Kind: call.DialBegan, Peer: o.ch(string(leg))})
 	o.state(string(leg), call.StateRinging)
 }
@@ -294,7 +297,7 @@ func (p *fakePBX) Seat(ctx context.Context, r pbx.Seat) error {
 	return nil
 }
 
-// Send lets a leg go on: one that takes a call does so, another leaves the bridge that it is in.
+// Send lets a leg go on: one that takes a call does so, a client's is told that there is nothing and hung up, another leaves the bridge that it is in.
 func (p *fakePBX) Send(ctx context.Context, r pbx.Send) error {
 	p.set(func() { // before it is logged: who waits for the log looks here next
 		if p.fail["send "+r.Extension] == nil {
@@ -304,11 +307,15 @@ func (p *fakePBX) Send(ctx context.Context, r pbx.Send) error {
 	if err := p.order(ctx, "send "+r.Extension); err != nil {
 		return err
 	}
-	silent := false
+	silent, there := false, false
 	p.set(func() {
+		_, there = p.legs[r.Leg]
 		delete(p.legs, r.Leg)
 		silent = p.silent
 	})
+	if there && strings.HasSuffix(string(r.Leg), "-stasis") {
+		p.office.gone(string(r.Leg))
+	}
 	if r.Ringing != "" && !silent {
 		p.pickUp(pbx.Take{Leg: r.Leg, Ringing: r.Ringing})
 	}
@@ -341,6 +348,7 @@ func (p *fakePBX) pickUp(r pbx.Take) {
 
 func (p *fakePBX) Drop(ctx context.Context, bridge call.BridgeID, legs ...call.LegID) error {
 	var there []call.LegID
+	p.making.Lock()
 	p.set(func() {
 		for _, leg := range legs {
 			if _, ok := p.legs[leg]; ok {
@@ -349,6 +357,7 @@ func (p *fakePBX) Drop(ctx context.Context, bridge call.BridgeID, legs ...call.L
 			}
 		}
 	})
+	p.making.Unlock()
 	names := []string{"drop"}
 	for _, leg := range there {
 		switch {
