@@ -136,6 +136,8 @@ type Leg struct {
 	left   *bridge   // where it was until a moment ago and still counts as being: it is on its way
 	leftAt time.Time // by Earshot's clock
 
+	heir LegID // who has its place, should it go while it is in a bridge
+
 	half       *Leg     // the other half of a Local channel
 	dials      []*dial  // both those that it makes and those that ring it
 	dial       [1]*dial // where dials begins: most legs have one

@@ -28,6 +28,7 @@ type model struct {
 	in      map[call.LegID]call.BridgeID
 	tied    map[[2]call.LegID]bool
 	created map[call.LegID]time.Time
+	heirs   map[call.LegID]call.LegID // who was left in whose place
 	now     time.Time
 }
 
@@ -62,6 +63,7 @@ func (m *model) end(id call.LegID, created time.Time) {
 	}
 	delete(m.live, id)
 	delete(m.in, id)
+	delete(m.heirs, id)
 }
 
 func (m *model) enter(id call.LegID, b call.BridgeID) {
@@ -78,7 +80,11 @@ func (m *model) apply(ev *call.Event) {
 	case call.LegSeen, call.LegHeld, call.LegUnheld, call.LegHungUp:
 		m.see(ev.Channel)
 	case call.LegGone:
+		b, heir := m.in[ev.Channel.ID], m.heirs[ev.Channel.ID]
 		m.end(ev.Channel.ID, ev.Channel.Created)
+		if _, lives := m.live[heir]; lives && b != "" && m.in[heir] == "" {
+			m.enter(heir, b)
+		}
 	case call.DialBegan, call.DialProgressed, call.DialEnded:
 		caller, peer := m.see(ev.Channel), m.see(ev.Peer)
 		if caller && peer {
@@ -86,6 +92,12 @@ func (m *model) apply(ev *call.Event) {
 		}
 	case call.AttendedTransferred:
 		m.tie(ev.Peer.ID, ev.Transferee) // who waits for an answer, and who is left in his place
+		if _, lives := m.live[ev.Peer.ID]; lives {
+			delete(m.heirs, ev.Peer.ID)
+			if _, lives := m.live[ev.Transferee]; lives && ev.Transferee != ev.Peer.ID {
+				m.heirs[ev.Peer.ID] = ev.Transferee
+			}
+		}
 	case call.BridgeEntered:
 		if m.see(ev.Channel) {
 			m.enter(ev.Channel.ID, ev.Bridge.ID)
@@ -104,6 +116,7 @@ func (m *model) apply(ev *call.Event) {
 		for id := range m.live {
 			if _, ok := seen[id]; !ok {
 				m.gone[id] = time.Time{}.Add(1) // whoever tells when it was created tells that it lives
+				delete(m.heirs, id)
 			}
 		}
 		m.live, m.in = seen, map[call.LegID]call.BridgeID{}
@@ -206,7 +219,7 @@ func (m *model) drawEvent(t *rapid.T) *call.Event {
 func anyOrder(t *rapid.T) {
 	table := call.NewTable()
 	m := &model{live: map[call.LegID]time.Time{}, gone: map[call.LegID]time.Time{}, in: map[call.LegID]call.BridgeID{},
-		tied: map[[2]call.LegID]bool{}, created: map[call.LegID]time.Time{}, now: start}
+		tied: map[[2]call.LegID]bool{}, created: map[call.LegID]time.Time{}, heirs: map[call.LegID]call.LegID{}, now: start}
 	m.tie("l1", "l2")
 	m.tie("m1", "m2")
 	for range rapid.IntRange(1, 60).Draw(t, "events") {

@@ -70,7 +70,9 @@ func (t *Table) Apply(ev *Event) []Change {
 	case LegGone:
 		if l := t.legs[ev.Channel.ID]; l != nil {
 			l.born(&ev.Channel)
+			br := l.bridge
 			t.remove(l, ev)
+			t.inherit(t.legs[l.heir], br, ev)
 		} else if ev.Channel.ID != "" {
 			t.remember(LegID(clone(string(ev.Channel.ID))), ev.Channel.Created)
 		}
@@ -121,6 +123,7 @@ func (t *Table) Apply(ev *Event) []Change {
 		}
 		if ev.Kind == AttendedTransferred {
 			t.leftToWait(t.legs[ev.Peer.ID], t.legs[ev.Transferee], ev)
+			t.leftInPlace(t.legs[ev.Peer.ID], t.legs[ev.Transferee])
 		}
 	case PickedUp:
 		t.pickedUp(t.legs[ev.Channel.ID], t.legs[ev.Peer.ID])

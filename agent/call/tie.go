@@ -263,6 +263,26 @@ func (t *Table) leftToWait(waits, l *Leg, ev *Event) {
 	t.rephase(l, ev)
 }
 
+// leftInPlace takes in that a leg was left where another one has been answered. If that one was not in its bridge yet, since the transfer came as quickly as
+// the answer, Asterisk puts the leg into its place in the middle of entering (main/bridge.c: ast_bridge_transfer_attended; main/channel.c: ast_channel_move):
+// it tells that the one whose place it is enters, and that this one is gone, but neither that it leaves nor who is there instead. One that it leaves in
+// the ordinary way it tells to leave.
+func (t *Table) leftInPlace(of, l *Leg) {
+	if of == nil {
+		return
+	}
+	if of.heir = ""; l != nil && l != of {
+		of.heir = l.id
+	}
+}
+
+// inherit puts a leg into the bridge where another one was when it was gone, whose place it has.
+func (t *Table) inherit(l *Leg, br *bridge, ev *Event) {
+	if l != nil && br != nil && l.bridge == nil {
+		t.enter(l, br, ev)
+	}
+}
+
 // bridgeOf returns the bridge, made anew if it is not known, and takes in its type.
 func (t *Table) bridgeOf(b *Bridge) *bridge {
 	br := t.bridges[b.ID]
