@@ -104,9 +104,11 @@ func TestADirectoryThatFailsGrantsNothing(t *testing.T) {
 			set(h)
 			who := number(n)
 			w := o.watch("anna")
+			_, err := w.UntilState(o.ctx, "boris", "idle") // the scene before is over for the PBX, of which Earshot may hear a moment later
+			o.must(err)
 			o.calls(who, "102")
 			o.rings("boris")
-			_, err := w.UntilState(o.ctx, "boris", "ringing")
+			_, err = w.UntilState(o.ctx, "boris", "ringing")
 			o.must(err)
 			o.denied("anna", intercepts, map[string]string{"target": "boris"}, 403, "not_client")
 			o.denied("anna", "/v1/calls", map[string]string{"number": who.number}, 503, "client_unknown")
@@ -125,9 +127,11 @@ func TestADirectoryThatFailsGrantsNothing(t *testing.T) {
 			says(w, r)
 		})
 		w := o.watch("anna")
+		_, err := w.UntilState(o.ctx, "boris", "idle")
+		o.must(err)
 		o.calls(number(100), "102")
 		o.rings("boris")
-		_, err := w.UntilState(o.ctx, "boris", "ringing") // the board waits for nobody
+		_, err = w.UntilState(o.ctx, "boris", "ringing") // the board waits for nobody
 		o.must(err)
 		o.denied("anna", intercepts, map[string]string{"target": "boris"}, 403, "not_client")
 		close(release)
