@@ -405,6 +405,21 @@ func (o *office) clear() {
 	if err := o.eventually(ctx, "the PBX is empty", func() error { return o.empty(ctx, "") }); err != nil {
 		o.Error(err)
 	}
+	o.calm(ctx)
+}
+
+// calm waits until the board, too, has heard that all calls are over, where there is an Earshot that has one.
+func (o *office) calm(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		var b site.Board
+		err := o.as("anna").Do(ctx, http.MethodGet, "/v1/employees", nil, &b)
+		if err != nil || !slices.ContainsFunc(b.Employees, func(r site.Row) bool { return len(r.Calls) > 0 }) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // empty says what is left on the PBX of channels and bridges whose id begins so.
