@@ -10,6 +10,7 @@
 # make bench STRICT=1  the same; fails when one takes longer than it may, too. For a machine with nothing else to do
 # make campaign-earshot  who may not be heard joins calls that are listened to, in each way CAMPAIGN times (20), and spies are ended: figures
 # make campaign-journal  figures of a million past calls, each within a second, and equal to a count; takes some minutes
+# make campaign-fanout  1,000 AMI panels and 1,000 events a second at an even pace: CPU for each delivery beside one write each, and how late; fails above its limits
 # make fuzz          every fuzz target for FUZZTIME (10s)
 # make campaign-revoke  how long it takes until a supervision has ended whose ground is gone, a hundred at a time; fails when it takes too long
 # make install       what a machine with systemd needs, under DESTDIR and PREFIX (/usr/local); what is configured already stays as it is
@@ -29,7 +30,7 @@ LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
 PREFIX   ?= /usr/local
 
-.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover clean
+.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 
@@ -133,6 +134,10 @@ fuzz:
 campaign-revoke:
 	@$(GO) run ./cmd/demo -fetch
 	EARSHOT_CAMPAIGN=1 $(GO) test -count=1 -v -timeout 9m -run '^(TestAHundredSupervisionsAreEndedInTime|TestManySupervisionsFallSilentInTime)$$' ./agent/gate ./agent
+
+# With nothing else to do, and without the race detector.
+campaign-fanout:
+	EARSHOT_CAMPAIGN=1 $(GO) test -count=1 -v -timeout 9m -run '^TestPacedFanOut$$' ./ami
 
 campaign-journal:
 	$(GO) test -count=1 -v -timeout 20m -run '^TestFiguresOfManyCalls$$' ./agent/journal -calls 1000000

@@ -60,7 +60,7 @@ type outbox struct {
 
 	// Owned by the writer.
 	last       time.Time // it was given something to write
-	taken      []byte // fills of the items that it has
+	taken      []byte    // fills of the items that it has
 	spare      []item
 	spareFills []byte
 }

@@ -70,6 +70,10 @@ type Server struct {
 // maxQueue bounds the bytes of events that wait for one session; what is in them all sessions share but for the handles.
 const maxQueue = 2 << 20
 
+// window is how close upon each other events come that are written together: many panels on a busy PBX cost a part of a write for each event and
+// connection then, and nobody sees five milliseconds. What comes after a quiet time is written at once.
+const window = 5 * time.Millisecond
+
 // Why sessions are ended by the door.
 var errRevoked = errors.New("the credential no longer holds")
 
@@ -112,7 +116,7 @@ func New(cfg Config) (*Server, error) {
 	var err error
 	s.ami, err = ami.NewServer(ami.ServerConfig{
 		Authenticator: ami.AuthenticatorFunc(s.authenticate), Handler: ami.HandlerFunc(s.handle), OnLogin: s.enter,
-		Repeats: repeats, MaxSessions: cfg.MaxSessions, MaxQueue: maxQueue, LoginTimeout: cfg.LoginTimeout,
+		Repeats: repeats, MaxSessions: cfg.MaxSessions, MaxQueue: maxQueue, LoginTimeout: cfg.LoginTimeout, Window: window,
 		Observer: ami.Observer{Refused: s.turnedAway, Login: s.loggedIn, Ended: s.ended, Malformed: s.malformed},
 	})
 	if err != nil {

@@ -1,0 +1,364 @@
+package ami
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// pace is so many panels, each of which is sent so many events a second.
+type pace struct {
+	Panels, Rate, Events int
+	Login                bool
+	Addr                 string
+}
+
+// paced is what came of it.
+type paced struct {
+	CPU            time.Duration // of the sending process, for each delivery
+	Half, Most     time.Duration // from the moment an event was made until a panel had it: the median and the 99th percentile
+	Worst          time.Duration
+	Behind         time.Duration // how much later than planned the last event was made
+	Readers        time.Duration // CPU of the reading process, for each delivery
+	Writes, Events int64
+}
+
+// The window of the AMI door, which agent/amiproxy has too.
+const doorWindow = 5 * time.Millisecond
+
+// TestPacedFanOut sends events at an even pace to panels in a process of their own, by sessions and by the usual broadcaster that writes once for each
+// event and connection, and holds what it costs and how late it is. Everybody gets everything. With EARSHOT_CAMPAIGN=1 there are 1,000 panels and
+// 1,000 events a second, in rounds, and what is aimed at has to be reached: half of the broadcaster's CPU for each delivery, and 8 ms at the 99th
+// percentile.
+func TestPacedFanOut(t *testing.T) {
+	p, rounds := pace{Panels: 20, Rate: 500, Events: 250}, 1
+	if os.Getenv("EARSHOT_CAMPAIGN") != "" {
+		p, rounds = pace{Panels: 1000, Rate: 1000, Events: 10_000}, 3
+	}
+	for _, name := range []string{"EARSHOT_PANELS", "EARSHOT_RATE"} { // other sizes, to see where a machine's limit is
+		if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+			if name == "EARSHOT_PANELS" {
+				p.Panels = n
+			} else {
+				p.Rate, p.Events = n, 10*n
+			}
+		}
+	}
+	t.Logf("%d panels, %d events a second, of 440 bytes", p.Panels, p.Rate)
+	var ratios []float64
+	var late []time.Duration
+	for range rounds {
+		ours, usual := pacedSessions(t, p), pacedWrites(t, p)
+		for name, r := range map[string]paced{"sessions": ours, "one write each": usual} {
+			t.Logf("%-15s %6d ns of CPU for a delivery (readers %d), %4.1f events in a write; a panel has it after %s, 99%% %s, at worst %s; the last was made %s late", name,
+				r.CPU.Nanoseconds(), r.Readers.Nanoseconds(), float64(r.Events)/float64(max(r.Writes, 1)), r.Half, r.Most, r.Worst, r.Behind)
+		}
+		ratios = append(ratios, float64(ours.CPU)/float64(usual.CPU))
+		late = append(late, ours.Most)
+	}
+	slices.Sort(ratios)
+	slices.Sort(late)
+	t.Logf("CPU for a delivery: %.2f of one write for each event and connection (%.2f to %.2f); 99%% within %s (%s to %s)", ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1],
+		late[len(late)/2], late[0], late[len(late)-1])
+	if os.Getenv("EARSHOT_CAMPAIGN") != "" {
+		if r := ratios[len(ratios)/2]; r > 0.5 {
+			t.Errorf("it takes %.2f of the CPU, and not half", r)
+		}
+		if l := late[len(late)/2]; l > 8*time.Millisecond {
+			t.Errorf("one in a hundred is later than %s", l)
+		}
+	}
+}
+
+// pacedSessions sends by sessions, to every other one the masked form.
+func pacedSessions(t *testing.T, p pace) paced {
+	var events, writes atomic.Int64
+	s := serve(t, ServerConfig{
+		MaxPending: p.Panels, MaxPerAddr: p.Panels, MaxSessions: p.Panels, Window: doorWindow,
+		Observer: Observer{Wrote: func(n, _ int) {
+			if n > 0 {
+				events.Add(int64(n))
+				writes.Add(1)
+			}
+		}},
+	})
+	p.Addr, p.Login = s.addr, true
+	read := readers(t, p)
+	sessions := make([]*Session, p.Panels)
+	for i := range sessions {
+		sessions[i] = <-s.logins
+	}
+	r := p.send(t, read, func(forms [2]*Prepared) {
+		for i, session := range sessions {
+			if !session.Send(forms[i&1]) {
+				t.Fatal(session.Err())
+			}
+		}
+	})
+	r.Events, r.Writes = events.Load(), writes.Load()
+	return r
+}
+
+// pacedWrites is the usual broadcaster.
+func pacedWrites(t *testing.T, p pace) paced {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p.Addr = l.Addr().String()
+	read := readers(t, p)
+	queues := make([]chan []byte, p.Panels)
+	var writers sync.WaitGroup
+	for i := range queues {
+		conn, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		queue := make(chan []byte, p.Events)
+		queues[i] = queue
+		writers.Go(func() {
+			defer conn.Close()
+			for wire := range queue {
+				if _, err := conn.Write(wire); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	r := p.send(t, read, func(forms [2]*Prepared) {
+		for i, queue := range queues {
+			queue <- forms[i&1].wire
+		}
+	})
+	for _, queue := range queues {
+		close(queue)
+	}
+	writers.Wait()
+	r.Events = int64(p.Panels * p.Events)
+	r.Writes = r.Events
+	return r
+}
+
+const (
+	sentField = "Sent: "
+	sentWidth = 19
+)
+
+// made are the forms of an event that says when it was made, behind its first line.
+func made(t *testing.T) (forms [2]*Prepared) {
+	t.Helper()
+	now := fmt.Sprintf("%0*d", sentWidth, time.Now().UnixNano())
+	for i, number := range []string{"+79160000001", "------------"} {
+		m := NewEvent("Newstate", ClassCall)
+		m.Append("Sent", now)
+		for _, name := range []string{"Channel", "ConnectedLineNum", "CallerIDNum", "Exten", "Context", "Uniqueid", "Linkedid", "ConnectedLineName", "CallerIDName"} {
+			m.Append(name, number+"/0123456789")
+		}
+		m.Append("AccountCode", strings.Repeat("x", 20))
+		p, err := Prepare(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forms[i] = p
+	}
+	return forms
+}
+
+// send makes the events at their times and waits until all are read.
+func (p pace) send(t *testing.T, read *reading, hand func([2]*Prepared)) paced {
+	t.Helper()
+	hand(made(t)) // the way is open
+	read.await(t, 1)
+	before, began := used(t), time.Now()
+	var behind time.Duration
+	for i := range p.Events {
+		due := began.Add(time.Duration(i) * time.Second / time.Duration(p.Rate))
+		time.Sleep(time.Until(due))
+		behind = time.Since(due)
+		hand(made(t))
+	}
+	read.await(t, 1+p.Events)
+	deliveries := time.Duration(p.Panels * p.Events)
+	r := read.end(t)
+	r.CPU, r.Behind = (used(t)-before)/deliveries, behind
+	r.Readers /= deliveries
+	return r
+}
+
+func used(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// reading is the process of the panels: it is asked for a line once everybody has read so many events, and for figures in the end.
+type reading struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Scanner
+}
+
+func readers(t *testing.T, p pace) *reading {
+	t.Helper()
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reading{cmd: exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestPacedReaders$")}
+	r.cmd.Env = append(os.Environ(), "EARSHOT_READERS="+string(text), "GORACE=halt_on_error=1")
+	r.cmd.Stderr = os.Stderr
+	if r.in, err = r.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := r.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.out = bufio.NewScanner(out)
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *reading) await(t *testing.T, n int) {
+	t.Helper()
+	if _, err := fmt.Fprintln(r.in, n); err != nil {
+		t.Fatal(err)
+	}
+	if !r.out.Scan() || r.out.Text() != strconv.Itoa(n) {
+		t.Fatalf("the readers say %q, %v", r.out.Text(), r.out.Err())
+	}
+}
+
+func (r *reading) end(t *testing.T) (p paced) {
+	t.Helper()
+	if err := r.in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !r.out.Scan() {
+		t.Fatalf("the readers say nothing: %v", r.out.Err())
+	}
+	if err := json.Unmarshal(r.out.Bytes(), &p); err != nil {
+		t.Fatalf("the readers say %q: %v", r.out.Text(), err)
+	}
+	for r.out.Scan() {
+	}
+	if err := r.cmd.Wait(); err != nil {
+		t.Fatalf("the readers: %v", err)
+	}
+	return p
+}
+
+// TestPacedReaders is the process of the panels, which TestPacedFanOut starts; by itself it has nothing to do.
+func TestPacedReaders(t *testing.T) {
+	var p pace
+	text := os.Getenv("EARSHOT_READERS")
+	if text == "" {
+		return
+	}
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		t.Fatal(err)
+	}
+	size := made(t)[0].Len()
+	var panels []*panel
+	var all sync.WaitGroup
+	for i := range p.Panels {
+		conn, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if p.Login {
+			r := &raw{t: t, conn: conn}
+			r.expect(greeting22)
+			r.send("Action: Login\r\nUsername: panel\r\nSecret: " + testSecret + "\r\n\r\n")
+			r.expect("Response: Success\r\nMessage: Authentication accepted\r\n\r\n")
+		}
+		one := &panel{conn: conn, size: size, measures: i%20 == 0}
+		panels = append(panels, one)
+		all.Go(one.read)
+	}
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		n, err := strconv.Atoi(in.Text())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range panels {
+			for one.got.Load() < int64(n*size) {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		fmt.Println(n)
+	}
+	cpu := used(t)
+	for _, one := range panels {
+		_ = one.conn.Close()
+	}
+	all.Wait()
+	var late []time.Duration
+	for _, one := range panels {
+		late = append(late, one.late[min(1, len(one.late)):]...) // the first opened the way
+	}
+	slices.Sort(late)
+	if len(late) == 0 {
+		t.Fatal("nothing is measured")
+	}
+	out, err := json.Marshal(paced{Readers: cpu, Half: late[len(late)/2], Most: late[len(late)*99/100], Worst: late[len(late)-1]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println(string(out))
+}
+
+// panel reads what one connection brings, and at every twentieth looks at how old each event is.
+type panel struct {
+	conn     net.Conn
+	size     int
+	measures bool
+	got      atomic.Int64
+	late     []time.Duration
+}
+
+func (p *panel) read() {
+	buf, have := make([]byte, 64<<10), 0
+	for {
+		n, err := p.conn.Read(buf[have:])
+		if err != nil {
+			return
+		}
+		if p.measures {
+			have += n
+			whole, now := buf[:have-have%p.size], time.Now().UnixNano()
+			for ; len(whole) > 0; whole = whole[p.size:] {
+				_, rest, _ := strings.Cut(string(whole[:100]), sentField)
+				at, err := strconv.ParseInt(rest[:sentWidth], 10, 64)
+				if err != nil {
+					panic(err)
+				}
+				p.late = append(p.late, time.Duration(now-at))
+			}
+			have = copy(buf, buf[have-have%p.size:have])
+		}
+		p.got.Add(int64(n))
+	}
+}
