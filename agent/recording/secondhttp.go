@@ -142,13 +142,38 @@ func (r *remote) Allow(ctx context.Context, q Question) (bool, error) {
 	case !r.authzen || resp.StatusCode != http.StatusOK:
 		return false, fmt.Errorf("it answered with status %d", resp.StatusCode)
 	}
-	var answer struct {
-		Decision *bool `json:"decision"`
-	}
-	if err := json.Unmarshal(body, &answer); err != nil || answer.Decision == nil {
+	yes, ok := decision(body)
+	if !ok {
 		return false, errors.New("its answer is no AuthZEN decision")
 	}
-	return *answer.Decision, nil
+	return yes, nil
+}
+
+// decision reads an AuthZEN answer: an object with the member decision, under exactly that name and once. encoding/json alone would take "DECISION" for it
+// and of two the last, so that an answer which says no to everybody else could be a yes here.
+func decision(body []byte) (yes, ok bool) {
+	if !json.Valid(body) {
+		return false, false
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return false, false
+	}
+	for d.More() {
+		name, err := d.Token()
+		var value json.RawMessage
+		if err != nil || d.Decode(&value) != nil {
+			return false, false
+		}
+		if name != "decision" {
+			continue
+		}
+		if ok || string(value) != "true" && string(value) != "false" {
+			return false, false
+		}
+		yes, ok = string(value) == "true", true
+	}
+	return yes, ok
 }
 
 func (r *remote) request(ctx context.Context, q *Question) (req *http.Request, err error) {
