@@ -161,10 +161,14 @@ func (l *Link) snapshot(ctx context.Context) (*call.Snapshot, error) {
 	return s, firstErr
 }
 
-// epoch reads what CDR(answer,u) gives: seconds and microseconds since 1970; "0.000000" for never.
+// lastMoment is the last second that a time can be written of.
+const lastMoment = 253402300799
+
+// epoch reads what CDR(answer,u) gives: seconds and microseconds since 1970; "0.000000" for never. What is no such moment, a board could not be
+// written with.
 func epoch(v string) (time.Time, bool) {
 	f, err := strconv.ParseFloat(v, 64)
-	if err != nil || f <= 0 {
+	if err != nil || !(f > 0 && f <= lastMoment) {
 		return time.Time{}, false
 	}
 	return time.UnixMicro(int64(f * 1e6)).UTC(), true
