@@ -3,6 +3,7 @@ package auth_test
 import (
 	"errors"
 	"reflect"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,11 @@ func FuzzParseTokens(f *testing.F) {
 	f.Add("&a [*a, {<<: *a}]\n---\n{}")
 	f.Add("- {employee: !!binary aGk=, hash: " + hashA + "}")
 	f.Fuzz(func(t *testing.T, text string) {
-		entries, err := auth.ParseTokens("f", []byte(text))
+		var entries []auth.Entry
+		var err error
+		if n := allocated(func() { entries, err = auth.ParseTokens("f", []byte(text)) }); n > 4<<20+uint64(len(text))*16<<10 {
+			t.Errorf("%d bytes of text have taken %d", len(text), n)
+		}
 		if err != nil {
 			if entries != nil {
 				t.Fatal("entries come with an error")
@@ -92,4 +97,14 @@ func FuzzParseTokens(f *testing.F) {
 			}
 		}
 	})
+}
+
+// allocated is how many bytes are allocated while something is done, with what others allocate meanwhile.
+func allocated(do func()) uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	before := s[0].Value.Uint64()
+	do()
+	metrics.Read(s)
+	return s[0].Value.Uint64() - before
 }

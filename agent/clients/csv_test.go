@@ -153,7 +153,11 @@ func FuzzCSV(f *testing.F) {
 	f.Add([]byte("name,number\nA,\"89161234567,102\"\n"))
 	f.Add([]byte("number,name\n\xff,\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d, err := clients.ParseCSV("f", data, clients.CSV{Region: "RU"})
+		var d *clients.Directory
+		var err error
+		if n := allocated(func() { d, err = clients.ParseCSV("f", data, clients.CSV{Region: "RU"}) }); n > 4<<20+uint64(len(data))*1000 {
+			t.Errorf("%d bytes have taken %d", len(data), n)
+		}
 		if err != nil {
 			for line := range strings.Lines(err.Error()) {
 				if !strings.HasPrefix(line, "f:") {
