@@ -35,7 +35,7 @@ func TestEveryFuzzTargetHasItsRow(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?m)^\\| [^|]+ \\| `([a-z/]+)` (Fuzz\\w*) \\| [^|]+ \\|$").FindAllStringSubmatch(string(page), -1) {
 		rows = append(rows, m[1]+" "+m[2])
 	}
-	run, err := exec.Command("../.ci/fuzz", "-n").Output()
+	run, err := exec.CommandContext(t.Context(), "../.ci/fuzz", "-n").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,13 +56,13 @@ func TestNothingToFuzzIsAFailure(t *testing.T) {
 	}
 	empty := t.TempDir()
 	for _, args := range [][]string{{"1s", empty}, {"-n", "1s", empty}} {
-		out, err := exec.Command(script, args...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), script, args...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "no fuzz target") {
 			t.Errorf("%v: %v\n%s", args, err, out)
 		}
 	}
 	put(t, filepath.Join(empty, "x_test.go"), "package x\n\nfunc FuzzX(f *testing.F) {}\n")
-	if out, err := exec.Command(script, "-n", "1s", empty).CombinedOutput(); err != nil || string(out) != " FuzzX\n" {
+	if out, err := exec.CommandContext(t.Context(), script, "-n", "1s", empty).CombinedOutput(); err != nil || string(out) != " FuzzX\n" {
 		t.Errorf("%v: %q", err, out)
 	}
 }

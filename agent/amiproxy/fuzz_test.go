@@ -1,6 +1,7 @@
 package amiproxy_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -60,7 +61,7 @@ func (r *raw) send(f testing.TB, text string) string {
 	for {
 		m, err := r.in.Read()
 		if err != nil {
-			if timeout, ok := err.(net.Error); ok && timeout.Timeout() { //nolint:errorlint // only whether it was the deadline
+			if errors.Is(err, os.ErrDeadlineExceeded) {
 				f.Fatalf("%q has no answer", text)
 			}
 			return b.String()
