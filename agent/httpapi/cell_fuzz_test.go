@@ -31,8 +31,8 @@ func FuzzCell(f *testing.F) {
 			if strings.IndexAny(cell, "=+-@\t\r\n|%") == 0 {
 				t.Fatalf("%q is a formula", cell)
 			}
-			plain := strings.NewReplacer("\r\n", "\n", "\r", "\n") // encoding/csv has one kind of line end
-			if got := plain.Replace(cell); got != plain.Replace(want) && got != "'"+plain.Replace(want) {
+			plain := func(s string) string { return strings.ReplaceAll(s, "\r", "") } // which encoding/csv leaves out, or reads as a line's end
+			if got := plain(cell); got != plain(want) && got != "'"+plain(want) {
 				t.Fatalf("%q is read as %q", want, cell)
 			}
 		}
