@@ -47,7 +47,11 @@ func parsePattern(s string) (*pattern, error) {
 	b.WriteString(`(` + uniqueID + `)`)
 	wild(tail)
 	b.WriteString("$")
-	return &pattern{regexp.MustCompile(b.String())}, nil
+	expr, err := regexp.Compile(b.String())
+	if err != nil {
+		return nil, errors.New("a pattern is text in UTF-8, and not so long that it cannot be looked for")
+	}
+	return &pattern{expr}, nil
 }
 
 // ids are the unique ids that may be that of a file with this base name, the likelier first. Of several that stand in it only the last one counts: what
