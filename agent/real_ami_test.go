@@ -205,6 +205,7 @@ func TestTheAMIDoorTellsTheSameStoryAsAsterisk(t *testing.T) {
 	o.manager(asterisk.hear)
 	const plays = 4 // on a machine that is busy a race is lost more often
 	irina, nina, again := o.hears("irina"), o.hears("nina"), 0
+	var told, shown []*ami.Message // by Asterisk, and by Earshot to whom may see everything
 	for _, s := range amiScenes {
 		o.scene(s.name, func(o *office) {
 			var theirs, ours *chronicle
@@ -228,8 +229,10 @@ func TestTheAMIDoorTellsTheSameStoryAsAsterisk(t *testing.T) {
 				o.Errorf("the story has %d channels", len(theirs.legs))
 			}
 			o.blind(nina, ours)
+			told, shown = append(told, asterisk.all()...), append(shown, irina.all()...)
 		})
 	}
+	contrastOf(told, shown).explained(t)
 	t.Logf("in %d scenes %d plays were repeated", len(amiScenes), again)
 }
 
