@@ -28,8 +28,9 @@ const (
 	atTimes = "at times "
 )
 
-// constants are what Earshot writes for what it does not know or does not tell; anything else that was seen once only is a call's own.
-var constants = []string{"", "0", "1", "<unknown>", "phones"}
+// constants are what Earshot writes for what it does not know or does not tell; anything else that was seen once only is a call's own. Numbers are not
+// among them: a second in a queue that Asterisk counts and Earshot has rounded away is no difference.
+var constants = []string{"", "<unknown>", "phones"}
 
 // census is of each event each field with its values.
 func census(all []*ami.Message) map[string]map[string]map[string]bool {
