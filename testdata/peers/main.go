@@ -24,6 +24,8 @@ type part struct {
 
 var parts = []part{
 	{"decisions", checkDecisions, measureDecisions},
+	{"ari", checkARI, measureARI},
+	{"ami", checkAMI, measureAMI},
 }
 
 func main() {
