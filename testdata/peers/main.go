@@ -26,6 +26,7 @@ var parts = []part{
 	{"decisions", checkDecisions, measureDecisions},
 	{"ari", checkARI, measureARI},
 	{"ami", checkAMI, measureAMI},
+	{"fan-out", checkFanOut, measureFanOut},
 }
 
 func main() {

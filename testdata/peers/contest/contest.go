@@ -20,6 +20,8 @@ type Contender struct {
 	// Crew is set when many goroutines do the work: what counts then is the time that went by. Of one alone it is the time that its thread had of the
 	// processors, which on a quiet machine is the same and on a busy one is nobody else's.
 	Crew bool
+	// Holds is how many pieces there are to one work, of each of which the time is told; zero is one.
+	Holds float64
 }
 
 // A Plan is how long is measured.
@@ -70,9 +72,10 @@ func (r *Result) add(c Contender, n int) {
 	runtime.ReadMemStats(&before)
 	took, cpu := c.time(n)
 	runtime.ReadMemStats(&after)
-	r.Nanos = append(r.Nanos, float64(took.Nanoseconds())/float64(n))
-	r.CPU = append(r.CPU, float64(cpu.Nanoseconds())/float64(n))
-	r.Allocs = max(r.Allocs, float64(after.Mallocs-before.Mallocs)/float64(n))
+	pieces := float64(n) * max(1, c.Holds)
+	r.Nanos = append(r.Nanos, float64(took.Nanoseconds())/pieces)
+	r.CPU = append(r.CPU, float64(cpu.Nanoseconds())/pieces)
+	r.Allocs = max(r.Allocs, float64(after.Mallocs-before.Mallocs)/pieces)
 }
 
 // time is what doing it n times takes.
@@ -103,6 +106,11 @@ func (r *Result) Over(other *Result) []float64 {
 		ratios[i] = r.Nanos[i] / other.Nanos[i]
 	}
 	return ratios
+}
+
+// Processor is the same result in the time of all processors.
+func (r *Result) Processor() *Result {
+	return &Result{Name: r.Name, Nanos: r.CPU, CPU: r.CPU, Allocs: r.Allocs}
 }
 
 // Median is the middle of some figures.
