@@ -13,7 +13,11 @@ func checkFanOut() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("AMI: %w", err)
 	}
-	return fmt.Sprintf("%d events of AMI at %d panels are what each may know", n, fanout.Panels), nil
+	m, err := fanout.CheckWeb(150)
+	if err != nil {
+		return "", fmt.Errorf("HTTP: %w", err)
+	}
+	return fmt.Sprintf("%d events of AMI and %d messages of HTTP at %d panels are what each may know", n, m, fanout.Panels), nil
 }
 
 func measureFanOut(p contest.Plan) ([]report.Row, error) {
@@ -22,7 +26,7 @@ func measureFanOut(p contest.Plan) ([]report.Row, error) {
 	for _, door := range []struct {
 		name string
 		make func() ([]contest.Contender, func(), error)
-	}{{"AMI event to 1 of 100", fanout.AMI}} {
+	}{{"AMI event to 1 of 100", fanout.AMI}, {"HTTP change to 1 of 100", fanout.Web}} {
 		contenders, end, err := door.make()
 		if err != nil {
 			return nil, err
