@@ -8,6 +8,7 @@
 # make check         format, vet, linters, the layout of the packages, go.mod
 # make bench         the benchmarks of the hot paths, each beside its floor; fails when one allocates more than it may
 # make bench STRICT=1  the same; fails when one takes longer than it may, too. For a machine with nothing else to do
+# make bench-peers   Earshot beside what one would take in its place, on the same work in one run: Casbin, cedar-go, OPA, sonic and others; STRICT=1 as above
 # make campaign-earshot  who may not be heard joins calls that are listened to, in each way CAMPAIGN times (20), and spies are ended: figures
 # make campaign-journal  figures of a million past calls, each within a second, and equal to a count; takes some minutes
 # make campaign-fanout  1,000 AMI panels and 1,000 events a second at an even pace: CPU for each delivery beside one write each, and how late; fails above its limits
@@ -31,6 +32,7 @@ LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 PREFIX   ?= /usr/local
 
 .PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover clean
+.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench bench-peers campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 
@@ -77,6 +79,9 @@ pbx:
 pbx-end:
 	@$(GO) run ./cmd/demo -end $(KEPT)
 
+# PEERS measures beside libraries that are no dependency of ours.
+PEERS := testdata/peers
+
 # The race detector is linked with a C compiler.
 test:
 	@.ci/compiler
@@ -85,6 +90,7 @@ test:
 	CGO_ENABLED=1 $(GO) -C .ci/benchtable test -race ./...
 	$(GO) -C .ci/containers test ./...
 	$(GO) -C .ci/supply test ./...
+	$(GO) -C $(PEERS) test ./...
 
 # One package after the other: sound is measured. What cannot be fetched, and an Asterisk that is no 16, fails.
 test-16: export EARSHOT_ASTERISK := 16
@@ -111,6 +117,7 @@ check: supply
 	cd .ci/containers && $(LINT) run --no-config
 	cd .ci/supply && $(LINT) run --no-config
 	cd $(CLIENT) && $(LINT) run --no-config
+	cd $(PEERS) && $(LINT) run --no-config
 	@echo "imports"; out=$$($(GO) test -count=1 -v -run '^TestImportsStayWithinTheTable$$' ./agent) && echo "$$out" | grep -q '^--- PASS: TestImports' || { echo "$$out"; exit 1; }
 	$(BIN)/supply licences -check $(SUPPLY)
 	$(GO) mod tidy -diff
@@ -119,9 +126,15 @@ check: supply
 	cd .ci/containers && $(GO) mod tidy -diff
 	cd .ci/supply && $(GO) mod tidy -diff
 	cd $(CLIENT) && $(GO) mod tidy -diff
+	cd $(PEERS) && $(GO) mod tidy -diff
 
 bench:
 	@.ci/bench $(if $(STRICT),-strict)
+
+# What it prints is in bin/peers.md as a table for a page too.
+bench-peers:
+	@mkdir -p $(BIN)
+	@$(GO) -C $(PEERS) build -o $(CURDIR)/$(BIN)/peers . && cd $(PEERS) && $(CURDIR)/$(BIN)/peers -markdown $(CURDIR)/$(BIN)/peers.md $(if $(STRICT),-strict)
 
 campaign-earshot:
 	$(GO) run ./cmd/demo -fetch

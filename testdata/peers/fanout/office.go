@@ -128,4 +128,3 @@ func must(err error) {
 		panic(err)
 	}
 }
-
