@@ -33,13 +33,14 @@ func measureDecisions(p contest.Plan) ([]report.Row, error) {
 		}
 		took := contest.Run(p, contenders...)
 		work := fmt.Sprintf("decide, %d employees", n)
-		floor := report.Times(work, took[decision.Earshot], took[decision.Nested], report.Slower, 1.5)
+		floor := report.Times(work, took[decision.Earshot], took[decision.Rules], report.Slower, 1.5)
 		floor.NoAllocs = true
 		rows = append(rows,
 			report.Times(work, took[decision.Earshot], took[decision.Cedar], report.Faster, 12),
 			report.Times(work, took[decision.Earshot], took[decision.Casbin], report.Faster, 4),
 			report.Times(work, took[decision.Earshot], took[decision.OPA], report.Faster, 0),
 			floor,
+			report.Times(work, took[decision.Earshot], took[decision.Pairs], report.Slower, 1.5),
 		)
 	}
 	for _, n := range sizes {
@@ -47,7 +48,7 @@ func measureDecisions(p contest.Plan) ([]report.Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, other := range []string{decision.OPA, decision.OPALean, decision.Cedar, decision.Casbin, decision.Nested} {
+		for _, other := range []string{decision.OPA, decision.OPALean, decision.Cedar, decision.Casbin, decision.Rules, decision.Pairs} {
 			target := 0.0
 			if other == decision.OPA || other == decision.OPALean {
 				target = 0.25

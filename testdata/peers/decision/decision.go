@@ -26,7 +26,8 @@ type Maker struct {
 // Names of the engines that figures are asked of.
 const (
 	Earshot = "Earshot"
-	Nested  = "nested map"
+	Pairs   = "pairs in nested maps"
+	Rules   = "rules in nested maps"
 	Casbin  = "Casbin, a cache hit"
 	Cedar   = "cedar-go"
 	OPA     = "OPA, prepared query"
@@ -35,7 +36,8 @@ const (
 // Makers are all engines.
 var Makers = []Maker{
 	{Name: Earshot, Make: newEarshot},
-	{Name: Nested, Make: newNested},
+	{Name: Pairs, Make: newPairs},
+	{Name: Rules, Make: newRules},
 	{Name: Casbin, Make: newCasbin, Slow: true},
 	{Name: Cedar, Make: newCedar},
 	{Name: OPA, Make: newOPA},

@@ -6,12 +6,12 @@ import (
 	"github.com/earshot-pbx/earshot/testdata/peers/company"
 )
 
-// nested is the floor: every pair of whom the policy allows anything is in a map of maps, with a bit for each action. It has no rules left that could
+// pairs is one floor: every pair of whom the policy allows anything is in a map of maps, with a bit for each action. It has no rules left that could
 // be looked at, so it cannot say why, and each change of the policy makes it anew.
-type nested map[string]map[string]uint8
+type pairs map[string]map[string]uint8
 
-func newNested(c *company.Company) (Engine, error) {
-	n := nested{}
+func newPairs(c *company.Company) (Engine, error) {
+	n := pairs{}
 	const observe, supervise, all = 1, 14, 15
 	give := func(subject, target string, bits uint8) {
 		if n[subject] == nil {
@@ -61,7 +61,7 @@ func newNested(c *company.Company) (Engine, error) {
 }
 
 // Ready has the actions as their bits already.
-func (n nested) Ready(questions []company.Question) (func() int, error) {
+func (n pairs) Ready(questions []company.Question) (func() int, error) {
 	type ask struct {
 		subject, target string
 		bit             uint8
