@@ -69,7 +69,7 @@ func newAMI() (o *office, addr string, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- door.Serve(ctx, l) }()
-	o.later(func() { cancel(); <-served })
+	o.later(func() { cancel(); must(<-served) })
 	return o, l.Addr().String(), nil
 }
 
@@ -82,7 +82,9 @@ func logIn(o *office, addr string, n int) (conns []net.Conn, err error) {
 			return nil, err
 		}
 		o.later(func() { _ = conn.Close() })
-		fmt.Fprintf(conn, "Action: Login\r\nUsername: %s\r\nSecret: %s\r\n\r\n", who, o.token[who])
+		if _, err := fmt.Fprintf(conn, "Action: Login\r\nUsername: %s\r\nSecret: %s\r\n\r\n", who, o.token[who]); err != nil {
+			return nil, err
+		}
 		got, err := until(conn, "Status: Fully Booted\r\n\r\n")
 		if err != nil || !bytes.Contains(got, []byte("Response: Success")) {
 			return nil, fmt.Errorf("%s is told %q: %w", who, got, err)
