@@ -33,7 +33,7 @@ func main() {
 	strict := flag.Bool("strict", false, "fail when a target is missed")
 	markdown := flag.String("markdown", "", "write the table as markdown to this file too")
 	only := flag.String("only", "", "measure this part alone")
-	rounds := flag.Int("rounds", 15, "rounds")
+	rounds := flag.Int("rounds", 11, "rounds")
 	each := flag.Duration("each", 50*time.Millisecond, "about what each takes of a round")
 	flag.Parse()
 	if err := run(contest.Plan{Rounds: *rounds, Each: *each}, *only, *markdown, *strict); err != nil {
