@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/lobby"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
@@ -46,8 +47,16 @@ func (a *Agent) adminServer() *http.Server {
 			answer(w, http.StatusOK, name)
 		}
 	})
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+	h := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+	lobby.New(maxAdmins, adminTime, nil).Serve(h)
+	return h
 }
+
+// Nobody proves himself there, so there are so many connections at most, and none stays for longer than it takes to look at something a few times.
+const (
+	maxAdmins = 128
+	adminTime = time.Minute
+)
 
 func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -82,6 +91,7 @@ type metrics struct {
 	reloadTime prometheus.Gauge
 	reloads    *prometheus.CounterVec
 	files      *prometheus.GaugeVec
+	accepts    *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer, version string) *metrics {
@@ -92,6 +102,12 @@ func newMetrics(r prometheus.Registerer, version string) *metrics {
 		reloads:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "earshot_policy_reloads_total", Help: "Times the policy file was read, by result."}, []string{"result"}),
 		files:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "earshot_file_good", Help: "Whether a file was good when it was last read; 0 means that an older content is in use."}, []string{"file"}),
 	}
+	m.accepts = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "earshot_accept_errors_total", Help: "Times a connection could not be taken, for want of file descriptors mostly, by door.",
+	}, []string{"door"})
+	for _, door := range []string{"http", "admin"} {
+		m.accepts.WithLabelValues(door)
+	}
 	for _, result := range []string{"good", "broken"} {
 		m.reloads.WithLabelValues(result)
 	}
@@ -100,7 +116,7 @@ func newMetrics(r prometheus.Registerer, version string) *metrics {
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "earshot_build_info", Help: "Always 1; the label tells the version."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	r.MustRegister(m.generation, m.reload, m.reloadTime, m.reloads, m.files, build)
+	r.MustRegister(m.generation, m.reload, m.reloadTime, m.reloads, m.files, m.accepts, build)
 	return m
 }
 

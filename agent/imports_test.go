@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 
 	"agent": {
 		"agent/call", "agent/pbx", "agent/queue", "agent/feed", "agent/mask", "agent/gate", "agent/auth", "agent/audit", "agent/clients", "agent/journal", "agent/recording",
-		"agent/publication", "agent/cluster", "agent/auditstream", "agent/httpapi", "agent/amiproxy", "agent/ariproxy", "agent/dialplan", "agent/strict", "ami", "ari", "policy", "policy/policyfile", "cache", "cache/redis",
+		"agent/publication", "agent/cluster", "agent/auditstream", "agent/lobby", "agent/httpapi", "agent/amiproxy", "agent/ariproxy", "agent/dialplan", "agent/strict", "ami", "ari", "policy", "policy/policyfile", "cache", "cache/redis",
 	},
 	"agent/call":      {},
 	"agent/strict":    {"policy"}, // whose guess at what was meant it makes too
@@ -50,10 +50,12 @@ var rooms = map[string][]string{
 	"agent/mask":    {"agent/call"},
 	"agent/gate":    {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/journal", "agent/mask", "agent/pbx", "agent/queue", "agent/recording", "policy", "policy/policyfile"}, // whose entries it changes
 
+	"agent/lobby": {}, // connections of doors, and nothing of what comes by them
+
 	// The doors. A protocol's own package is a leaf that knows no calls of ours, so a door may speak it.
-	"agent/httpapi":  {"agent/auth", "agent/gate", "agent/mask", "agent/httpapi/panel"},
+	"agent/httpapi":  {"agent/auth", "agent/gate", "agent/lobby", "agent/mask", "agent/httpapi/panel"},
 	"agent/amiproxy": {"agent/auth", "agent/gate", "agent/mask", "ami"},
-	"agent/ariproxy": {"agent/auth", "agent/gate", "agent/mask", "ari"},
+	"agent/ariproxy": {"agent/auth", "agent/gate", "agent/lobby", "agent/mask", "ari"},
 	"agent/dialplan": {"agent/auth", "agent/gate", "agent/mask"},
 
 	"agent/httpapi/panel": {}, // files and how they are sent

@@ -100,6 +100,7 @@ func (a *Agent) listenPanels(ctx context.Context) (serve []func(context.Context)
 		}
 		open = append(open, l)
 		*d.addr = l.Addr().String()
+		l = a.watched(d.key, l)
 		if d.tls {
 			l = tls.NewListener(l, a.cert.config())
 		}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"slices"
-	"time"
+
+	"github.com/earshot-pbx/earshot/agent/lobby"
 )
 
 // maxPending is how many connections there may be on which nobody has proven himself.
@@ -17,32 +17,22 @@ const spareConns = 20
 // caller is one connection that has not become a stream.
 type caller struct {
 	conn  net.Conn
-	timer *time.Timer // closes it unless somebody proves himself
-	share *share      // whose it is; nil while nobody has
+	share *share // whose it is; nil while nobody has proven himself
 }
 
 type callerKey struct{}
 
-// called is told of each connection. When too many are there on which nobody has proven himself, the one that has waited longest makes room.
+// strangers keeps those connections on which nobody has proven himself.
+func (s *Server) strangers() *lobby.Lobby {
+	return lobby.New(maxPending, s.cfg.LoginTimeout, func(why string) { s.met.ends.WithLabelValues(why).Inc() })
+}
+
+// called is told of each connection.
 func (s *Server) called(ctx context.Context, conn net.Conn) context.Context {
 	c := &caller{conn: conn}
-	c.timer = time.AfterFunc(s.cfg.LoginTimeout, func() {
-		s.met.ends.WithLabelValues(endLogin).Inc()
-		_ = conn.Close()
-	})
 	s.mu.Lock()
 	s.callers[conn] = c
-	s.pending = append(s.pending, c)
-	var oldest *caller
-	if len(s.pending) > maxPending {
-		oldest = s.pending[0]
-		s.pending = slices.Delete(s.pending, 0, 1)
-	}
 	s.mu.Unlock()
-	if oldest != nil && oldest.timer.Stop() {
-		s.met.ends.WithLabelValues(endCrowded).Inc()
-		_ = oldest.conn.Close()
-	}
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
@@ -58,13 +48,10 @@ func (s *Server) changed(conn net.Conn, state http.ConnState) {
 		return
 	}
 	delete(s.callers, conn)
-	c.timer.Stop()
 	if c.share != nil {
 		c.share.conns--
 		c.share = nil
-		return
 	}
-	s.pending = slices.DeleteFunc(s.pending, func(o *caller) bool { return o == c })
 }
 
 // proves notes that somebody has proven himself on a connection. It reports whether he may keep it for more requests.
@@ -78,11 +65,9 @@ func (s *Server) proves(ctx context.Context, sh *share, most int) bool {
 	switch {
 	case c.share != nil:
 		return true
-	case s.callers[c.conn] == nil || sh.conns >= most+spareConns:
+	case s.callers[c.conn] == nil || sh.conns >= most+spareConns || !lobby.Prove(ctx):
 		return false
 	}
-	c.timer.Stop()
-	s.pending = slices.DeleteFunc(s.pending, func(o *caller) bool { return o == c })
 	c.share = sh
 	sh.conns++
 	return true

@@ -1,6 +1,9 @@
 package ariproxy
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/earshot-pbx/earshot/agent/lobby"
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // metrics are the door's. Labels hold names from the table and fixed words, never what a client wrote.
 type metrics struct {
@@ -20,7 +23,7 @@ func newMetrics(r prometheus.Registerer, s *Server) *metrics {
 	for _, e := range ends {
 		m.ends.WithLabelValues(e.word)
 	}
-	for _, word := range []string{endLogin, endCrowded} {
+	for _, word := range []string{lobby.TimedOut, lobby.Crowded} {
 		m.ends.WithLabelValues(word)
 	}
 	if r != nil {

@@ -78,7 +78,6 @@ type Server struct {
 	shares  map[string]*share // by client.name
 	estates map[owner]*estate
 	callers map[net.Conn]*caller
-	pending []*caller // those who have not proven themselves, who came first before
 	open    sync.WaitGroup
 
 	ctx  context.Context // of what waits for something that no request does; ends when no stream is admitted any more
@@ -137,6 +136,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:                     log.New(serverLog{s.log}, "", 0),
 		BaseContext:                  func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
+	s.strangers().Serve(h)
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(l) }()
 	var err error

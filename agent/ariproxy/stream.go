@@ -33,12 +33,6 @@ var (
 
 var ends = [...]ending{endGone, endStuck, endSilent, endSlow, endShutdown, endUnknown, endRevoked, endSpoke, endFault}
 
-// Why connections are closed that are no streams.
-const (
-	endLogin   = "login_timeout"
-	endCrowded = "crowded_out"
-)
-
 func endOf(err error) ending {
 	switch {
 	case errors.Is(err, gate.CutSlow):

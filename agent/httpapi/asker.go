@@ -48,7 +48,7 @@ func (s *Server) proveAsker(x *exchange, r *http.Request) (*asker, *Problem) {
 	}
 	a := &asker{server: s, exchange: x, token: c.Token, about: map[string]auth.Subject{}, denied: map[string]*Problem{}, unspent: map[string]bool{}}
 	var named auth.Subject // whom the credential proves by itself
-	p := s.look(x, c.Token, func() (bool, error) {
+	p := s.look(x, r, c.Token, func() (bool, error) {
 		var err error
 		named, err = s.cfg.Auth.Authenticate(r.Context(), c)
 		switch {

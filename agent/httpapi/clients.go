@@ -129,7 +129,7 @@ func (s *Server) proveCRM(x *exchange, r *http.Request) (gate.CRM, *Problem) {
 		return gate.CRM{}, unauthenticated()
 	}
 	var crm gate.CRM
-	p := s.look(x, "crm\x00"+c.Token, func() (bool, error) {
+	p := s.look(x, r, "crm\x00"+c.Token, func() (bool, error) {
 		crm = s.cfg.Gate.ProveCRM(c.Token)
 		return crm.Known(), nil
 	})
@@ -161,7 +161,7 @@ func (s *Server) takeHook(x *exchange, r *http.Request) *Problem {
 		return p
 	}
 	var failed error
-	p = s.look(x, "hook\x00"+source+"\x00"+token, func() (bool, error) {
+	p = s.look(x, r, "hook\x00"+source+"\x00"+token, func() (bool, error) {
 		failed = g.Hook(r.Context(), source, contentType, data)
 		return !errors.Is(failed, gate.ErrUnproven), nil
 	})

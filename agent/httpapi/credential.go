@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/lobby"
 )
 
 // subprotocol is what an event stream speaks. A browser cannot set headers on a WebSocket, so it may offer its token beside this one, as
@@ -29,7 +30,7 @@ func (s *Server) authenticate(x *exchange, r *http.Request, stream bool) (auth.S
 		return auth.Subject{}, unauthenticated()
 	}
 	var subject auth.Subject
-	p := s.look(x, c.Token, func() (bool, error) {
+	p := s.look(x, r, c.Token, func() (bool, error) {
 		var err error
 		if subject, err = s.cfg.Auth.Authenticate(r.Context(), c); errors.Is(err, auth.ErrDenied) {
 			return false, nil
@@ -45,7 +46,7 @@ func (s *Server) authenticate(x *exchange, r *http.Request, stream bool) (auth.S
 }
 
 // look has a credential looked at, unless too many from its address proved nobody. One that has proven somebody before is always looked at.
-func (s *Server) look(x *exchange, token string, proves func() (bool, error)) *Problem {
+func (s *Server) look(x *exchange, r *http.Request, token string, proves func() (bool, error)) *Problem {
 	from, guesses := guesser(x.remote), !s.proven.has(token)
 	if guesses {
 		if wait := s.failures.owes(from); wait > 0 {
@@ -64,6 +65,7 @@ func (s *Server) look(x *exchange, token string, proves func() (bool, error)) *P
 		return unauthenticated()
 	}
 	s.proven.add(token)
+	lobby.Prove(r.Context())
 	return nil
 }
 

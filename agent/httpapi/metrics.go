@@ -1,14 +1,18 @@
 package httpapi
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/earshot-pbx/earshot/agent/lobby"
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // metrics are the door's. Labels hold patterns and fixed words, never a path, a name or an id.
 type metrics struct {
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	ends     *prometheus.CounterVec
-	panics   prometheus.Counter
-	limited  *prometheus.CounterVec
+	requests  *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	ends      *prometheus.CounterVec
+	panics    prometheus.Counter
+	limited   *prometheus.CounterVec
+	strangers *prometheus.CounterVec
 }
 
 // The limits as metrics name them.
@@ -39,6 +43,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		Name: "earshot_http_limited_total",
 		Help: "Requests answered by 429, by limit: commands, reads and exports of one employee, failures for credentials that proved nobody from one address.",
 	}, []string{"limit"})
+	m.strangers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "earshot_http_strangers_closed_total", Help: "Connections that the HTTP door closed before anybody proved himself, by reason.",
+	}, []string{"reason"})
+	for _, why := range []string{lobby.TimedOut, lobby.Crowded} {
+		m.strangers.WithLabelValues(why)
+	}
 	for _, name := range []string{limitCommands, limitReads, limitExports, limitFailures} {
 		m.limited.WithLabelValues(name)
 	}
@@ -46,7 +56,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.ends.WithLabelValues(e.word)
 	}
 	if r != nil {
-		r.MustRegister(m.requests, m.duration, m.ends, m.panics, m.limited)
+		r.MustRegister(m.requests, m.duration, m.ends, m.panics, m.limited, m.strangers)
 	}
 	return m
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/lobby"
 	"github.com/earshot-pbx/earshot/agent/mask"
 )
 
@@ -163,6 +164,7 @@ func (s *Server) linkedRecording(w http.ResponseWriter, r *http.Request) {
 	playing, err := s.cfg.Gate.OpenRecordingLink(r.Context(), r.PathValue("word"), door, by, func(who auth.Subject) error {
 		known = true
 		s.proven.add(r.PathValue("word"))
+		lobby.Prove(r.Context())
 		x.subject, x.panel = who.Employee(), who.Panel()
 		if by.Known() {
 			return nil // it has been counted

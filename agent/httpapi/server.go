@@ -17,6 +17,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/lobby"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 )
@@ -46,6 +47,7 @@ type Config struct {
 
 	WriteTimeout time.Duration // how long one write to an event stream is waited for, and at most half as long again; 10 s
 	PingInterval time.Duration // how often a stream is looked after: is the other side there, does its credential hold; 20 s
+	StrangerTime time.Duration // how long a connection is kept on which nobody proves himself; 15 s
 }
 
 // Server is the door. It is safe for concurrent use. Nothing runs before a request comes.
@@ -77,6 +79,9 @@ func New(cfg Config) *Server {
 	if cfg.PingInterval == 0 {
 		cfg.PingInterval = 20 * time.Second
 	}
+	if cfg.StrangerTime == 0 {
+		cfg.StrangerTime = 15 * time.Second
+	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
@@ -95,7 +100,7 @@ func (s *Server) OpenAPI() []byte { return s.openapi }
 // HTTP is a server that runs the door with bounds on everything that a client could draw out. The caller gives it a listener, and ends it:
 // Close first, for the event streams, which Shutdown does not know; then Shutdown.
 func (s *Server) HTTP() *http.Server {
-	return &http.Server{
+	h := &http.Server{
 		Handler:                      s,
 		ReadHeaderTimeout:            5 * time.Second,
 		ReadTimeout:                  15 * time.Second,
@@ -105,7 +110,12 @@ func (s *Server) HTTP() *http.Server {
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     log.New(serverLog{s.log}, "", 0),
 	}
+	lobby.New(maxStrangers, s.cfg.StrangerTime, func(why string) { s.met.strangers.WithLabelValues(why).Inc() }).Serve(h)
+	return h
 }
+
+// maxStrangers is how many connections there may be on which nobody has proven himself: people who open the page, and whoever else knows the address.
+const maxStrangers = 512
 
 // serverLog takes what net/http has to say: broken TLS handshakes and the like. It names remote addresses, nothing of a request.
 type serverLog struct{ log zerolog.Logger }
