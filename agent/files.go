@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -23,6 +24,7 @@ type watched struct {
 	path   string
 	reload func() error
 	seen   os.FileInfo // at the last reading; nil when there was none
+	unread bool        // the last reading failed, and not for what is in the file
 }
 
 // changed reports whether the file behind the path is another one than at the last reading, and remembers it.
@@ -95,16 +97,32 @@ func (a *Agent) watchFiles(ctx context.Context) error {
 	}
 }
 
-// readChanged reads the files that have changed.
+// readChanged reads the files that have changed, and those that could not be read then.
 func (a *Agent) readChanged(files []*watched) {
 	for _, f := range files {
-		if !f.changed() {
+		again := f.unread
+		if !f.changed() && !again {
 			continue
 		}
-		if err := f.reload(); err != nil {
-			a.log.Error().Err(err).Msg("a broken file was not taken; the last good content stays in use")
-		} else {
+		err := f.reload()
+		switch f.unread = passes(err); {
+		case err == nil:
 			a.log.Info().Str("file", filepath.Base(f.path)).Msg("read a file")
+		case f.unread && again: // it has been said
+		case f.unread:
+			a.log.Error().Err(err).Msg("a file could not be read; it is tried again, and the last good content stays in use")
+		default:
+			a.log.Error().Err(err).Msg("a broken file was not taken; the last good content stays in use")
 		}
 	}
+}
+
+// passes reports whether an error is none of the file's, but of the machine at that moment: no change of the file would tell that it is over.
+func passes(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -278,4 +279,36 @@ func TestNewSaysEverythingThatIsMissingAtOnce(t *testing.T) {
 	if _, err := os.Stat(cfg.Audit.File); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the audit log was begun: %v", err)
 	}
+}
+
+// What could not be read for a reason that is not the file's is read again although nobody changes it, and said once.
+func TestAFileThatCouldNotBeReadIsReadAgain(t *testing.T) {
+	a, dir, log := house(t)
+	fails := error(&os.PathError{Op: "open", Path: "x", Err: syscall.EMFILE})
+	read := 0
+	files := []*watched{{path: filepath.Join(dir, "tokens.yaml"), reload: func() error { read++; return fails }}}
+	for range 3 {
+		a.readChanged(files)
+	}
+	if read != 3 || len(log) != 1 {
+		t.Errorf("it was read %d times, and that was said %d times", read, len(log))
+	}
+	log.wait(t, "could not be read")
+	fails = nil
+	for range 3 {
+		a.readChanged(files)
+	}
+	if read != 4 {
+		t.Errorf("it was read %d times", read)
+	}
+	log.wait(t, "read a file")
+	write(t, files[0].path, "- no\n")
+	fails = errors.New("no token")
+	for range 3 {
+		a.readChanged(files)
+	}
+	if read != 5 {
+		t.Errorf("a broken one was read %d times", read)
+	}
+	log.wait(t, "broken file")
 }
