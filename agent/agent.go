@@ -141,6 +141,7 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	if a.audit, err = audit.Open(cfg.Audit.File, audit.Options{Key: audit.Key(key)}); err != nil {
 		return nil, errors.Join(fmt.Errorf("audit.file: %w", err), a.clients.Close())
 	}
+	a.reg.MustRegister(a.auditGood())
 	a.openStream()
 	if err := a.openJournal(); err != nil {
 		return nil, errors.Join(err, a.audit.Close(), a.clients.Close())
@@ -438,6 +439,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		start(&wg, run, a.shadow.follow)
 	}
 	start(&wg, run, a.watchFiles)
+	endAudit := a.runAudit(context.WithoutCancel(ctx))
 	if a.jwt != nil {
 		start(&wg, run, a.jwt.Run)
 	}
@@ -467,6 +469,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		_ = d.Shutdown(end)
 	}
 	wg.Wait()
+	endAudit()  // when all has happened
 	endStream() // when all is recorded, and while the cache runs
 	endInner()
 	innerWG.Wait()

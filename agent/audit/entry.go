@@ -69,6 +69,7 @@ type Entry struct {
 	Generation uint64    `json:"generation,omitzero"`    // of the policy in force
 	Door       string    `json:"door,omitempty"`
 	Detail     string    `json:"detail,omitempty"`
+	Happened   time.Time `json:"happened,omitzero"` // when, of what could not be written then and was later; otherwise it is Time
 	Seconds    float64   `json:"seconds,omitempty"` // how long it lasted, at the end of what was Witnessed
 	Prev       string    `json:"prev,omitempty"`    // hash of the line before, 64 hex digits; set by Append
 	Hash       string    `json:"hash,omitempty"`    // hash of this line; set by Append
@@ -82,6 +83,14 @@ const (
 
 // ErrInvalid is returned for an entry that may not stand in the log. The error says which field, never what is in it.
 var ErrInvalid = errors.New("invalid entry")
+
+// At is when what the entry tells happened. What could not be written then was written later, at Time.
+func (e *Entry) At() time.Time {
+	if e.Happened.IsZero() {
+		return e.Time
+	}
+	return e.Happened
+}
 
 // encode checks e and returns its JSON without the fields that the chain adds.
 func (e Entry) encode() ([]byte, error) {

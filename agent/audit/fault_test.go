@@ -90,3 +90,42 @@ func TestTheLogIsSyncedBeforeAppendReturnsAndTheHeadFollows(t *testing.T) {
 		}
 	})
 }
+
+// A log to which nobody appends, since everything is refused, is found to be well again by trying.
+func TestALogThatCanBeWrittenAgainIsFoundToBeSo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	f := &audit.Faults{Space: 1 << 20}
+	l := mustOpenFaulty(t, path, f)
+	if err := l.Retry(); err != nil || l.Stats().Commits != 0 {
+		t.Fatalf("a log that is well was tried: %v", err)
+	}
+	mustAppend(t, l, entry(1))
+	f.Set(func(f *audit.Faults) { f.Space = 10 })
+	if err := l.Append(t.Context(), entry(2)); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := l.Retry(); !errors.Is(err, syscall.ENOSPC) || l.Err() == nil {
+			t.Fatalf("%v, %v", err, l.Err())
+		}
+	}
+	f.Set(func(f *audit.Faults) { f.Space = 1 << 20 })
+	for range 2 {
+		if err := l.Retry(); err != nil || l.Err() != nil {
+			t.Fatalf("%v, %v", err, l.Err())
+		}
+	}
+	if got := l.Stats(); got != (audit.Stats{Written: 1, Refused: 1, Commits: 2}) {
+		t.Errorf("stats %+v", got)
+	}
+	mustAppend(t, l, entry(3))
+	if got := ids(wantGood(t, nil, path)); got != "act1 audit act3" {
+		t.Errorf("entries %s, want one note of the gap", got)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Retry(); err != nil {
+		t.Errorf("a closed log that was well: %v", err)
+	}
+}

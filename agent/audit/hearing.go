@@ -54,7 +54,7 @@ func Hearings(entries iter.Seq2[Entry, error]) ([]Hearing, error) {
 		}
 		h := open[e.ID]
 		if h != nil && h.Action != e.Action && (e.Phase == Done || e.Phase == Disclosed) {
-			h.To = e.Time
+			h.To = e.At()
 			h = nil
 		}
 		switch e.Phase {
@@ -64,7 +64,7 @@ func Hearings(entries iter.Seq2[Entry, error]) ([]Hearing, error) {
 			}
 			// Decided again while it runs, for more parties or another action. An action that is not yet carried out adds none.
 			if h == nil {
-				h = &Hearing{ID: e.ID, Subject: e.Subject, Action: e.Action, Mode: e.Mode, From: e.Time}
+				h = &Hearing{ID: e.ID, Subject: e.Subject, Action: e.Action, Mode: e.Mode, From: e.At()}
 				all, open[e.ID] = append(all, h), h
 			}
 		case Done, Disclosed, Witnessed:
@@ -73,7 +73,7 @@ func Hearings(entries iter.Seq2[Entry, error]) ([]Hearing, error) {
 				all, open[e.ID] = append(all, h), h
 			}
 			if !h.Confirmed {
-				h.Confirmed, h.From = true, e.Time
+				h.Confirmed, h.From = true, e.At()
 			}
 		case Failed:
 			if h != nil && !h.Confirmed {
@@ -83,7 +83,7 @@ func Hearings(entries iter.Seq2[Entry, error]) ([]Hearing, error) {
 			continue
 		case Revoked, Ended:
 			if h != nil {
-				h.To, h.End, h.Reason = e.Time, e.Phase, e.Reason
+				h.To, h.End, h.Reason = e.At(), e.Phase, e.Reason
 				delete(open, e.ID)
 			}
 		case Recovered:

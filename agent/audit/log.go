@@ -256,6 +256,26 @@ func (l *Log) repair() error {
 	return nil
 }
 
+// Retry tries to write the log again after it could not be written, and returns why it still cannot. When it can it notes the gap, as the next Append would
+// have; so a log to which nobody appends since everything is refused is found to be well. While nothing is wrong it does nothing.
+func (l *Log) Retry() error {
+	if l.Err() == nil {
+		return nil
+	}
+	l.mu.Lock()
+	closed := l.closed
+	l.mu.Unlock()
+	if closed {
+		return ErrClosed
+	}
+	l.disk.Lock()
+	defer l.disk.Unlock()
+	if l.Err() == nil { // an Append was quicker
+		return nil
+	}
+	return l.commit(nil)
+}
+
 // Err returns why the last Append failed, or nil when the last one succeeded: what a readiness check and a gauge show.
 func (l *Log) Err() error {
 	if p := l.failure.Load(); p != nil {

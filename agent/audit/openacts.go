@@ -126,7 +126,7 @@ func actOf(entries []Entry) Act {
 		case e.Phase == Decided && e.Outcome == Allow:
 			a.Changing = a.Changing || e.Action != a.Action
 		case e.Phase == Done:
-			a.Action, a.Mode, a.Carried, a.Changing = e.Action, e.Mode, e.Time, false
+			a.Action, a.Mode, a.Carried, a.Changing = e.Action, e.Mode, e.At(), false
 			a.Given = cmp.Or(e.Given, a.Given)
 		case e.Phase == Failed:
 			a.Changing = false

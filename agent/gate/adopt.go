@@ -72,7 +72,7 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 		go func() {
 			defer g.running.Done()
 			g.canonical(&e)
-			if err := g.record(e); err != nil {
+			if err := g.fact(e); err != nil {
 				g.log.Error().Err(err).Str("id", e.ID).Msg("the end of an act of the Earshot before was not recorded")
 			}
 			g.recordNotice(notice, e.ID)
@@ -205,7 +205,7 @@ func (g *Gate) resume(a *act, decided audit.Entry) {
 	if !ended {
 		g.met.decision(a.action, string(decided.Outcome), decided.Reason)
 		g.canonical(&decided)
-		if err := g.record(decided); err != nil {
+		if err := g.fact(decided); err != nil {
 			g.finish(a, ending{reason: reasonNotRecorded, err: err})
 		}
 		carry(a)

@@ -142,7 +142,7 @@ func (g *Gate) change(ctx context.Context, c CRM, change clients.Change, action 
 		p = notChanged(e.ID, err)
 		e.Phase, e.Reason = audit.Failed, p.Code
 	}
-	if rec := g.record(e); rec != nil {
+	if rec := g.fact(e); rec != nil {
 		g.log.Error().Err(rec).Str("id", e.ID).Msg("what came of a decision was not recorded")
 	}
 	if p != nil {

@@ -151,7 +151,7 @@ func (g *Gate) recordBeside(decided audit.Entry) (noted func(audit.Entry)) {
 	g.running.Add(1)
 	go func() {
 		defer g.running.Done()
-		if err := g.record(decided); err != nil {
+		if err := g.fact(decided); err != nil {
 			g.log.Error().Err(err).Str("id", decided.ID).Msg("a call to an emergency number goes out unrecorded")
 		}
 		g.recordCame(<-came)
@@ -161,7 +161,7 @@ func (g *Gate) recordBeside(decided audit.Entry) (noted func(audit.Entry)) {
 
 // recordCame writes down what came of a decision.
 func (g *Gate) recordCame(e audit.Entry) {
-	if err := g.record(e); err != nil {
+	if err := g.fact(e); err != nil {
 		g.log.Error().Err(err).Str("id", e.ID).Msg("what came of a decision was not recorded")
 	}
 }

@@ -64,7 +64,7 @@ func (g *Gate) conclude(a *act) {
 	}
 	g.met.ended.WithLabelValues(a.action.String(), e.Reason).Inc()
 	a.noting.Wait()
-	if err := g.record(e); err != nil {
+	if err := g.fact(e); err != nil {
 		g.log.Error().Err(err).Str("id", a.id).Msg("the end of an act was not recorded")
 	}
 	g.canonical(&e)
@@ -111,7 +111,7 @@ func (g *Gate) gone(id call.LegID) {
 func (g *Gate) recordDone(a *act) error {
 	var e audit.Entry
 	g.locked(func(*call.Table) { e = a.entry(audit.Done, g.policy.Load(), policy.Decision{}) })
-	return g.record(e)
+	return g.fact(e)
 }
 
 // record appends to the audit log and counts what could not be written.

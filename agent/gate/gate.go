@@ -148,6 +148,7 @@ type Gate struct {
 	log    zerolog.Logger
 	met    *Metrics
 	secret secret // makes the handles opaque that are the same in the whole cluster: those of subjects, rows and their legs
+	late   late   // what could not be recorded
 
 	private secret // the same of all else, which is of this PBX: what is in the journal, and who is outside
 

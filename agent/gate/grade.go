@@ -65,7 +65,7 @@ func (g *Gate) Grade(ctx context.Context, s auth.Subject, ask GradeAsk) (mask.Gr
 	if err != nil {
 		done.Phase = audit.Failed
 	}
-	if failed := g.record(done); failed != nil {
+	if failed := g.fact(done); failed != nil {
 		g.log.Error().Err(failed).Str("id", e.ID).Msg("that a call was graded was not recorded")
 	}
 	if err != nil {

@@ -309,7 +309,7 @@ func (g *Gate) note(set *policy.Set, a *act, d policy.Decision) {
 	go func() {
 		defer g.running.Done()
 		defer a.noting.Done()
-		if err := g.record(e); err != nil {
+		if err := g.fact(e); err != nil {
 			g.finish(a, ending{reason: reasonNotRecorded, err: err})
 		}
 	}()

@@ -125,6 +125,18 @@ func (r *recorder) failing(phases ...audit.Phase) {
 	}
 }
 
+// of is what is on record of an act.
+func (r *recorder) of(id string) (all []audit.Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.entries {
+		if e.ID == id {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
 // last is the newest entry of a phase.
 func (r *recorder) last(t testing.TB, p audit.Phase) audit.Entry {
 	t.Helper()

@@ -90,7 +90,7 @@ func (g *Gate) ChangeMember(ctx context.Context, s auth.Subject, ask MemberAsk) 
 		e.Phase, e.Reason = audit.Failed, reasonPBX
 		g.log.Error().Err(err).Str("id", a.id).Msg("what was decided was not carried out")
 	}
-	if rec := g.record(e); rec != nil {
+	if rec := g.fact(e); rec != nil {
 		g.log.Error().Err(rec).Str("id", a.id).Msg("what came of a decision was not recorded")
 	}
 	if err != nil {

@@ -19,6 +19,8 @@ type Metrics struct {
 	deliveries  prometheus.Counter
 	cutoffs     prometheus.Counter
 	auditErrors prometheus.Counter
+	auditLate   prometheus.Gauge
+	auditLost   prometheus.Counter
 
 	shadowDecisions   *prometheus.CounterVec
 	shadowDifferences *prometheus.CounterVec
@@ -62,7 +64,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		watchers:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "earshot_watchers", Help: "Event streams open now."}),
 		deliveries:  prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_deliveries_total", Help: "Messages taken by watchers."}),
 		cutoffs:     prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_watcher_cutoffs_total", Help: "Watchers cut off because they did not keep up."}),
-		auditErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_audit_errors_total", Help: "Audit entries that could not be written."}),
+		auditErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_audit_errors_total", Help: "Audit entries that could not be written, each time that it was tried."}),
+		auditLate:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "earshot_audit_late_entries", Help: "Audit entries of what has happened that wait until the audit log can be written."}),
+		auditLost:   prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_audit_lost_entries_total", Help: "Audit entries of what has happened that were dropped since too many wait."}),
 
 		shadowDecisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "earshot_shadow_decisions_total", Help: "Questions that the shadow policy was asked beside the one in force, by action.",
@@ -105,7 +109,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		m.running.WithLabelValues(a.String())
 	}
 	if r != nil {
-		r.MustRegister(m.decisions, m.running, m.ended, m.audio, m.intercepted, m.revocation, m.watchers, m.deliveries, m.cutoffs, m.auditErrors,
+		r.MustRegister(m.decisions, m.running, m.ended, m.audio, m.intercepted, m.revocation, m.watchers, m.deliveries, m.cutoffs, m.auditErrors, m.auditLate, m.auditLost,
 			m.shadowDecisions, m.shadowDifferences, m.shadowDropped, m.questions, m.searches, m.reads, m.unread, m.watchdog, m.caught)
 	}
 	return m

@@ -113,7 +113,7 @@ func (g *Gate) swap(a *act) error {
 		o = pbx.Swap{Old: a.snoop, New: a.nextSnoop, Target: a.leg, Bridge: a.bridge, Voice: voice(a.next), Lease: g.cfg.Lease}
 	})
 	if ended {
-		if err := g.record(g.settleMode(a, false)); err != nil {
+		if err := g.fact(g.settleMode(a, false)); err != nil {
 			return notRecorded(err)
 		}
 		return noSuchSupervision()
@@ -129,7 +129,7 @@ func (g *Gate) swap(a *act) error {
 	}
 	e := g.settleMode(a, err == nil)
 	a.swapping.Done()
-	if rec := g.record(e); rec != nil {
+	if rec := g.fact(e); rec != nil {
 		g.finish(a, ending{reason: reasonNotRecorded, err: rec})
 		return notRecorded(rec)
 	}

@@ -163,7 +163,7 @@ func (g *Gate) recordNotice(notice *audit.Entry, id string) {
 	if notice == nil {
 		return
 	}
-	if err := g.record(*notice); err != nil {
+	if err := g.fact(*notice); err != nil {
 		g.log.Error().Err(err).Str("id", id).Msg("that the supervised were told was not recorded")
 	}
 }
@@ -201,7 +201,7 @@ func noticesOf(entries []audit.Entry) map[string][]mask.Supervised {
 		if !ok || err != nil || e.Action != NoticeAction || e.Phase != audit.Disclosed {
 			continue
 		}
-		until := e.Time.UTC()
+		until := e.At().UTC()
 		for _, id := range e.Employees {
 			g.keepNotice(id, mask.Supervised{ID: e.ID, By: e.Subject, Mode: e.Mode, State: stateEnded, Since: since, Until: &until})
 		}

@@ -101,7 +101,7 @@ func (p *Playing) still() error {
 	e := k.entry(p.id, audit.Revoked)
 	e.Outcome, e.Reason = audit.Deny, lost.Code
 	g.canonical(&e)
-	_ = g.record(e) // it is over either way; the metric has it
+	_ = g.fact(e) // it is over either way; the metric has it
 	g.archive.mu.Lock()
 	delete(g.archive.disclosures, disclosed{k.subject.Employee(), k.rec.ID, k.given, k.door, k.action}) // should he get it back, that is another
 	g.archive.mu.Unlock()

@@ -297,7 +297,7 @@ func (g *Gate) pauseTape(a *act, s auth.Subject, door, state string) (mask.Tapin
 		}
 		v = a.viewFor(s)
 	})
-	rec := g.record(e)
+	rec := g.fact(e)
 	switch {
 	case rec != nil:
 		g.finish(a, ending{reason: reasonNotRecorded, err: rec})

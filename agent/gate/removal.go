@@ -130,7 +130,7 @@ func (g *Gate) remove(ctx context.Context, k *sought, id string, pieces []piece)
 		if err := g.archive.removePiece(ctx, &pieces[i]); err != nil {
 			phase, errs = audit.Failed, append(errs, err)
 		}
-		if err := g.record(k.pieceEntry(id, phase, &pieces[i])); err != nil {
+		if err := g.fact(k.pieceEntry(id, phase, &pieces[i])); err != nil {
 			errs = append(errs, err)
 		}
 	}

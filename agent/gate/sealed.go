@@ -210,7 +210,7 @@ func (g *Gate) writeLock(k *lock, e audit.Entry) {
 			<-before
 		}
 		g.canonical(&e)
-		if err := g.record(e); err != nil {
+		if err := g.fact(e); err != nil {
 			g.log.Error().Err(err).Str("id", e.ID).Msg("what became of a lock was not recorded")
 		}
 	}()

@@ -63,7 +63,7 @@ func (g *Gate) settle(ctx context.Context, a *act, weigh func(set *policy.Set, s
 		e.Phase, e.Reason = audit.Failed, p.Code
 		g.log.Error().Err(p.cause).Str("id", a.id).Str("reason", p.Code).Msg("what was decided was not carried out")
 	}
-	if rec := g.record(e); rec != nil {
+	if rec := g.fact(e); rec != nil {
 		g.log.Error().Err(rec).Str("id", a.id).Msg("what came of a decision was not recorded")
 	}
 	if p != nil {

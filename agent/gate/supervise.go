@@ -148,7 +148,7 @@ func (g *Gate) awaitDone(a *act) bool {
 	go func() {
 		defer a.noting.Done()
 		defer close(written)
-		if err := g.record(e); err != nil {
+		if err := g.fact(e); err != nil {
 			g.finish(a, ending{reason: reasonNotRecorded, err: err})
 		}
 	}()

@@ -55,6 +55,8 @@ func TestASupervisionThatCannotBeRecordedIsToldAfterwards(t *testing.T) {
 	o.audit.failing(audit.Done)
 	o.talk("x", ivanov, "PJSIP/101")
 	o.must("dora", "spy", "anna")
+	o.log.until(t, "drop snoop own")
+	o.recovers("record ended not_recorded")
 	if e := o.audit.waits(t, "", audit.Disclosed); !slices.Equal(e.Targets, []string{"anna"}) {
 		t.Errorf("%+v", e)
 	}

@@ -113,7 +113,7 @@ func (g *Gate) tend(x *trespass) {
 		if before != nil {
 			<-before
 		}
-		if rec := g.record(e); rec != nil {
+		if rec := g.fact(e); rec != nil {
 			err = errors.Join(err, rec)
 		}
 		g.witnessed(&e, err)
@@ -186,7 +186,7 @@ func (g *Gate) over(at time.Time, which func(*trespass) bool) {
 				e.Phase = audit.Revoked
 			}
 			e.Detail = x.did
-			g.witnessed(&e, g.record(e))
+			g.witnessed(&e, g.fact(e))
 		}()
 		return true
 	})
