@@ -4,6 +4,7 @@
 # make test          all tests; the first time they fetch an Asterisk from Debian
 # make test-16       the tests on a real PBX once more, on Asterisk 16; the first time they fetch it from Debian
 # make test-clients  AMI and ARI client libraries that others wrote, unmodified, at the doors of an Earshot on a real PBX; the first time they are fetched
+# make test-faults   what goes wrong beside and below Earshot, on a real PBX: full disks, floods of connections, no file descriptors left, peers that stand still
 # make pbx           starts an Asterisk that the tests of one package after another use again, and prints what tells them; make pbx-end ends it
 # make check         format, vet, linters, the layout of the packages, go.mod
 # make bench         the benchmarks of the hot paths, each beside its floor; fails when one allocates more than it may
@@ -21,7 +22,7 @@
 # make reproduce     builds the program of the commit twice, in two folders; fails unless both are the same bytes
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
-# .ci/run does check, test, test-clients and fuzz, as a machine does it for each commit.
+# .ci/run does check, test, test-clients, test-faults and fuzz, as a machine does it for each commit.
 
 GO       ?= go
 BIN      := bin
@@ -33,6 +34,7 @@ PREFIX   ?= /usr/local
 
 .PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover clean
 .PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench bench-peers campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
+.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients test-faults check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 
@@ -105,13 +107,20 @@ test-clients:
 	@for kind in AMI ARI; do $(GO) test -tags clients -list "^Test$${kind}Libraries" ./agent | grep -q "^Test" || { echo "no test of $$kind client libraries is found"; exit 1; }; done
 	$(GO) test -tags clients -count=1 -timeout 15m -run '^TestA[MR]ILibraries' ./agent
 
+# They are behind a build tag, since each takes seconds and files, memory and ports of the machine for itself. One after the other.
+test-faults:
+	@.ci/compiler
+	@$(GO) run ./cmd/demo -fetch
+	@for part in Disk Crowd; do $(GO) test -tags faults -list "^TestFault$${part}" ./agent | grep -q "^Test" || { echo "no test of a fault of kind $$part is found"; exit 1; }; done
+	$(GO) test -tags faults -count=1 -timeout 20m -run '^TestFault' ./agent
+
 # CLIENT drives a client library in Go, which is no dependency of ours.
 CLIENT := testdata/clients/cycoresystems-ari
 
 # The test of the layout is named, so that it cannot go missing: a run that finds no test passes.
 check: supply
 	@echo "gofmt"; out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) && test -z "$$out" || { echo "not formatted:"; echo "$$out"; exit 1; }
-	$(GO) vet -tags clients ./...
+	$(GO) vet -tags clients,faults ./...
 	$(LINT) run
 	cd .ci/benchtable && $(LINT) run --no-config
 	cd .ci/containers && $(LINT) run --no-config
