@@ -30,7 +30,7 @@ func (a *Agent) runAudit(ctx context.Context) (end func()) {
 func (a *Agent) keepAudit(ctx context.Context) {
 	tick := time.NewTicker(retryAudit)
 	defer tick.Stop()
-	failing := false
+	failing, said := false, time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -38,7 +38,10 @@ func (a *Agent) keepAudit(ctx context.Context) {
 		case <-tick.C:
 		}
 		if err := a.audit.Err(); err != nil && !failing {
-			failing = true
+			if failing = true; time.Since(said) < sayAgain { // on the last bytes of a disk an entry has room and the next has none
+				continue
+			}
+			said = time.Now()
 			a.log.Error().Err(err).Msg("the audit log cannot be written; until it can, nothing is done that has to be on record, and what happens all the same is kept in memory")
 		}
 		if a.audit.Retry() != nil {
