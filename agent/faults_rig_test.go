@@ -97,7 +97,7 @@ func (d *smallDisk) free() {
 func wrapped(t *testing.T, lines, exec string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "earshot")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\nset -e\n"+lines+"\nexec "+exec+` "$@"`+"\n"), 0o700); err != nil { //nolint:gosec // it is to be run
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nset -e\necho $$ >"+path+".pid\n"+lines+"\nexec "+exec+` "$@"`+"\n"), 0o700); err != nil { //nolint:gosec // it is to be run
 		t.Fatal(err)
 	}
 	return path
@@ -196,7 +196,27 @@ func (o *office) onRecord(folder, id string) (all []audit.Entry) {
 	return all
 }
 
-// series reads one of the process's own figures.
+// cpu is how long the processor has worked for a program that wrapped has started. Where it has no file descriptor left it cannot tell itself.
+func cpu(t *testing.T, wrapper string) time.Duration {
+	t.Helper()
+	pid, err := os.ReadFile(wrapper + ".pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	user, err1 := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100 everywhere
+}
+
+// own is one of the process's own figures.
 func (o *office) own(name string) float64 { return o.metric("process_" + name) }
 
 // descriptors sees to it that the test itself may have so many.
