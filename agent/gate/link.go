@@ -71,7 +71,7 @@ func (g *Gate) LinkRecording(ctx context.Context, s auth.Subject, ask RecordingA
 			delete(a.linkers, who)
 		}
 	}
-	a.linkers[linker{s.Credential(), s.Employee()}] = linking{s, expires}
+	a.linkers[linker{s.Credential(), s.Employee()}] = linking{s, now.Add(expires.Sub(now))} // a length of time, whatever becomes of the clock
 	return mask.RecordingLink{URL: LinkPath + a.links.seal("", text), Expires: expires.UTC()}, nil
 }
 
@@ -105,7 +105,7 @@ func (a *archive) linked(word string) (s auth.Subject, l link, ok bool) {
 	known, ok := a.linkers[linker{l.Credential, l.Employee}]
 	a.mu.Unlock()
 	if ok {
-		return known.subject, l, true
+		return known.subject, l, time.Now().Before(known.until)
 	}
 	if a.Resume == nil {
 		return s, l, false
