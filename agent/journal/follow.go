@@ -191,6 +191,20 @@ func (c *follow) first() *leg {
 	return first
 }
 
+// inOrder puts times in their order that a clock which was set back has not left in it: nothing takes less than no time. A time that is not known stays so.
+func inOrder(began, answered, ended time.Time) (a, e time.Time) {
+	if !answered.IsZero() && answered.Before(began) {
+		answered = began
+	}
+	if !ended.IsZero() && ended.Before(began) {
+		ended = began
+	}
+	if !ended.IsZero() && ended.Before(answered) {
+		ended = answered
+	}
+	return answered, ended
+}
+
 // record copies what is to be written of the call, and takes that for written.
 func (c *follow) record() record {
 	all := c.full
@@ -203,18 +217,19 @@ func (c *follow) record() record {
 			}
 			continue
 		}
+		answered, ended := inOrder(l.row.Began, l.answered(), l.row.Ended)
 		if r.began.IsZero() || l.row.Began.Before(r.began) {
 			r.began = l.row.Began
 		}
-		if l.row.Ended.After(r.ended) {
-			r.ended = l.row.Ended
+		if ended.After(r.ended) {
+			r.ended = ended
 		}
 		if !l.dirty && !all {
 			continue
 		}
 		l.dirty, l.saved = false, true
 		row := legRow{n: l.n, Leg: l.row}
-		row.Answered, row.Outcome = l.answered(), l.outcome()
+		row.Answered, row.Ended, row.Outcome = answered, ended, l.outcome()
 		for i := range l.peers {
 			row.peers = append(row.peers, l.peers[i].leg.n)
 		}
@@ -232,6 +247,7 @@ func (c *follow) record() record {
 	} else if r.result == Answered {
 		r.answer = first.answered() // by a machine
 	}
+	r.answer, r.ended = inOrder(r.began, r.answer, r.ended)
 	for _, v := range c.visits {
 		if r.line == "" {
 			r.line = v.Line
@@ -240,6 +256,7 @@ func (c *follow) record() record {
 			v.dirty = false
 			row := visitRow{n: v.n, leg: v.leg.n, Visit: v.Visit}
 			row.Outcome = v.outcome()
+			row.Answered, row.Ended = inOrder(row.Began, row.Answered, row.Ended)
 			r.visits = append(r.visits, row)
 		}
 	}

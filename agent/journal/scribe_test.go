@@ -311,3 +311,35 @@ func TestACallIsKnownByItsLegWhileItRuns(t *testing.T) {
 		t.Error("a supervision of nobody was taken in")
 	}
 }
+
+// The clock of the PBX may be set back while two talk. How long that was nobody can say then; it was not less than nothing.
+func TestAClockThatIsSetBackMakesNoCallShorterThanNothing(t *testing.T) {
+	p := newPBX(t)
+	client, anna := p.talk("")
+	ringing, boris := p.talk("b")
+	p.now = p.now.Add(-2 * time.Hour)
+	p.hangup(client)
+	p.gone(client, anna)
+	p.gone(ringing, boris)
+	p.now = p.now.Add(5 * time.Hour) // and forth
+	for _, leg := range []string{client, ringing} {
+		c := p.call(leg)
+		for _, l := range c.Legs {
+			if l.Ended.IsZero() || l.Ended.Before(l.Answered) || l.Answered.Before(l.Began) {
+				t.Errorf("a leg began %v, was answered %v and ended %v", l.Began, l.Answered, l.Ended)
+			}
+		}
+		if c.Ended.Before(c.Began) || c.Ended.Before(c.Answered) {
+			t.Errorf("it began %v, was answered %v and ended %v", c.Began, c.Answered, c.Ended)
+		}
+	}
+	all, err := p.store.Statistics(t.Context(), journal.StatsFilter{})
+	if err != nil || len(all) != 1 || all[0].Answered != 2 || all[0].Talk < 0 || all[0].Wait < 0 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	client, anna = p.talk("c")
+	p.gone(client, anna)
+	if c := p.call(client); !c.Ended.After(c.Answered) {
+		t.Errorf("%+v", c)
+	}
+}
