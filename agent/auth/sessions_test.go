@@ -303,3 +303,23 @@ func TestASessionEndsItselfAndNothingElse(t *testing.T) {
 		t.Errorf("one whom the policy does not have made a session: %v", err)
 	}
 }
+
+// A clock that is set back does not lengthen a session: the store has how long it lasts, and counts that as time goes by.
+func TestASessionIsNotLengthenedByAClockThatIsSetBack(t *testing.T) {
+	passing := newClock() // as time goes by, however the clock is set
+	l := newLobby(t, func(o *auth.SessionOptions) { o.Store = cache.NewMemory(cache.Options{Now: passing.now}) })
+	made := l.make(l.is(l.anna, ""), 10*time.Minute)
+	s := l.is(made.Token, "")
+	l.clock.forward(-3 * time.Hour)
+	if !l.lets(made.Token, s) {
+		t.Error("it has ended")
+	}
+	passing.forward(10*time.Minute - time.Second)
+	if !l.lets(made.Token, s) {
+		t.Error("it has ended before its time")
+	}
+	passing.forward(time.Second)
+	if l.lets(made.Token, s) {
+		t.Error("it outlives its time")
+	}
+}
