@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +16,9 @@ import (
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/site"
+	"github.com/earshot-pbx/earshot/agent/publication"
+	"github.com/earshot-pbx/earshot/cache"
+	"github.com/earshot-pbx/earshot/policy/policyfile"
 )
 
 // The disk of the audit log and the journal is full. Nothing is begun that cannot be recorded; what runs goes on, is watched and ends as it should; calls go on.
@@ -130,4 +134,75 @@ func TestFaultDiskFull(t *testing.T) {
 	if t.Failed() {
 		t.Logf("Earshot's log:\n%s", o.log.unusual())
 	}
+}
+
+// There is no room for the last good copy of a policy that another Earshot gives. It is in force all the same, said to be unsaved, and the copy before stays whole: the new one is
+// saved once there is room.
+func TestFaultDiskFullForThePolicysCopy(t *testing.T) {
+	d := mount(t, t.TempDir(), "1m")
+	file := filepath.Join(d.root(), "copy")
+	store, key := cache.NewMemory(cache.Options{}), []byte(strings.Repeat("k", 32))
+	cfg := publication.Config{Store: store, Key: func() ([]byte, error) { return key, nil }}
+	ctx, cancel := context.WithTimeout(t.Context(), faultPatience)
+	defer cancel()
+	publish := func(employee string) uint64 {
+		t.Helper()
+		// More than the last block of the copy before has room for.
+		text := "version: 1\nemployees:\n  " + employee + ": {name: X}\n" + strings.Repeat("# "+strings.Repeat("x", 70)+"\n", 1000)
+		g, _, err := publication.Publish(ctx, store, key, publication.Edition{Documents: []policyfile.Document{{Name: "policy.yaml", Text: text}}}, false, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	first := publish("anna")
+	f, err := publication.Fetch(ctx, cfg, file, policyfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := make(chan error, 1)
+	run, stop := context.WithCancel(t.Context())
+	go func() { ran <- f.Run(run) }()
+	defer func() {
+		stop()
+		if err := <-ran; err != nil {
+			t.Error(err)
+		}
+	}()
+	stands := func(generation uint64, trouble publication.Trouble) {
+		t.Helper()
+		for s := f.Status(); s.Generation != generation || s.Trouble != trouble; s = f.Status() {
+			if ctx.Err() != nil {
+				t.Fatalf("it stands at %+v", s)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	saved := func(generation uint64) {
+		t.Helper()
+		other, err := publication.Load(cfg, file, policyfile.Options{})
+		if err != nil || other.Status().Generation != generation {
+			t.Errorf("the copy: %v", err)
+		}
+		all, err := os.ReadDir(d.root())
+		for _, e := range all {
+			if name := e.Name(); err != nil || name != "copy" && name != "filler" {
+				t.Errorf("beside the copy is %s, %v", name, err)
+			}
+		}
+	}
+	stands(first, "")
+	saved(first)
+	d.fill()
+	second := publish("boris")
+	stands(second, publication.Unsaved)
+	if _, ok := f.File().Current().Employee("boris"); !ok {
+		t.Error("the new policy is not in force")
+	}
+	saved(first)
+	freed := time.Now()
+	d.free()
+	stands(second, "")
+	t.Logf("saved %v after there was room", time.Since(freed).Round(time.Millisecond))
+	saved(second)
 }
