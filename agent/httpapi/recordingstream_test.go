@@ -16,6 +16,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/httpapi"
 	"github.com/earshot-pbx/earshot/agent/mask"
 )
 
@@ -219,5 +220,30 @@ func TestALinkIsBoundToItsPersonAndHisRow(t *testing.T) {
 	s.gate.SetPolicy(s.policy(recordingPolicy))
 	if a := s.ask("", "GET", link, ""); a.status != 200 {
 		t.Errorf("of one that she sees again: %d %s", a.status, a.body)
+	}
+}
+
+// Who does not read what he has asked for is not waited for longer than one write may take, and holds up nobody.
+func TestWhoDoesNotReadARecordingIsCutOffAlone(t *testing.T) {
+	s := newShelf(t, nil, func(c *httpapi.Config) { c.WriteTimeout = 200 * time.Millisecond })
+	data := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
+	c := s.keep(t, "a.wav", data, nil, annas, ivans)
+	path := "/v1/recordings/" + s.id("anna", c)
+	client := s.slowly("anna", path)
+	if client.resp.StatusCode != 200 {
+		t.Fatal(client.resp.Status)
+	}
+	s.logged(t, `"route":"/v1/recordings/{id}"`) // it is over, and nothing was read
+	if a := s.ask("dora", "GET", "/v1/me", ""); a.status != 200 {
+		t.Errorf("another is answered by %d", a.status)
+	}
+	rest, err := io.ReadAll(client.resp.Body)
+	_ = client.resp.Body.Close()
+	if err == nil || len(rest) >= len(data) {
+		t.Errorf("all of it came: %d bytes, %v", len(rest), err)
+	}
+	quick, err := io.ReadAll(s.slowly("anna", path).resp.Body)
+	if err != nil || !bytes.Equal(quick, data) {
+		t.Errorf("who reads has %d bytes, %v", len(quick), err)
 	}
 }
