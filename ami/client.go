@@ -22,6 +22,7 @@ type Client struct {
 
 	reader   *Reader // owned by the reading goroutine, like the next
 	loggedIn bool
+	patient  *patientReader // what reader reads from
 
 	writing chan struct{} // holds one token, taken while bytes go out; guards out
 	out     []byte
@@ -106,21 +107,9 @@ func newClient(cfg Config, conn net.Conn) *Client {
 	}
 	// Each read may last as long as a ping and its answer need. The time in OnEvent does not count: a slow handler
 	// must not make a living peer look dead.
-	c.reader = NewReader(&deadlineReader{conn: conn, patience: cfg.PingInterval + cfg.PingTimeout}, cfg.Limits)
+	c.patient = &patientReader{conn: conn, patience: cfg.PingInterval + cfg.PingTimeout, born: time.Now()}
+	c.reader = NewReader(c.patient, cfg.Limits)
 	return c
-}
-
-// deadlineReader bounds each Read.
-type deadlineReader struct {
-	conn     net.Conn
-	patience time.Duration
-}
-
-func (r *deadlineReader) Read(p []byte) (int, error) {
-	if err := r.conn.SetReadDeadline(time.Now().Add(r.patience)); err != nil {
-		return 0, err
-	}
-	return r.conn.Read(p)
 }
 
 // Greeting returns the line with which Asterisk began: "Asterisk Call Manager/9.0.0".

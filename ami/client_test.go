@@ -535,6 +535,72 @@ func TestHalfOpenPeer(t *testing.T) {
 	})
 }
 
+// What is sent to it is lost on the way, while its events arrive as ever.
+func TestAPeerThatHearsNothingIsNoticedThoughItSpeaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := connectTo(t, scripted(t, logged(func(p *peer) {
+			go func() {
+				for { // reads on, as the buffers of a host between do
+					if _, err := p.r.Read(); err != nil {
+						return
+					}
+				}
+			}()
+			for {
+				if _, err := io.WriteString(p.conn, "Event: X\r\n\r\n"); err != nil {
+					return
+				}
+				time.Sleep(time.Second)
+			}
+		})))
+		began := time.Now()
+		<-c.Done()
+		if took := time.Since(began); !errors.Is(c.Err(), ErrSilent) || took != 25*time.Second {
+			t.Errorf("after %s it ended with %v", took, c.Err())
+		}
+	})
+}
+
+// Nor does one that has much to say: the answers to pings are behind it.
+func TestAPeerWithMuchToSayIsNotTakenForDeaf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const flood = 40
+		handled := 0
+		cfg := scripted(t, logged(func(p *peer) {
+			pings := make(chan *Message, 100)
+			go func() {
+				defer close(pings)
+				for {
+					m, err := p.r.Read()
+					if err != nil {
+						return
+					}
+					pings <- m.Clone()
+				}
+			}()
+			// An answer waits until the events before it have been written, and those until they have been read.
+			for range flood {
+				if _, err := io.WriteString(p.conn, "Event: X\r\n\r\n"); err != nil {
+					return
+				}
+			}
+			for m := range pings {
+				p.answer(m, "Response: Success")
+			}
+		}))
+		cfg.OnEvent = func(*Message) error {
+			time.Sleep(time.Second)
+			handled++
+			return nil
+		}
+		c := connectTo(t, cfg)
+		time.Sleep(2 * time.Minute)
+		if err := c.Err(); err != nil || handled != flood {
+			t.Errorf("%d events handled, then %v", handled, err)
+		}
+	})
+}
+
 func TestASlowHandlerDoesNotMakeThePeerLookDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handled := 0

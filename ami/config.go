@@ -52,7 +52,9 @@ type Config struct {
 	LoginTimeout time.Duration // for all of Dial; default 10 s
 	WriteTimeout time.Duration // for sending one action; default 5 s
 	PingInterval time.Duration // default 15 s
-	PingTimeout  time.Duration // the peer counts as gone when nothing came for PingInterval and PingTimeout; default 10 s
+	// The peer counts as gone when it has not answered a ping for PingTimeout, the time in OnEvent left out, or when nothing came at all for PingInterval and
+	// PingTimeout; default 10 s.
+	PingTimeout time.Duration
 
 	// For Run: the pause before the second and later attempts grows from RetryMin (default 250 ms) to RetryMax (default
 	// 5 s), each time with up to half of it added or taken away; after ErrAuth it is RetryAuth (default 30 s).

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // greet reads the greeting through the framed reader, so that it may come in any number of pieces and together with
@@ -60,21 +59,4 @@ func newIDPrefix() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return hex.EncodeToString(b[:]) + "-"
-}
-
-// keepAlive sends a ping each PingInterval. Whether the peer lives is judged by the reads alone, so the outcome of a
-// ping does not matter here.
-func (c *Client) keepAlive() {
-	tick := time.NewTicker(c.cfg.PingInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-c.closing:
-			return
-		case <-tick.C:
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.PingTimeout)
-		_, _ = c.Do(ctx, NewAction("Ping"))
-		cancel()
-	}
 }

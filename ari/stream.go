@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -47,10 +46,8 @@ type Stream struct {
 	event Event
 	buf   []byte
 
-	// waiting is since when Next waits for the socket, as time since born, 0 while it does not. A ping that has no
-	// answer proves nothing while nobody reads.
-	waiting atomic.Int64
-	born    time.Time
+	// patience is for how long Next has waited for the socket. A ping that has no answer proves nothing while nobody reads.
+	patience patience
 
 	mu  sync.Mutex // protects err
 	err error      // why the stream has ended; the first reason counts
@@ -104,7 +101,7 @@ func (c *Client) Listen(ctx context.Context, app string, options ListenOptions) 
 			return nil, err
 		}
 	}
-	s := &Stream{conn: conn, app: app, born: time.Now()}
+	s := &Stream{conn: conn, app: app, patience: patience{born: time.Now()}}
 	s.live, s.cut = context.WithCancel(context.Background())
 	pingCtx, closed := context.WithCancel(s.live)
 	s.closed = closed
@@ -137,9 +134,9 @@ func (s *Stream) Next(ctx context.Context) (*Event, error) {
 			s.tasks.Done() // leave will not
 		}
 	}()
-	s.waiting.Store(int64(time.Since(s.born)))
+	s.patience.begins()
 	err := s.read()
-	s.waiting.Store(0)
+	s.patience.ends()
 	if err != nil {
 		return nil, s.end(err)
 	}
@@ -200,34 +197,6 @@ func streamError(err error) error {
 		return fmt.Errorf("ari: events: %w", ErrTooLarge)
 	}
 	return fmt.Errorf("ari: events: %w", err)
-}
-
-// ping ends the stream when Asterisk gives no sign of life. A TCP connection whose other end has gone without a word
-// says nothing by itself.
-func (s *Stream) ping(ctx context.Context, interval, timeout time.Duration) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		began := time.Since(s.born)
-		pingCtx, cancel := context.WithTimeout(ctx, timeout)
-		err := s.conn.Ping(pingCtx)
-		cancel()
-		if err == nil || ctx.Err() != nil {
-			continue
-		}
-		// The pong is read by Next. It is missed only if Next has waited for it all the time.
-		if waiting := time.Duration(s.waiting.Load()); waiting == 0 || waiting > began {
-			continue
-		}
-		_ = s.end(errors.New("ari: events: no answer to a ping"))
-		_ = s.conn.CloseNow() // wakes Next; the reason to give is set
-		return
-	}
 }
 
 // end notes why the stream has ended and gives the first reason.

@@ -270,6 +270,25 @@ func TestASilentAsteriskIsNoticed(t *testing.T) {
 	}
 }
 
+// What is sent to it is lost on the way, while its events arrive as ever.
+func TestAnAsteriskThatHearsNothingIsNoticedThoughItSpeaks(t *testing.T) {
+	a := newAsterisk(t)
+	a.events = func(conn *websocket.Conn, r *http.Request) {
+		for conn.Write(context.Background(), websocket.MessageText, []byte(`{"type":"A"}`)) == nil { // it reads nothing, so it answers no ping
+			time.Sleep(time.Millisecond)
+		}
+	}
+	s := listen(t, a, ari.ListenOptions{PingInterval: 5 * time.Millisecond, PingTimeout: 20 * time.Millisecond})
+	for {
+		if _, err := s.Next(t.Context()); err != nil {
+			if !strings.Contains(err.Error(), "ping") {
+				t.Errorf("error is %v", err)
+			}
+			return
+		}
+	}
+}
+
 func TestASlowReaderIsNotTakenForASilentAsterisk(t *testing.T) {
 	var pings atomic.Int32
 	enough := make(chan struct{})

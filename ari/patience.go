@@ -1,0 +1,89 @@
+package ari
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// patience is for how long a socket has been waited for, all times together.
+type patience struct {
+	born time.Time
+
+	mu     sync.Mutex
+	before time.Duration // the waits that are over
+	since  time.Duration // when the one that is not has begun, since born
+	waits  bool
+}
+
+func (p *patience) begins() {
+	now := time.Since(p.born)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.since, p.waits = now, true
+}
+
+func (p *patience) ends() {
+	now := time.Since(p.born)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.before, p.waits = p.before+now-p.since, false
+}
+
+func (p *patience) waited() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waits {
+		return p.before + time.Since(p.born) - p.since
+	}
+	return p.before
+}
+
+// ping ends the stream when Asterisk gives no sign of life. A TCP connection whose other end has gone without a word
+// says nothing by itself, and one that still brings events may lose what is sent.
+func (s *Stream) ping(ctx context.Context, interval, timeout time.Duration) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if s.pinged(ctx, timeout) {
+			continue
+		}
+		_ = s.end(errors.New("ari: events: no answer to a ping"))
+		_ = s.conn.CloseNow() // wakes Next; the reason to give is set
+		return
+	}
+}
+
+// pinged sends a ping, and others behind it as long as nobody can tell, and reports whether one has an answer. That is read by Next, behind all events that have
+// arrived before it, so it is missed only when Next has waited for the socket for as long as it may take.
+func (s *Stream) pinged(ctx context.Context, timeout time.Duration) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	began := s.patience.waited()
+	answered := make(chan struct{}, 1)
+	for left := timeout; left > 0; left = timeout - (s.patience.waited() - began) {
+		s.tasks.Go(func() {
+			_ = s.conn.Ping(ctx) // an error that is not the context's ends the stream by itself
+			select {
+			case answered <- struct{}{}:
+			default:
+			}
+		})
+		timer := time.NewTimer(left)
+		select {
+		case <-ctx.Done():
+		case <-answered:
+		case <-timer.C:
+			continue
+		}
+		timer.Stop()
+		return true
+	}
+	return false
+}
