@@ -50,9 +50,9 @@ func (l *Link) keepARI(ctx context.Context) error {
 	}
 }
 
-// attend looks from time to time whether Asterisk still has the application, and returns when it has not. Asterisk drops it when a connection
-// ends that had it before, be it that another has it now (the same attempts to connect): no event comes from then on, and pings are answered
-// as ever. Whether there are answers at all is not looked at here; the pings do that.
+// attend looks from time to time whether Asterisk still has the application and answers requests, and returns when it does not. Asterisk drops the application
+// when a connection ends that had it before, be it that another has it now (the same attempts to connect): no event comes from then on, and pings are answered
+// as ever. They are answered too when requests, which go by other connections, are not; and then nothing can be ended any more, and nothing is to be begun.
 func (l *Link) attend(ctx context.Context) error {
 	tick := time.NewTicker(l.cfg.Pulse)
 	defer tick.Stop()
@@ -62,8 +62,23 @@ func (l *Link) attend(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if _, err := l.rest.GetApplication(ctx, l.cfg.Application); errors.Is(err, ari.ErrNotFound) {
-			return errors.New("asterisk has dropped the application, and sends no events")
+		if err := l.holds(ctx); err != nil && ctx.Err() == nil {
+			return err
 		}
 	}
+}
+
+// holds asks once. An answer that says nothing of the kind is no reason to give the connection up.
+func (l *Link) holds(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Pulse)
+	defer cancel()
+	_, err := l.rest.GetApplication(ctx, l.cfg.Application)
+	var unanswered *ari.RequestError
+	switch {
+	case errors.Is(err, ari.ErrNotFound):
+		return errors.New("asterisk has dropped the application, and sends no events")
+	case ctx.Err() != nil && errors.As(err, &unanswered):
+		return errors.New("asterisk sends events and does not answer requests")
+	}
+	return nil
 }

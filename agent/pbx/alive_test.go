@@ -44,6 +44,23 @@ func TestADroppedApplicationIsNoticed(t *testing.T) {
 	}
 }
 
+// A PBX that sends events, answers pings and does not answer requests is as good as lost.
+func TestAPBXThatAnswersNoRequestIsNoticed(t *testing.T) {
+	f := newFake(t)
+	r := f.link(t, func(c *Config) { c.Pulse = 600 * time.Millisecond })
+	r.known()
+	f.mu.Lock()
+	f.stuck[dropped] = 1
+	f.mu.Unlock()
+	r.until("it is told", func() bool { return !r.feed.Stats().Known })
+	r.known()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := f.asked["GET /ari/events"]; n != 2 {
+		t.Errorf("connected %d times", n)
+	}
+}
+
 // As many attempts to connect as were given up without an answer may take the application from the one that was made; another is another Earshot's.
 func TestAnOwnAttemptThatArrivesLateIsNoOtherEarshot(t *testing.T) {
 	f := newFake(t)

@@ -23,6 +23,7 @@ type fake struct {
 	*httptest.Server
 	mu       sync.Mutex
 	fail     map[string]int    // how often a request, "GET /ari/channels", is still refused
+	stuck    map[string]int    // how often it has no answer until whoever asks gives up
 	gone     map[string]int    // how often what is asked for is still said not to be there
 	silent   int               // how many attempts to connect get no answer; the connection they came by ends
 	answers  map[string]string // to other requests than those it knows; none is 204
@@ -45,7 +46,7 @@ const oneChannel = `{"id":"1.1","name":"PJSIP/101-00000001","state":"Up","caller
 	`"accountcode":"","dialplan":{"context":"phones","exten":"*45","priority":2,"app_name":"Wait","app_data":""},"creationtime":"2026-11-22T01:00:00.000+0000","language":"en"}`
 
 func newFake(t *testing.T) *fake {
-	f := &fake{version: "22.10.1", bridges: "[]", playback: ari.TypePlaybackStarted, fail: map[string]int{}, gone: map[string]int{}, asked: map[string]int{}, send: make(chan string, 100), connect: make(chan struct{}, 100)}
+	f := &fake{version: "22.10.1", bridges: "[]", playback: ari.TypePlaybackStarted, fail: map[string]int{}, stuck: map[string]int{}, gone: map[string]int{}, asked: map[string]int{}, send: make(chan string, 100), connect: make(chan struct{}, 100)}
 	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
 	t.Cleanup(f.Close)
 	return f
@@ -61,13 +62,15 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		default: // who listens looks at what was asked, too
 		}
 	}
-	refuse, gone := f.fail[op] > 0, f.gone[op] > 0
+	refuse, gone, stuck := f.fail[op] > 0, f.gone[op] > 0, f.stuck[op] > 0
 	silent := r.URL.Path == "/ari/events" && f.silent > 0
 	switch {
 	case refuse:
 		f.fail[op]--
 	case gone:
 		f.gone[op]--
+	case stuck:
+		f.stuck[op]--
 	case silent:
 		f.silent--
 	}
@@ -77,6 +80,8 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"message":"no"}`, http.StatusInternalServerError)
 	case gone:
 		http.Error(w, `{"message":"Application not found"}`, http.StatusNotFound)
+	case stuck:
+		<-r.Context().Done()
 	case silent:
 		panic(http.ErrAbortHandler)
 	case r.URL.Path == "/ari/events":

@@ -215,6 +215,7 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 	defer func() {
 		cancel()
 		wg.Wait()
+		l.rest.Close() // what is idle may be as dead as this one
 		l.ari.Store(false)
 		l.known.Store(false)
 		l.met.up.WithLabelValues("ari").Set(0)
