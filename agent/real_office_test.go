@@ -198,6 +198,10 @@ func closeCompany() error {
 	if c == nil {
 		return nil
 	}
+	return c.close()
+}
+
+func (c *company) close() error {
 	c.admin.Close()
 	return errors.Join(c.unknown.Close(), c.Stop(), c.sink.Close())
 }
