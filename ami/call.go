@@ -15,6 +15,7 @@ type call struct {
 
 	response *Message
 	rows     []*Message
+	size     int // of rows, in bytes
 	final    *Message
 	err      error
 	done     chan struct{}

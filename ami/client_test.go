@@ -461,13 +461,20 @@ func TestListActions(t *testing.T) {
 		}
 		p.answer(m, "Event: QueueStatusComplete", "EventList: Complete")
 
+		m = p.next("QueueSummary")
+		p.answer(m, "Response: Success", "EventList: start")
+		for range 3 {
+			p.answer(m, "Event: QueueSummary", "Queue: "+strings.Repeat("q", 1000))
+		}
+		p.answer(m, "Event: QueueSummaryComplete", "EventList: Complete")
+
 		m = p.next("Agents") // by Do: its rows are not wanted, and no events either
 		p.answer(m, "Response: Success", "EventList: start")
 		p.answer(m, "Event: Agents")
 		p.answer(m, "Event: AgentsComplete", "EventList: Complete")
 		p.rest()
 	}))
-	cfg.MaxRows = 3
+	cfg.MaxRows, cfg.MaxList = 3, 3000
 	cfg.OnEvent = func(m *Message) error {
 		events = append(events, string(m.Event()))
 		return nil
@@ -490,6 +497,9 @@ func TestListActions(t *testing.T) {
 	}
 	if _, _, err = c.List(t.Context(), NewAction("QueueStatus")); !errors.Is(err, ErrListTooLong) {
 		t.Errorf("a long list: %v", err)
+	}
+	if _, _, err = c.List(t.Context(), NewAction("QueueSummary")); !errors.Is(err, ErrListTooLong) {
+		t.Errorf("a large list: %v", err)
 	}
 	if m, err := c.Do(t.Context(), NewAction("Agents")); err != nil || m.Get("EventList") != "start" {
 		t.Errorf("a list by Do: %v, %v", m, err)

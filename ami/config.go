@@ -48,6 +48,7 @@ type Config struct {
 
 	Limits  Limits // what is taken in
 	MaxRows int    // rows of one list; default 100,000
+	MaxList int    // bytes of all of them together; default 64 MiB
 
 	LoginTimeout time.Duration // for all of Dial; default 10 s
 	WriteTimeout time.Duration // for sending one action; default 5 s
@@ -85,8 +86,14 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxRows < 0 {
 		errs = append(errs, errors.New("MaxRows is negative"))
 	}
+	if c.MaxList < 0 {
+		errs = append(errs, errors.New("MaxList is negative"))
+	}
 	if c.MaxRows == 0 {
 		c.MaxRows = 100_000
+	}
+	if c.MaxList == 0 {
+		c.MaxList = 64 << 20
 	}
 	for _, d := range []struct {
 		name string

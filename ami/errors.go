@@ -32,7 +32,7 @@ var (
 	// ErrListBroken means that Asterisk ended a list other than by completing it, so rows may be missing.
 	ErrListBroken = errors.New("ami: list not completed")
 
-	// ErrListTooLong means that a list has more rows than [Config.MaxRows].
+	// ErrListTooLong means that a list has more rows than [Config.MaxRows], or more bytes than [Config.MaxList].
 	ErrListTooLong = errors.New("ami: list has too many rows")
 )
 

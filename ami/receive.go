@@ -118,11 +118,11 @@ func (c *Client) row(p *call, id string, m *Message) {
 	case last:
 		p.final = m.Clone()
 		p.finish(nil)
-	case len(p.rows) == c.cfg.MaxRows:
+	case len(p.rows) == c.cfg.MaxRows || len(m.Raw()) > c.cfg.MaxList-p.size:
 		p.rows = nil
 		p.finish(ErrListTooLong)
 	default:
-		p.rows = append(p.rows, m.Clone())
+		p.rows, p.size = append(p.rows, m.Clone()), p.size+len(m.Raw())
 	}
 }
 

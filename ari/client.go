@@ -30,13 +30,15 @@ type Config struct {
 	HTTPClient *http.Client
 	// Timeout bounds each operation, beside its context. Zero means 10 s; it does not bound a stream.
 	Timeout time.Duration
-	// MaxResponse is the largest answer accepted, in bytes. Zero means 64 MiB, some 100,000 channels.
+	// MaxResponse is the largest list accepted, in bytes. Zero means 64 MiB, some 100,000 channels. Any other answer may have 8 MiB of it.
 	MaxResponse int64
 }
 
 const (
 	defaultTimeout     = 10 * time.Second
 	defaultMaxResponse = 64 << 20
+	maxSingle          = 8 << 20  // of answers that are no lists
+	maxHeader          = 64 << 10 // of what stands before an answer
 )
 
 // String names the address and not the credentials.
@@ -114,6 +116,8 @@ func newHTTPClient() *http.Client {
 			// the closing cannot be told from one that was carried out.
 			IdleConnTimeout:    10 * time.Second,
 			DisableCompression: true,
+
+			MaxResponseHeaderBytes: maxHeader,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -126,6 +130,7 @@ type request struct {
 	path   []string // segments, unescaped
 	query  url.Values
 	body   any // marshalled as JSON; nil for none
+	list   bool
 }
 
 // do performs r and returns the body of a successful answer, as a string that the caller owns.
@@ -164,7 +169,11 @@ func (c *Client) do(ctx context.Context, r request) (string, error) {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return "", &StatusError{Op: r.op, Status: resp.StatusCode, Message: refusal(resp.Body)}
 	}
-	text, err := readAll(resp.Body, resp.ContentLength, c.maxResponse)
+	limit := c.maxResponse
+	if !r.list {
+		limit = min(limit, maxSingle)
+	}
+	text, err := readAll(resp.Body, resp.ContentLength, limit)
 	if err != nil {
 		return "", &RequestError{Op: r.op, Sent: true, Err: err}
 	}

@@ -486,6 +486,38 @@ func TestListsOfWrongShapeAreErrors(t *testing.T) {
 	}
 }
 
+// What a list takes in memory is in proportion to its text.
+func TestAListOfElementsTooSmallToBeRealIsRefused(t *testing.T) {
+	a := newAsterisk(t)
+	for n, good := range map[int]bool{4000: true, 100_000: false} {
+		a.says(200, "["+strings.Repeat("{},", n-1)+"{}]")
+		if list, err := a.client().ListChannels(t.Context()); (err == nil) != good || good && len(list) != n {
+			t.Errorf("%d channels of nothing: %d, %v", n, len(list), err)
+		}
+	}
+	const n = 20_000 // as small as a real one can be
+	a.says(200, "["+strings.Repeat(`{"id":"1790000000.1","name":"PJSIP/1-00000001","state":"Up","protocol_id":"","caller":{"name":"","number":""},"connected":{"name":"","number":""}},`, n-1)+"{}]")
+	if list, err := a.client().ListChannels(t.Context()); err != nil || len(list) != n {
+		t.Errorf("%d channels: %d, %v", n, len(list), err)
+	}
+}
+
+func TestAnAnswerThatIsNoListHasALimitOfItsOwn(t *testing.T) {
+	a := newAsterisk(t)
+	a.says(200, `{"value":"`+strings.Repeat("x", 9<<20)+`"}`)
+	if _, err := a.client().Variable(t.Context(), "1", "X"); !errors.Is(err, ari.ErrTooLarge) {
+		t.Errorf("a variable of 9 MiB: %v", err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Endless", strings.Repeat("x", 100<<10))
+		_, _ = io.WriteString(w, `{"value":""}`)
+	}))
+	defer server.Close()
+	if _, err := clientOf(t, server.URL, time.Minute).Variable(t.Context(), "1", "X"); err == nil {
+		t.Error("a header of 100 KiB was accepted")
+	}
+}
+
 func TestPathSegmentsThatAsteriskWouldMisreadAreNotSent(t *testing.T) {
 	a := newAsterisk(t)
 	for _, id := range []string{"", ".", "..", "a\x00b", "a\nb", "\x7f", "\xff"} {

@@ -20,6 +20,7 @@ var errSyntax = errors.New("not valid JSON")
 var (
 	errObject = errors.New("not a JSON object")
 	errList   = errors.New("not a JSON list")
+	errSparse = errors.New("more elements than so much text can describe")
 )
 
 // A DecodeError is a text that is not an event: not JSON, not an object, or nested deeper than 64. It does not show the
@@ -74,6 +75,13 @@ func (d *decoder) one(text string, parse func(int) int) error {
 	return d.end(i)
 }
 
+// A list may have so many elements without a look at how large they are; beyond it they need so many bytes each, on an average. Asterisk's have twice that. One of
+// nothing but "{}" would take a hundred times its text in memory.
+const (
+	looseElements = 4096
+	leastElement  = 128
+)
+
 // list calls element for each element of text, a list of objects. Each is given as a string of its own, so that one
 // that is kept does not keep the others in memory.
 func (d *decoder) list(text string, element func(string) error) error {
@@ -88,7 +96,10 @@ func (d *decoder) list(text string, element func(string) error) error {
 	if i >= 0 && text[i] == ']' {
 		return d.end(i + 1)
 	}
-	for more := i >= 0; more; {
+	for n, more := 1, i >= 0; more; n++ {
+		if n > looseElements && i/leastElement < n {
+			return d.end(d.fail(i, errSparse))
+		}
 		from := i
 		if text[i] != '{' {
 			return d.end(d.fail(i, errObject))

@@ -22,7 +22,7 @@ type AddOptions struct {
 // ListBridges returns all bridges of the PBX (GET /bridges).
 func (c *Client) ListBridges(ctx context.Context) ([]Bridge, error) {
 	const op = "list bridges"
-	text, err := c.do(ctx, request{op: op, method: http.MethodGet, path: []string{"bridges"}})
+	text, err := c.do(ctx, request{op: op, method: http.MethodGet, path: []string{"bridges"}, list: true})
 	if err != nil {
 		return nil, err
 	}

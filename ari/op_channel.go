@@ -51,7 +51,7 @@ func (r OriginateRequest) GoString() string { return r.String() }
 // ListChannels returns all channels of the PBX (GET /channels).
 func (c *Client) ListChannels(ctx context.Context) ([]Channel, error) {
 	const op = "list channels"
-	text, err := c.do(ctx, request{op: op, method: http.MethodGet, path: []string{"channels"}})
+	text, err := c.do(ctx, request{op: op, method: http.MethodGet, path: []string{"channels"}, list: true})
 	if err != nil {
 		return nil, err
 	}

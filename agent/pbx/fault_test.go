@@ -228,6 +228,23 @@ func TestASnapshotThatFailsIsTakenAgainWithANewConnection(t *testing.T) {
 	}
 }
 
+// A member of another type is as if absent, and who has no id is nobody.
+func TestASnapshotOfTheNamelessIsTakenAgain(t *testing.T) {
+	for _, list := range []string{`[{"id":7}]`, `[{}]`} {
+		f := newFake(t)
+		f.bridges = list
+		r := f.link(t)
+		r.until("it has been tried twice", func() bool {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return f.asked["GET /ari/events"] > 2
+		})
+		if r.feed.Stats().Known {
+			t.Errorf("with the bridges %s the state is known", list)
+		}
+	}
+}
+
 func TestAnEventThatCannotBeReadIsAnsweredByASnapshot(t *testing.T) {
 	f := newFake(t)
 	r := f.link(t)

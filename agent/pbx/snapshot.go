@@ -63,6 +63,9 @@ func (l *Link) catchUp(ctx context.Context) error {
 	}
 }
 
+// errNameless: what is listed so is no state that anything could be decided by.
+var errNameless = errors.New("it lists channels or bridges without an id or a name")
+
 // requests is how many questions about single channels are asked at once.
 const requests = 8
 
@@ -103,6 +106,16 @@ func (l *Link) snapshot(ctx context.Context) (*call.Snapshot, error) {
 	bridges, err := l.rest.ListBridges(ctx)
 	if err != nil {
 		return nil, err
+	}
+	for i := range channels {
+		if channels[i].ID == "" || channels[i].Name == "" {
+			return nil, errNameless
+		}
+	}
+	for i := range bridges {
+		if bridges[i].ID == "" {
+			return nil, errNameless
+		}
 	}
 	s := &call.Snapshot{Linked: map[call.LegID]call.LegID{}, AnsweredAt: map[call.LegID]time.Time{}}
 	bridged := map[string]bool{}
