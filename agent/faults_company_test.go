@@ -11,7 +11,7 @@ import (
 )
 
 // faultTime bounds one scene of a fault: the longest stands still for half a minute.
-const faultTime = 2 * time.Minute
+const faultTime = 4 * time.Minute
 
 // noticeTime is how long Earshot may take to notice that a PBX has fallen silent: it asks each 5 s and waits for 5 s. What is over it is the machine's.
 const noticeTime = 10*time.Second + slack

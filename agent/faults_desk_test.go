@@ -17,10 +17,12 @@ import (
 // A clerk stands before the PBX's ARI and holds requests, or the answers to them, when told so.
 type clerk struct {
 	*httptest.Server
-	proxy *httputil.ReverseProxy
+	lies
+	target string // of the PBX
+	proxy  *httputil.ReverseProxy
 
-	mu    sync.Mutex
-	holds []*hold
+	holding sync.Mutex
+	holds   []*hold
 }
 
 // hold is one request that is held.
@@ -40,7 +42,7 @@ func (o *office) clerk() *clerk {
 	o.Helper()
 	target, err := url.Parse(strings.TrimSuffix(o.PBX.ARI(), "/ari"))
 	o.must(err)
-	c := &clerk{proxy: httputil.NewSingleHostReverseProxy(target)}
+	c := &clerk{target: target.String(), proxy: httputil.NewSingleHostReverseProxy(target)}
 	c.proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	c.Server = httptest.NewServer(c)
 	o.Cleanup(func() {
@@ -56,16 +58,16 @@ func (o *office) clerk() *clerk {
 // hold has a request held. reached is closed when it is.
 func (c *clerk) hold(h hold) *hold {
 	h.reached, h.released = make(chan struct{}), make(chan struct{})
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.holding.Lock()
+	defer c.holding.Unlock()
 	c.holds = append(c.holds, &h)
 	return &h
 }
 
 // release lets everything go on that is held.
 func (c *clerk) release() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.holding.Lock()
+	defer c.holding.Unlock()
 	for _, h := range c.holds {
 		close(h.released)
 	}
@@ -73,8 +75,8 @@ func (c *clerk) release() {
 }
 
 func (c *clerk) match(r *http.Request, body string) *hold {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.holding.Lock()
+	defer c.holding.Unlock()
 	for _, h := range c.holds {
 		if !h.taken && h.method == r.Method && strings.HasSuffix(r.URL.Path, h.path) && strings.Contains(r.URL.Path+"?"+r.URL.RawQuery+" "+body, h.body) {
 			if h.skip > 0 {
@@ -91,7 +93,10 @@ func (c *clerk) match(r *http.Request, body string) *hold {
 // ServeHTTP carries a request out, even when who asked is gone: what has been sent arrives.
 func (c *clerk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Upgrade") != "" {
-		c.proxy.ServeHTTP(w, r)
+		c.stream(w, r, c.target)
+		return
+	}
+	if c.note(r); c.instead(w, r) {
 		return
 	}
 	body, err := io.ReadAll(r.Body)

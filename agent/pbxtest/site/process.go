@@ -123,6 +123,9 @@ func (s *Site) WaitReady(ctx context.Context, ended <-chan struct{}) error {
 // Log is the end of the program's log.
 func (p *Process) Log() string { return p.log.String() }
 
+// PID is the program's number.
+func (p *Process) PID() int { return p.proc.PID() }
+
 // Done is closed when the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.proc.Done() }
 
