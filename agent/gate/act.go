@@ -170,6 +170,8 @@ type act struct {
 
 	ownSeen, snoopSeen bool // the table has had the own legs
 
+	renewed time.Time // when its lease was set last, as far as it is known; zero where it is not held yet
+
 	earshot []call.LegID // the legs on which the ground rested when it was last decided
 
 	told    telling             // to whom it is told that it runs

@@ -59,6 +59,8 @@ func (g *Gate) ownGone(t *call.Table, a *act) bool {
 	switch {
 	case !a.ownSeen:
 		return false
+	case g.lapsed(a):
+		a.finish(ending{reason: reasonLegGone})
 	case a.supervision && a.answered(), a.mode == modeJoin && a.isTaken(), a.seated:
 		a.finish(ending{reason: reasonBySupervisor})
 	default:

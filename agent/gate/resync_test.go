@@ -46,6 +46,24 @@ func TestARenewalThatFailsIsTriedAgain(t *testing.T) {
 	}
 }
 
+// While requests come to nothing and events still arrive, the lease ends the supervisor's leg, and that is no hanging up of his.
+func TestAnEndByTheLeaseIsNotRecordedAsTheSupervisors(t *testing.T) {
+	const lease = 600 * time.Millisecond
+	o := newOffice(t, house, func(c *gate.Config) { c.Lease = lease })
+	o.talk("x", ivanov, "PJSIP/101")
+	w := o.watch("carl")
+	o.pbx.holds("renew")
+	defer o.pbx.let()
+	id := o.must("carl", "spy", "anna")
+	w.act(id, "active")
+	time.Sleep(lease + lease/6) // it is over, and the renewal that is under way not given up yet
+	o.gone(string(o.pbx.rung[0].Leg))
+	o.pbx.let()
+	if reason := w.act(id, "ended"); reason != "leg_gone" {
+		t.Fatal(reason)
+	}
+}
+
 // picture is the PBX as it is, for a resync.
 func (o *office) picture(without ...string) *call.Snapshot {
 	s := &call.Snapshot{}

@@ -187,6 +187,7 @@ func (g *Gate) hold(a *act, first time.Duration) {
 		listen.Stop() // nobody whispers
 	}
 	var ear listener
+	g.leaseSet(a, time.Now())
 	for until := time.Now().Add(g.cfg.Lease); ; {
 		select {
 		case <-a.ctx.Done():
@@ -203,6 +204,7 @@ func (g *Gate) hold(a *act, first time.Duration) {
 		switch {
 		case g.renew(a):
 			until = asked.Add(g.cfg.Lease)
+			g.leaseSet(a, asked)
 			timer.Reset(every)
 		case !asked.Before(until):
 			g.finish(a, ending{reason: reasonLegGone})
@@ -210,6 +212,14 @@ func (g *Gate) hold(a *act, first time.Duration) {
 			timer.Reset(again)
 		}
 	}
+}
+
+// leaseSet notes when a lease was set, or later than that.
+func (g *Gate) leaseSet(a *act, at time.Time) { g.locked(func(*call.Table) { a.renewed = at }) }
+
+// lapsed reports whether the lease must be over on the PBX, as far as anybody knows here: what is gone then is its work, and nobody has hung up. Caller holds the lock.
+func (g *Gate) lapsed(a *act) bool {
+	return !a.renewed.IsZero() && time.Since(a.renewed) >= g.cfg.Lease
 }
 
 func (g *Gate) renew(a *act) bool {
