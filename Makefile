@@ -32,9 +32,7 @@ LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
 PREFIX   ?= /usr/local
 
-.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover clean
-.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench bench-peers campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
-.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients test-faults check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
+.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover bench-peers test-faults clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 

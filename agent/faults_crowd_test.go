@@ -87,12 +87,12 @@ func TestFaultCrowdAtEachDoor(t *testing.T) {
 			o.ctx = ctx
 			w := o.watch("irina")
 			calm := o.delay(w, 5)
-			files, memory := o.own("open_fds"), o.own("resident_memory_bytes")
+			files, memory := o.taken("open_fds"), o.taken("resident_memory_bytes")
 			c := gather(door.addr, strangers, false)
 			defer c.disperse()
 			most, heavy := 0.0, 0.0
 			look := func() {
-				most, heavy = max(most, o.own("open_fds")-files), max(heavy, o.own("resident_memory_bytes")-memory)
+				most, heavy = max(most, o.taken("open_fds")-files), max(heavy, o.taken("resident_memory_bytes")-memory)
 			}
 			o.until("they have come", func() error {
 				if look(); c.open.Load()+c.ended.Load()+c.failed.Load() < strangers {

@@ -217,7 +217,7 @@ func cpu(t *testing.T, wrapper string) time.Duration {
 }
 
 // own is one of the process's own figures.
-func (o *office) own(name string) float64 { return o.metric("process_" + name) }
+func (o *office) taken(name string) float64 { return o.metric("process_" + name) }
 
 // descriptors sees to it that the test itself may have so many.
 func descriptors(t *testing.T, n uint64) {

@@ -28,7 +28,7 @@ func TestFaultCrowdOfSlowWriters(t *testing.T) {
 		known := "Authorization: Bearer " + o.tokens["irina"] + "\r\n"
 		w := o.watch("irina")
 		calm := o.delay(w, 3)
-		memory := o.own("resident_memory_bytes")
+		memory := o.taken("resident_memory_bytes")
 		var wg sync.WaitGroup
 		for _, c := range []struct {
 			name, addr, begin, drip string
@@ -55,7 +55,7 @@ func TestFaultCrowdOfSlowWriters(t *testing.T) {
 		}
 		busy := o.delay(w, 5)
 		wg.Wait()
-		o.Logf("from a call to its panel %v, and %v before; %.1f MB more in the end", busy, calm, (o.own("resident_memory_bytes")-memory)/1e6)
+		o.Logf("from a call to its panel %v, and %v before; %.1f MB more in the end", busy, calm, (o.taken("resident_memory_bytes")-memory)/1e6)
 	})
 	if t.Failed() {
 		t.Logf("Earshot's log:\n%s", o.log.unusual())
