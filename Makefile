@@ -13,6 +13,7 @@
 # make campaign-earshot  who may not be heard joins calls that are listened to, in each way CAMPAIGN times (20), and spies are ended: figures
 # make campaign-journal  figures of a million past calls, each within a second, and equal to a count; takes some minutes
 # make campaign-fanout  1,000 AMI panels and 1,000 events a second at an even pace: CPU for each delivery beside one write each, and how late; fails above its limits
+# make soak          people, panels and outages at random for SOAK (1h) on a real Asterisk, by a seed that is printed; SEED=… does it again
 # make fuzz          every fuzz target for FUZZTIME (10s)
 # make campaign-revoke  how long it takes until a supervision has ended whose ground is gone, a hundred at a time; fails when it takes too long
 # make install       what a machine with systemd needs, under DESTDIR and PREFIX (/usr/local); what is configured already stays as it is
@@ -33,6 +34,7 @@ LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 PREFIX   ?= /usr/local
 
 .PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover bench-peers test-faults clean
+.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-journal soak fuzz screenshots cover clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 
@@ -146,6 +148,15 @@ bench-peers:
 campaign-earshot:
 	$(GO) run ./cmd/demo -fetch
 	$(GO) test -count=1 -timeout 30m -v -run '^(TestAnExcludedPersonWhoJoinsEndsASupervision|TestASpyIsEndedWithinTwentyMilliseconds)$$' ./agent -joins $(CAMPAIGN)
+
+# Without the race detector, so that Earshot is what is installed; with RACE=1 it looks for races instead.
+soak: SOAK ?= 1h
+soak: SEED ?= random
+soak: earshot
+	@$(GO) run ./cmd/demo -fetch
+	$(if $(RACE),CGO_ENABLED=1 $(GO) build -race -o $(BIN)/earshot ./cmd/earshot)
+	$(GO) build -o $(BIN)/soak ./cmd/soak
+	@$(BIN)/soak -earshot $(BIN)/earshot -seed $(SEED) -for $(SOAK)
 
 fuzz:
 	@.ci/fuzz $(FUZZTIME)

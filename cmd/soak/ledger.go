@@ -77,6 +77,28 @@ func (l *ledger) touched(from, to time.Time, margin time.Duration, parts ...stri
 	return nil
 }
 
+// overlap gives the times of Earshot's, or the PBX's, being away, cut to those that have to do with a time; seen is the longest that it was not.
+func (l *ledger) overlap(from, to time.Time) (away []span, seen time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := from
+	for _, s := range l.spans { // in the order of their beginnings
+		end := s.to
+		if end.IsZero() {
+			end = time.Now()
+		}
+		if s.part != partEarshot && s.part != partPBX || s.from.After(to) || end.Before(from) {
+			continue
+		}
+		away = append(away, *s)
+		seen = max(seen, s.from.Sub(at))
+		if end.After(at) {
+			at = end
+		}
+	}
+	return away, max(seen, to.Sub(at))
+}
+
 func (l *ledger) count(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -42,8 +42,16 @@ func earshotEnds(end func(*soak)) func(context.Context, *turn) error {
 	return func(ctx context.Context, t *turn) error {
 		t.mu.Lock()
 		defer t.mu.Unlock()
+		policies.Lock() // it does not start with a broken one
+		defer policies.Unlock()
 		back := t.ledger.away(partEarshot, t.kind)
 		end(t.soak)
+		if t.r.IntN(3) == 0 { // what ran has no ground any more, or one again, when it comes back
+			defer t.ledger.away(partPolicy, "a policy is saved while Earshot is away")()
+			if err := t.goodPolicy(); err != nil {
+				return err
+			}
+		}
 		if t.r.IntN(3) > 0 {
 			t.pause(ctx, 0, lease+2*time.Second)
 		}
@@ -169,19 +177,22 @@ func editPolicy(ctx context.Context, t *turn) error {
 		return t.Write("next.yaml", rules([]string{"spy", modes, "whisper"}[t.r.IntN(3)], fmt.Sprintf("the shadow by deed %d", t.deed.number)))
 	}
 	defer t.ledger.away(partPolicy, "a policy is saved")()
+	var noticed error
 	if t.r.IntN(3) == 0 {
 		if err := t.Write("policy.yaml", broken[t.r.IntN(len(broken))]); err != nil {
 			return err
 		}
-		if err := t.gauge(ctx, "earshot_policy_last_reload_successful", 0); err != nil {
-			return err
-		}
+		noticed = t.gauge(ctx, "earshot_policy_last_reload_successful", 0)
 	}
-	text := rules([]string{modes, "spy, whisper", "spy", modes}[t.r.IntN(4)], fmt.Sprintf("by deed %d", t.deed.number))
-	if err := t.Write("policy.yaml", text); err != nil {
+	if err := errors.Join(t.goodPolicy(), noticed); err != nil {
 		return err
 	}
 	return t.gauge(ctx, "earshot_policy_last_reload_successful", 1)
+}
+
+// goodPolicy saves one, which lets olga listen in this way or that.
+func (t *turn) goodPolicy() error {
+	return t.Write("policy.yaml", rules([]string{modes, "spy, whisper", "spy", modes}[t.r.IntN(4)], fmt.Sprintf("by deed %d", t.deed.number)))
 }
 
 // gauge waits until a series has a value.

@@ -72,8 +72,18 @@ var outages = []kind{
 
 const (
 	roundLasts = 20 * time.Second // from its first deed to its last one's begin
-	outageFrom = 4                // out of five rounds, so many have an outage
+	outageFrom = 3                // out of five rounds, so many have an outage, and of these again so many a second one
 )
+
+// outagesIn is how many outages there are among deeds.
+func outagesIn(all []deed) (n int) {
+	for _, d := range all {
+		if slices.ContainsFunc(outages, func(k kind) bool { return k.name == d.kind }) {
+			n++
+		}
+	}
+	return n
+}
 
 // round is what is done in the nth round of a seed; first is the number of its first deed. The rounds after each other that end no Earshot are long
 // enough to see it grow: which round has which outage follows from the seed, too.
@@ -81,7 +91,7 @@ func round(seed uint64, n, first int) []deed {
 	r := rand.New(rand.NewPCG(seed, uint64(n))) //nolint:gosec // as above
 	free := map[string]time.Duration{}          // from when on a phone is free
 	var all []deed
-	for at := time.Duration(0); at < roundLasts; at += time.Duration(100+r.IntN(700)) * time.Millisecond {
+	for at := time.Duration(0); at < roundLasts; at += time.Duration(100+r.IntN(400)) * time.Millisecond {
 		k := pick(r, kinds)
 		d := deed{at: at, kind: k.name, choices: r.Uint64()}
 		d.who = phonesFor(r, k, at, free)
@@ -93,7 +103,7 @@ func round(seed uint64, n, first int) []deed {
 		}
 		all = append(all, d)
 	}
-	if n > 0 && r.IntN(5) < outageFrom {
+	for n > 0 && outagesIn(all) < 2 && r.IntN(5) < outageFrom {
 		k := pick(r, outages)
 		all = append(all, deed{at: time.Duration(2+r.IntN(14)) * time.Second, kind: k.name, choices: r.Uint64()})
 	}

@@ -97,6 +97,10 @@ func (s *soak) live(ctx context.Context, first int, lasts time.Duration) error {
 	if err := s.calm(ctx, "the beginning"); err != nil {
 		return err
 	}
+	watching, stop := context.WithCancel(ctx)
+	defer s.running.Wait()
+	defer stop()
+	s.running.Go(func() { s.watch(watching) })
 	for r := first; ctx.Err() == nil && (r == first || time.Now().Before(until)); r++ {
 		deeds := round(s.seed, r, n)
 		n += len(deeds)
@@ -118,14 +122,15 @@ func (s *soak) live(ctx context.Context, first int, lasts time.Duration) error {
 // play does the deeds of a round, each at its time, and waits for all.
 func (s *soak) play(ctx context.Context, deeds []deed) {
 	began := time.Now()
+	var all sync.WaitGroup
 	for _, d := range deeds {
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Until(began.Add(d.at))):
 		}
-		s.running.Go(func() { s.do(ctx, d) })
+		all.Go(func() { s.do(ctx, d) })
 	}
-	s.running.Wait()
+	all.Wait()
 }
 
 // do does one deed, once its phones are free.
