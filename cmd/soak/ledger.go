@@ -13,6 +13,7 @@ const (
 	partPBX     = "pbx"
 	partRedis   = "redis"
 	partPolicy  = "policy"
+	partMachine = "machine" // others use it so much that whoever is to run waits
 )
 
 // A span is a time in which a part was not as it should be.
@@ -75,6 +76,27 @@ func (l *ledger) touched(from, to time.Time, margin time.Duration, parts ...stri
 		}
 	}
 	return nil
+}
+
+// past says that a part was away until now.
+func (l *ledger) past(part, how string, from time.Time) {
+	l.mu.Lock()
+	l.spans = append(l.spans, &span{part, how, from, time.Now()})
+	l.mu.Unlock()
+	l.note("%s: %s for %v", part, how, time.Since(from).Round(time.Millisecond))
+}
+
+// total is how often a part was away, and how long in all.
+func (l *ledger) total(part string) (times int, all time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.spans {
+		if s.part == part && !s.to.IsZero() {
+			times++
+			all += s.to.Sub(s.from)
+		}
+	}
+	return times, all
 }
 
 // overlap gives the times of Earshot's, or the PBX's, being away, cut to those that have to do with a time; seen is the longest that it was not.

@@ -271,7 +271,12 @@ func passing(ctx context.Context, t *turn) error {
 
 // passingARI follows the events alone: two streams of one application would be one.
 func (p *panels) passingARI(ctx context.Context, who string, e *ear) error {
-	query := url.Values{"app": {fmt.Sprintf("passing-%d", p.asked.Add(1))}, "subscribeAll": {"true"}, "api_key": {who + ":" + p.soak.tokens[who]}}
+	return p.stream(ctx, who, fmt.Sprintf("passing-%d", p.asked.Add(1)), e)
+}
+
+// stream follows the events of one application.
+func (p *panels) stream(ctx context.Context, who, app string, e *ear) error {
+	query := url.Values{"app": {app}, "subscribeAll": {"true"}, "api_key": {who + ":" + p.soak.tokens[who]}}
 	conn, _, err := websocket.Dial(ctx, "ws://"+p.soak.ARI+"/ari/events?"+query.Encode(), nil)
 	if err != nil {
 		return err

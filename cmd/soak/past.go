@@ -37,6 +37,7 @@ type past struct {
 	cut   int // parts that some outage has to do with
 	loose int // of these, those that are there
 	gaps  int // rows with a gap
+	told  int // parts whose outside party who sees everything was told of
 }
 
 func (p *past) add(parts ...*part) {

@@ -44,6 +44,8 @@ var kinds = []kind{
 	{"queue", 3, 0, 0, 6 * time.Second}, // the line's own phones
 	{"supervise", 9, 1, 1, 8 * time.Second},
 	{"excluded", 3, 1, 1, 8 * time.Second}, // with the excluded employee's phone
+	{"ami-spy", 3, 1, 1, 6 * time.Second},
+	{"ari-own", 2, 1, 0, 3 * time.Second},
 	{"forbidden", 3, 1, 0, 4 * time.Second},
 	{"lock", 3, 1, 1, 6 * time.Second},
 	{"record", 3, 1, 0, 5 * time.Second},
@@ -72,7 +74,7 @@ var outages = []kind{
 
 const (
 	roundLasts = 20 * time.Second // from its first deed to its last one's begin
-	outageFrom = 3                // out of five rounds, so many have an outage, and of these again so many a second one
+	outageFrom = 3                // out of five rounds, so many have an outage, and of these again so many a second one; the second round has one always
 )
 
 // outagesIn is how many outages there are among deeds.
@@ -103,7 +105,7 @@ func round(seed uint64, n, first int) []deed {
 		}
 		all = append(all, d)
 	}
-	for n > 0 && outagesIn(all) < 2 && r.IntN(5) < outageFrom {
+	for n > 0 && outagesIn(all) < 2 && (r.IntN(5) < outageFrom || n == 1 && outagesIn(all) == 0) {
 		k := pick(r, outages)
 		all = append(all, deed{at: time.Duration(2+r.IntN(14)) * time.Second, kind: k.name, choices: r.Uint64()})
 	}

@@ -101,6 +101,7 @@ func (s *soak) live(ctx context.Context, first int, lasts time.Duration) error {
 	defer s.running.Wait()
 	defer stop()
 	s.running.Go(func() { s.watch(watching) })
+	s.running.Go(func() { s.stalls(watching) })
 	for r := first; ctx.Err() == nil && (r == first || time.Now().Before(until)); r++ {
 		deeds := round(s.seed, r, n)
 		n += len(deeds)
@@ -154,7 +155,7 @@ func (s *soak) do(ctx context.Context, d deed) {
 	if parts == nil {
 		parts = []string{partPBX}
 	}
-	switch touched := s.ledger.touched(began, time.Now(), settles, parts...); {
+	switch touched := s.ledger.touched(began, time.Now(), settles, append([]string{partMachine}, parts...)...); {
 	case err == nil:
 		s.ledger.note("%d is done", d.number)
 	case touched != nil:

@@ -137,7 +137,7 @@ func joinsExcluded(ctx context.Context, t *turn) error {
 	}
 	first.ended, first.transfers, first.whole = since(at), 1, true
 	err = t.taken(ctx, out, next, second, at)
-	if heard := sup.HeardBetween(next.Tone(), at, time.Now()); len(heard) > 0 && t.ledger.touched(at, time.Now(), settles, partEarshot, partPBX) == nil {
+	if heard := sup.HeardBetween(next.Tone(), at, time.Now()); len(heard) > 0 && t.ledger.touched(at, time.Now(), settles, partEarshot, partPBX, partMachine) == nil {
 		t.faults.add("deed %d: %s heard %s in %d windows of 100 ms", t.deed.number, who, excluded, len(heard))
 	}
 	t.listened.Add(1)

@@ -9,6 +9,23 @@ import (
 // late is for how long the board may differ from the PBX: what one of them says is some moments old, and a machine that others use has its moments.
 const late = 10 * time.Second
 
+// stalled is how late somebody who was to run has to be for the machine to count as too busy: phones miss their times then, and the PBX and Earshot are
+// as late as this program.
+const stalled = 500 * time.Millisecond
+
+// stalls notes when the machine is too busy.
+func (s *soak) stalls(ctx context.Context) {
+	for {
+		began := time.Now()
+		if rest(ctx, 50*time.Millisecond) != nil {
+			return
+		}
+		if time.Since(began) > 50*time.Millisecond+stalled {
+			s.ledger.past(partMachine, "it stood still", began)
+		}
+	}
+}
+
 // watch holds the board against the PBX while calls go on. Each employee has as many calls on the one as channels on the other.
 func (s *soak) watch(ctx context.Context) {
 	differ := map[string]time.Time{} // since when
@@ -17,7 +34,11 @@ func (s *soak) watch(ctx context.Context) {
 		employees["PJSIP/"+p.User()] = who
 	}
 	for rest(ctx, 500*time.Millisecond) == nil {
+		asked := time.Now()
 		channels, _, err := s.onPBX(ctx)
+		if took := time.Since(asked); err == nil && took > 2*stalled && s.ledger.touched(asked, time.Now(), 0, partPBX) == nil {
+			s.ledger.past(partMachine, "the PBX took its time to answer", asked)
+		}
 		calls, known := s.panels.board.calls()
 		if err != nil || !known {
 			clear(differ) // it is away
@@ -41,7 +62,7 @@ func (s *soak) watch(ctx context.Context) {
 			case !before:
 				differ[who] = time.Now()
 			case time.Since(since) > late:
-				if s.ledger.touched(since, time.Now(), settles, partEarshot, partPBX) == nil {
+				if s.ledger.touched(since, time.Now(), settles, partEarshot, partPBX, partMachine) == nil {
 					s.faults.add("for %v %s has had %d calls on the board and %d on the PBX, where there are %v", late, who, calls[who], on[who], names)
 				}
 				delete(differ, who)
