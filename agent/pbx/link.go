@@ -130,14 +130,17 @@ func (l *Link) Run(ctx context.Context) error {
 		cfg.PingInterval, cfg.PingTimeout = l.cfg.Pulse, l.cfg.Pulse
 		cfg.OnDown = func(err error, retry time.Duration) {
 			l.setAMI(nil)
-			l.rights.connected.Store(false)
+			l.rights.lost()
 			l.log.Warn().Str("cause", advice("AMI", err)).Dur("retry", retry).Msg("no AMI connection")
 		}
 		err := ami.Run(ctx, cfg, func(ctx context.Context, c *ami.Client) error {
 			l.setAMI(c)
 			l.log.Info().Msg("AMI connected")
-			l.rights.check(ctx, l, c)
+			l.rights.begin()
+			var checking sync.WaitGroup
+			checking.Go(func() { l.rights.check(ctx, l, c) })
 			l.followQueues(ctx, c)
+			checking.Wait()
 			l.setAMI(nil)
 			return nil
 		})

@@ -111,13 +111,17 @@ func (l *Link) followQueues(ctx context.Context, c *ami.Client) {
 		return
 	}
 	defer l.queuesLost()
-	said := ""
-	for {
-		if err := l.takeQueues(ctx, c); err != nil && ctx.Err() == nil && err.Error() != said {
-			said = err.Error()
-			l.log.Warn().Err(err).Msg("Asterisk does not tell of its queues, so nothing is known of the lines")
-		} else if err == nil {
-			said = ""
+	said, next := "", queuesEvery
+	for failed := queuesLeast; ; {
+		if err := l.takeQueues(ctx, c); err != nil {
+			// An Asterisk that is starting lets Earshot log in before it has the module, and does not tell when it has.
+			failed = min(2*failed, queuesEvery)
+			if next = failed; ctx.Err() == nil && err.Error() != said {
+				said = err.Error()
+				l.log.Warn().Err(err).Msg("Asterisk does not tell of its queues, so nothing is known of the lines")
+			}
+		} else {
+			said, failed, next = "", queuesLeast, queuesEvery
 		}
 		least := time.NewTimer(queuesLeast)
 		select {
@@ -126,7 +130,7 @@ func (l *Link) followQueues(ctx context.Context, c *ami.Client) {
 			least.Stop()
 			return
 		}
-		again := time.NewTimer(queuesEvery - queuesLeast)
+		again := time.NewTimer(next - queuesLeast)
 		select {
 		case <-again.C:
 		case <-l.queues.wanted:

@@ -15,20 +15,42 @@ type rights struct {
 	heard     atomic.Bool  // an event of the class call has come by the AMI connection
 	unheard   atomic.Int32 // legs that ARI has seen end while none had
 	connected atomic.Bool
+	booted    atomic.Bool // Asterisk has said so on this connection
 }
+
+// boots is how long a starting Asterisk has to load what offers the actions, where it lets somebody log in before. It does not tell when it has.
+const boots = 20 * time.Second
 
 // enough is how many legs may end unheard before the account is blamed, since the first may have ended as AMI connected.
 const enough = 3
 
-// check asks for the actions that the account may use. One that may not originate can take no call, one without call moves
-// nobody's own, and one without agent and reporting changes no settings; all else goes by ARI.
-func (r *rights) check(ctx context.Context, l *Link, c *ami.Client) {
+// begin takes note of a new connection.
+func (r *rights) begin() {
 	r.heard.Store(false)
 	r.unheard.Store(0)
 	r.connected.Store(true)
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	may, err := c.Do(ctx, ami.NewAction("ListCommands"))
+}
+
+// lost takes note that it is gone.
+func (r *rights) lost() {
+	r.connected.Store(false)
+	r.booted.Store(false)
+}
+
+// check asks for the actions that the account may use. One that may not originate can take no call, one without call moves
+// nobody's own, and one without agent and reporting changes no settings; all else goes by ARI.
+func (r *rights) check(ctx context.Context, l *Link, c *ami.Client) {
+	may, err := offered(ctx, c)
+	if err == nil && !r.booted.Load() { // which comes before the answer, where it has
+		wait := time.NewTimer(boots)
+		defer wait.Stop()
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			return
+		}
+		may, err = offered(ctx, c)
+	}
 	if err != nil {
 		l.log.Warn().Err(err).Msg("Asterisk did not list what Earshot's AMI account may do")
 		return
@@ -44,8 +66,17 @@ func (r *rights) check(ctx context.Context, l *Link, c *ami.Client) {
 	}
 }
 
+func offered(ctx context.Context, c *ami.Client) (*ami.Message, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return c.Do(ctx, ami.NewAction("ListCommands"))
+}
+
 // event takes note of an AMI event other than the connection's own.
 func (r *rights) event(name []byte) {
+	if string(name) == "FullyBooted" {
+		r.booted.Store(true)
+	}
 	if !r.heard.Load() && string(name) != "FullyBooted" && !bytes.HasPrefix(name, []byte("Queue")) && !bytes.HasPrefix(name, []byte("Agent")) {
 		r.heard.Store(true)
 	}
