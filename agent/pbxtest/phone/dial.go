@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
@@ -206,7 +207,16 @@ func (c *Call) cancel(inv *sip.Request) {
 			return // the INVITE's own time-out ends the call
 		}
 		defer tx.Terminate()
-		_, _ = final(c.phone.life, tx) // the outcome is the INVITE's 487
+		res, err := final(c.phone.life, tx)
+		if err == nil && res.IsSuccess() {
+			return // the outcome is the INVITE's 487
+		}
+		// Nobody knows the call any more, as after a restart of the PBX, and so the INVITE is never answered either; unless its answer is on its way.
+		select {
+		case <-c.done:
+		case <-time.After(time.Second):
+			c.finish(Ending{Status: sip.StatusRequestTimeout, Reason: "given up"})
+		}
 	}()
 }
 
