@@ -80,6 +80,17 @@ func (s *soak) still(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("the board has %d calls of %s", calls[who], who))
 		}
 	}
+	var board struct {
+		Lines []struct {
+			ID    string
+			Known bool
+		}
+	}
+	if err := s.as(seeing).Do(ctx, http.MethodGet, "/v1/lines", nil, &board); err != nil {
+		errs = append(errs, err)
+	} else if len(board.Lines) != 1 || !board.Lines[0].Known {
+		errs = append(errs, fmt.Errorf("of the line is known: %+v", board.Lines))
+	}
 	return errors.Join(errs...)
 }
 

@@ -105,13 +105,17 @@ func (t *turn) pbxAgain(ctx context.Context, end func() error) error {
 	if err := t.PBX.Restart(ctx); err != nil {
 		return err
 	}
-	var up sync.WaitGroup // nobody hangs up what the PBX has forgotten
+	var up sync.WaitGroup // nobody else ends what the PBX has forgotten
+	defer up.Wait()
 	for _, p := range t.everybody() {
 		for _, c := range p.Calls() {
-			up.Go(func() { _ = c.Hangup(ctx) })
+			up.Go(func() {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*patience)
+				defer cancel()
+				_ = c.Hangup(ctx)
+			})
 		}
 	}
-	up.Wait()
 	return errors.Join(t.register(ctx), t.ready(ctx))
 }
 
