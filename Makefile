@@ -14,6 +14,7 @@
 # make campaign-journal  figures of a million past calls, each within a second, and equal to a count; takes some minutes
 # make campaign-fanout  1,000 AMI panels and 1,000 events a second at an even pace: CPU for each delivery beside one write each, and how late; fails above its limits
 # make soak          people, panels and outages at random for SOAK (1h) on a real Asterisk, by a seed that is printed; SEED=… does it again
+# make soak          people, panels and outages at random for SOAK (1h) on a real Asterisk, by a seed that is printed; SEED=… does it again, SEED=kept plays cmd/soak/seeds.txt
 # make fuzz          every fuzz target for FUZZTIME (10s)
 # make campaign-revoke  how long it takes until a supervision has ended whose ground is gone, a hundred at a time; fails when it takes too long
 # make install       what a machine with systemd needs, under DESTDIR and PREFIX (/usr/local); what is configured already stays as it is
@@ -24,6 +25,7 @@
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
 # .ci/run does check, test, test-clients, test-faults and fuzz, as a machine does it for each commit.
+# .ci/run does check, test, test-clients, soak and fuzz, as a machine does it for each commit.
 
 GO       ?= go
 BIN      := bin

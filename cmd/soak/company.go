@@ -163,7 +163,7 @@ type logFile struct {
 	mu   sync.Mutex
 	file *os.File
 	ear  *ear
-	bad  map[string]int // lines of the levels warn and error, by message
+	bad  []complaint // lines of the level error
 }
 
 func newLogFile(path string, h *hidden, told func(string, identity, string)) (*logFile, error) {
@@ -171,16 +171,20 @@ func newLogFile(path string, h *hidden, told func(string, identity, string)) (*l
 	if err != nil {
 		return nil, err
 	}
-	return &logFile{file: f, ear: &ear{name: "Earshot's log", of: h, told: told, heard: map[string]int{}}, bad: map[string]int{}}, nil
+	return &logFile{file: f, ear: &ear{name: "Earshot's log", of: h, told: told, heard: map[string]int{}}}, nil
+}
+
+// A complaint is an error in Earshot's log.
+type complaint struct {
+	at   time.Time
+	line string
 }
 
 func (l *logFile) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if strings.Contains(string(b), `"level":"error"`) || strings.Contains(string(b), "panic") || strings.Contains(string(b), "DATA RACE") {
-		_, message, _ := strings.Cut(string(b), `"message":"`)
-		message, _, _ = strings.Cut(message, `"`)
-		l.bad[message]++
+		l.bad = append(l.bad, complaint{time.Now(), strings.TrimSpace(string(b))})
 	}
 	_, _ = l.ear.Write(b)
 	return l.file.Write(b)

@@ -24,13 +24,13 @@ func main() {
 	defer stop()
 	binary := flag.String("earshot", "bin/earshot", "the earshot `program`")
 	lasts := flag.Duration("for", time.Hour, "how long; the last round is finished")
-	seed := flag.String("seed", "", "from which all that is done follows; a random one if empty")
+	seed := flag.String("seed", "", "from which all that is done follows; a random one if empty; kept: the rounds in seeds.txt")
 	dir := flag.String("dir", "", "`folder` for the log of what was done and Earshot's own; a new one if empty, which is removed when all was well")
 	first := flag.Int("round", 0, "begin with this round of the seed")
 	flag.Parse()
-	number, err := seedOf(*seed)
+	of, name, err := places(*seed, *first)
 	if err == nil {
-		err = run(ctx, *binary, *dir, number, *first, *lasts)
+		err = run(ctx, *binary, *dir, name, of, *lasts)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "\nsoak:", err)
@@ -47,8 +47,8 @@ func seedOf(text string) (n uint64, err error) {
 	return n, err
 }
 
-func run(ctx context.Context, binary, dir string, seed uint64, first int, lasts time.Duration) (err error) {
-	fmt.Printf("soak: SEED=%d SOAK=%v\n", seed, lasts)
+func run(ctx context.Context, binary, dir, seed string, of func(int) place, lasts time.Duration) (err error) {
+	fmt.Printf("soak: SEED=%s SOAK=%v\n", seed, lasts)
 	kept := dir != ""
 	if !kept {
 		if dir, err = os.MkdirTemp("", "earshot-soak-"); err != nil {
@@ -61,14 +61,14 @@ func run(ctx context.Context, binary, dir string, seed uint64, first int, lasts 
 	if err != nil {
 		return err
 	}
-	err = s.live(ctx, first, lasts)
+	err = s.live(ctx, of, lasts)
 	if len(s.faults.all()) > 0 || err != nil {
 		err = errors.Join(err, s.keep())
 	}
 	s.report()
 	err = errors.Join(err, s.close())
 	faults := s.faults.all()
-	fmt.Printf("\nsoak: SEED=%d: %d faults\n", seed, len(faults))
+	fmt.Printf("\nsoak: SEED=%s: %d faults\n", seed, len(faults))
 	if len(faults) > 0 || err != nil {
 		for i, f := range faults {
 			if i == 40 {
@@ -77,7 +77,7 @@ func run(ctx context.Context, binary, dir string, seed uint64, first int, lasts 
 			}
 			fmt.Println("  " + f)
 		}
-		return errors.Join(err, fmt.Errorf("what was done is in %s; make soak SEED=%d does it again", filepath.Join(dir, "deeds.log"), seed))
+		return errors.Join(err, fmt.Errorf("what was done is in %s; make soak SEED=%s does it again", filepath.Join(dir, "deeds.log"), seed))
 	}
 	if !kept {
 		return os.RemoveAll(dir)

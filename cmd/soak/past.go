@@ -130,6 +130,17 @@ func (p *part) is(r *row) bool {
 	return p.began.holds(&r.Began) && (p.any || slices.Contains(r.with(), p.peer))
 }
 
+// vague says by how little a part's row is known: by a number that nobody else has, by the colleague and the time, by the time.
+func (p *part) vague() int {
+	switch {
+	case p.outside.number != "":
+		return 0
+	case !p.any:
+		return 1
+	}
+	return 2
+}
+
 // differs says how a row differs from what was dialled.
 func (p *part) differs(r *row) string {
 	switch {
@@ -204,7 +215,9 @@ func (s *soak) compare(ctx context.Context) {
 			s.past.gaps++
 		}
 	}
-	for _, p := range s.past.parts {
+	parts := slices.Clone(s.past.parts)
+	slices.SortStableFunc(parts, func(a, b *part) int { return a.vague() - b.vague() }) // who can be told apart first
+	for _, p := range parts {
 		s.comparePart(p, rows)
 	}
 	for _, r := range rows {
@@ -234,6 +247,7 @@ func (s *soak) comparePart(p *part, rows []*row) {
 			mine = append(mine, r)
 		}
 	}
+	slices.SortStableFunc(mine, func(a, b *row) int { return len(p.differs(a)) - len(p.differs(b)) }) // what fits first
 	if len(mine) > 1 && p.outside.number != "" {
 		s.faults.add("the journal has %d times: %v: %v", len(mine), p, mine)
 	}
@@ -252,10 +266,8 @@ func (s *soak) comparePart(p *part, rows []*row) {
 		return
 	}
 	s.past.cut++
-	for _, r := range mine {
-		r.taken = true
-	}
 	if len(mine) > 0 {
+		mine[0].taken = true
 		s.past.loose++
 	}
 	if !p.whole || p.outside.number == "" { // nobody knows what of it there was

@@ -23,7 +23,6 @@ const patience = 30 * time.Second
 type soak struct {
 	*company
 	dir                string
-	seed               uint64
 	ledger             *ledger
 	hidden             *hidden
 	faults             faults
@@ -63,14 +62,14 @@ func (f *faults) all() []string {
 	return slices.Clone(f.list)
 }
 
-func begin(ctx context.Context, binary, dir string, seed uint64) (*soak, error) {
+func begin(ctx context.Context, binary, dir, seed string) (*soak, error) {
 	l, err := newLedger(filepath.Join(dir, "deeds.log"))
 	if err != nil {
 		return nil, err
 	}
-	s := &soak{dir: dir, seed: seed, ledger: l, hidden: &hidden{known: map[string]identity{}}, locks: map[string]chan struct{}{}, outages: map[string]int{}}
+	s := &soak{dir: dir, ledger: l, hidden: &hidden{known: map[string]identity{}}, locks: map[string]chan struct{}{}, outages: map[string]int{}}
 	s.faults.note = l.note
-	l.note("seed %d", seed)
+	l.note("seed %s", seed)
 	if s.company, err = openCompany(ctx, binary, dir, s.hidden, s.leaked); err != nil {
 		return nil, err
 	}
@@ -92,7 +91,7 @@ func (s *soak) leaked(where string, i identity, around string) {
 }
 
 // live goes through the rounds.
-func (s *soak) live(ctx context.Context, first int, lasts time.Duration) error {
+func (s *soak) live(ctx context.Context, of func(int) place, lasts time.Duration) error {
 	until, n := time.Now().Add(lasts), 0
 	if err := s.calm(ctx, "the beginning"); err != nil {
 		return err
@@ -102,10 +101,11 @@ func (s *soak) live(ctx context.Context, first int, lasts time.Duration) error {
 	defer stop()
 	s.running.Go(func() { s.watch(watching) })
 	s.running.Go(func() { s.stalls(watching) })
-	for r := first; ctx.Err() == nil && (r == first || time.Now().Before(until)); r++ {
-		deeds := round(s.seed, r, n)
+	for i := 0; ctx.Err() == nil && (i == 0 || time.Now().Before(until)); i++ {
+		p := of(i)
+		r, deeds := p.round, round(p.seed, p.round, n)
 		n += len(deeds)
-		s.ledger.note("round %d: %d deeds", r, len(deeds))
+		s.ledger.note("round %d of seed %d: %d deeds", r, p.seed, len(deeds))
 		before := len(s.faults.all())
 		s.play(ctx, deeds)
 		if err := s.calm(ctx, fmt.Sprintf("round %d", r)); err != nil {

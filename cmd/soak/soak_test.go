@@ -60,6 +60,21 @@ func TestEveryKindIsDoneAndFindsItsPhones(t *testing.T) {
 	}
 }
 
+func TestTheKeptRoundsHaveWhatTheyAreKeptFor(t *testing.T) {
+	all, err := kept()
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%d are kept: %v", len(all), err)
+	}
+	for _, p := range all {
+		plan := round(p.seed, p.round, 0)
+		for _, kind := range p.deeds {
+			if !slices.ContainsFunc(plan, func(d deed) bool { return d.kind == kind }) {
+				t.Errorf("round %d of seed %d has no %q", p.round, p.seed, kind)
+			}
+		}
+	}
+}
+
 // An identity is found in whatever form it stands and however it was cut, once for each time that it is said; others are not.
 func TestAnEarFindsIdentitiesInWhateverPieces(t *testing.T) {
 	h := &hidden{known: map[string]identity{}}
