@@ -65,10 +65,9 @@ func TestQueuesAreAskedAboutAgainSoonWhileAsteriskStarts(t *testing.T) {
 	p.link.log = zerolog.Nop()
 	lost := 0
 	p.link.cfg.Queues = func(ev queue.Event) {
-		switch ev.Kind {
-		case queue.Taken:
+		if ev.Kind == queue.Taken {
 			close(taken)
-		case queue.Lost:
+		} else if ev.Kind == queue.Lost {
 			lost++
 		}
 	}

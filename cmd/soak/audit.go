@@ -24,7 +24,7 @@ func (s *soak) audited(ctx context.Context) (sum record) {
 		return sum
 	}
 	sum.files = len(files)
-	out, err := exec.CommandContext(ctx, s.binary, append([]string{"audit", "verify"}, files...)...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, s.binary, append([]string{"audit", "verify"}, files...)...).CombinedOutput() //nolint:gosec // the program that is soaked
 	if err != nil {
 		s.faults.add("the audit log is not whole: %v: %s", err, bytes.TrimSpace(out))
 	}
