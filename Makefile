@@ -13,7 +13,6 @@
 # make campaign-earshot  who may not be heard joins calls that are listened to, in each way CAMPAIGN times (20), and spies are ended: figures
 # make campaign-journal  figures of a million past calls, each within a second, and equal to a count; takes some minutes
 # make campaign-fanout  1,000 AMI panels and 1,000 events a second at an even pace: CPU for each delivery beside one write each, and how late; fails above its limits
-# make soak          people, panels and outages at random for SOAK (1h) on a real Asterisk, by a seed that is printed; SEED=… does it again
 # make soak          people, panels and outages at random for SOAK (1h) on a real Asterisk, by a seed that is printed; SEED=… does it again, SEED=kept plays cmd/soak/seeds.txt
 # make fuzz          every fuzz target for FUZZTIME (10s)
 # make campaign-revoke  how long it takes until a supervision has ended whose ground is gone, a hundred at a time; fails when it takes too long
@@ -24,8 +23,7 @@
 # make reproduce     builds the program of the commit twice, in two folders; fails unless both are the same bytes
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
-# .ci/run does check, test, test-clients, test-faults and fuzz, as a machine does it for each commit.
-# .ci/run does check, test, test-clients, soak and fuzz, as a machine does it for each commit.
+# .ci/run does check, test, test-clients, test-faults, soak, fuzz and reproduce, as a machine does it for each commit.
 
 GO       ?= go
 BIN      := bin
@@ -35,8 +33,7 @@ LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
 PREFIX   ?= /usr/local
 
-.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover bench-peers test-faults clean
-.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-journal soak fuzz screenshots cover clean
+.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover bench-peers test-faults soak clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 
