@@ -39,18 +39,24 @@ func (w *world) fill(who, text string) string {
 	return text
 }
 
-func TestAttacksAreRefusedAndTheirTwinsAnswered(t *testing.T) {
+// attacks are the cases.
+func attacks(t *testing.T) (cases []attack) {
+	t.Helper()
 	text, err := os.ReadFile("testdata/attacks.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var cases []attack
 	if err := yaml.Unmarshal(text, &cases); err != nil {
 		t.Fatal(err)
 	}
 	if len(cases) < 15 {
 		t.Fatalf("there are %d cases", len(cases))
 	}
+	return cases
+}
+
+func TestAttacksAreRefusedAndTheirTwinsAnswered(t *testing.T) {
+	cases := attacks(t)
 	for _, tc := range cases {
 		t.Run(tc.ID, func(t *testing.T) {
 			w := newWorld(t)

@@ -441,6 +441,18 @@ func (r *recorder) denied() (all []audit.Entry) {
 	return all
 }
 
+// allowed is what the record lets somebody do.
+func (r *recorder) allowed() (all []audit.Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.entries {
+		if e.Phase == audit.Decided && e.Outcome == audit.Allow {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
 // reasons are those that were given for what was decided in a mode.
 func (r *recorder) reasons(mode string) (all []string) {
 	r.mu.Lock()
