@@ -4,11 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,30 +121,16 @@ func (s *stasis) snoops(channel, whisper string) string {
 	return snoop
 }
 
-// openStasis starts an Earshot with an ARI door, and counts what it asks of the PBX beside questions.
-func openStasis(t *testing.T) (o *office, orders *atomic.Int64) {
+// openStasis starts an Earshot with an ARI door, and listens to what it asks of the PBX.
+func openStasis(t *testing.T) (o *office, tap *wiretap) {
 	t.Helper()
-	orders = new(atomic.Int64)
-	o = open(t, func(c *agent.Config) {
-		to, err := url.Parse(c.PBX.ARI.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pbx := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-			if r.In.Method != http.MethodGet {
-				orders.Add(1)
-			}
-			r.Out.URL.Scheme, r.Out.URL.Host = to.Scheme, to.Host
-		}})
-		t.Cleanup(pbx.Close)
-		c.ARI.Listen, c.PBX.ARI.URL = "127.0.0.1:0", pbx.URL+to.Path
-	})
-	return o, orders
+	tap, configure := taps(t)
+	return open(t, configure, func(c *agent.Config) { c.ARI.Listen = "127.0.0.1:0" }), tap
 }
 
 // A client that steers calls itself has its employee listen by a snoop and one of his own phones: in the order that it likes, and as he may.
 func TestAClientOfItsOwnListensByASnoop(t *testing.T) {
-	o, orders := openStasis(t)
+	o, tap := openStasis(t)
 	o.scene("own phone first, each way to whisper", func(o *office) {
 		outside, inside := o.talk(vera, "anna")
 		irina := o.applies("irina")
@@ -211,7 +194,7 @@ func TestAClientOfItsOwnListensByASnoop(t *testing.T) {
 		irina, nina := o.applies("irina"), o.applies("nina")
 		shown, hidden := irina.channelOf("PJSIP/101"), nina.channelOf("PJSIP/101")
 		leg, own := nina.takesIn("nina")
-		before := orders.Load()
+		before := tap.count()
 		for _, whisper := range []string{"none", "out", "both"} {
 			nina.fails(http.StatusForbidden, http.MethodPost, "/channels/"+hidden+"/snoop", "spy", "both", "whisper", whisper, "app", stasisName)
 			nina.fails(http.StatusNotFound, http.MethodPost, "/channels/"+shown+"/snoop", "spy", "both", "whisper", whisper, "app", stasisName)
@@ -220,18 +203,18 @@ func TestAClientOfItsOwnListensByASnoop(t *testing.T) {
 			irina.fails(http.StatusBadRequest, http.MethodPost, "/channels/"+shown+"/snoop", "spy", way[0], "whisper", way[1], "app", stasisName)
 		}
 		nina.fails(http.StatusBadRequest, http.MethodPost, "/channels", "endpoint", "PJSIP/103", "app", stasisName) // another's phone
-		if asked := orders.Load() - before; asked != 0 {
-			o.Errorf("the PBX was given %d orders for what is refused", asked)
+		if asked := tap.orders(before); len(asked) != 0 {
+			o.Errorf("the PBX was given orders for what is refused: %v", asked)
 		}
 		o.hear(proof, map[*phone.Call][]phone.Tone{inside: {vera.tone}})
 		if !own.LastHeard(inside.Tone()).IsZero() || !own.LastHeard(vera.tone).IsZero() {
 			o.Error("nina has heard them")
 		}
-		before = orders.Load()
+		before = tap.count()
 		nina.does(http.MethodDelete, "/channels/"+leg)
 		o.must(own.WaitEnded(o.ctx))
-		if orders.Load() == before {
-			o.Error("an order was not counted, so that none would say nothing")
+		if len(tap.orders(before)) == 0 {
+			o.Error("an order was not seen, so that none would say nothing")
 		}
 	})
 	o.scene("a call that rings is taken by the code", func(o *office) {

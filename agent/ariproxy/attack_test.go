@@ -13,10 +13,10 @@ import (
 
 // attack is one case of testdata/attacks.yaml, which says what the keys mean.
 type attack struct {
-	ID, As, Kind, Body, Twin string
-	Headers, Send            []string
-	Unrecorded               []string
-	Twinless                 bool
+	ID, As, Kind, Body, Twin, Order string
+	Headers, Send                   []string
+	Unrecorded                      []string
+	Twinless                        bool
 }
 
 var repeated = regexp.MustCompile(`\{\{([^}]+?)\*([0-9]+)\}\}`)

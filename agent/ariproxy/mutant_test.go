@@ -125,8 +125,8 @@ func (p *pieces) say(t *testing.T, text ...string) answer {
 
 // orders are what each subject may have the PBX do in the attack cases, as the fake writes it down: with phones and legs of his own.
 var orders = map[string]*regexp.Regexp{
-	"alice": regexp.MustCompile(`^(ring \[\{.*Endpoint:PJSIP/100\b.*|call \[PJSIP/100 .*|(create|destroy|drop|silence|hold|music|ringing|press|leave|enter|renew) .*)$`),
-	"carol": regexp.MustCompile(`^(ring \[\{.*Endpoint:PJSIP/120\b.*|call \[PJSIP/120 .*|tap .*Target:1\.p.*|snoop .*1\.p.*|(create|destroy|drop|renew|leave|enter) .*)$`),
+	"alice": regexp.MustCompile(`^(ring \[\{.*Endpoint:PJSIP/100 .*|drop \[3\.p\])$`),
+	"carol": regexp.MustCompile(`^ring \[\{.*Endpoint:PJSIP/120 .*$`),
 }
 
 // may reports whether the record lets a subject do something that an attack is after.
@@ -145,7 +145,6 @@ func (w *world) happened() bool { return len(w.pbx.taken())+len(w.book.allowed()
 func (w *world) judge(t *testing.T, who, what, sent string, got answer) {
 	t.Helper()
 	for _, o := range w.pbx.taken() {
-		t.Log(o)
 		if re := orders[who]; re == nil || !re.MatchString(o) {
 			t.Errorf("%s: %q of %s's has the PBX do %q", what, sent, who, o)
 		}
