@@ -5,6 +5,7 @@
 # make test-16       the tests on a real PBX once more, on Asterisk 16; the first time they fetch it from Debian
 # make test-clients  AMI and ARI client libraries that others wrote, unmodified, at the doors of an Earshot on a real PBX; the first time they are fetched
 # make test-faults   what goes wrong beside and below Earshot, on a real PBX: full disks, floods of connections, no file descriptors left, peers that stand still
+# make test-attacks  the attack cases of all doors against an Earshot on a real PBX, spelled otherwise in every way, checked at the sockets to Asterisk
 # make pbx           starts an Asterisk that the tests of one package after another use again, and prints what tells them; make pbx-end ends it
 # make check         format, vet, linters, the layout of the packages, go.mod
 # make bench         the benchmarks of the hot paths, each beside its floor; fails when one allocates more than it may
@@ -24,6 +25,7 @@
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
 # .ci/run does check, test, test-clients, test-faults, soak, fuzz and reproduce, as a machine does it for each commit.
+# .ci/run does check, test, test-clients, test-attacks and fuzz, as a machine does it for each commit.
 
 GO       ?= go
 BIN      := bin
@@ -34,6 +36,7 @@ LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 PREFIX   ?= /usr/local
 
 .PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover bench-peers test-faults soak clean
+.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients test-attacks check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 
@@ -112,6 +115,14 @@ test-faults:
 	@$(GO) run ./cmd/demo -fetch
 	@for part in Disk Crowd; do $(GO) test -tags faults -list "^TestFault$${part}" ./agent | grep -q "^Test" || { echo "no test of a fault of kind $$part is found"; exit 1; }; done
 	$(GO) test -tags faults -count=1 -timeout 20m -run '^TestFault' ./agent
+# They are behind a build tag, as they take minutes. Of the doors over a PBX that takes orders and does nothing, every mutant is tried; of those are many
+# thousands. A run that finds no test passes, so they are looked for first.
+test-attacks:
+	@$(GO) run ./cmd/demo -fetch
+	@for what in AMIDoor ARIDoor HTTPDoor PhoneDoor ForgedEvents; do $(GO) test -tags attacks -list "^Test.*$${what}UnderAttack$$" ./agent | grep -q "^Test" || { echo "no attack on $$what is found"; exit 1; }; done
+	@for door in amiproxy ariproxy; do $(GO) test -list "^TestNoMutantOfAnAttackGetsMore$$" ./agent/$$door | grep -q "^Test" || { echo "no mutants are tried at $$door"; exit 1; }; done
+	$(GO) test -count=1 -timeout 10m -run '^(TestNoMutantOfAnAttackGetsMore|TestAnAttackInTwoPiecesIsTheSame|TestAMutantOfACredentialIsNobodyElses)$$' ./agent/amiproxy ./agent/ariproxy -mutants
+	$(GO) test -tags attacks -count=1 -timeout 15m -run 'UnderAttack$$' ./agent
 
 # CLIENT drives a client library in Go, which is no dependency of ours.
 CLIENT := testdata/clients/cycoresystems-ari
@@ -120,6 +131,8 @@ CLIENT := testdata/clients/cycoresystems-ari
 check: supply
 	@echo "gofmt"; out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) && test -z "$$out" || { echo "not formatted:"; echo "$$out"; exit 1; }
 	$(GO) vet -tags clients,faults ./...
+	$(GO) vet -tags clients ./...
+	$(GO) vet -tags attacks ./agent
 	$(LINT) run
 	cd .ci/benchtable && $(LINT) run --no-config
 	cd .ci/containers && $(LINT) run --no-config

@@ -130,6 +130,29 @@ func TestTheAMIDoorUnderAttack(t *testing.T) {
 			})
 		})
 	}
+	s.scene("other applications, and functions", func(s *siege) {
+		s.goesOn("own")
+		alice := s.session("alice")
+		var all []string
+		for _, app := range strings.Fields("Bridge Pickup2 ParkedCall ConfBridge DISA Dial Page Record MixMonitor AudioSocket JACK EAGI VoiceMailMain Playback Gosub Set MSet ChannelRedirect SendDTMF StasisBroadcast AgentLogin QueueLog UserEvent PJSIPNotify Stasis System") {
+			all = append(all, "Action: Originate\r\nChannel: PJSIP/100\r\nApplication: "+app+"\r\nData: {{CH210}}\r\nAsync: true\r\n\r\n")
+		}
+		for _, function := range []string{"AST_CONFIG(manager.conf,earshot,secret)", "AST_SORCERY(res_pjsip,auth,100,password)", "CURL(file:///etc/passwd)", "CHANNELS()", "ENV(PATH)", "CHANNEL(pjsip,call-id)", "IMPORT({{CH210}},CONNECTEDLINE(num))"} {
+			all = append(all, "Action: Getvar\r\nChannel: {{CH100}}\r\nVariable: "+function+"\r\n\r\n", "Action: Status\r\nChannel: {{CH100}}\r\nVariables: "+function+"\r\n\r\n",
+				"Action: Originate\r\nChannel: PJSIP/100\r\nExten: 120\r\nVariable: X=1,DB(earshot/sentinel)=1,"+function+"=1\r\nAsync: true\r\n\r\n")
+		}
+		for _, action := range all {
+			text := alice.fill(action)
+			s.nothing(text, func() {
+				if got := alice.say(text); len(got) != 1 || got[0].Get("Response") != "Error" {
+					s.Errorf("%q is answered by %v", text, got)
+				}
+			})
+		}
+	})
+	if kept, err := s.PBX.Command(s.ctx, "database show earshot sentinel"); err != nil || strings.Contains(kept, "sentinel ") {
+		s.Errorf("the AstDB has %q, %v", kept, err)
+	}
 	s.Logf("%d requests", *s.tried)
 }
 
