@@ -9,7 +9,7 @@ const lineEnd = "\r\n"
 
 // AMI are mutants of an AMI action: every one of every kind, at several places of each header. Mutants of a kind "two" are two actions.
 func AMI(action string) []Mutant {
-	l := &list{original: action}
+	l := &list{}
 	lines := strings.Split(strings.TrimSuffix(action, lineEnd+lineEnd), lineEnd)
 	whole := func(lines []string) string { return strings.Join(lines, lineEnd) + lineEnd + lineEnd }
 	for i, line := range lines {

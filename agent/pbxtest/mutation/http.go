@@ -30,7 +30,7 @@ func (q Request) Bytes() string {
 
 // HTTP are mutants of a request: every one of every kind. Its credential stays the same; [Credentials] are mutants of that.
 func HTTP(q Request) []Mutant {
-	l := &list{original: q.Bytes()}
+	l := &list{}
 	l.line(q)
 	path, query, asked := strings.Cut(q.Target, "?")
 	l.path(q, path, query, asked)
@@ -241,7 +241,7 @@ func (l *list) framing(q Request) {
 
 // Credentials are mutants of a request's header Authorization, by the base64 of its secret where it has one.
 func Credentials(q Request) []Mutant {
-	l := &list{original: q.Bytes()}
+	l := &list{}
 	for i, h := range q.Headers {
 		value, ok := strings.CutPrefix(h, "Authorization: ")
 		scheme, secret, _ := strings.Cut(value, " ")
