@@ -3,6 +3,7 @@ package ariproxy_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"io"
 	"math/rand/v2"
@@ -110,7 +111,7 @@ func (p *pieces) say(t *testing.T, text ...string) answer {
 	defer func() { _ = client.Close() }()
 	r, err := http.ReadResponse(bufio.NewReader(client), nil)
 	if err != nil {
-		if err, late := err.(net.Error); late && err.Timeout() {
+		if late := net.Error(nil); errors.As(err, &late) && late.Timeout() {
 			t.Fatalf("no answer comes to %q", text)
 		}
 		return answer{}
