@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -84,9 +85,16 @@ func (w *web) attacks(setup, who string, send []func() mutation.Request, twinBy,
 	text := twin().Bytes()
 	i := 1 + w.r.IntN(len(text)-1)
 	w.does(order, twinBy, func() {
-		if status, body := w.say(text[:i], text[i:]); status < 200 || status > 299 {
-			w.Errorf("the twin %q is answered by %d %s", text, status, body)
-		}
+		w.until("the twin is done", func() error {
+			status, body := w.say(text[:i], text[i:])
+			if status == http.StatusConflict { // what a mutant began is not over yet
+				return errors.New(body)
+			}
+			if status < 200 || status > 299 {
+				w.Errorf("the twin %q is answered by %d %s", text, status, body)
+			}
+			return nil
+		})
 	})
 }
 
