@@ -24,8 +24,7 @@
 # make reproduce     builds the program of the commit twice, in two folders; fails unless both are the same bytes
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
-# .ci/run does check, test, test-clients, test-faults, soak, fuzz and reproduce, as a machine does it for each commit.
-# .ci/run does check, test, test-clients, test-attacks and fuzz, as a machine does it for each commit.
+# .ci/run does check, test, test-clients, test-attacks, test-faults, soak, fuzz and reproduce, as a machine does it for each commit.
 
 GO       ?= go
 BIN      := bin
@@ -35,8 +34,7 @@ LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
 PREFIX   ?= /usr/local
 
-.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover bench-peers test-faults soak clean
-.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients test-attacks check bench campaign-earshot campaign-revoke campaign-journal fuzz screenshots cover clean
+.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover bench-peers test-faults soak test-attacks clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 
@@ -130,9 +128,7 @@ CLIENT := testdata/clients/cycoresystems-ari
 # The test of the layout is named, so that it cannot go missing: a run that finds no test passes.
 check: supply
 	@echo "gofmt"; out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) && test -z "$$out" || { echo "not formatted:"; echo "$$out"; exit 1; }
-	$(GO) vet -tags clients,faults ./...
-	$(GO) vet -tags clients ./...
-	$(GO) vet -tags attacks ./agent
+	$(GO) vet -tags clients,faults,attacks ./...
 	$(LINT) run
 	cd .ci/benchtable && $(LINT) run --no-config
 	cd .ci/containers && $(LINT) run --no-config

@@ -84,8 +84,8 @@ func (w *world) inPieces(t *testing.T) *pieces {
 	return p
 }
 
-// raw is a session whose bytes are looked at as they come.
-type raw struct {
+// piecewise is a session whose bytes are looked at as they come.
+type piecewise struct {
 	t    *testing.T
 	conn net.Conn
 	got  chan []byte
@@ -94,11 +94,11 @@ type raw struct {
 	act  chan struct{} // tells that the PBX has been asked for something; nil: nobody looks
 }
 
-func (p *pieces) session(t *testing.T, w *world, who string) *raw {
+func (p *pieces) session(t *testing.T, w *world, who string) *piecewise {
 	t.Helper()
 	client, server := net.Pipe()
 	p.conns <- local{server}
-	r := &raw{t: t, conn: client, got: make(chan []byte)}
+	r := &piecewise{t: t, conn: client, got: make(chan []byte)}
 	over, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -131,7 +131,7 @@ func (p *pieces) session(t *testing.T, w *world, who string) *raw {
 
 // say writes each piece by itself, and returns what comes before the answer to a Ping behind them, or before the PBX is asked for something: an Originate
 // that is not Async is answered when the phone is.
-func (r *raw) say(text ...string) string {
+func (r *piecewise) say(text ...string) string {
 	r.t.Helper()
 	r.mark++
 	behind := "\r\nPing: Pong"
@@ -223,7 +223,7 @@ func TestNoMutantOfAnAttackGetsMore(t *testing.T) {
 	for _, tc := range attacks(t) {
 		t.Run(tc.ID, func(t *testing.T) {
 			try := func(who, send string) {
-				w, c, all := (*world)(nil), (*raw)(nil), []mutation.Mutant(nil)
+				w, c, all := (*world)(nil), (*piecewise)(nil), []mutation.Mutant(nil)
 				begin := func() { // ids are others in each world, and the mutants otherwise the same
 					w = newWorld(t, lenient)
 					w.goesOn(tc.Setup)
