@@ -23,7 +23,7 @@ const module = "github.com/earshot-pbx/earshot"
 // that is not here. The zero row means: nothing of ours.
 var rooms = map[string][]string{
 	"cmd/earshot": {"agent", "agent/audit", "agent/auth", "agent/doctor", "policy", "policy/decisiontest", "policy/policyfile"},
-	"cmd/demo":    {"agent/pbxtest", "agent/pbxtest/site", "agent/pbxtest/phone", "ami", "ari"},                              // it logs in at the AMI and ARI doors as panels do
+	"cmd/demo":    {"agent/pbxtest", "agent/pbxtest/site", "agent/pbxtest/phone", "ami", "ari"},                                     // it logs in at the AMI and ARI doors as panels do
 	"cmd/soak":    {"agent/audit", "agent/pbxtest/phone", "agent/pbxtest", "agent/pbxtest/site", "ami", "ari", "cache/redisserver"}, // it holds what comes of all that was done against the log
 	"cmd/company": {"policy/company"},
 
