@@ -223,6 +223,9 @@ func (p *PBX) Continue() error { return p.process.Load().Signal(syscall.SIGCONT)
 // Done is closed when the Asterisk process that runs now has ended, for whatever reason.
 func (p *PBX) Done() <-chan struct{} { return p.process.Load().Done() }
 
+// PID is the id of the Asterisk process that runs now, for who measures what it uses.
+func (p *PBX) PID() int { return p.process.Load().PID() }
+
 // Site is where the instance listens and how one logs in.
 func (p *PBX) Site() Site { return p.site }
 

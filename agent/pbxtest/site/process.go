@@ -123,7 +123,7 @@ func (s *Site) WaitReady(ctx context.Context, ended <-chan struct{}) error {
 // Log is the end of the program's log.
 func (p *Process) Log() string { return p.log.String() }
 
-// PID is the program's number.
+// PID is the program's process id, for who measures what it uses.
 func (p *Process) PID() int { return p.proc.PID() }
 
 // Done is closed when the program has ended.
