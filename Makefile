@@ -11,6 +11,7 @@
 # make bench         the benchmarks of the hot paths, each beside its floor; fails when one allocates more than it may
 # make bench STRICT=1  the same; fails when one takes longer than it may, too. For a machine with nothing else to do
 # make bench-peers   Earshot beside what one would take in its place, on the same work in one run: Casbin, cedar-go, OPA, sonic and others; STRICT=1 as above
+# make bench-pbx     on a real Asterisk: what panels on Earshot cost beside panels on Asterisk, times, memory, growth; PART= one part alone, QUICK=1 to try
 # make campaign-earshot  who may not be heard joins calls that are listened to, in each way CAMPAIGN times (20), and spies are ended: figures
 # make campaign-journal  figures of a million past calls, each within a second, and equal to a count; takes some minutes
 # make campaign-fanout  1,000 AMI panels and 1,000 events a second at an even pace: CPU for each delivery beside one write each, and how late; fails above its limits
@@ -34,7 +35,7 @@ LINT     := $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod golangci-lint
 
 PREFIX   ?= /usr/local
 
-.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover bench-peers test-faults soak test-attacks clean
+.PHONY: build earshot install demo demo-cluster pbx pbx-end test test-16 test-clients check bench campaign-earshot campaign-revoke campaign-fanout campaign-journal fuzz screenshots supply licences vulnerabilities reproduce cover bench-peers test-faults soak test-attacks bench-pbx clean
 build: earshot
 	$(GO) build -trimpath -o $(BIN)/demo ./cmd/demo
 
@@ -93,6 +94,7 @@ test:
 	$(GO) -C .ci/containers test ./...
 	$(GO) -C .ci/supply test ./...
 	$(GO) -C $(PEERS) test ./...
+	$(GO) -C $(BENCHPBX) test ./...
 
 # One package after the other: sound is measured. What cannot be fetched, and an Asterisk that is no 16, fails.
 test-16: export EARSHOT_ASTERISK := 16
@@ -135,6 +137,7 @@ check: supply
 	cd .ci/supply && $(LINT) run --no-config
 	cd $(CLIENT) && $(LINT) run --no-config
 	cd $(PEERS) && $(LINT) run --no-config
+	cd $(BENCHPBX) && $(LINT) run --no-config
 	@echo "imports"; out=$$($(GO) test -count=1 -v -run '^TestImportsStayWithinTheTable$$' ./agent) && echo "$$out" | grep -q '^--- PASS: TestImports' || { echo "$$out"; exit 1; }
 	$(BIN)/supply licences -check $(SUPPLY)
 	$(GO) mod tidy -diff
@@ -144,6 +147,7 @@ check: supply
 	cd .ci/supply && $(GO) mod tidy -diff
 	cd $(CLIENT) && $(GO) mod tidy -diff
 	cd $(PEERS) && $(GO) mod tidy -diff
+	cd $(BENCHPBX) && $(GO) mod tidy -diff
 
 bench:
 	@.ci/bench $(if $(STRICT),-strict)
@@ -152,6 +156,13 @@ bench:
 bench-peers:
 	@mkdir -p $(BIN)
 	@$(GO) -C $(PEERS) build -o $(CURDIR)/$(BIN)/peers . && cd $(PEERS) && $(CURDIR)/$(BIN)/peers -markdown $(CURDIR)/$(BIN)/peers.md $(if $(STRICT),-strict)
+# Pictures of a trial, or of one part alone, are not those of the README.
+BENCHPBX := testdata/pbxbench
+bench-pbx: earshot
+	@$(GO) run ./cmd/demo -fetch
+	@$(GO) -C $(BENCHPBX) build -o $(CURDIR)/$(BIN)/pbxbench .
+	@$(if $(QUICK),,mkdir -p testdata/plots)
+	@$(BIN)/pbxbench -earshot $(BIN)/earshot -out $(BIN) -plots $(if $(QUICK),$(BIN),testdata/plots) $(if $(PART),-part $(PART)) $(if $(QUICK),-quick)
 
 campaign-earshot:
 	$(GO) run ./cmd/demo -fetch

@@ -15,6 +15,8 @@ type talk struct{ caller, called *leg }
 
 // call has phone i call phone j, as a panel's click does: Asterisk rings the one, and when it answers, the other.
 func (c *company) call(ctx context.Context, i, j int) (talk, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	a := ami.NewAction("Originate").Append("Channel", "PJSIP/"+number(i)).Append("Context", "phones").Append("Exten", number(j)).
 		Append("Priority", "1").Append("Async", "true").Append("Timeout", "30000")
 	if _, err := c.driver.Do(ctx, a); err != nil {
@@ -51,9 +53,6 @@ type traffic struct {
 
 // lines is how many pairs of phones it needs.
 func (t traffic) lines() int { return int(t.rate*(t.talk.Seconds()+1)) + 4 }
-
-// atOnce is how many calls there are at a time.
-func (t traffic) atOnce() float64 { return t.rate * t.talk.Seconds() }
 
 // play makes the calls. The pace is kept whatever the PBX does; a phone that is still busy when it is its turn again ends it with an error.
 func (c *company) play(ctx context.Context, t traffic) error {

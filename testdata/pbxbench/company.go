@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -49,11 +50,16 @@ func openCompany(ctx context.Context, phones int, program string) (c *company, e
 		plan.Phones = append(plan.Phones, pbxtest.Phone{ID: number(i), Contact: c.fakes.addr()})
 	}
 	plan.Phones = append(plan.Phones, pbxtest.Phone{ID: unknown, Contact: c.fakes.addr()})
-	plan.Extra = map[string]string{
-		"manager.conf": "[general](+)\ntimestampevents=yes", // when Asterisk wrote an event stands in it then
-		"rtp.conf":     "[general](+)\nrtpstart=10000\nrtpend=31998",
+	plan.Extra = map[string]string{"manager.conf": "[general](+)\ntimestampevents=yes"} // when Asterisk wrote an event stands in it then
+	if c.Site, err = site.Start(ctx, site.Options{Plan: &plan, Policy: policyOf(phones, ""), AMI: site.AnyPort}); err != nil {
+		return c, err
 	}
-	if c.Site, err = site.Start(ctx, site.Options{Plan: &plan, Policy: policy(phones, ""), AMI: site.AnyPort}); err != nil {
+	// The rig's own ports are enough for 390 legs. One that somebody else has is passed over.
+	rtp := filepath.Join(c.PBX.Dir(), "etc/rtp.conf")
+	if err := os.WriteFile(rtp, []byte("[general]\nrtpstart=10000\nrtpend=31998\nicesupport=no\n"), 0o600); err != nil {
+		return c, err
+	}
+	if _, err := c.PBX.Command(ctx, "module reload res_rtp_asterisk.so"); err != nil {
 		return c, err
 	}
 	config, err := os.ReadFile(c.Path("earshot.yaml"))
@@ -61,7 +67,7 @@ func openCompany(ctx context.Context, phones int, program string) (c *company, e
 		return c, err
 	}
 	// One supervisor asks more often than a person does; and what is done by hand is done by an application that is trusted.
-	text := strings.Replace(string(config), fmt.Sprintf("http: {listen: %q}", c.HTTP), fmt.Sprintf("http: {listen: %q, limits: {commands: {per_minute: 6000, burst: 1000}}}", c.HTTP), 1)
+	text := strings.Replace(string(config), fmt.Sprintf("http: {listen: %q}", c.HTTP), fmt.Sprintf("http: {listen: %q, limits: {commands: {per_minute: 6000, burst: 1000}, reads: {per_minute: 60000, burst: 10000}}}", c.HTTP), 1)
 	if err := c.Write("earshot.yaml", text+"watchdog: {applications: ["+byHand+"]}\n"); err != nil {
 		return c, err
 	}
@@ -91,9 +97,9 @@ func (c *company) close() error {
 	return err
 }
 
-// policy is of a company of n employees who all see all calls, so that every panel is told everything, as Asterisk tells it, and who may listen
+// policyOf is that of a company of n employees who all see all calls, so that every panel is told everything, as Asterisk tells it, and who may listen
 // where extra does not say otherwise.
-func policy(n int, extra string) string {
+func policyOf(n int, extra string) string {
 	var b strings.Builder
 	b.WriteString("version: 1\ndepartments:\n")
 	for d := range n/50 + 1 {
@@ -133,7 +139,7 @@ func (c *company) know(n int) error {
 // enter starts an Earshot with so many employees.
 func (c *company) enter(ctx context.Context, employees int) error {
 	c.leave()
-	if err := errors.Join(c.Write("policy.yaml", policy(employees, "")), c.know(min(employees, 1000))); err != nil {
+	if err := errors.Join(c.Write("policy.yaml", policyOf(employees, "")), c.know(min(employees, 1000))); err != nil {
 		return err
 	}
 	var err error
@@ -153,10 +159,15 @@ func (c *company) as(employee string) *site.Client {
 }
 
 // empty waits until no channel is left on the PBX.
-func (c *company) empty(ctx context.Context) error {
+func (c *company) empty(ctx context.Context) error { return c.left(ctx, 0) }
+
+// left waits until no more than so many channels are left, for half a minute.
+func (c *company) left(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	for {
 		left, err := c.admin.ListChannels(ctx)
-		if err == nil && len(left) == 0 {
+		if err == nil && len(left) <= n {
 			return nil
 		}
 		select {

@@ -79,14 +79,11 @@ func (p *panel) hear(m *ami.Message) error {
 		return nil
 	}
 	if p.when {
-		stamp, _ := m.Lookup("Timestamp")
-		whole, frac, ok := bytes.Cut(stamp, []byte("."))
-		s, err := strconv.ParseInt(string(whole), 10, 64)
-		us, err2 := strconv.ParseInt(string(frac), 10, 64)
-		if !ok || len(frac) != 6 || errors.Join(err, err2) != nil {
-			return fmt.Errorf("Asterisk's event has no time: %q", stamp)
+		said, err := stamped(m)
+		if err != nil {
+			return err
 		}
-		at = s*1e9 + us*1e3
+		at = said.UnixNano()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,11 +92,23 @@ func (p *panel) hear(m *ami.Message) error {
 	return nil
 }
 
+// stamped is when Asterisk wrote an event.
+func stamped(m *ami.Message) (time.Time, error) {
+	stamp, _ := m.Lookup("Timestamp")
+	whole, frac, ok := bytes.Cut(stamp, []byte("."))
+	s, err := strconv.ParseInt(string(whole), 10, 64)
+	us, err2 := strconv.ParseInt(string(frac), 10, 64)
+	if !ok || len(frac) != 6 || errors.Join(err, err2) != nil {
+		return time.Time{}, fmt.Errorf("an event of Asterisk's has no time: %q", stamp)
+	}
+	return time.Unix(s, us*1000), nil
+}
+
 // dial logs a panel in.
-func dial(ctx context.Context, addr, user, secret string, plain, when bool) (*panel, error) {
+func dial(ctx context.Context, addr, user, secret string, plain, when bool, events string) (*panel, error) {
 	p := &panel{heard: map[about][]int64{}, when: when}
 	var err error
-	p.client, err = ami.Dial(ctx, ami.Config{Addr: addr, Username: user, Secret: ami.Secret(secret), PlainLogin: plain, OnEvent: p.hear,
+	p.client, err = ami.Dial(ctx, ami.Config{Addr: addr, Username: user, Secret: ami.Secret(secret), PlainLogin: plain, OnEvent: p.hear, Events: events,
 		PingInterval: time.Minute, PingTimeout: 30 * time.Second,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
@@ -112,17 +121,21 @@ func dial(ctx context.Context, addr, user, secret string, plain, when bool) (*pa
 }
 
 // panels logs n of them in at Asterisk, or at Earshot as an employee each. All have been told what there is when it returns.
-func (c *company) panels(ctx context.Context, n int, atEarshot bool) ([]*panel, error) {
+func (c *company) panels(ctx context.Context, n int, where string) ([]*panel, error) {
 	var all []*panel
 	account := c.PBX.Site().Admin
 	for i := range n {
 		var p *panel
 		var err error
-		if atEarshot {
+		if where == onEarshot {
 			id := fmt.Sprint("e", i)
-			p, err = dial(ctx, c.AMI, id, c.tokens[id], true, false)
+			p, err = dial(ctx, c.AMI, id, c.tokens[id], true, false, "on")
 		} else {
-			p, err = dial(ctx, c.PBX.AMI(), account.User, account.Password, false, false)
+			events := "on"
+			if where == onAsteriskCalls {
+				events = "call"
+			}
+			p, err = dial(ctx, c.PBX.AMI(), account.User, account.Password, false, false, events)
 		}
 		if err == nil {
 			all = append(all, p)
@@ -140,6 +153,16 @@ func hangUpAll(all []*panel) {
 	for _, p := range all {
 		p.client.Close()
 	}
+}
+
+// forget has what was heard so far not count.
+func (p *panel) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.heard)
+	p.count = 0
+	p.bytes.Store(0)
+	p.events.Store(0)
 }
 
 // compare holds what a panel was told against what Asterisk said, and gives how long each event took.

@@ -26,16 +26,15 @@ type fakes struct {
 
 // leg is a call of one of the phones.
 type leg struct {
-	user, id       string
-	local, remote  string // the headers From and To of what this side asks
-	contact        string // the URI that Asterisk is asked at
-	asterisk       *net.UDPAddr
-	ok             []byte // the answer to the INVITE
-	up, down       chan struct{}
-	upAt, downAt   time.Time
-	upped, ended   sync.Once
-	sound          *net.UDPAddr // where Asterisk wants to hear it
-	branch, cseqNo int
+	user, id      string
+	local, remote string // the headers From and To of what this side asks
+	contact       string // the URI that Asterisk is asked at
+	asterisk      *net.UDPAddr
+	ok            []byte // the answer to the INVITE
+	up, down      chan struct{}
+	upAt, downAt  time.Time
+	upped, ended  sync.Once
+	sound         *net.UDPAddr // where Asterisk wants to hear it
 }
 
 func newFakes() (*fakes, error) {

@@ -48,6 +48,12 @@ func (s *speaker) remove(l *leg) {
 	delete(s.legs, l)
 }
 
+func (s *speaker) lateSoFar() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.late
+}
+
 func (s *speaker) close() {
 	close(s.stop)
 	<-s.done

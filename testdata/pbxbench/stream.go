@@ -11,7 +11,9 @@ import (
 const (
 	nowhere    = "no panels"
 	onAsterisk = "panels on Asterisk"
-	onEarshot  = "panels on Earshot"
+	// They ask Asterisk for the class call alone, and are spared the dialplan's steps and variables.
+	onAsteriskCalls = "panels on Asterisk, of the class call alone"
+	onEarshot       = "panels on Earshot"
 )
 
 // streamed is what one run of calls with panels has cost.
@@ -48,23 +50,24 @@ func (c *company) stream(ctx context.Context, where string, panels, employees in
 		return s, err
 	}
 	account := c.PBX.Site().Admin
-	said, err := dial(ctx, c.PBX.AMI(), account.User, account.Password, false, true)
+	said, err := dial(ctx, c.PBX.AMI(), account.User, account.Password, false, true, "on")
 	if err != nil {
 		return s, err
 	}
 	defer said.client.Close()
 	var all []*panel
 	if where != nowhere {
-		if all, err = c.panels(ctx, panels, where == onEarshot); err != nil {
+		if all, err = c.panels(ctx, panels, where); err != nil {
 			return s, err
 		}
 		defer hangUpAll(all)
 	}
-	for _, p := range all {
-		p.bytes.Store(0)
-		p.events.Store(0)
+	if err := still(ctx, append(all, said)); err != nil {
+		return s, err
 	}
-	pause(ctx, time.Second) // what the log-ins have begun is over
+	for _, p := range append(all, said) {
+		p.forget()
+	}
 	if s.Asterisk, err = used(c.PBX.PID()); err != nil {
 		return s, err
 	}
@@ -129,6 +132,25 @@ func (c *company) stream(ctx context.Context, where string, panels, employees in
 	return s, nil
 }
 
+// still waits until nobody has been told anything for a second: what the log-ins have begun, and calls before, is over and told.
+func still(ctx context.Context, all []*panel) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for before := int64(-1); ; pause(ctx, time.Second) {
+		if ctx.Err() != nil {
+			return fmt.Errorf("wait until there are no events any more: %w", ctx.Err())
+		}
+		now := int64(0)
+		for _, p := range all {
+			now += p.events.Load()
+		}
+		if now == before {
+			return nil
+		}
+		before = now
+	}
+}
+
 // settled waits until Asterisk has said of all calls that they are over.
 func (c *company) settled(ctx context.Context, said *panel, calls int) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
@@ -147,7 +169,7 @@ func (c *company) settled(ctx context.Context, said *panel, calls int) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("Asterisk has told the end of %d legs of %d: %w", over, 2*calls, ctx.Err())
+			return fmt.Errorf("the end of %d legs of %d has been told by Asterisk: %w", over, 2*calls, ctx.Err())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
