@@ -34,7 +34,7 @@ func gather(addr string, n int, again bool) *crowd {
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	for i := range n {
 		c.wg.Go(func() {
-			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, byte(1+i%50), 1)}, Timeout: 30 * time.Second} //nolint:gosec // small
+			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, byte(1+i%50), 1)}, Timeout: 30 * time.Second}
 			for first := true; (first || again) && c.ctx.Err() == nil; first = false {
 				conn, err := from.DialContext(c.ctx, "tcp", addr)
 				if err != nil {

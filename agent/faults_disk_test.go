@@ -60,7 +60,7 @@ func TestFaultDiskFull(t *testing.T) {
 			}
 		}
 		_, err := o.as("maria").Supervise(o.ctx, "anna", "spy")
-		o.refused(err, http.StatusServiceUnavailable, "not_recorded")
+		_ = o.refused(err, http.StatusServiceUnavailable, "not_recorded")
 		if n := len(o.Phones["maria"].Calls()); n != 0 {
 			t.Error("her phone rings for what is not on record")
 		}

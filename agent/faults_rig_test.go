@@ -36,7 +36,7 @@ func mount(t *testing.T, folder, size string) *smallDisk {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("sh", "-c", `mount -t tmpfs -o size="$1",mode=0700 earshot-test "$2" && echo mounted && read _`, "sh", size, folder) //nolint:noctx // it ends with its input
+	cmd := exec.Command("sh", "-c", `mount -t tmpfs -o size="$1",mode=0700 earshot-test "$2" && echo mounted && read _`, "sh", size, folder)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
@@ -97,7 +97,7 @@ func (d *smallDisk) free() {
 func wrapped(t *testing.T, lines, exec string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "earshot")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\nset -e\necho $$ >"+path+".pid\n"+lines+"\nexec "+exec+` "$@"`+"\n"), 0o700); err != nil { //nolint:gosec // it is to be run
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nset -e\necho $$ >"+path+".pid\n"+lines+"\nexec "+exec+` "$@"`+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return path

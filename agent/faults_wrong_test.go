@@ -134,8 +134,8 @@ func TestFaultAPBXThatLies(t *testing.T) {
 		for name, lie := range map[string]func(w http.ResponseWriter, r *http.Request) bool{
 			"the snoop is refused":          lieTo("POST", "/snoop", func(w http.ResponseWriter) { http.Error(w, `{"message":"no"}`, 500) }),
 			"the snoop is another's":        lieTo("POST", "/snoop", func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"id":"1.1","name":"PJSIP/101-1"}`) }),
-			"the lease is refused":          lieTo("POST", "-snoop/variable", func(w http.ResponseWriter) { http.Error(w, "", 409) }),
-			"the joining is refused":        lieTo("POST", "/addChannel", func(w http.ResponseWriter) { http.Error(w, "", 422) }),
+			"the lease is refused":          lieTo("POST", "-snoop/variable", func(w http.ResponseWriter) { http.Error(w, "", http.StatusConflict) }),
+			"the joining is refused":        lieTo("POST", "/addChannel", func(w http.ResponseWriter) { http.Error(w, "", http.StatusUnprocessableEntity) }),
 			"the answer to the ring is cut": lieTo("POST", "/channels", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }),
 		} {
 			c.tell(lie, nil)

@@ -186,7 +186,7 @@ var carriedOut = map[string]carried{
 					return err
 				}
 			}
-			return fmt.Errorf("%v: %v", err, rows)
+			return fmt.Errorf("he is not on pause: %v, %w", rows, err)
 		})
 	}},
 	"redirect": {[]string{`AMI Action: Redirect\r\nChannel: <100>\r\nContext: phones\r\nExten: 103\r\nPriority: 1\r\n.*`}, func(s *siege, _ *phone.Phone) { s.rings(attackPeople["carol"]) }},
@@ -196,7 +196,7 @@ var carriedOut = map[string]carried{
 		s.until("it is parked", func() error {
 			bridges, err := s.admin.ListBridges(s.ctx)
 			if !slices.ContainsFunc(bridges, func(b ari.Bridge) bool { return b.Class == "parking" && len(b.Channels) == 1 }) {
-				return fmt.Errorf("%v: %v", err, bridges)
+				return fmt.Errorf("nobody is parked: %v, %w", bridges, err)
 			}
 			return nil
 		})

@@ -32,8 +32,9 @@ func silent(file string) bool {
 	return strings.HasPrefix(name, "NOTICE") || strings.Contains(name, "3RD-PARTY") || strings.HasSuffix(name, "-LOGO")
 }
 
-// of lists the licences of a module, in order. A module without any is an error, and so is a text that nobody knows beside them: somebody has to read it.
-func (r reader) of(m module) ([]string, error) {
+// of lists the licences of a module, in order. A module without any is an error. So is, of one that is linked, a text that nobody knows: somebody has to
+// read it. Elsewhere it counts as another licence.
+func (r reader) of(m module, linked bool) ([]string, error) {
 	names := map[string]bool{}
 	for _, file := range m.files {
 		if silent(file) {
@@ -44,6 +45,9 @@ func (r reader) of(m module) ([]string, error) {
 			return nil, fmt.Errorf("read a licence: %w", err)
 		}
 		found := r.in(text)
+		if len(found) == 0 && !linked {
+			found = []string{"others"}
+		}
 		if len(found) == 0 && filepath.Base(file) != "COPYING" { // which may say which of two others one may choose
 			return nil, fmt.Errorf("%s: no licence that is known: read it, and tell supply of it", file)
 		}
@@ -127,7 +131,7 @@ func licences(ctx context.Context, page string, check bool) error {
 		}
 		count := map[string]int{}
 		for _, m := range modules {
-			names, err := r.of(m)
+			names, err := r.of(m, p.linked)
 			if err != nil {
 				problems = append(problems, err)
 				continue

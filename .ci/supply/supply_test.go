@@ -41,16 +41,19 @@ func TestALicenceIsKnownByItsText(t *testing.T) {
 	if err := m.look(filepath.Join(root, "part", "deep")); err != nil {
 		t.Fatal(err)
 	}
-	names, err := r.of(m)
+	names, err := r.of(m, true)
 	if err != nil || strings.Join(names, " ") != "Apache-2.0 ISC" {
 		t.Errorf("it is under %q, %v", names, err)
 	}
 
 	m.files = append(m.files, write("part/LICENSE", "You may use this on Sundays."))
-	if _, err := r.of(m); err == nil || !strings.Contains(err.Error(), "read it") {
+	if names, err := r.of(m, false); err != nil || strings.Join(names, " ") != "Apache-2.0 ISC others" {
+		t.Errorf("of what is not linked it is %q, %v", names, err)
+	}
+	if _, err := r.of(m, true); err == nil || !strings.Contains(err.Error(), "read it") {
 		t.Errorf("a text that nobody knows: %v", err)
 	}
-	if _, err := r.of(module{path: "example.com/y", version: "v1.0.0"}); err == nil {
+	if _, err := r.of(module{path: "example.com/y", version: "v1.0.0"}, false); err == nil {
 		t.Error("a module without a licence has one")
 	}
 }

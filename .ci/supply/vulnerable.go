@@ -21,7 +21,7 @@ func vulnerabilities(ctx context.Context, db string) error {
 		if err != nil {
 			return fmt.Errorf("make a folder for the database: %w", err)
 		}
-		defer os.RemoveAll(made)
+		defer func() { _ = os.RemoveAll(made) }()
 		newest, err := index(db, made)
 		if err != nil {
 			return err

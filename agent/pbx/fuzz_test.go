@@ -63,9 +63,8 @@ func FuzzWitness(f *testing.F) {
 				t.Fatal(err)
 			}
 			lines := strings.Split(strings.TrimRight(string(m.Raw()), "\r\n"), "\r\n")
-			name := string(m.Event())
-			w, one := witnessed[name]
-			q, other := queueEvents[name]
+			w, one := witnessed[string(m.Event())]
+			q, other := queueEvents[string(m.Event())]
 			regular := m.Irregular() == 0
 			switch believed := len(s.ingested) - taken; {
 			case one && regular && plainFit(w.fields, lines, classCall):
