@@ -30,14 +30,14 @@ type Config struct {
 	HTTPClient *http.Client
 	// Timeout bounds each operation, beside its context. Zero means 10 s; it does not bound a stream.
 	Timeout time.Duration
-	// MaxResponse is the largest list accepted, in bytes. Zero means 64 MiB, some 100,000 channels. Any other answer may have 8 MiB of it.
+	// MaxResponse is the largest list of channels or bridges accepted, in bytes. Zero means 64 MiB, some 100,000 channels. Any other answer may have 8 MiB of it.
 	MaxResponse int64
 }
 
 const (
 	defaultTimeout     = 10 * time.Second
 	defaultMaxResponse = 64 << 20
-	maxSingle          = 8 << 20  // of answers that are no lists
+	maxSingle          = 8 << 20  // of answers that are no lists of channels or bridges
 	maxHeader          = 64 << 10 // of what stands before an answer
 )
 
@@ -129,8 +129,8 @@ type request struct {
 	method string
 	path   []string // segments, unescaped
 	query  url.Values
-	body   any // marshalled as JSON; nil for none
-	list   bool
+	body   any  // marshalled as JSON; nil for none
+	list   bool // of channels or bridges, which may have MaxResponse
 }
 
 // do performs r and returns the body of a successful answer, as a string that the caller owns.
@@ -190,6 +190,29 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 		return &RequestError{Op: r.op, Sent: true, Err: fmt.Errorf("answer: %w", err)}
 	}
 	return nil
+}
+
+// listOf performs r, whose answer is a list of elements that have least bytes on an average, and decodes each with encoding/json. What is inside of an element
+// may be small and many, so such a list has the limit of single answers.
+func listOf[T any](ctx context.Context, c *Client, r request, least int) ([]T, error) {
+	text, err := c.do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var list []T
+	var d decoder
+	err = d.list(text, least, func(element string) error {
+		var v T
+		if err := json.Unmarshal([]byte(element), &v); err != nil {
+			return err
+		}
+		list = append(list, v)
+		return nil
+	})
+	if err != nil {
+		return nil, &RequestError{Op: r.op, Sent: true, Err: fmt.Errorf("answer: %w", err)}
+	}
+	return list, nil
 }
 
 // act performs r and drops the answer's body.

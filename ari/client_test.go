@@ -502,6 +502,47 @@ func TestAListOfElementsTooSmallToBeRealIsRefused(t *testing.T) {
 	}
 }
 
+func TestTheOtherListsAreBoundedToo(t *testing.T) {
+	const n = 20_000
+	for name, c := range map[string]struct {
+		least string // as small as a real one can be
+		ask   func(*ari.Client) (int, error)
+	}{
+		"endpoints": {
+			`{"technology":"SIP","resource":"1","state":"online","channel_ids":[]}`,
+			func(c *ari.Client) (int, error) { l, err := c.ListEndpoints(t.Context()); return len(l), err },
+		},
+		"device states": {
+			`{"name":"Stasis:x","state":"BUSY"}`,
+			func(c *ari.Client) (int, error) { l, err := c.ListDeviceStates(t.Context()); return len(l), err },
+		},
+		"applications": {
+			`{"name":"x","channel_ids":[],"bridge_ids":[],"endpoint_ids":[],"device_names":[],"events_allowed":[],"events_disallowed":[]}`,
+			func(c *ari.Client) (int, error) { l, err := c.ListApplications(t.Context()); return len(l), err },
+		},
+	} {
+		a := newAsterisk(t)
+		a.says(200, "["+strings.Repeat(c.least+",", n-1)+c.least+"]")
+		if got, err := c.ask(a.client()); err != nil || got != n {
+			t.Errorf("%d %s: %d, %v", n, name, got, err)
+		}
+		a.says(200, "["+strings.Repeat("{},", n-1)+"{}]")
+		if got, err := c.ask(a.client()); err == nil || !strings.Contains(err.Error(), "more elements") {
+			t.Errorf("%d %s of nothing: %d, %v", n, name, got, err)
+		}
+		a.says(200, `[{"channel_ids":["`+strings.Repeat(`","`, 3<<20)+`"]}]`)
+		if got, err := c.ask(a.client()); !errors.Is(err, ari.ErrTooLarge) {
+			t.Errorf("one of the %s with 9 MiB of nothing: %d, %v", name, got, err)
+		}
+		for _, answer := range []string{`{}`, `null`, `[1]`, `[{}`, `[{}]x`, `[{"name":1,"resource":1}]`} {
+			a.says(200, answer)
+			if _, err := c.ask(a.client()); err == nil {
+				t.Errorf("%s: %q was accepted", name, answer)
+			}
+		}
+	}
+}
+
 func TestAnAnswerThatIsNoListHasALimitOfItsOwn(t *testing.T) {
 	a := newAsterisk(t)
 	a.says(200, `{"value":"`+strings.Repeat("x", 9<<20)+`"}`)

@@ -75,16 +75,19 @@ func (d *decoder) one(text string, parse func(int) int) error {
 	return d.end(i)
 }
 
-// A list may have so many elements without a look at how large they are; beyond it they need so many bytes each, on an average. Asterisk's have twice that. One of
-// nothing but "{}" would take a hundred times its text in memory.
+// A list may have so many elements without a look at how large they are; beyond it they need so many bytes each, on an average. Asterisk's channels and bridges
+// have twice that. One of nothing but "{}" would take a hundred times its text in memory.
 const (
-	looseElements = 4096
-	leastElement  = 128
+	looseElements    = 4096
+	leastElement     = 128
+	leastEndpoint    = 64 // {"technology":"SIP","resource":"1","state":"online","channel_ids":[]}
+	leastDeviceState = 32 // {"name":"Stasis:x","state":"BUSY"}
+	leastApplication = 96 // seven members, six of them empty lists
 )
 
 // list calls element for each element of text, a list of objects. Each is given as a string of its own, so that one
 // that is kept does not keep the others in memory.
-func (d *decoder) list(text string, element func(string) error) error {
+func (d *decoder) list(text string, least int, element func(string) error) error {
 	d.s = text
 	i := d.begin()
 	if i >= 0 && text[i] != '[' {
@@ -97,7 +100,7 @@ func (d *decoder) list(text string, element func(string) error) error {
 		return d.end(i + 1)
 	}
 	for n, more := 1, i >= 0; more; n++ {
-		if n > looseElements && i/leastElement < n {
+		if n > looseElements && i/least < n {
 			return d.end(d.fail(i, errSparse))
 		}
 		from := i

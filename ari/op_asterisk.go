@@ -50,9 +50,7 @@ func (c *Client) Info(ctx context.Context) (*Info, error) {
 
 // ListEndpoints returns all endpoints (GET /endpoints).
 func (c *Client) ListEndpoints(ctx context.Context) ([]Endpoint, error) {
-	var list []Endpoint
-	err := c.call(ctx, request{op: "list endpoints", method: http.MethodGet, path: []string{"endpoints"}, list: true}, &list)
-	return list, err
+	return listOf[Endpoint](ctx, c, request{op: "list endpoints", method: http.MethodGet, path: []string{"endpoints"}}, leastEndpoint)
 }
 
 // GetEndpoint returns one endpoint, such as "PJSIP", "101" (GET /endpoints/{tech}/{resource}).
@@ -67,9 +65,7 @@ func (c *Client) GetEndpoint(ctx context.Context, technology, resource string) (
 
 // ListDeviceStates returns the states of the devices that ARI controls, those named "Stasis:…" (GET /deviceStates).
 func (c *Client) ListDeviceStates(ctx context.Context) ([]DeviceState, error) {
-	var list []DeviceState
-	err := c.call(ctx, request{op: "list device states", method: http.MethodGet, path: []string{"deviceStates"}, list: true}, &list)
-	return list, err
+	return listOf[DeviceState](ctx, c, request{op: "list device states", method: http.MethodGet, path: []string{"deviceStates"}}, leastDeviceState)
 }
 
 // GetDeviceState returns the state of any device, such as "PJSIP/101" (GET /deviceStates/{name}).
@@ -100,9 +96,7 @@ type EventFilter struct {
 
 // ListApplications returns the applications that are connected now (GET /applications).
 func (c *Client) ListApplications(ctx context.Context) ([]Application, error) {
-	var list []Application
-	err := c.call(ctx, request{op: "list applications", method: http.MethodGet, path: []string{"applications"}, list: true}, &list)
-	return list, err
+	return listOf[Application](ctx, c, request{op: "list applications", method: http.MethodGet, path: []string{"applications"}}, leastApplication)
 }
 
 // GetApplication returns one application (GET /applications/{name}); ErrNotFound if it is not connected.

@@ -28,7 +28,7 @@ func (c *Client) ListBridges(ctx context.Context) ([]Bridge, error) {
 	}
 	var list []Bridge
 	var d decoder
-	err = d.list(text, func(element string) error {
+	err = d.list(text, leastElement, func(element string) error {
 		list = append(list, Bridge{})
 		return list[len(list)-1].decode(element)
 	})

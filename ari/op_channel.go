@@ -57,7 +57,7 @@ func (c *Client) ListChannels(ctx context.Context) ([]Channel, error) {
 	}
 	var list []Channel
 	var d decoder
-	err = d.list(text, func(element string) error {
+	err = d.list(text, leastElement, func(element string) error {
 		list = append(list, Channel{})
 		return list[len(list)-1].decode(element)
 	})
