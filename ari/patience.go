@@ -60,30 +60,30 @@ func (s *Stream) ping(ctx context.Context, interval, timeout time.Duration) {
 	}
 }
 
-// pinged sends a ping, and others behind it as long as nobody can tell, and reports whether one has an answer. That is read by Next, behind all events that have
-// arrived before it, so it is missed only when Next has waited for the socket for as long as it may take.
+// pinged sends one ping and reports whether it has an answer. That is read by Next, behind all events that have arrived before it, so it is missed only when
+// Next has waited for the socket for as long as it may take.
 func (s *Stream) pinged(ctx context.Context, timeout time.Duration) bool {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	began := s.patience.waited()
-	answered := make(chan struct{}, 1)
-	for left := timeout; left > 0; left = timeout - (s.patience.waited() - began) {
-		s.tasks.Go(func() {
-			_ = s.conn.Ping(ctx) // an error that is not the context's ends the stream by itself
-			select {
-			case answered <- struct{}{}:
-			default:
-			}
-		})
-		timer := time.NewTimer(left)
+	answered := make(chan struct{})
+	s.tasks.Go(func() {
+		defer close(answered)
+		// Not ctx: a context that ends during a write closes the connection, in the middle of a frame. An error ends the stream by itself.
+		_ = s.conn.Ping(s.live)
+	})
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	for {
 		select {
 		case <-ctx.Done():
+			return true
 		case <-answered:
+			return true
 		case <-timer.C:
-			continue
 		}
-		timer.Stop()
-		return true
+		left := timeout - (s.patience.waited() - began)
+		if left <= 0 {
+			return false
+		}
+		timer.Reset(max(left, timeout/8)) // left does not shrink while nobody reads, and may be next to nothing
 	}
-	return false
 }
