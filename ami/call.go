@@ -28,8 +28,7 @@ type call struct {
 // would make the next one unreadable.
 //
 // Asterisk runs the actions of one connection one after the other. One that takes its time there (Originate without
-// "Async: true", WaitEvent) holds up events and pings too, and the client takes the peer for gone after PingInterval and
-// PingTimeout.
+// "Async: true", WaitEvent) holds up events and pings too, and the client may take the peer for gone after PingTimeout.
 //
 // Do returns the first answer; rows that follow the answer to a list action are dropped. Use List for those.
 func (c *Client) Do(ctx context.Context, m *Message) (*Message, error) {

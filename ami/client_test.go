@@ -611,6 +611,102 @@ func TestAPeerWithMuchToSayIsNotTakenForDeaf(t *testing.T) {
 	})
 }
 
+// A ping's answer is behind a list that was asked for before it, and the rows show meanwhile that the peer hears.
+func TestAListThatTakesItsTimeKeepsTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rows = 60
+		c := connectTo(t, scripted(t, logged(func(p *peer) {
+			m := p.next("QueueStatus")
+			go func() {
+				for { // the pings leave, and are not answered
+					if _, err := p.r.Read(); err != nil {
+						return
+					}
+				}
+			}()
+			p.answer(m, "Response: Success", "EventList: start")
+			for range rows {
+				time.Sleep(time.Second)
+				p.answer(m, "Event: QueueMember")
+			}
+			p.answer(m, "Event: QueueStatusComplete", "EventList: Complete")
+			time.Sleep(time.Minute)
+		})))
+		got, _, err := c.List(t.Context(), NewAction("QueueStatus"))
+		if err != nil || len(got) != rows {
+			t.Fatalf("%d rows, then %v", len(got), err)
+		}
+		began := time.Now()
+		<-c.Done()
+		if took := time.Since(began); !errors.Is(c.Err(), ErrSilent) || took != 10*time.Second { // the list's end was the last that showed it
+			t.Errorf("%s after the list it ended with %v", took, c.Err())
+		}
+	})
+}
+
+// Answers to other actions show it as well.
+func TestAPeerThatAnswersSlowlyOneByOneIsNotTakenForDeaf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := connectTo(t, scripted(t, logged(func(p *peer) {
+			actions := make(chan *Message, 100)
+			go func() {
+				defer close(actions)
+				for {
+					m, err := p.r.Read()
+					if err != nil {
+						return
+					}
+					actions <- m.Clone()
+				}
+			}()
+			for m := range actions {
+				time.Sleep(4 * time.Second)
+				p.answer(m, "Response: Success")
+			}
+		})))
+		var asking sync.WaitGroup
+		for range 10 { // 40 s
+			asking.Go(func() {
+				if _, err := c.Do(t.Context(), NewAction("Getvar")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		asking.Wait()
+		if err := c.Err(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// While OnEvent works, what is left for the answer does not become less: a look each time that so little is over would be a busy loop.
+func TestABusyHandlerDoesNotMakeThePingLookAgainAllTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const left = 10 * time.Microsecond
+		cfg := scripted(t, logged(func(p *peer) {
+			p.next("Ping") // at 15 s
+			time.Sleep(10*time.Second - left)
+			p.write("Event: X\r\n\r\n")
+			for {
+				if _, err := p.r.Read(); err != nil {
+					return
+				}
+			}
+		}))
+		cfg.OnEvent = func(*Message) error {
+			time.Sleep(100 * time.Millisecond)
+			return nil
+		}
+		c := connectTo(t, cfg)
+		began := time.Now()
+		<-c.Done()
+		// The second look is an eighth of PingTimeout after the first.
+		if took := time.Since(began); !errors.Is(c.Err(), ErrSilent) || took != 26250*time.Millisecond {
+			t.Errorf("after %s it ended with %v", took, c.Err())
+		}
+	})
+}
+
 func TestASlowHandlerDoesNotMakeThePeerLookDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handled := 0

@@ -54,7 +54,8 @@ type Config struct {
 	WriteTimeout time.Duration // for sending one action; default 5 s
 	PingInterval time.Duration // default 15 s
 	// The peer counts as gone when it has not answered a ping for PingTimeout, the time in OnEvent left out, or when nothing came at all for PingInterval and
-	// PingTimeout; default 10 s.
+	// PingTimeout; default 10 s. It runs actions one after the other, so the time begins anew with each answer and each row of a list that arrives in between, and an
+	// action that blocks there (Originate without "Async: true", WaitEvent) must take less than PingTimeout.
 	PingTimeout time.Duration
 
 	// For Run: the pause before the second and later attempts grows from RetryMin (default 250 ms) to RetryMax (default

@@ -46,8 +46,10 @@ func (c *Client) dispatch(m *Message) error {
 	p, id := c.belongsTo(m)
 	switch {
 	case p != nil && m.Response() != nil:
+		c.patient.heard()
 		c.answer(p, id, m)
 	case p != nil && p.response != nil:
+		c.patient.heard()
 		c.row(p, id, m)
 	case m.Response() != nil:
 		c.stray.Add(1)
