@@ -221,6 +221,8 @@ func TestAClientOfItsOwnListensByASnoop(t *testing.T) {
 		gleb, nina := o.applies("gleb"), o.applies("nina")
 		outside := o.calls(vera, "101")
 		o.rings("anna")
+		_, err := o.watch("gleb").UntilState(o.ctx, "anna", "ringing") // her phone may know before Earshot does
+		o.must(err)
 		pickup := func(phone string) []string {
 			return []string{"endpoint", "PJSIP/" + phone, "extension", "*53101", "context", "phones", "priority", "1"}
 		}

@@ -2,6 +2,7 @@ package call_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/call"
@@ -52,5 +53,30 @@ func TestATransferInTheMomentOfTheAnswerPutsThePeerIntoTheOtherCall(t *testing.T
 			p.leave("b2", "anna", "vera")
 			p.gone("anna", "vera")
 		})
+	}
+}
+
+// Whoever leaves his bridge in the ordinary way has left his place to nobody: what becomes of him elsewhere is another matter.
+func TestALegThatHasLeftItsBridgeLeavesItsPlaceToNobody(t *testing.T) {
+	p := newPBX(t)
+	plainCall(p)
+	p.leg("boris2", "PJSIP/102-00000003", call.StateUp, "103")
+	p.leg("vera", "PJSIP/103-00000004", call.StateUp)
+	p.bridge("b2", "mixing")
+	p.enter("b2", "vera")
+	p.soon(&call.Event{Kind: call.AttendedTransferred, Channel: call.Channel{ID: "boris"}, Peer: call.Channel{ID: "boris2"}, Transferee: "anna"})
+	p.enter("b2", "boris2")
+	p.leave("b1", "anna", "boris")
+	p.unbridge("b1")
+	p.gone("boris")
+	p.leave("b2", "boris2")
+	p.bridge("b3", "mixing")
+	p.leg("stranger", "PJSIP/trunk-00000005", call.StateUp)
+	p.enter("b3", "stranger")
+	p.enter("b3", "boris2")
+	p.log = nil
+	p.gone("boris2")
+	if slices.ContainsFunc(p.log, func(l string) bool { return strings.Contains(l, "bridge entered anna") }) {
+		t.Errorf("it tells %q", p.log)
 	}
 }

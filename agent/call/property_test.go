@@ -67,6 +67,9 @@ func (m *model) end(id call.LegID, created time.Time) {
 }
 
 func (m *model) enter(id call.LegID, b call.BridgeID) {
+	if was := m.in[id]; was != "" && was != b {
+		delete(m.heirs, id)
+	}
 	m.in[id] = b
 	for other, where := range m.in {
 		if where == b {
@@ -105,8 +108,14 @@ func (m *model) apply(ev *call.Event) {
 	case call.BridgeLeft:
 		if m.see(ev.Channel) && m.in[ev.Channel.ID] == ev.Bridge.ID {
 			delete(m.in, ev.Channel.ID)
+			delete(m.heirs, ev.Channel.ID)
 		}
 	case call.BridgeGone:
+		for id, b := range m.in {
+			if b == ev.Bridge.ID {
+				delete(m.heirs, id)
+			}
+		}
 		maps.DeleteFunc(m.in, func(_ call.LegID, b call.BridgeID) bool { return b == ev.Bridge.ID })
 	case call.Resynced:
 		seen := map[call.LegID]time.Time{}
@@ -120,6 +129,7 @@ func (m *model) apply(ev *call.Event) {
 			}
 		}
 		m.live, m.in = seen, map[call.LegID]call.BridgeID{}
+		clear(m.heirs)
 		for _, b := range ev.Snapshot.Bridges {
 			for _, id := range b.Legs {
 				m.enter(id, b.ID)

@@ -30,6 +30,7 @@ func (t *Table) resync(ev *Event) {
 			t.observe(ch, ev)
 		}
 		l.mark = t.marks
+		l.heir = "" // whatever came of it, the snapshot has it
 		if at, ok := s.AnsweredAt[l.id]; ok && l.state == StateUp && !at.IsZero() && (l.answered.IsZero() || at.Before(l.answered)) {
 			l.answered = at
 		}

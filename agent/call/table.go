@@ -70,9 +70,9 @@ func (t *Table) Apply(ev *Event) []Change {
 	case LegGone:
 		if l := t.legs[ev.Channel.ID]; l != nil {
 			l.born(&ev.Channel)
-			br := l.bridge
+			br, heir := l.bridge, l.heir
 			t.remove(l, ev)
-			t.inherit(t.legs[l.heir], br, ev)
+			t.inherit(t.legs[heir], br, ev)
 		} else if ev.Channel.ID != "" {
 			t.remember(LegID(clone(string(ev.Channel.ID))), ev.Channel.Created)
 		}

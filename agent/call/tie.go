@@ -397,6 +397,7 @@ func (t *Table) leave(l *Leg, ev *Event) {
 	br := l.bridge
 	br.legs = drop(br.legs, l)
 	l.bridge = nil
+	l.heir = "" // it leaves in the ordinary way
 	if br.ties() && len(br.legs)+len(br.left) > 0 {
 		l.left, l.leftAt = br, ev.seen()
 		br.left = append(br.left, l)

@@ -36,13 +36,14 @@ type Lobby struct {
 
 // guest is a connection.
 type guest struct {
-	lobby   *Lobby
-	conn    net.Conn
-	from    netip.Addr
-	place   *list.Element // nil: it has left
-	timer   *time.Timer
-	busy    bool // a request is answered
-	overdue bool // it is closed when that has been
+	lobby    *Lobby
+	conn     net.Conn
+	from     netip.Addr
+	place    *list.Element // nil: it has left
+	expelled bool          // it is closed
+	timer    *time.Timer
+	busy     bool // a request is answered
+	overdue  bool // it is closed when that has been
 }
 
 type key struct{}
@@ -73,7 +74,7 @@ func (l *Lobby) Serve(s *http.Server) {
 }
 
 // Prove says that somebody has proven himself on the connection by which a request comes, by the request's context. It reports false when the lobby has closed
-// it already. In a context without a connection that is in a lobby there is nothing to say, and it is true.
+// it already; a connection that has become a stream since is not the lobby's to close, and proven. In a context without a connection that is in a lobby there is nothing to say, and it is true.
 func Prove(ctx context.Context) bool {
 	g, _ := ctx.Value(key{}).(*guest)
 	if g == nil {
@@ -81,11 +82,10 @@ func Prove(ctx context.Context) bool {
 	}
 	g.lobby.mu.Lock()
 	defer g.lobby.mu.Unlock()
-	if g.place == nil {
-		return g.lobby.guests[g.conn] == g
+	if g.place != nil {
+		g.lobby.leave(g)
 	}
-	g.lobby.leave(g)
-	return true
+	return !g.expelled
 }
 
 // Len is how many connections are in the lobby.
@@ -147,6 +147,7 @@ func (l *Lobby) leave(g *guest) {
 // expel is leave for one that is closed. Caller holds the lock.
 func (l *Lobby) expel(g *guest) {
 	l.leave(g)
+	g.expelled = true
 	delete(l.guests, g.conn)
 }
 
@@ -184,8 +185,11 @@ func (l *Lobby) turn(conn net.Conn, state http.ConnState) {
 	g.busy = state == http.StateActive
 	over := false
 	switch state {
-	case http.StateClosed, http.StateHijacked:
+	case http.StateClosed:
 		l.expel(g)
+	case http.StateHijacked:
+		l.leave(g)
+		delete(l.guests, conn)
 	case http.StateIdle:
 		if over = g.overdue && g.place != nil; over {
 			l.expel(g)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -156,5 +157,66 @@ func TestACrowdMakesRoomItself(t *testing.T) {
 func TestWhereThereIsNoLobbyThereIsNothingToProve(t *testing.T) {
 	if !lobby.Prove(context.Background()) {
 		t.Error("it was closed")
+	}
+}
+
+// A connection that has become a stream is no longer the lobby's, and proven: neither time nor a crowd closes it.
+func TestAStreamIsNotTheLobbys(t *testing.T) {
+	proven, done := make(chan bool, 2), make(chan struct{})
+	l := lobby.New(1, 50*time.Millisecond, func(string) {})
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		proven <- lobby.Prove(r.Context())
+		conn, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go func() {
+			defer close(done)
+			defer conn.Close()
+			for _, word := range []string{"one", "two"} {
+				if _, err := buffered.ReadByte(); err != nil {
+					t.Error(err)
+				}
+				if _, err := io.WriteString(conn, word); err != nil {
+					t.Error(err)
+				}
+			}
+			proven <- lobby.Prove(r.Context())
+		}()
+	}))
+	l.Serve(s.Config)
+	s.Start()
+	defer s.Close()
+	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ask := func(text, want string) {
+		t.Helper()
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(conn, got); err != nil || string(got) != want {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n.", "one")
+	for range 3 { // a crowd
+		stranger, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stranger.Close()
+	}
+	for began := time.Now(); l.Len() != 0 && time.Since(began) < 10*time.Second; {
+		time.Sleep(10 * time.Millisecond) // they are let go by time
+	}
+	ask(".", "two")
+	<-done
+	if !<-proven || !<-proven {
+		t.Error("the stream is taken for one that the lobby has closed")
 	}
 }
