@@ -19,7 +19,7 @@ func (a *Agent) runAudit(ctx context.Context) (end func()) {
 	return func() {
 		cancel()
 		wg.Wait()
-		if late, err := a.gate.RecordLate(ctx); err != nil {
+		if late, err := a.gate.RecordLate(); err != nil {
 			a.log.Error().Err(err).Int("recorded", late).Msg("what happened while the audit log could not be written is not all on record")
 		}
 	}
@@ -47,7 +47,7 @@ func (a *Agent) keepAudit(ctx context.Context) {
 		if a.audit.Retry() != nil {
 			continue
 		}
-		late, err := a.gate.RecordLate(ctx)
+		late, err := a.gate.RecordLate()
 		if err != nil {
 			continue
 		}

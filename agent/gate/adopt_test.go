@@ -1,7 +1,6 @@
 package gate_test
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -233,7 +232,7 @@ func (o *office) recovers(line string) {
 	o.t.Helper()
 	o.audit.failing()
 	for end := time.Now().Add(10 * time.Second); !slices.Contains(o.log.all(), line); o.log.wait(5 * time.Millisecond) {
-		if _, err := o.gate.RecordLate(context.Background()); err != nil || time.Now().After(end) {
+		if _, err := o.gate.RecordLate(); err != nil || time.Now().After(end) {
 			o.t.Fatalf("%v; there was %q", err, o.log.all())
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/clients"
@@ -177,3 +178,6 @@ func (g *Gate) Relaxing() (is bool) {
 	g.locked(func(*call.Table) { is = g.chart != nil && g.chart.last != nil })
 	return is
 }
+
+// Fact has something recorded that has happened.
+func (g *Gate) Fact(e audit.Entry) error { return g.fact(e) }

@@ -88,14 +88,20 @@ type recorder struct {
 	entries []audit.Entry
 	fail    map[audit.Phase]bool
 	before  func(audit.Entry)
+	within  func(context.Context, audit.Entry) error // what Append is told with, and what it says where that is an error
 }
 
 var errDisk = errors.New("disk full")
 
-func (r *recorder) Append(_ context.Context, e audit.Entry) error {
+func (r *recorder) Append(ctx context.Context, e audit.Entry) error {
 	r.mu.Lock()
-	fail, before := r.fail[e.Phase], r.before
+	fail, before, within := r.fail[e.Phase], r.before, r.within
 	r.mu.Unlock()
+	if within != nil {
+		if err := within(ctx, e); err != nil {
+			return err
+		}
+	}
 	if before != nil {
 		before(e)
 	}

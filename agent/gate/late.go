@@ -9,7 +9,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/audit"
 )
 
-// maxLate is how many entries wait for a record that cannot be written. What comes when there are so many is lost, and counted.
+// maxLate is how many entries wait for a record that cannot be written. What comes when there are so many is lost, which is counted and said.
 const maxLate = 10_000
 
 // late is what has happened while the record could not be written. What is only to happen is refused then; but an end, and whoever was told of it, is there
@@ -19,46 +19,57 @@ type late struct {
 	entries []audit.Entry
 }
 
+// errTooLate says that an entry is lost.
+var errTooLate = errors.New("too many entries wait for the audit log already, so this one is lost")
+
 // fact appends to the audit log what has happened. When that fails it is kept, with its time, until it can be written; and what comes after it waits behind
-// it, so that no end is on record before what it ends.
+// it, so that no end is on record before what it ends. Without an error e is on record.
 func (g *Gate) fact(e audit.Entry) error {
 	at := time.Now().UTC()
 	g.late.mu.Lock()
 	waiting := len(g.late.entries) > 0
 	g.late.mu.Unlock()
-	if !waiting {
-		err := g.record(e)
-		if err == nil || errors.Is(err, audit.ErrInvalid) || errors.Is(err, audit.ErrClosed) {
-			return err
+	if waiting {
+		e.Happened = at
+		if _, err := g.RecordLate(); err != nil {
+			return g.keep(e, err)
 		}
-		g.keep(e, at)
+	}
+	err := g.record(e)
+	switch {
+	case err == nil, errors.Is(err, audit.ErrClosed):
+		return err
+	case errors.Is(err, audit.ErrInvalid): // it never can be
+		g.met.auditLost.Inc()
 		return err
 	}
-	g.keep(e, at)
-	_, err := g.RecordLate(context.Background())
-	return err
+	e.Happened = at
+	return g.keep(e, err)
 }
 
-func (g *Gate) keep(e audit.Entry, at time.Time) {
-	e.Happened = at
+// keep has an entry wait that was not written for a cause, which it returns: with another when the entry is lost.
+func (g *Gate) keep(e audit.Entry, cause error) error {
 	g.late.mu.Lock()
 	defer g.late.mu.Unlock()
 	if len(g.late.entries) >= maxLate {
 		g.met.auditLost.Inc()
-		return
+		g.log.Error().Err(cause).Str("id", e.ID).Str("phase", string(e.Phase)).Msg("what has happened was not recorded and is lost: too much waits for the audit log already")
+		return errors.Join(errTooLate, cause)
 	}
 	g.late.entries = append(g.late.entries, e)
 	g.met.auditLate.Set(float64(len(g.late.entries)))
+	return cause
 }
 
 // RecordLate writes what has happened while the record could not be written, in its order, and returns how many entries of it are on record now. The error is
-// why some are not; they are kept. It is to be called now and then, and costs nothing while there are none.
-func (g *Gate) RecordLate(ctx context.Context) (written int, err error) {
+// why some are not; they are kept. It is to be called now and then, and costs nothing while there are none. Nobody can end it meanwhile: the log may have what
+// it says it perhaps has not, and that would be written twice.
+func (g *Gate) RecordLate() (written int, err error) {
 	g.late.mu.Lock() // also while it is written: another must not write them too
 	defer g.late.mu.Unlock()
 	defer func() { g.met.auditLate.Set(float64(len(g.late.entries))) }()
 	for len(g.late.entries) > 0 {
-		switch err := g.cfg.Audit.Append(ctx, g.late.entries[0]); {
+		switch err := g.cfg.Audit.Append(context.Background(), g.late.entries[0]); {
 		case errors.Is(err, audit.ErrInvalid): // a fault of ours, which is to keep no other off the record
 			g.met.auditErrors.Inc()
 			g.met.auditLost.Inc()

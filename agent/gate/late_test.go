@@ -1,6 +1,10 @@
 package gate_test
 
 import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,15 +27,15 @@ func TestWhatHappenedWhileNothingCouldBeRecordedIsRecordedLater(t *testing.T) {
 		t.Fatal(reason)
 	}
 	over := time.Now()
-	if n, err := o.gate.RecordLate(t.Context()); n != 0 || err == nil {
+	if n, err := o.gate.RecordLate(); n != 0 || err == nil {
 		t.Fatalf("%d were recorded, %v", n, err)
 	}
 	o.refused("not_recorded", "carl", "spy", "anna") // what is refused leaves nothing to be recorded
 	o.audit.failing()
-	if n, err := o.gate.RecordLate(t.Context()); n != 1 || err != nil {
+	if n, err := o.gate.RecordLate(); n != 1 || err != nil {
 		t.Fatalf("%d were recorded, %v", n, err)
 	}
-	if n, err := o.gate.RecordLate(t.Context()); n != 0 || err != nil {
+	if n, err := o.gate.RecordLate(); n != 0 || err != nil {
 		t.Fatalf("%d were recorded again, %v", n, err)
 	}
 	all := o.audit.of(id)
@@ -55,7 +59,7 @@ func TestWhatComesBehindWhatIsLateWaitsForIt(t *testing.T) {
 		t.Fatal(reason)
 	}
 	o.audit.failing()
-	if n, err := o.gate.RecordLate(t.Context()); n != 2 || err != nil {
+	if n, err := o.gate.RecordLate(); n != 2 || err != nil {
 		t.Fatalf("%d were recorded, %v", n, err)
 	}
 	var got []audit.Phase
@@ -64,5 +68,75 @@ func TestWhatComesBehindWhatIsLateWaitsForIt(t *testing.T) {
 	}
 	if len(got) != 3 || got[0] != audit.Decided || got[1] != audit.Done || got[2] != audit.Ended {
 		t.Errorf("%v", got)
+	}
+}
+
+func ended(id string) audit.Entry { return audit.Entry{ID: id, Phase: audit.Ended, Action: "spy"} }
+
+// So many wait that one more is lost; whoever brought it is told so, and what waits is not touched. When there is room again the next is recorded.
+func TestWhatIsLostIsNotSaidToBeRecorded(t *testing.T) {
+	const most = 10_000
+	o := newOffice(t, house)
+	o.audit.failing(audit.Ended)
+	for i := range most {
+		if err := o.gate.Fact(ended("waits" + strconv.Itoa(i))); !errors.Is(err, errDisk) {
+			t.Fatal(err)
+		}
+	}
+	if err := o.gate.Fact(ended("lost")); err == nil || !strings.Contains(err.Error(), "too many") || !errors.Is(err, errDisk) {
+		t.Errorf("it was said of what is lost: %v", err)
+	}
+	o.audit.failing()
+	if err := o.gate.Fact(ended("next")); err != nil || len(o.audit.of("next")) != 1 {
+		t.Errorf("%v, and %d are on record of what came when the log could be written again", err, len(o.audit.of("next")))
+	}
+	all := o.audit.all()
+	if len(all) != most+1 || len(o.audit.of("lost")) != 0 {
+		t.Fatalf("%d are on record", len(all))
+	}
+	if all[0].ID != "waits0" || all[most].ID != "next" || all[most].Happened.IsZero() {
+		t.Errorf("the first is %q, the last %+v", all[0].ID, all[most])
+	}
+}
+
+// What may not stand in the log is told to whoever brought it, also when it comes behind what is late.
+func TestWhatMayNotBeRecordedIsSaidBehindWhatIsLate(t *testing.T) {
+	o := newOffice(t, house)
+	o.audit.within = func(_ context.Context, e audit.Entry) error {
+		if e.ID == "bad" {
+			return audit.ErrInvalid
+		}
+		return nil
+	}
+	o.audit.failing(audit.Ended)
+	if err := o.gate.Fact(ended("late")); !errors.Is(err, errDisk) {
+		t.Fatal(err)
+	}
+	o.audit.failing()
+	if err := o.gate.Fact(ended("bad")); !errors.Is(err, audit.ErrInvalid) {
+		t.Errorf("it was said %v", err)
+	}
+	if len(o.audit.of("late")) != 1 || len(o.audit.of("bad")) != 0 {
+		t.Error(o.audit.all())
+	}
+}
+
+// Whoever has what is late written may be told to stop meanwhile. The log would say "perhaps not recorded" then of what it has, and that would be written again.
+func TestWhatIsLateIsWrittenToItsEnd(t *testing.T) {
+	o := newOffice(t, house)
+	o.audit.failing(audit.Ended)
+	if err := o.gate.Fact(ended("late")); !errors.Is(err, errDisk) {
+		t.Fatal(err)
+	}
+	o.audit.failing()
+	asked := 0
+	o.audit.within = func(ctx context.Context, _ audit.Entry) error {
+		if asked++; ctx.Done() != nil {
+			t.Error("the log is told to give up when whoever asked does")
+		}
+		return nil
+	}
+	if n, err := o.gate.RecordLate(); n != 1 || err != nil || asked != 1 {
+		t.Errorf("%d, %v; asked %d times", n, err, asked)
 	}
 }

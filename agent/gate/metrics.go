@@ -66,7 +66,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		cutoffs:     prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_watcher_cutoffs_total", Help: "Watchers cut off because they did not keep up."}),
 		auditErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_audit_errors_total", Help: "Audit entries that could not be written, each time that it was tried."}),
 		auditLate:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "earshot_audit_late_entries", Help: "Audit entries of what has happened that wait until the audit log can be written."}),
-		auditLost:   prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_audit_lost_entries_total", Help: "Audit entries of what has happened that were dropped since too many wait."}),
+		auditLost:   prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_audit_lost_entries_total", Help: "Audit entries of what has happened that are lost: too many wait, or the entry may not stand in the log."}),
 
 		shadowDecisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "earshot_shadow_decisions_total", Help: "Questions that the shadow policy was asked beside the one in force, by action.",
