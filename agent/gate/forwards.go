@@ -250,7 +250,7 @@ func (g *Gate) endForward(ctx context.Context, ext, text string) error {
 			reason = p.Code // it has become one to which nobody's calls are forwarded
 		}
 	}
-	if err := g.dropForward(ctx, ext); err != nil {
+	if err := c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, ""); err != nil {
 		return err
 	}
 	e := audit.Entry{
@@ -264,7 +264,11 @@ func (g *Gate) endForward(ctx context.Context, ext, text string) error {
 		e.Rule = audit.Rule{File: r.File, Line: r.Line}
 	}
 	g.canonical(&e)
-	return g.record(e)
+	// It is over whatever fails from here on, and who looks at it again finds nothing to end: so this is recorded before the mark goes, and kept if it cannot be.
+	if err := g.fact(e); err != nil {
+		g.log.Error().Err(err).Str("id", e.ID).Msg("the end of a forwarding was not recorded")
+	}
+	return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
 }
 
 // ownerOf is whose calls come by an extension.

@@ -367,3 +367,60 @@ func TestCallsAreNotForwardedInACircle(t *testing.T) {
 	b.failing(errors.New("gone"))
 	put("anna", "102", 503)
 }
+
+// The end of a forwarding is on record whatever fails behind it: later when the log cannot be written, and at once when the mark stays.
+func TestTheEndOfAForwardingIsOnRecordWhateverFailsBehindIt(t *testing.T) {
+	const path, number = "/v1/employees/anna/settings", "84951234567"
+	for name, c := range map[string]struct {
+		fails, mends func(t *testing.T, w *world, b *board)
+		mark         bool // it stays meanwhile
+	}{
+		"the log cannot be written": {
+			func(_ *testing.T, w *world, _ *board) { w.book.refuse(errors.New("disk full")) },
+			func(t *testing.T, w *world, b *board) {
+				b.has(t, "CF-earshot/101", "")
+				w.book.refuse(nil)
+				if n, err := w.gate.RecordLate(); n != 1 || err != nil {
+					t.Errorf("%d were recorded late, %v", n, err)
+				}
+			},
+			false,
+		},
+		"the mark is not taken out": {func(_ *testing.T, _ *world, b *board) { b.refusing("CF-earshot/101") }, func(*testing.T, *world, *board) {}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, b := switched(t)
+			if a := w.ask("boris", http.MethodPut, path, `{"forward":"`+number+`"}`); a.status != 200 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			id := w.book.entries[0].ID
+			b.has(t, "CF/101", number)
+			recv(t, b.listed)
+			w.behind()
+			c.fails(t, w, b)
+			w.gate.SetPolicy(w.policy(strings.Replace(settingsText, annaDials, "dial: none", 1)))
+			b.has(t, "CF/101", "")
+			c.mends(t, w, b)
+			if e := w.book.until(t, audit.Revoked); e.ID != id || e.Reason != "no_right" || strings.Join(e.Targets, "") != "anna" || e.Happened.IsZero() != c.mark {
+				t.Errorf("%+v", e)
+			}
+			if c.mark {
+				b.refusing("")
+				w.gate.SetPolicy(w.policy(strings.Replace(settingsText, annaDials, "dial: none", 1)))
+				b.has(t, "CF-earshot/101", "") // it goes with the next look, of which nothing is recorded
+			}
+			w.behind()
+			w.book.mu.Lock()
+			defer w.book.mu.Unlock()
+			ends := 0
+			for _, e := range w.book.entries {
+				if e.Phase == audit.Revoked {
+					ends++
+				}
+			}
+			if ends != 1 {
+				t.Errorf("%d ends are on record", ends)
+			}
+		})
+	}
+}
