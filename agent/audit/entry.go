@@ -23,7 +23,7 @@ const (
 	Ended     Phase = "ended"     // it ran and ended by itself or by the subject's wish
 	Disclosed Phase = "disclosed" // something kept (a recording) was handed out
 	Witnessed Phase = "witnessed" // somebody else than the gate has begun it on the PBX, and it was seen; its end is Revoked when Earshot ended it, else Ended
-	Recovered Phase = "recovered" // written by the log itself: what happened to it is in Detail
+	Recovered Phase = "recovered" // written by the log itself, or by the gate about it: what happened to it is in Detail
 )
 
 // Outcome is what was decided. The zero value says nothing and permits nothing.
@@ -35,10 +35,11 @@ const (
 	Deny  Outcome = "deny"
 )
 
-// The codes that the log itself writes into Detail with [Recovered].
+// What stands in Detail with [Recovered]: the codes that the log itself writes there, and what the gate does.
 const (
 	DetailTornTail    = "torn_tail"    // an unfinished end was found when the log was opened, and moved to a file beside it
 	DetailWriteFailed = "write_failed" // Append failed for a while before this entry
+	DetailRefused     = "refused:"     // begins the gate's: behind it is how many entries could not be written and never will be, since what they tell of was refused
 )
 
 // Rule is the place in the policy that decided. The zero value means that no single rule did.

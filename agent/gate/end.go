@@ -114,8 +114,17 @@ func (g *Gate) recordDone(a *act) error {
 	return g.fact(e)
 }
 
-// record appends to the audit log and counts what could not be written.
+// record appends to the audit log what is only to happen, which is refused when that fails.
 func (g *Gate) record(e audit.Entry) error {
+	err := g.write(e)
+	if err != nil && !errors.Is(err, audit.ErrInvalid) && !errors.Is(err, audit.ErrClosed) {
+		g.late.refused.Add(1)
+	}
+	return err
+}
+
+// write appends to the audit log and counts what could not be written.
+func (g *Gate) write(e audit.Entry) error {
 	err := g.cfg.Audit.Append(context.Background(), e)
 	if err != nil {
 		g.met.auditErrors.Inc()

@@ -3,7 +3,9 @@ package gate
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
@@ -17,6 +19,7 @@ const maxLate = 10_000
 type late struct {
 	mu      sync.Mutex
 	entries []audit.Entry
+	refused atomic.Int64 // how many entries there were beside these that could not be written, and are not kept
 }
 
 // errTooLate says that an entry is lost.
@@ -35,7 +38,7 @@ func (g *Gate) fact(e audit.Entry) error {
 			return g.keep(e, err)
 		}
 	}
-	err := g.record(e)
+	err := g.write(e)
 	switch {
 	case err == nil, errors.Is(err, audit.ErrClosed):
 		return err
@@ -61,9 +64,9 @@ func (g *Gate) keep(e audit.Entry, cause error) error {
 	return cause
 }
 
-// RecordLate writes what has happened while the record could not be written, in its order, and returns how many entries of it are on record now. The error is
-// why some are not; they are kept. It is to be called now and then, and costs nothing while there are none. Nobody can end it meanwhile: the log may have what
-// it says it perhaps has not, and that would be written twice.
+// RecordLate writes what has happened while the record could not be written, in its order, and then how much was refused meanwhile. It returns how many entries
+// of the former are on record now; the error is why something is not, which is kept. It is to be called now and then, and costs nothing while there is nothing.
+// Nobody can end it meanwhile: the log may have what it says it perhaps has not, and that would be written twice.
 func (g *Gate) RecordLate() (written int, err error) {
 	g.late.mu.Lock() // also while it is written: another must not write them too
 	defer g.late.mu.Unlock()
@@ -82,6 +85,13 @@ func (g *Gate) RecordLate() (written int, err error) {
 		}
 		if g.late.entries = g.late.entries[1:]; len(g.late.entries) == 0 {
 			g.late.entries = nil
+		}
+	}
+	if n := g.late.refused.Swap(0); n > 0 {
+		err := g.write(audit.Entry{ID: "audit", Phase: audit.Recovered, Action: "audit", Detail: audit.DetailRefused + strconv.FormatInt(n, 10)})
+		if err != nil {
+			g.late.refused.Add(n)
+			return written, err
 		}
 	}
 	return written, nil

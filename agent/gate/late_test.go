@@ -140,3 +140,32 @@ func TestWhatIsLateIsWrittenToItsEnd(t *testing.T) {
 		t.Errorf("%d, %v; asked %d times", n, err, asked)
 	}
 }
+
+// The log cannot say what was refused while it could not be written; but how much that was it says once, when it can.
+func TestHowMuchWasRefusedWhileNothingCouldBeRecordedIsOnRecord(t *testing.T) {
+	o := newOffice(t, house)
+	o.talk("x", ivanov, "PJSIP/101")
+	o.audit.failing(audit.Decided, audit.Ended, audit.Recovered)
+	o.refused("not_recorded", "carl", "spy", "anna")
+	o.refused("not_recorded", "carl", "barge", "anna")
+	if err := o.gate.Fact(ended("late")); !errors.Is(err, errDisk) { // which is not refused, and comes itself
+		t.Fatal(err)
+	}
+	if n, err := o.gate.RecordLate(); n != 0 || err == nil {
+		t.Fatalf("%d were recorded, %v", n, err)
+	}
+	o.audit.failing(audit.Recovered)
+	if n, err := o.gate.RecordLate(); n != 1 || err == nil {
+		t.Fatalf("%d were recorded, %v", n, err)
+	}
+	o.audit.failing()
+	for range 2 {
+		if n, err := o.gate.RecordLate(); n != 0 || err != nil {
+			t.Fatalf("%d were recorded, %v", n, err)
+		}
+	}
+	all := o.audit.of("audit")
+	if len(all) != 1 || all[0].Phase != audit.Recovered || all[0].Action != "audit" || all[0].Detail != "refused:2" {
+		t.Errorf("%+v", all)
+	}
+}
