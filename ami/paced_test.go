@@ -24,6 +24,8 @@ type pace struct {
 	Panels, Rate, Events int
 	Login                bool
 	Addr                 string
+
+	check func() error // whether a panel has been cut off
 }
 
 // paced is what came of it.
@@ -101,10 +103,18 @@ func pacedSessions(t *testing.T, p pace) paced {
 	for i := range sessions {
 		sessions[i] = <-s.logins
 	}
+	p.check = func() error {
+		for _, session := range sessions {
+			if err := session.Err(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	r := p.send(t, read, func(forms [2]*Prepared) {
 		for i, session := range sessions {
 			if !session.Send(forms[i&1]) {
-				t.Fatal(session.Err())
+				t.Fatalf("a panel is cut off: %v", session.Err())
 			}
 		}
 	})
@@ -183,7 +193,7 @@ func made(t *testing.T) (forms [2]*Prepared) {
 func (p pace) send(t *testing.T, read *reading, hand func([2]*Prepared)) paced {
 	t.Helper()
 	hand(made(t)) // the way is open
-	read.await(t, 1)
+	read.await(t, 1, p.check)
 	before, began := used(t), time.Now()
 	var behind time.Duration
 	for i := range p.Events {
@@ -192,7 +202,7 @@ func (p pace) send(t *testing.T, read *reading, hand func([2]*Prepared)) paced {
 		behind = time.Since(due)
 		hand(made(t))
 	}
-	read.await(t, 1+p.Events)
+	read.await(t, 1+p.Events, p.check)
 	deliveries := time.Duration(p.Panels * p.Events)
 	r := read.end(t)
 	r.CPU, r.Behind = (used(t)-before)/deliveries, behind
@@ -239,13 +249,30 @@ func readers(t *testing.T, p pace) *reading {
 	return r
 }
 
-func (r *reading) await(t *testing.T, n int) {
+func (r *reading) await(t *testing.T, n int, check func() error) {
 	t.Helper()
 	if _, err := fmt.Fprintln(r.in, n); err != nil {
 		t.Fatal(err)
 	}
-	if !r.out.Scan() || r.out.Text() != strconv.Itoa(n) {
-		t.Fatalf("the readers say %q, %v", r.out.Text(), r.out.Err())
+	said := make(chan bool, 1)
+	go func() { said <- r.out.Scan() }()
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case ok := <-said:
+			if !ok || r.out.Text() != strconv.Itoa(n) {
+				t.Fatalf("the readers say %q, %v", r.out.Text(), r.out.Err())
+			}
+			return
+		case <-look.C:
+			if check == nil {
+				continue
+			}
+			if err := check(); err != nil {
+				t.Fatalf("a panel is cut off: %v", err)
+			}
+		}
 	}
 }
 
@@ -292,6 +319,9 @@ func TestPacedReaders(t *testing.T) {
 			r.expect(greeting22)
 			r.send("Action: Login\r\nUsername: panel\r\nSecret: " + testSecret + "\r\n\r\n")
 			r.expect("Response: Success\r\nMessage: Authentication accepted\r\n\r\n")
+			if err := conn.SetReadDeadline(time.Time{}); err != nil { // the answers had theirs
+				t.Fatal(err)
+			}
 		}
 		one := &panel{conn: conn, size: size, measures: i%20 == 0}
 		panels = append(panels, one)
@@ -305,6 +335,9 @@ func TestPacedReaders(t *testing.T) {
 		}
 		for _, one := range panels {
 			for one.got.Load() < int64(n*size) {
+				if err := one.err.Load(); err != nil {
+					t.Fatal(*err)
+				}
 				time.Sleep(time.Millisecond)
 			}
 		}
@@ -336,6 +369,7 @@ type panel struct {
 	size     int
 	measures bool
 	got      atomic.Int64
+	err      atomic.Pointer[error] // why it reads no more
 	late     []time.Duration
 }
 
@@ -344,6 +378,7 @@ func (p *panel) read() {
 	for {
 		n, err := p.conn.Read(buf[have:])
 		if err != nil {
+			p.err.Store(&err)
 			return
 		}
 		if p.measures {
