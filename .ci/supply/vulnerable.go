@@ -26,7 +26,7 @@ func vulnerabilities(ctx context.Context, db string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("database: a checkout whose newest entry was published on %s\n", newest.Format(time.DateOnly))
+		fmt.Printf("database: a checkout whose newest entry is %s\n", newest)
 		db = "file://" + made
 	} else {
 		fmt.Printf("database: %s\n", db)
@@ -44,10 +44,9 @@ func vulnerabilities(ctx context.Context, db string) error {
 
 // An entry is as much of an OSV record as the index of a database has of it: https://go.dev/doc/security/vuln/database.
 type entry struct {
-	ID        string    `json:"id"`
-	Modified  time.Time `json:"modified"`
-	Published time.Time `json:"published"`
-	Affected  []struct {
+	ID       string    `json:"id"`
+	Modified time.Time `json:"modified"`
+	Affected []struct {
 		Package struct {
 			Name string `json:"name"`
 		} `json:"package"`
@@ -59,8 +58,9 @@ type entry struct {
 	} `json:"affected"`
 }
 
-// index makes a database that govulncheck reads from the files of a checkout, and says when its newest entry was published.
-func index(checkout, made string) (newest time.Time, err error) {
+// index makes a database that govulncheck reads from the files of a checkout, and says which entry is its newest: ids have the year, and a number that
+// grows; when they were published, those of the checkout do not all say.
+func index(checkout, made string) (newest string, err error) {
 	files, err := filepath.Glob(filepath.Join(checkout, "data", "osv", "GO-*.json"))
 	if err != nil {
 		return newest, fmt.Errorf("look for entries: %w", err)
@@ -89,8 +89,8 @@ func index(checkout, made string) (newest time.Time, err error) {
 		if err := json.Unmarshal(raw, &e); err != nil {
 			return newest, fmt.Errorf("%s: %w", file, err)
 		}
-		if e.Published.After(newest) {
-			newest = e.Published
+		if len(e.ID) > len(newest) || len(e.ID) == len(newest) && e.ID > newest {
+			newest = e.ID
 		}
 		if err := os.WriteFile(filepath.Join(made, "ID", e.ID+".json"), raw, 0o600); err != nil {
 			return newest, fmt.Errorf("make the database: %w", err)
@@ -117,7 +117,7 @@ func index(checkout, made string) (newest time.Time, err error) {
 		list = append(list, listed{path, v})
 	}
 	return newest, errors.Join(
-		write(made, "db", map[string]time.Time{"modified": newest}),
+		write(made, "db", map[string]time.Time{"modified": time.Now()}),
 		write(made, "modules", list),
 		write(made, "vulns", vulns))
 }
