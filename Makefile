@@ -25,7 +25,7 @@
 # make reproduce     builds the program of the commit twice, in two folders; fails unless both are the same bytes
 # make cover         which lines the tests run, by function; bin/cover.out for go tool cover -html
 #
-# .ci/run does check, test, test-clients, test-attacks, test-faults, soak, fuzz and reproduce, as a machine does it for each commit.
+# .ci/run does check, test, test-clients, fuzz and reproduce, as a machine does it for each commit.
 
 GO       ?= go
 BIN      := bin
