@@ -115,7 +115,8 @@ func TestAChangeOfClientsIsOnRecordBeforeItIsDone(t *testing.T) {
 	if _, err := o.gate.DeleteClients(gone, c, []string{"2205"}, "test"); gate.AsProblem(err).Code != "called_off" || in.pushed.Len() != 1 {
 		t.Errorf("%v, %d clients", err, in.pushed.Len())
 	}
-	want = append(want, "record decided allow crm_token", "changed", "record decided allow crm_token", "record done", "record failed called_off") // what was done before is late
+	want = append(want, "record decided allow crm_token", "changed", "record decided allow crm_token", "record done", // what was done before is late,
+		"record recovered", "record failed called_off") // and how much was refused is told behind it
 	o.happened(want...)
 	// What cannot be taken is not decided at all.
 	_, err := o.gate.PutClients(ctx, c, []gate.Client{{Number: other, Name: "Other"}, {Number: secret}}, "test")
