@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/earshot-pbx/earshot/agent/amiproxy"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/ami"
 	"go.yaml.in/yaml/v3"
@@ -105,7 +104,7 @@ func FuzzActions(f *testing.F) {
 		f.Add(s)
 	}
 	const nobody = "\n  nobody: {name: Nobody, phones: [PJSIP/400], numbers: [\"400\"]}\n"
-	w := newWorldOf(f, strings.Replace(policyText, "\n  alice:", nobody+"  alice:", 1), []string{"nobody", "olga"}, func(c *amiproxy.Config) { c.PerEmployee = 1000 })
+	w := newWorldOf(f, strings.Replace(policyText, "\n  alice:", nobody+"  alice:", 1), []string{"nobody", "olga"}, lenient)
 	w.talks("1", hiddenName, "+"+hiddenNumber, "PJSIP/210")
 	w.talks("2", hiddenName, "+"+hiddenNumber, "PJSIP/200")
 	w.rings("3", hiddenName, "+"+hiddenNumber, "PJSIP/130")
@@ -211,7 +210,7 @@ func FuzzHidden(f *testing.F) {
 	f.Add("Local/", "@ctx-1;2", []byte{8, 0, 1, 2, 10, 11})
 	f.Add("PJSIP/210-", "&SIP/1", []byte{11, 9, 4, 0, 2, 1})
 	f.Add("${", "}", []byte{7, 0, 0, 2})
-	w := newWorld(f, func(c *amiproxy.Config) { c.PerEmployee = 1000 })
+	w := newWorld(f, lenient)
 	n := 0
 	f.Fuzz(func(t *testing.T, before, behind string, plot []byte) {
 		if len(before)+len(behind) > 200 {
