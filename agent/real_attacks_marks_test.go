@@ -78,10 +78,13 @@ func (m *milestones) without(n int) []sent {
 	})
 }
 
-// bridgeOf is the bridge that was made and removed last.
+// bridgeOf is the bridge that was made and removed last, but for those by which a snapshot knows how far it has come.
 func bridgeOf(told []sent) (id string) {
 	made := map[string]bool{}
 	for _, s := range told {
+		if !s.acts() {
+			continue
+		}
 		if body, ok := strings.CutPrefix(s.what, "POST /ari/bridges\n"+`{"bridgeId":"`); ok {
 			id, _, _ := strings.Cut(body, `"`)
 			made[id] = true

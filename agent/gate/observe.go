@@ -117,6 +117,7 @@ func (g *Gate) concerned(t *call.Table, set *policy.Set, changes []call.Change) 
 
 // resynced takes a table that has been built anew from the PBX: everything is decided again and shown afresh.
 func (g *Gate) resynced(t *call.Table) {
+	lost := !g.known
 	g.known = true
 	for id := range g.parked {
 		if t.Leg(id) == nil {
@@ -135,7 +136,7 @@ func (g *Gate) resynced(t *call.Table) {
 	g.patrol(t)
 	g.resnap(t)
 	g.retellChannels(t)
-	g.resyncStasis(t)
+	g.resyncStasis(t, lost)
 	clear(g.stale)
 	g.reviewForwards(reviewSoon)
 }

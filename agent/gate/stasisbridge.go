@@ -27,6 +27,7 @@ type stasisBridge struct {
 	room     call.BridgeID // in the PBX
 	channels []stasisMember
 	made     bool // the PBX has it, and its client knows of it
+	seen     bool // the table has had it: what the PBX answers may be ahead of what it tells
 	gone     bool // it is out of the book
 }
 

@@ -82,7 +82,11 @@ func (g *Gate) followStasis(t *call.Table, ev *call.Event, changes []call.Change
 		default:
 		}
 	}
-	if b := g.stasis.rooms[ev.Bridge.ID]; ev.Kind == call.BridgeGone && b != nil && b.made {
+	switch b := g.stasis.rooms[ev.Bridge.ID]; {
+	case b == nil:
+	case ev.Kind == call.BridgeSeen:
+		b.seen = true
+	case ev.Kind == call.BridgeGone && b.made:
 		b.st.raze(b)
 	}
 }
@@ -107,18 +111,20 @@ func (l *stasisLeg) moved(t *call.Table, c *call.Change) {
 	}
 }
 
-// resyncStasis takes a table that has been built anew: which legs and bridges are there still, and where. What played nobody knows, so it is over. Caller
-// holds the lock.
-func (g *Gate) resyncStasis(t *call.Table) {
+// resyncStasis takes a table that has been built anew: which legs and bridges are there still, and where. When events were lost before it, nobody knows
+// what played, so that is over. When none were, what an order has done and the table has not is about to be told. Caller holds the lock.
+func (g *Gate) resyncStasis(t *call.Table, lost bool) {
 	for _, st := range g.stasis.open {
-		for _, p := range slices.Clone(st.playbacks) {
-			st.played(p, playFailed)
-			st.silence(p.name)
+		if lost {
+			for _, p := range slices.Clone(st.playbacks) {
+				st.played(p, playFailed)
+				st.silence(p.name)
+			}
 		}
 		for _, l := range slices.Clone(st.legs) {
 			o := t.Leg(l.id)
 			switch {
-			case o == nil && (l.seen || l.rung):
+			case o == nil && (l.seen || lost && l.rung):
 				l.lose()
 			case o != nil:
 				l.seen = true
@@ -126,11 +132,16 @@ func (g *Gate) resyncStasis(t *call.Table) {
 					l.up = true // it has been answered while nobody looked
 					l.begin(t)
 				}
-				g.correct(t, []*stasisLeg{l})
+				if lost || len(l.moves) == 0 {
+					g.correct(t, []*stasisLeg{l})
+				}
 			}
 		}
 		for _, b := range slices.Clone(st.bridges) {
-			if _, there := t.BridgeType(b.room); !there && b.made {
+			switch _, there := t.BridgeType(b.room); {
+			case there:
+				b.seen = true
+			case b.made && (lost || b.seen):
 				st.raze(b)
 			}
 		}

@@ -104,7 +104,7 @@ func (st *Stasis) settle() {
 	var all []back
 	g.locked(func(t *call.Table) {
 		for _, l := range st.legs {
-			if o := t.Leg(l.id); g.known && o != nil && l.idle() && l.bridge != nil && o.Bridge() != l.bridge.room {
+			if o := t.Leg(l.id); g.known && o != nil && l.idle() && l.bridge != nil && o.Bridge() != l.bridge.room && !l.enters() {
 				l.moves = append(l.moves, stasisMove{l.bridge.room, true})
 				all = append(all, back{l, l.bridge})
 			}

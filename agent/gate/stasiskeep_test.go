@@ -159,6 +159,55 @@ func TestAResyncTellsWhatIsGone(t *testing.T) {
 	})
 }
 
+// A PBX answers before it tells. A snapshot that is taken beside an order does not have what the order has made, and it stays; one that is taken behind a
+// loss of the link has all there is.
+func TestWhatThePBXHasYetToTellOutlivesASnapshot(t *testing.T) {
+	bubbled(t, func(t *testing.T) {
+		o := newOffice(t, house)
+		defer o.close()
+		c, names, one, two, room := o.pairOf()
+		p, err := c.Play(context.Background(), one, []gate.StasisMedium{{Kind: "digits", Value: "12"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture := o.picture()
+		picture.Bridges = append(picture.Bridges, o.empty()...)
+		c.events(names)
+		late := &lateEvents{}
+		o.pbx.set(func() { o.pbx.later = late.add })
+		made := c.bridge()
+		names[made] = "made"
+		c.puts(room, two)
+		c.tells(names, "made made[]", "entered two b[two]")
+		o.log.add("from here")
+		o.ingest(call.Event{Kind: call.Resynced, Snapshot: picture})
+		c.tells(names)
+		late.come()
+		o.pbx.set(func() { o.pbx.later = nil })
+		c.tells(names)
+		c.puts(made, one)
+		c.tells(names, "entered one made[one]")
+		if err := c.StopPlayback(context.Background(), p.ID); err != nil {
+			t.Errorf("what played when no event was lost: %v", err)
+		}
+		all := o.log.all()
+		if slices.Contains(all[slices.Index(all, "from here"):], "drop") {
+			t.Errorf("the PBX was asked for %q", all)
+		}
+
+		// What it has told of once is gone when it has it no more; so is what it never told of, when that was lost.
+		o.pbx.set(func() { o.pbx.later = late.add })
+		untold := c.bridge()
+		names[untold] = "untold"
+		c.events(names)
+		o.ingest(call.Event{Kind: call.Resynced, Snapshot: picture})
+		c.tells(names, "left one made[]", "left two b[]", "removed made[]")
+		o.ingest(call.Event{Kind: call.LinkLost})
+		o.ingest(call.Event{Kind: call.Resynced, Snapshot: picture})
+		c.tells(names, "played one 0 failed", "removed untold[]")
+	})
+}
+
 // The legs of an Earshot before this one are nobody's: they are hung up, and the bridge goes in which they are. Its own are left.
 func TestAClientsLegsOfAnEarshotBeforeAreHungUp(t *testing.T) {
 	bubbled(t, func(t *testing.T) {

@@ -42,7 +42,9 @@ func (p *fakePBX) CreateBridge(ctx context.Context, bridge call.BridgeID) error 
 	if err := p.stasisOrder(ctx, "create", bridge); err != nil {
 		return err
 	}
-	p.office.ingest(call.Event{Kind: call.BridgeSeen, Bridge: call.Bridge{ID: bridge, Type: "mixing"}})
+	p.tells(func() {
+		p.office.ingest(call.Event{Kind: call.BridgeSeen, Bridge: call.Bridge{ID: bridge, Type: "mixing"}})
+	})
 	return nil
 }
 
