@@ -47,7 +47,7 @@ func openSources(t *testing.T, c clients.Config, env clients.Environment) (s *cl
 
 func TestTheFirstSourceThatHasANumberSaysWhoseItIs(t *testing.T) {
 	var down atomic.Bool
-	asked := make(chan string, 100)
+	asked, let := make(chan string, 100), make(chan struct{})
 	yaml := file(t, "- {number: \"+79160000001\", name: In the file, responsible: anna}\n")
 	csv := file(t, "number,name,responsible\n+79160000001,In CSV,boris\n+79160000002,In CSV,boris\n+79160000003,In CSV,boris\n+79160000004,In CSV,boris\n")
 	s, changes := openSources(t, clients.Config{Region: "RU", Prefixes: []string{"9"}, Sources: []clients.SourceConfig{
@@ -58,6 +58,12 @@ func TestTheFirstSourceThatHasANumberSaysWhoseItIs(t *testing.T) {
 	}}, clients.Environment{Known: staff.Known, Transport: within(func(w http.ResponseWriter, r *http.Request) {
 		number := strings.TrimPrefix(r.URL.Query().Get("phone"), "+7916000000")
 		asked <- number
+		if !down.Load() {
+			select {
+			case <-let: // not before it has been looked at what is said meanwhile
+			case <-t.Context().Done():
+			}
+		}
 		switch {
 		case down.Load():
 			w.WriteHeader(500)
@@ -86,9 +92,11 @@ func TestTheFirstSourceThatHasANumberSaysWhoseItIs(t *testing.T) {
 	find("89160000001", clients.Found, "In the file")
 	find("89160000002", clients.Found, "Pushed")
 	find("89160000003", clients.Unknown, "") // not "In CSV", which the CRM may know better
+	let <- struct{}{}
 	<-changes
 	find("89160000003", clients.Found, "In the CRM")
 	find("89160000004", clients.Unknown, "")
+	let <- struct{}{}
 	<-changes
 	find("89160000004", clients.Found, "In CSV") // the CRM has said that it has him not
 	find("101", clients.Stranger, "")
