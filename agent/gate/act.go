@@ -169,6 +169,7 @@ type act struct {
 	verifying *time.Timer // runs until it has to have said so again
 
 	ownSeen, snoopSeen bool // the table has had the own legs
+	hungUp             bool // whose it is has hung the own leg up
 
 	renewed time.Time // when its lease was set last, as far as it is known; zero where it is not held yet
 

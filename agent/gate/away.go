@@ -59,7 +59,7 @@ func (g *Gate) ownGone(t *call.Table, a *act) bool {
 	switch {
 	case !a.ownSeen:
 		return false
-	case g.lapsed(a):
+	case g.lapsed(a), a.supervision && a.answered() && !a.hungUp: // or the PBX's clock was set forth, by which the lease was over at once
 		a.finish(ending{reason: reasonLegGone})
 	case a.supervision && a.answered(), a.mode == modeJoin && a.isTaken(), a.seated:
 		a.finish(ending{reason: reasonBySupervisor})
@@ -67,4 +67,11 @@ func (g *Gate) ownGone(t *call.Table, a *act) bool {
 		a.finish(ending{reason: reasonNoAnswer})
 	}
 	return true
+}
+
+// hangsUp notes that whose leg it is hangs up, and not the PBX. Caller holds the lock.
+func (g *Gate) hangsUp(leg call.LegID) {
+	if a := g.byLeg[leg]; a != nil && a.own == leg {
+		a.hungUp = true
+	}
 }

@@ -27,8 +27,12 @@ func (g *Gate) Applied(t *call.Table, ev *call.Event, changes []call.Change) {
 	if !g.known {
 		return
 	}
-	if ev.Kind == call.BridgeSeen {
+	switch ev.Kind {
+	case call.BridgeSeen:
 		g.strayBridge(ev.Bridge.ID)
+	case call.LegHungUp:
+		g.hangsUp(ev.Channel.ID)
+	default:
 	}
 	g.transferred(ev)
 	g.noteParking(t, ev, changes)

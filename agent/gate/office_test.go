@@ -196,6 +196,7 @@ func (o *office) leave(bridge string, legs ...string) {
 	}
 }
 
+// gone has legs go, whoever has them hung up, and not their phones.
 func (o *office) gone(legs ...string) {
 	for _, id := range legs {
 		o.ingest(call.Event{Kind: call.LegGone, Channel: o.ch(id)})

@@ -10,7 +10,7 @@ const (
 	reasonTakenByOther = "answered"          // the ringing call was answered elsewhere
 	reasonNoInclude    = "no_include"        // the dialplan has no place by which a waiting caller is taken
 	reasonPBX          = "pbx_failed"        // the PBX did not carry it out
-	reasonLegGone      = "leg_gone"          // the PBX ended the leg (lease, restart)
+	reasonLegGone      = "leg_gone"          // the PBX ended the leg (lease, restart), and not its phone
 	reasonUntold       = "not_told"          // the tone by which the supervised are told was not played, or no more
 	reasonShutdown     = "earshot_stops"     // Earshot is stopping
 	reasonUnknown      = "state_unknown"     // the PBX was out of reach when it was to be decided once more
@@ -36,7 +36,7 @@ var reasonTexts = map[string]string{
 	reasonNoInclude:         "The PBX has no place in its dialplan by which a caller who waits can be taken; the administrator has to install what `earshot setup asterisk` prints.",
 	reasonBack:              "Your colleague is there again.",
 	reasonPBX:               "Asterisk did not carry it out; the administrator finds the cause in Earshot's log under this id.",
-	reasonLegGone:           "Asterisk ended it, since Earshot could not renew its lease; ask again.",
+	reasonLegGone:           "Asterisk ended it: Earshot could not renew its lease, or somebody ended it there; ask again.",
 	reasonUntold:            "Asterisk does not play the tone by which the supervised are to be told; the administrator finds the cause in Earshot's log under this id.",
 	reasonShutdown:          "Earshot is being stopped; ask again when it runs.",
 	reasonUnknown:           "Earshot lost its connection to Asterisk before your phone was answered; ask again.",

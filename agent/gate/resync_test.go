@@ -95,7 +95,7 @@ func TestAResyncKeepsWhatHoldsAndEndsWhatDoesNot(t *testing.T) {
 	}{
 		"all there":           {nil, ""},
 		"the target is gone":  {[]string{"x.1"}, "call_ended"},
-		"the own leg is gone": {[]string{"own"}, "ended_by_supervisor"},
+		"the own leg is gone": {[]string{"own"}, "leg_gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOffice(t, house)

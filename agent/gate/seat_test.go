@@ -66,7 +66,7 @@ func TestWhoHasCalledInSupervisesOnThatLeg(t *testing.T) {
 	if err != nil || v.State != "active" || v.Phone != "PJSIP/104" {
 		t.Fatalf("%+v %v", v, err)
 	}
-	o.gone("d")
+	o.hangsUp("d")
 	o.log.until(t, "record ended")
 	if e := o.audit.last(t, audit.Ended); e.ID != id || e.Reason != "ended_by_supervisor" {
 		t.Fatalf("%+v", e)

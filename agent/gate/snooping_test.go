@@ -151,8 +151,9 @@ func (o *office) at(leg call.LegID, suffix string) {
 	}
 }
 
-// hangsUp lets an own leg's phone hang up.
+// hangsUp lets a leg's phone hang up.
 func (o *office) hangsUp(leg call.LegID) {
+	o.ingest(call.Event{Kind: call.LegHungUp, Channel: o.ch(string(leg))})
 	o.pbx.set(func() { delete(o.pbx.legs, leg) })
 	o.gone(string(leg))
 }

@@ -192,6 +192,7 @@ func (st *Stasis) isSnoop(channel string) (is bool) {
 // hangUp hangs a leg up. That it is gone the table tells; of one that it has not seen yet it will not.
 func (st *Stasis) hangUp(ctx context.Context, l *stasisLeg) error {
 	g := st.gate
+	g.locked(func(*call.Table) { g.hangsUp(l.id) })
 	if err := g.cfg.PBX.Drop(ctx, "", l.id); err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (st *Stasis) join(t *call.Table, b *stasisBridge, s *stasisSnoop, l *stasis
 		}
 	}
 	delete(g.byLeg, a.own)
-	a.own, a.phone, g.byLeg[l.id] = l.id, l.phone, a
+	a.own, a.phone, a.hungUp, g.byLeg[l.id] = l.id, l.phone, false, a
 	s.leg, s.into = l, b
 	st.lend(l, a)
 	a.enteredOnce.Do(func() { close(a.entered) })

@@ -64,7 +64,8 @@ func TestNoSupervisionOutlivesItsGroundItsSupervisorOrItsTarget(t *testing.T) {
 			o.seen(ch)
 		}},
 		{"the other side hangs up", "call_ended", audit.Ended, "call_ended", func(o *office) { o.gone("x.0") }},
-		{"the supervisor hangs up", "ended_by_supervisor", audit.Ended, "ended_by_supervisor", func(o *office) { o.gone(string(o.pbx.rung[0].Leg)) }},
+		{"the supervisor hangs up", "ended_by_supervisor", audit.Ended, "ended_by_supervisor", func(o *office) { o.hangsUp(o.pbx.rung[0].Leg) }},
+		{"the PBX ends his leg", "leg_gone", audit.Ended, "leg_gone", func(o *office) { o.gone(string(o.pbx.rung[0].Leg)) }},
 		{"the snoop is gone", "leg_gone", audit.Ended, "leg_gone", func(o *office) { o.gone(string(o.pbx.taps[0].Snoop)) }},
 		{"the supervisor hands his leg on", "not_for_this_call", audit.Revoked, "unknown_party", func(o *office) {
 			o.leg("z", "PJSIP/102", call.StateUp, "")

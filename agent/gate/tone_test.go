@@ -282,30 +282,33 @@ func TestASupervisionWhoseToneEndsDoesToo(t *testing.T) {
 }
 
 func TestTheLeaseOfAToneIsRenewedWithTheOthers(t *testing.T) {
-	o := newOffice(t, toned("tone", "none"), func(c *gate.Config) { c.Lease = 3 * time.Second })
-	o.talk("x", ivanov, "PJSIP/101")
-	id := o.active("dora", "spy", "anna")
-	o.log.until(t, "keep", 2)
-	o.pbx.set(func() {
-		for _, k := range o.pbx.kept {
-			want := o.pbx.tones[0]
-			if want.Begun = k.Begun; k != want || time.Since(k.Begun) > time.Minute {
-				t.Errorf("%+v, want %+v", k, want)
+	bubbled(t, func(t *testing.T) {
+		o := newOffice(t, toned("tone", "none"), func(c *gate.Config) { c.Lease = 3 * time.Second })
+		defer o.close()
+		o.talk("x", ivanov, "PJSIP/101")
+		id := o.active("dora", "spy", "anna")
+		o.log.until(t, "keep", 2)
+		o.pbx.set(func() {
+			for _, k := range o.pbx.kept {
+				want := o.pbx.tones[0]
+				if want.Begun = k.Begun; k != want || time.Since(k.Begun) > time.Minute {
+					t.Errorf("%+v, want %+v", k, want)
+				}
 			}
+		})
+		// While it plays on, what fails is tried again.
+		w := o.watch("dora")
+		o.pbx.failing("keep", errMute)
+		n := len(o.pbx.kept)
+		o.log.until(t, "keep", n+2)
+		if v, err := o.gate.Supervision(who("dora"), id); err != nil || v.State != "active" {
+			t.Fatalf("%+v %v", v, err)
+		}
+		o.pbx.failing("keep", pbx.ErrNotPlayed)
+		if reason := w.act(id, "ended"); reason != "not_told" {
+			t.Error(reason)
 		}
 	})
-	// While it plays on, what fails is tried again.
-	w := o.watch("dora")
-	o.pbx.failing("keep", errMute)
-	n := len(o.pbx.kept)
-	o.log.until(t, "keep", n+2)
-	if v, err := o.gate.Supervision(who("dora"), id); err != nil || v.State != "active" {
-		t.Fatalf("%+v %v", v, err)
-	}
-	o.pbx.failing("keep", pbx.ErrNotPlayed)
-	if reason := w.act(id, "ended"); reason != "not_told" {
-		t.Error(reason)
-	}
 }
 
 // A tone is nobody: no board, no other supervision and no watchdog takes its leg for somebody who is on the call or listens to it.
