@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/pbxtest"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 )
 
@@ -23,9 +24,15 @@ const slack = 3 * time.Second
 func apart(t *testing.T) *office {
 	t.Helper()
 	t.Parallel()
+	return found(t, nil)
+}
+
+// found starts a company whose PBX goes by a clock; nil: by the machine's.
+func found(t *testing.T, clock *pbxtest.Clock) *office {
+	t.Helper()
 	start, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // the first one on a machine downloads Asterisk
 	defer cancel()
-	c, err := startCompany(start)
+	c, err := startCompany(start, clock)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,12 +138,12 @@ func openCompany(ctx context.Context) (*company, error) {
 	theCompany.Lock()
 	defer theCompany.Unlock()
 	if theCompany.c == nil && theCompany.err == nil {
-		theCompany.c, theCompany.err = startCompany(ctx)
+		theCompany.c, theCompany.err = startCompany(ctx, nil)
 	}
 	return theCompany.c, theCompany.err
 }
 
-func startCompany(ctx context.Context) (*company, error) {
+func startCompany(ctx context.Context, clock *pbxtest.Clock) (*company, error) {
 	plan := pbxtest.Demo()
 	plan.Phones = append(plan.Phones, pbxtest.Phone{ID: unknownPhone})
 	for i := range listeners {
@@ -163,7 +163,7 @@ func startCompany(ctx context.Context) (*company, error) {
 	}
 	hunting(&plan)
 	waysPast(&plan, sink.Addr().String())
-	s, err := site.Start(ctx, site.Options{Plan: &plan, Policy: houseRules, Clients: directory, Lease: lease.String(), RingTimeout: "10s"})
+	s, err := site.Start(ctx, site.Options{Plan: &plan, Policy: houseRules, Clients: directory, Lease: lease.String(), RingTimeout: "10s", Clock: clock})
 	if err != nil {
 		return nil, errors.Join(err, sink.Close())
 	}

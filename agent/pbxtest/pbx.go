@@ -33,6 +33,8 @@ type Options struct {
 	Asterisk *Asterisk
 	// Progress is told what takes long; nil prints to standard error.
 	Progress func(string)
+	// Clock is what it goes by; nil is the machine's. It stays the caller's.
+	Clock *Clock
 }
 
 // PBX is a running Asterisk. Safe for concurrent use; Stop, Kill and Restart exclude each other.
@@ -44,6 +46,7 @@ type PBX struct {
 	scratch  *scratch
 	ports    *ports
 	kept     *kept // nil for one that ends with Stop, as is usual
+	clock    *Clock
 
 	process atomic.Pointer[child.Process]
 
@@ -55,7 +58,7 @@ type PBX struct {
 // when it has booted fully and answers AMI and ARI. ctx limits the start only;
 // Stop ends the Asterisk. If it does not come up, the error has the end of its log.
 func Start(ctx context.Context, o Options) (*PBX, error) {
-	p := &PBX{plan: o.Plan, asterisk: o.Asterisk}
+	p := &PBX{plan: o.Plan, asterisk: o.Asterisk, clock: o.Clock}
 	if err := p.plan.check(); err != nil {
 		return nil, err
 	}
@@ -139,7 +142,7 @@ func (p *PBX) boot(ctx context.Context) error {
 	}
 	cmd.Dir = p.scratch.dir
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.Env = append(os.Environ(), "HOME="+p.scratch.dir, "TERM=dumb", "LC_ALL=C.UTF-8")
+	cmd.Env = append(append(os.Environ(), "HOME="+p.scratch.dir, "TERM=dumb", "LC_ALL=C.UTF-8"), p.clock.environment()...)
 	start := child.Start
 	if p.kept != nil {
 		start = child.Keep

@@ -30,8 +30,9 @@ const Outside phone.Tone = 20
 
 // Options of a Site. The zero value is good.
 type Options struct {
-	Plan     *pbxtest.Plan // pbxtest.Demo if nil
-	Progress func(string)  // is told what takes long; nil prints to standard error
+	Plan     *pbxtest.Plan  // pbxtest.Demo if nil
+	Progress func(string)   // is told what takes long; nil prints to standard error
+	Clock    *pbxtest.Clock // what the PBX goes by; nil is the machine's
 	// Policy and Clients replace the demo's files when not empty.
 	Policy, Clients string
 	// HTTP and Admin are the addresses for Earshot; free ports of loopback if empty.
@@ -77,7 +78,7 @@ func Start(ctx context.Context, o Options) (*Site, error) {
 	if o.Plan != nil {
 		plan = *o.Plan
 	}
-	p, err := pbxtest.Start(ctx, pbxtest.Options{Plan: plan, Progress: o.Progress})
+	p, err := pbxtest.Start(ctx, pbxtest.Options{Plan: plan, Progress: o.Progress, Clock: o.Clock})
 	if err != nil {
 		return nil, err
 	}
