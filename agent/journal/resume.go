@@ -105,8 +105,8 @@ func (s *Scribe) goOn(l *loaded) {
 	}
 }
 
-// resynced compares what is followed with what there is. Where nothing was missed they are the same; otherwise calls have gone on without
-// being seen, or have ended, and are marked as cut by a gap.
+// resynced compares what is followed with what there is. Where nothing was missed they are the same but for what Asterisk is about to tell; otherwise calls
+// have gone on without being seen, or have ended, and are marked as cut by a gap.
 func (s *Scribe) resynced(t *call.Table, ev *call.Event) {
 	missed, until := !s.known, s.last
 	s.known = true
@@ -124,7 +124,7 @@ func (s *Scribe) resynced(t *call.Table, ev *call.Event) {
 				at = x.row.Began
 			}
 		}
-		x.call.gap = true
+		x.call.gap = x.call.gap || missed // or Asterisk lists it no more, and is about to tell
 		s.gone(id, x, at)
 	}
 	s.heardAt(ev.At)
@@ -136,7 +136,7 @@ func (s *Scribe) resynced(t *call.Table, ev *call.Event) {
 			if x = s.created(l, ev.At); x == nil {
 				continue
 			}
-			x.call.gap = true // it has begun unseen
+			x.call.gap = x.call.gap || missed // it has begun unseen, or Asterisk lists it already
 		}
 		if l.State() == call.StateUp && (fresh || x.up.IsZero()) {
 			if x.up = l.Answered(); x.up.IsZero() {
