@@ -63,8 +63,11 @@ func amiSpy(ctx context.Context, t *turn) error {
 		}
 	}
 	var refused *ami.RefusedError
-	if err := listen(taker, "q"); !errors.As(err, &refused) { // by another's phone
-		t.faults.add("deed %d: %s had another's phone listen: %v", t.deed.number, who, err)
+	switch err := listen(taker, "q"); { // by another's phone
+	case err == nil:
+		t.faults.add("deed %d: %s had another's phone listen", t.deed.number, who)
+	case !errors.As(err, &refused):
+		return err
 	}
 	if err := sup.Hangup(ctx); err != nil {
 		return err

@@ -164,6 +164,10 @@ func TestTheJournalIsHeldAgainstWhatWasDialled(t *testing.T) {
 		"a transfer less":          {func(_ *soak, p *part, _ *row) { p.transfers = 1 }, "transfers"},
 		"no row, over an outage":   {func(s *soak, p *part, r *row) { *r = row{}; outage(s, p.began[0], p.ended[0]) }, ""},
 		"no row, though it was up": {func(s *soak, p *part, r *row) { *r = row{}; outage(s, p.ended[0], p.ended[0]) }, "though Earshot saw"},
+		"a gap, and the machine stood still": {func(s *soak, p *part, r *row) {
+			r.Gap = true
+			s.ledger.spans = append(s.ledger.spans, &span{partMachine, "it stood still", later(p.answered[0], 3), later(p.answered[0], 9)})
+		}, ""},
 		"a gap over a kill": {func(s *soak, p *part, r *row) {
 			r.Gap = true
 			outage(s, later(p.answered[0], 3), later(p.answered[0], 6))
