@@ -6,25 +6,15 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
-	"runtime/metrics"
 	"strings"
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/allocation"
 )
 
 // placed is how every fault of a configuration begins.
 var placed = regexp.MustCompile(`^.*earshot\.yaml(:[1-9][0-9]*:[1-9][0-9]*)?: `)
-
-// allocated is how many bytes are allocated while something is done, with what others allocate meanwhile.
-func allocated(do func()) uint64 {
-	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(s)
-	before := s[0].Value.Uint64()
-	do()
-	metrics.Read(s)
-	return s[0].Value.Uint64() - before
-}
 
 // A configuration is taken as a whole or not at all, each fault at a place; what is taken says the same when it is read again, is refused when its end is
 // broken, opens no door of AMI or ARI to a network without saying so, and takes no more memory than its length explains.
@@ -54,7 +44,8 @@ func FuzzConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		var cfg *agent.Config
 		var err error
-		if n := allocated(func() { cfg, err = read(t, text) }); n > 8<<20+uint64(len(text))*16<<10 {
+		limit := 8<<20 + uint64(len(text))*16<<10
+		if n := allocation.Least(limit, func() { cfg, err = read(t, text) }); n > limit {
 			t.Errorf("%d bytes of text have taken %d", len(text), n)
 		}
 		if err != nil {

@@ -61,16 +61,17 @@ var rooms = map[string][]string{
 
 	"agent/httpapi/panel": {}, // files and how they are sent
 
-	"agent/pbxtest":           {"agent/pbxtest/child", "agent/pbxtest/debian", "ami", "ari"},
-	"agent/pbxtest/amiclient": {"agent/pbxtest/library"},
-	"agent/pbxtest/ariclient": {"agent/pbxtest/library"},
-	"agent/pbxtest/browser":   {"agent/pbxtest/child", "agent/pbxtest/debian"},
-	"agent/pbxtest/child":     {},
-	"agent/pbxtest/debian":    {},
-	"agent/pbxtest/library":   {"agent/pbxtest/child", "agent/pbxtest/debian"},
-	"agent/pbxtest/mutation":  {}, // bytes: it knows nothing of what they mean
-	"agent/pbxtest/phone":     {},
-	"agent/pbxtest/site":      {"agent/pbxtest", "agent/pbxtest/child", "agent/pbxtest/phone", "cache/redisserver"}, // a company of several PBXs has a Redis
+	"agent/pbxtest":            {"agent/pbxtest/child", "agent/pbxtest/debian", "ami", "ari"},
+	"agent/pbxtest/allocation": {}, // for tests, of leaves too: it knows nothing of ours
+	"agent/pbxtest/amiclient":  {"agent/pbxtest/library"},
+	"agent/pbxtest/ariclient":  {"agent/pbxtest/library"},
+	"agent/pbxtest/browser":    {"agent/pbxtest/child", "agent/pbxtest/debian"},
+	"agent/pbxtest/child":      {},
+	"agent/pbxtest/debian":     {},
+	"agent/pbxtest/library":    {"agent/pbxtest/child", "agent/pbxtest/debian"},
+	"agent/pbxtest/mutation":   {}, // bytes: it knows nothing of what they mean
+	"agent/pbxtest/phone":      {},
+	"agent/pbxtest/site":       {"agent/pbxtest", "agent/pbxtest/child", "agent/pbxtest/phone", "cache/redisserver"}, // a company of several PBXs has a Redis
 
 	"ami":                               {},
 	"ari":                               {},

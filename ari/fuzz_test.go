@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
-	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/pbxtest/allocation"
 	"github.com/earshot-pbx/earshot/ari"
 	"pgregory.net/rapid"
 )
@@ -35,21 +35,12 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var e ari.Event
-		if n := allocated(func() { _ = e.Decode(string(text)) }); n > 64<<10+uint64(len(text))*200 {
+		limit := 64<<10 + uint64(len(text))*200
+		if n := allocation.Least(limit, func() { _ = e.Decode(string(text)) }); n > limit {
 			t.Errorf("%d bytes have taken %d", len(text), n)
 		}
 		compare(t, text)
 	})
-}
-
-// allocated is how many bytes are allocated while something is done, with what others allocate meanwhile.
-func allocated(do func()) uint64 {
-	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(s)
-	before := s[0].Value.Uint64()
-	do()
-	metrics.Read(s)
-	return s[0].Value.Uint64() - before
 }
 
 // TestAnyMixOfMembersIsReadAsEncodingJSONDoes makes objects that random bytes seldom become: known members in any

@@ -2,7 +2,6 @@ package policy_test
 
 import (
 	"fmt"
-	"runtime/metrics"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/earshot-pbx/earshot/agent/pbxtest/allocation"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -24,7 +24,8 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var set *policy.Set
 		var err error
-		if n := allocated(func() { set, _, err = policy.Load("f.yaml", data, day) }); n > 16<<20+uint64(len(data))*32<<10 {
+		limit := 16<<20 + uint64(len(data))*32<<10
+		if n := allocation.Least(limit, func() { set, _, err = policy.Load("f.yaml", data, day) }); n > limit {
 			t.Errorf("%d bytes of text have taken %d", len(data), n)
 		}
 		if err != nil {
@@ -75,16 +76,6 @@ func FuzzLoad(f *testing.F) {
 			compare(t, set.At(next), again.At(next))
 		}
 	})
-}
-
-// allocated is how many bytes are allocated while something is done, with what others allocate meanwhile.
-func allocated(do func()) uint64 {
-	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(s)
-	before := s[0].Value.Uint64()
-	do()
-	metrics.Read(s)
-	return s[0].Value.Uint64() - before
 }
 
 // compare fails when the second policy permits anything that the first does not.

@@ -3,12 +3,12 @@ package auth_test
 import (
 	"errors"
 	"reflect"
-	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/allocation"
 )
 
 const hashA = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -70,7 +70,8 @@ func FuzzParseTokens(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		var entries []auth.Entry
 		var err error
-		if n := allocated(func() { entries, err = auth.ParseTokens("f", []byte(text)) }); n > 4<<20+uint64(len(text))*16<<10 {
+		limit := 4<<20 + uint64(len(text))*16<<10
+		if n := allocation.Least(limit, func() { entries, err = auth.ParseTokens("f", []byte(text)) }); n > limit {
 			t.Errorf("%d bytes of text have taken %d", len(text), n)
 		}
 		if err != nil {
@@ -97,14 +98,4 @@ func FuzzParseTokens(f *testing.F) {
 			}
 		}
 	})
-}
-
-// allocated is how many bytes are allocated while something is done, with what others allocate meanwhile.
-func allocated(do func()) uint64 {
-	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(s)
-	before := s[0].Value.Uint64()
-	do()
-	metrics.Read(s)
-	return s[0].Value.Uint64() - before
 }
