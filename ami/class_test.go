@@ -1,6 +1,7 @@
 package ami
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -98,4 +99,50 @@ func TestTheMaskChoosesEvents(t *testing.T) {
 		session.Send(agent)
 		r.expect(string(agent.wire))
 	}
+}
+
+// A mask is as Asterisk reads it; what it chooses can be written as a Privilege field, and reads the same there.
+func FuzzMask(f *testing.F) {
+	for _, s := range []string{"", "on", "Off", "0", "2147483647", "4294967298", "-1", "call,agent", "a,call", ",call", "call,", "all", "CALL", "<none>", "system,call,all", "call\x00", "yes,no"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		mask, ok := ParseMask(s)
+		if (mask != 0 && !ok) || mask > ClassAll {
+			t.Fatalf("%q is %d, %v", s, mask, ok)
+		}
+		if words := strings.Split(s, ","); strings.Trim(s, "0123456789") != "" && !slices.Contains([]string{"yes", "true", "y", "t", "on"}, strings.ToLower(s)) {
+			chosen := Class(0)
+			for _, k := range classes {
+				for i, word := range words {
+					if word == k.name || i < len(words)-1 && strings.HasPrefix(k.name, word) {
+						chosen |= k.class
+					}
+				}
+			}
+			if slices.Contains([]string{"no", "false", "n", "f", "off"}, strings.ToLower(s)) {
+				chosen = 0
+			}
+			if !ok || mask != chosen {
+				t.Fatalf("%q chooses %s, not %s", s, mask, chosen)
+			}
+		}
+		named := Class(0)
+		for _, k := range classes[:len(classes)-1] {
+			named |= mask & k.class
+		}
+		if got := classOf([]byte(mask.String())); got != named {
+			t.Fatalf("%q is %s, which reads back as %s", s, mask, got)
+		}
+		// By a field's own reading no name is but begun, and no case is another's.
+		want := Class(0)
+		for _, k := range classes[:len(classes)-1] {
+			if strings.Contains(","+s+",", ","+k.name+",") {
+				want |= k.class
+			}
+		}
+		if got := classOf([]byte(s)); got != want {
+			t.Fatalf("the field %q is %s, not %s", s, got, want)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"io"
 	"os"
 	"sync"
 	"syscall"
@@ -120,4 +121,15 @@ func ChainLine(k Key, prev Link, e Entry) ([]byte, Link, error) {
 // ForgeLine makes the line after prev with any text between the chain's fields: what one can write who has the key, or needs none.
 func ForgeLine(k Key, prev Link, at time.Time, fields string) ([]byte, Link) {
 	return newChain(k).append(nil, prev, at, []byte("{"+fields+"}"))
+}
+
+// ReadHead reads what stands in a file beside a log, and EncodeHead writes it.
+func ReadHead(r io.ReaderAt, k Key) (base, last Link, size int64, err error) {
+	h, err := readHead(r, newChain(k))
+	return h.base, h.last, h.size, err
+}
+
+// EncodeHead writes a head file.
+func EncodeHead(k Key, base, last Link, size int64) []byte {
+	return head{base, last, size}.encode(newChain(k))
 }

@@ -181,3 +181,6 @@ func (g *Gate) Relaxing() (is bool) {
 
 // Fact has something recorded that has happened.
 func (g *Gate) Fact(e audit.Entry) error { return g.fact(e) }
+
+// EndForwards looks at everything that was forwarded from here, at once.
+func (g *Gate) EndForwards(ctx context.Context) error { return g.endForwards(ctx) }

@@ -46,6 +46,11 @@ func (l *Link) Lookup(ctx context.Context, family, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return keptIn(rows)
+}
+
+// keptIn is the value that the rows of an answer have.
+func keptIn(rows []*ami.Message) (string, error) {
 	for _, row := range rows {
 		if string(row.Event()) == "DBGetResponse" {
 			return row.Get("Val"), nil
@@ -67,13 +72,18 @@ func (l *Link) Family(ctx context.Context, family string) (map[string]string, er
 	if err != nil {
 		return nil, fmt.Errorf("list what is kept in the AstDB: %w", err)
 	}
+	return familyIn(rows, family), nil
+}
+
+// familyIn are the values by key that the rows of an answer have of a family.
+func familyIn(rows []*ami.Message, family string) map[string]string {
 	values := map[string]string{}
 	for _, row := range rows {
 		if key, ok := strings.CutPrefix(row.Get("Key"), "/"+family+"/"); ok && isName(key, "") && row.Irregular() == 0 {
 			values[key] = row.Get("Val")
 		}
 	}
-	return values, nil
+	return values
 }
 
 // keeps asks whether the include has the place where a value is written; ErrNoInclude says that it has not. There is no leg yet that could be asked, and
