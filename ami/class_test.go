@@ -103,7 +103,7 @@ func TestTheMaskChoosesEvents(t *testing.T) {
 
 // A mask is as Asterisk reads it; what it chooses can be written as a Privilege field, and reads the same there.
 func FuzzMask(f *testing.F) {
-	for _, s := range []string{"", "on", "Off", "0", "2147483647", "4294967298", "-1", "call,agent", "a,call", ",call", "call,", "all", "CALL", "<none>", "system,call,all", "call\x00", "yes,no"} {
+	for _, s := range []string{"", "on", "Off", "0", "2147483647", "4294967298", "-1", "call,agent", "a,call", ",call", "call,", "all", "CALL", "<none>", "system,call,all", "call\x00", "yes,no", "cal", "agent,c"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,10 @@ func FuzzSession(f *testing.F) {
 		f.Add(i+1, s.ID, s.Owner, s.Value)
 		f.Add(i, s.ID, s.Owner, strings.Replace(s.Value, "token ", "jwt ", 1)+" 9999999999")
 		f.Add(i, s.ID, s.Owner, s.Value+" ")
+		f.Add(i, s.ID, "anna", s.Value) // a panel's, of another whom it may act for
+		words := strings.Split(s.Value, " ")
+		words[2] = strconv.FormatInt(clock.now().Add(time.Hour).Unix(), 10)
+		f.Add(i, s.ID, s.Owner, strings.Join(words, " "))
 		f.Add(i, strings.ToUpper(s.ID), s.Owner, strings.ToUpper(s.Value))
 	}
 	f.Add(0, "", "", "")

@@ -15,6 +15,7 @@ func FuzzDialplan(f *testing.F) {
 	} {
 		f.Add(text, uint16(7), "Dial(PJSIP/101,20)")
 	}
+	f.Add("", uint16(0), "Set(a=[b:9])")
 	f.Fuzz(func(t *testing.T, text string, at uint16, app string) {
 		out := strings.Split(text, "\n")
 		all := places(out)
