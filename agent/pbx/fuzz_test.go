@@ -162,9 +162,10 @@ func FuzzQueues(f *testing.F) {
 
 // Whatever ARI's events say, in whatever order they come, the table stays whole, has no leg that no event named, and is no larger than they explain.
 func FuzzEvents(f *testing.F) {
-	for _, name := range slices.Sorted(maps.Keys(tapes(f))) {
+	all := tapes(f)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		var lines []string
-		for _, l := range tapes(f)[name] {
+		for _, l := range all[name] {
 			if l.ARI != nil && len(lines) < 6 && len(l.ARI) < 1500 {
 				lines = append(lines, string(l.ARI))
 			}
