@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"hash/maphash"
 	"math/bits"
 	"strings"
 )
@@ -9,7 +8,6 @@ import (
 // An index finds the place of a string among distinct strings. It is a map with four bytes a slot, which the Set needs three of:
 // at ten thousand employees Go's maps would be its largest part.
 type index struct {
-	seed maphash.Seed
 	// slots hold place+1 in the bits of places, and above them those of the sum's upper half; zero is empty. The part of the sum
 	// spares the look at a string that is another, and with it a miss of the processor's cache. The length is a power of two.
 	slots  []uint32
@@ -58,13 +56,13 @@ func (t *texts) index(slots int, counts func(i uint32) bool) index {
 		size *= 2
 	}
 	ix := index{
-		seed: maphash.MakeSeed(), slots: make([]uint32, size), places: 1<<bits.Len(uint(all)) - 1, texts: *t,
+		slots: make([]uint32, size), places: 1<<bits.Len(uint(all)) - 1, texts: *t,
 	}
 	for i := range uint32(all) {
 		if !counts(i) {
 			continue
 		}
-		sum := maphash.String(ix.seed, t.at(i))
+		sum := sumOf(t.at(i))
 		at := sum & uint64(size-1)
 		for ix.slots[at] != 0 {
 			at = (at + 1) & uint64(size-1)
@@ -74,31 +72,44 @@ func (t *texts) index(slots int, counts func(i uint32) bool) index {
 	return ix
 }
 
-// find returns the place of key among the strings that the index was made of.
+// find returns the place of key among the strings that the index was made of. A decision begins with it, twice, so it is written for ids of a usual
+// length: two words are all of such a key, for the sum and to compare, and nothing is called.
 func (ix *index) find(key string) (uint32, bool) {
-	if len(ix.slots) == 0 {
-		return 0, false
+	n := len(key)
+	if n < word64 || n > 2*word64 {
+		return findAny(ix, key)
 	}
-	sum := maphash.String(ix.seed, key)
-	mask := uint64(len(ix.slots) - 1)
-	for at := sum & mask; ; at = (at + 1) & mask {
+	head, tail := load64(key, 0), load64(key, n-word64)
+	sum := mix(head, tail+uint64(n))
+	for at := sum; ; at++ {
+		if at &= uint64(len(ix.slots) - 1); at >= uint64(len(ix.slots)) { // there are none
+			return 0, false
+		}
 		slot := ix.slots[at]
 		if slot == 0 {
 			return 0, false
 		}
-		if i := slot&ix.places - 1; (slot^uint32(sum>>32))&^ix.places == 0 && ix.at(i) == key {
-			return i, true
+		if (slot^uint32(sum>>32))&^ix.places != 0 {
+			continue
+		}
+		i := slot & ix.places
+		start, end := int(ix.ends[i-1]), int(ix.ends[i])
+		if end-start == n && load64(ix.text, start) == head && load64(ix.text, end-word64) == tail {
+			return i - 1, true
 		}
 	}
 }
 
 // findBytes is find for a key that was put together in a buffer. It exists because a string made of one longer than 32
-// bytes would be allocated; maphash promises the same sum for both.
-func (ix *index) findBytes(key []byte) (uint32, bool) {
+// bytes would be allocated.
+func (ix *index) findBytes(key []byte) (uint32, bool) { return findAny(ix, key) }
+
+// findAny is find for keys of any length.
+func findAny[T string | []byte](ix *index, key T) (uint32, bool) {
 	if len(ix.slots) == 0 {
 		return 0, false
 	}
-	sum := maphash.Bytes(ix.seed, key)
+	sum := sumOf(key)
 	mask := uint64(len(ix.slots) - 1)
 	for at := sum & mask; ; at = (at + 1) & mask {
 		slot := ix.slots[at]
@@ -109,6 +120,39 @@ func (ix *index) findBytes(key []byte) (uint32, bool) {
 			return i, true
 		}
 	}
+}
+
+// sumOf is a sum over a key, all bits of which may be used. It has no secret: the keys are those of the policy, and whoever asks for others
+// is answered at the next empty slot.
+func sumOf[T string | []byte](key T) uint64 {
+	n := len(key)
+	if n < word64 {
+		all := uint64(0)
+		for i := range n {
+			all = all<<8 | uint64(key[i])
+		}
+		return mix(all, uint64(n))
+	}
+	sum := uint64(n)
+	for ; len(key) > 2*word64; key = key[word64:] {
+		sum = mix(load64(key, 0), sum)
+	}
+	return mix(load64(key, 0), load64(key, len(key)-word64)+sum)
+}
+
+// mix makes one word of two, every bit of which depends on all of theirs. The constants have as many ones as zeros.
+func mix(a, b uint64) uint64 {
+	high, low := bits.Mul64(a^0xa0761d6478bd642f, b^0xe7037ed1a0b428db)
+	return high ^ low
+}
+
+// word64 is how many bytes load64 loads.
+const word64 = 8
+
+// load64 is the eight bytes that begin at i, which is one instruction.
+func load64[T string | []byte](s T, i int) uint64 {
+	b := s[i : i+word64]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 }
 
 // pack moves the strings into one, so that those looked up one after the other lie near each other, and returns them as parts of it too.
