@@ -7,7 +7,7 @@ func (s *Set) AsksReason(who Ref) bool {
 		return false
 	}
 	p := &s.people[who.n-1]
-	own, role := p.own, s.roleSpans[p.roleSet]
+	own, role := &s.entries[p.own], &s.roleEntries[p.roleSet]
 	for _, clauses := range [...][]clause{s.clauses[own.start:][:own.exclusions], s.roleClauses[role.start:][:role.exclusions]} {
 		for i := range clauses {
 			if clauses[i].unless != unlessNothing {

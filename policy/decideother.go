@@ -76,7 +76,7 @@ func (s *Set) grantedOther(subject *person, req *Request) Decision {
 	if s.opened(req) {
 		return Decision{Allowed: true, Reason: ReasonAllowed, Pairwise: true}
 	}
-	own, role := subject.own, s.roleSpans[subject.roleSet]
+	own, role := &s.entries[subject.own], &s.roleEntries[subject.roleSet]
 	reason := ReasonNoRight
 	for _, clauses := range [...][]clause{s.clauses[own.start+own.exclusions:][:own.grants], s.roleClauses[role.start+role.exclusions:][:role.grants]} {
 		for i := range clauses {
@@ -166,7 +166,7 @@ func guarded(req *Request) bool {
 
 // barsLine returns the rule that excludes the line itself, or zero.
 func (s *Set) barsLine(subject *person, req *Request) RuleID {
-	own, role := subject.own, s.roleSpans[subject.roleSet]
+	own, role := &s.entries[subject.own], &s.roleEntries[subject.roleSet]
 	for _, clauses := range [...][]clause{s.clauses[own.start:][:own.exclusions], s.roleClauses[role.start:][:role.exclusions]} {
 		for i := range clauses {
 			c := &clauses[i]

@@ -193,7 +193,7 @@ func (x *explainer) taker() Rule {
 // rightsOf returns what binds the subject and what is granted to him, in his own entry and by his roles.
 func (s *Set) rightsOf(subject Ref) (exclusions, grants [2][]clause) {
 	p := &s.people[subject.n-1]
-	own, role := p.own, s.roleSpans[p.roleSet]
+	own, role := &s.entries[p.own], &s.roleEntries[p.roleSet]
 	return [2][]clause{s.clauses[own.start:][:own.exclusions], s.roleClauses[role.start:][:role.exclusions]},
 		[2][]clause{s.clauses[own.start+own.exclusions:][:own.grants], s.roleClauses[role.start+role.exclusions:][:role.grants]}
 }

@@ -8,10 +8,13 @@ import (
 // rights turns the entries of employees and roles into clauses, exclusions first.
 func (c *compiler) rights() {
 	owner, role := uint32(0), uint32(0)
+	c.entries = append(c.entries, newEntry(span{}, nil))
 	for file, f := range c.sources {
 		for i := range f.employees {
 			e := &f.employees[i]
-			c.people[owner].own, c.clauses = c.appendClauses(c.clauses, file, e.rights, owner, "employees", e.id.text, ruleEmployee)
+			var s span
+			s, c.clauses = c.appendClauses(c.clauses, file, e.rights, owner, "employees", e.id.text, ruleEmployee)
+			c.people[owner].own = c.addEntry(s)
 			owner++
 		}
 		for _, r := range f.roles {

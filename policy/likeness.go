@@ -212,7 +212,7 @@ func (l *likeness) seen(old, now side) bool {
 
 // ownWindows are those of the employee's own entry.
 func (s *Set) ownWindows(who uint32) (out []uint16) {
-	own := s.people[who].own
+	own := &s.entries[s.people[who].own]
 	out = windowsOf(out, s.clauses[own.start+own.exclusions:][:own.grants], func(c clause) uint16 { return c.window })
 	dial, _ := s.dialRights(s.ref(who))
 	return windowsOf(out, dial.grants, func(c dialClause) uint16 { return c.window })

@@ -75,7 +75,7 @@ func scoped(key right, a Action, value string) string {
 func (w *whatIf) ownRight(a Action) []ranked {
 	s := w.set
 	_, value := w.about()
-	own := s.people[w.req.Subject.n-1].own
+	own := &s.entries[s.people[w.req.Subject.n-1].own]
 	for _, key := range []right{rightOf(a), rightListen, rightRecordings} {
 		used := slices.ContainsFunc(s.clauses[own.start:][:own.exclusions+own.grants], func(c clause) bool { return s.wrote(c, key) })
 		if used || !key.spec().actions.has(a) {

@@ -54,7 +54,7 @@ func (s *Set) bindsUnder(id RuleID) bool {
 		role := s.roles[row.owner]
 		clauses = s.allRoles[role.start:][:role.exclusions]
 	} else {
-		own := s.people[row.owner].own
+		own := &s.entries[s.people[row.owner].own]
 		clauses = s.clauses[own.start:][:own.exclusions]
 	}
 	return slices.ContainsFunc(clauses, func(c clause) bool { return s.wrote(c, row.key) })
@@ -79,7 +79,7 @@ func (w *whatIf) except() (Edit, bool) {
 	if name == "" || !key.spec().people {
 		return Edit{}, false
 	}
-	own := s.people[req.Subject.n-1].own
+	own := &s.entries[s.people[req.Subject.n-1].own]
 	clauses := s.clauses[own.start:][:own.exclusions+own.grants]
 	for _, c := range clauses {
 		if k := s.rules[c.rule-1].key; s.wrote(c, k) && k.spec().actions.has(req.Action) && k.spec().people {

@@ -278,7 +278,8 @@ func (w *whatIf) opens(now barriers) (time.Time, bool) {
 		return false
 	}
 	p := &s.people[w.req.Subject.n-1]
-	for _, c := range s.clauses[p.own.start+p.own.exclusions:][:p.own.grants] {
+	own := &s.entries[p.own]
+	for _, c := range s.clauses[own.start+own.exclusions:][:own.grants] {
 		if !s.open[c.window] && wanted(&c) {
 			consider(c.window)
 		}

@@ -93,7 +93,8 @@ func (s *Set) Over(o *Overlay) (*Set, error) {
 		return nil, fmt.Errorf("%w: the policy has too many files for one", ErrOverlay)
 	}
 	t.files = append(slices.Clip(t.files), OverlayFile)
-	t.rules, t.people, t.clauses, t.allRoles = slices.Clip(t.rules), slices.Clone(t.people), slices.Clip(t.clauses), slices.Clip(t.allRoles)
+	t.rules, t.people, t.entries, t.clauses = slices.Clip(t.rules), slices.Clone(t.people), slices.Clip(t.entries), slices.Clip(t.clauses)
+	t.allRoles = slices.Clip(t.allRoles)
 	t.lists, t.listItems = slices.Clip(t.lists), slices.Clip(t.listItems)
 	t.roles, t.roleNames, t.roleDials = slices.Clip(t.roles), slices.Clip(t.roleNames), slices.Clip(t.roleDials)
 	t.assigned, t.roleSets, t.setItems, t.roleTold = slices.Clip(t.assigned), slices.Clip(t.roleSets), slices.Clip(t.setItems), maps.Clone(t.roleTold)
@@ -232,17 +233,18 @@ func (l *layer) target(name string) (uint32, bool) {
 // person lays over one employee what is for him.
 func (l *layer) person(who uint32, laid *laid) {
 	p := &l.people[who]
-	own := l.clauses[p.own.start:][:p.own.exclusions+p.own.grants]
+	was := l.entries[p.own]
+	own := l.clauses[was.start:][:was.exclusions+was.grants]
 	next := span{start: uint32(len(l.clauses))}
-	l.clauses = append(append(l.clauses, own[:p.own.exclusions]...), laid.bars...)
+	l.clauses = append(append(l.clauses, own[:was.exclusions]...), laid.bars...)
 	next.exclusions = uint32(len(l.clauses)) - next.start
-	l.clauses = append(append(l.clauses, lessened(own[p.own.exclusions:], laid.takes)...), laid.gives...)
+	l.clauses = append(append(l.clauses, lessened(own[was.exclusions:], laid.takes)...), laid.gives...)
 	next.grants = uint32(len(l.clauses)) - next.start - next.exclusions
 	// What is both on and off is off.
 	for i := range laid.gives {
 		l.clauses[len(l.clauses)-1-i].allow &^= laid.takes
 	}
-	p.own = next
+	p.own = l.addEntry(next)
 	if laid.takes != 0 {
 		p.roleSet = l.roleSetWithout(without{p.roleSet, laid.takes})
 	}
@@ -305,7 +307,8 @@ func (s *Set) taker(p *person, a Action) RuleID {
 	if s.under == nil {
 		return 0
 	}
-	for _, c := range s.clauses[p.own.start:][:p.own.exclusions] {
+	own := &s.entries[p.own]
+	for _, c := range s.clauses[own.start:][:own.exclusions] {
 		if c.allow.has(a) && c.scope == scopeAny && c.unless == unlessNothing { // nothing else bars all
 			return c.rule
 		}

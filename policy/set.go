@@ -27,7 +27,7 @@ type Set struct {
 
 	open []bool // whether each window is at the moment; the first is always
 	// What the roles give that are in force at the moment: for each role set its span of clauses.
-	roleSpans   []span
+	roleEntries []entry
 	roleClauses []clause
 	// The same for dialling; both are empty when no role speaks of it.
 	roleDialSpans   []span
@@ -66,7 +66,8 @@ type tables struct {
 	lists       []peopleList
 	listItems   []uint32
 
-	clauses    []clause // own entries
+	entries    []entry  // own ones; the first says nothing
+	clauses    []clause // of them
 	roleNames  []string
 	roles      []span // into allRoles
 	allRoles   []clause
@@ -102,8 +103,8 @@ type tables struct {
 
 // person is what a decision needs of an employee, and where the rest of him is.
 type person struct {
-	department int32 // -1: none
-	own        span
+	department int32  // -1: none
+	own        uint32 // place of his entry
 	roleSet    uint32
 	phones     uint32 // end of his phones; they begin where his predecessor's end
 	numbers    uint32
@@ -235,7 +236,7 @@ func (s *Set) At(t time.Time) *Set {
 	}
 	c := *s
 	c.at = t
-	c.roleSpans = make([]span, len(s.roleSets))
+	c.roleEntries = make([]entry, len(s.roleSets))
 	c.roleClauses = nil
 	c.open, c.next = s.opening(t)
 	for i, set := range s.roleSets {
@@ -251,7 +252,7 @@ func (s *Set) At(t time.Time) *Set {
 			c.roleClauses = append(c.roleClauses, grants...)
 			out.grants += uint32(len(grants))
 		}
-		c.roleSpans[i] = out
+		c.roleEntries[i] = newEntry(out, c.roleClauses)
 	}
 	c.roleDialSpans, c.roleDialClauses = c.dialsNow()
 	return &c

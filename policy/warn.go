@@ -135,7 +135,7 @@ func (w *warner) assignments() {
 // each calls f with the clauses of every own entry and every role, and with the employee or the role whose they are.
 func (w *warner) each(f func(all []clause, s span, owner int, own bool)) {
 	for i := range w.people {
-		if s := w.people[i].own; s.exclusions+s.grants > 0 {
+		if s := w.entries[w.people[i].own].span; s.exclusions+s.grants > 0 {
 			f(w.clauses[s.start:][:s.exclusions+s.grants], s, i, true)
 		}
 	}

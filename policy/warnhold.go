@@ -17,7 +17,7 @@ func (w *warner) held() (own, roles []actionSet) {
 	}
 	own = make([]actionSet, len(w.people))
 	for i := range w.people {
-		s := w.people[i].own
+		s := &w.entries[w.people[i].own]
 		own[i] = w.given(w.clauses[s.start+s.exclusions:][:s.grants])
 	}
 	return own, roles
