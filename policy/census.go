@@ -29,10 +29,10 @@ const (
 
 // newCensus makes the census of the people of a crowd, to whom others may be added who are in no department.
 func newCensus(c *crowd, others ...string) *census {
-	n := &census{ids: slices.Concat(c.ids, others), children: c.children}
+	n := &census{ids: append(c.ids(), others...), children: c.children}
 	n.all = newBitset(len(n.ids))
 	for i := range n.ids {
-		if i >= len(c.ids) || !c.people[i].panel {
+		if i >= c.places() || !c.people[i].panel {
 			n.all.add(uint32(i))
 		}
 		n.department = append(n.department, -1)

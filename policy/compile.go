@@ -36,6 +36,7 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	}
 	parsed := len(c.warnings)
 	c.collect()
+	c.byID, _ = newIndex(c.ids, quick) // what is warned of is told by the ids in it
 	c.organise()
 	c.exchanges()
 	c.claims()
@@ -56,7 +57,6 @@ func Compile(at time.Time, files ...*File) (*Set, Problems, error) {
 	if err := c.problems.err(c.files); err != nil {
 		return nil, c.warnings, err
 	}
-	c.byID, c.ids = newIndex(c.ids, quick)
 	c.tables.names, _ = pack(c.names)
 	c.byPhone.texts, c.phones = pack(c.phones)
 	c.findPhones()
@@ -77,7 +77,7 @@ type compiler struct {
 	guesses  int
 
 	// By the place of the employee, and grouped by owner. The tables have them packed.
-	names, numbers []string
+	ids, names, numbers []string
 
 	employeeAt   map[string]claim // by id
 	panelIDs     map[string]bool

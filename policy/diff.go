@@ -42,7 +42,7 @@ func Compare(before, after *Set, at time.Time) *Difference {
 	before, after = before.orEmpty().At(at), after.orEmpty().At(at)
 	d := &Difference{beforeSet: before, afterSet: after}
 	// The company is everybody of the new policy, and then who has left.
-	place, is, joined, left := union(before.ids, after.ids)
+	place, is, joined, left := union(before.ids(), after.ids())
 	d.is, d.Joined, d.Left = is, joined, left
 	d.was = backwards(place, len(is))
 	linesBefore, linesAfter := lineIDs(before), lineIDs(after)
@@ -54,7 +54,7 @@ func Compare(before, after *Set, at time.Time) *Difference {
 	d.company = newCensus(now, left...)
 	for i, id := range left {
 		if who, _ := before.Employee(id); before.Panel(who) {
-			d.company.all.remove(uint32(len(after.ids) + i))
+			d.company.all.remove(uint32(after.places() + i))
 		}
 	}
 	d.Settings = settings(before, after)

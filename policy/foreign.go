@@ -9,7 +9,7 @@ func (s *Set) Foreign(of *Set, r Ref) Ref {
 	if !of.known(r) {
 		return Ref{}
 	}
-	own, _ := s.Employee(of.ids[r.n-1])
+	own, _ := s.Employee(of.id(r.n - 1))
 	return own
 }
 

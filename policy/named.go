@@ -26,7 +26,7 @@ func (s *Set) Named(selector string) ([]Ref, error) {
 	case !found:
 		who, ok := s.byID.find(selector)
 		if !ok {
-			return nil, s.unnamed("employee", selector, s.ids)
+			return nil, s.unnamed("employee", selector, s.ids())
 		}
 		hit.add(who)
 	case kind == "department" || kind == "subtree":

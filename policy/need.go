@@ -104,7 +104,7 @@ func (s *Set) path(id RuleID, more ...string) []string {
 	var p []string
 	switch row.kind {
 	case ruleEmployee, ruleEmployeeExcept, ruleEmployeeReason, ruleEmployeeNotify:
-		p = []string{"employees", s.ids[row.owner], row.key.String(), ruleEnds[row.kind-ruleEmployee]}
+		p = []string{"employees", s.id(row.owner), row.key.String(), ruleEnds[row.kind-ruleEmployee]}
 	case ruleRole, ruleRoleExcept, ruleRoleReason, ruleRoleNotify:
 		p = []string{"roles", s.roleNames[row.owner], row.key.String(), ruleEnds[row.kind-ruleRole]}
 	case ruleProtectedEmployees:
@@ -137,9 +137,9 @@ func (s *Set) takeOut(rule RuleID, list uint32, who []uint32, more ...string) Ed
 	e := Edit{Kind: EditTakeOut, Rule: s.Rule(rule), Path: s.path(rule, more...)}
 	indirect := false
 	for _, i := range who {
-		e.Names = append(e.Names, s.ids[i])
+		e.Names = append(e.Names, s.id(i))
 		for _, entry := range s.through(list, i) {
-			indirect = indirect || entry != s.ids[i]
+			indirect = indirect || entry != s.id(i)
 			if !slices.Contains(e.Through, entry) {
 				e.Through = append(e.Through, entry)
 			}
@@ -170,7 +170,7 @@ func (s *Set) through(list, who uint32) []string {
 		}
 	}
 	if holds(items[l.departments+l.groups:], who) {
-		all = append(all, s.ids[who])
+		all = append(all, s.id(who))
 	}
 	return all
 }

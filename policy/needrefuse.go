@@ -72,7 +72,7 @@ func (w *whatIf) except() (Edit, bool) {
 	key := rightOf(req.Action)
 	name := ""
 	if others := w.others(); len(others) > 0 {
-		name = s.ids[others[0]]
+		name = s.id(others[0])
 	} else if req.Action.Matter() == MatterLine {
 		name = "line:" + s.LineID(req.Line)
 	}
@@ -147,7 +147,7 @@ func (s *Set) scopeText(c *clause) string {
 	}
 	add(l.departments, func(i uint32) string { return "department:" + s.departments[i].id })
 	add(l.groups, func(i uint32) string { return "group:" + s.groupNames[i] })
-	add(l.people, func(i uint32) string { return s.ids[i] })
+	add(l.people, s.id)
 	add(l.lines, func(i uint32) string { return "line:" + s.lines[i].id })
 	return inBrackets(all...)
 }

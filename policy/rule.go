@@ -57,7 +57,7 @@ func (s *Set) Rule(id RuleID) Rule {
 	rule := Rule{File: s.files[row.file], Line: int(row.at.line), Column: int(row.at.column)}
 	switch row.kind {
 	case ruleEmployee, ruleEmployeeExcept, ruleEmployeeReason, ruleEmployeeNotify:
-		rule.Text = "employees." + s.ids[row.owner] + "." + row.key.String() + ruleEnds[row.kind-ruleEmployee]
+		rule.Text = "employees." + s.id(row.owner) + "." + row.key.String() + ruleEnds[row.kind-ruleEmployee]
 	case ruleRole, ruleRoleExcept, ruleRoleReason, ruleRoleNotify:
 		rule.Text = "roles." + s.roleNames[row.owner] + "." + row.key.String() + ruleEnds[row.kind-ruleRole]
 	case ruleAssignment:

@@ -40,11 +40,10 @@ type tables struct {
 	files []string
 	rules []ruleRow
 
-	ids        []string // of the employees, in the order of the files
 	panelCount int
 	names      texts
 	people     []person
-	byID       index
+	byID       index    // of the employees, and their ids in the order of the files
 	phones     []string // canonical, grouped by owner
 	byPhone    index    // of those that are somebody's on the PBX that the Set is for
 	phoneOf    []uint32
@@ -337,8 +336,14 @@ func (s *Set) ID(r Ref) string {
 	if !s.known(r) {
 		return ""
 	}
-	return s.ids[r.n-1]
+	return s.id(r.n - 1)
 }
+
+// id is the id of whoever has the place.
+func (t *tables) id(place uint32) string { return t.byID.at(place) }
+
+// ids are those of all employees and panels by their places, in a slice of the caller's own.
+func (t *tables) ids() []string { return t.byID.between(0, uint32(len(t.people))) }
 
 // Name returns the employee's name, which is his id where the policy gives none; "" for nobody.
 func (s *Set) Name(r Ref) string {

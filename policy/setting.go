@@ -72,7 +72,7 @@ func (s *Set) protectedIDs() []string {
 	var out []string
 	for i, p := range s.people {
 		if p.protected {
-			out = append(out, s.ids[i])
+			out = append(out, s.id(uint32(i)))
 		}
 	}
 	return out
