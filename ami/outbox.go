@@ -40,33 +40,60 @@ func (it *item) append(dst, fills []byte) (_ []byte, events int) {
 	return p.appendPassing(dst, fills, it.mask, it.filters)
 }
 
+// turn says whose turn it is to write what waits in an outbox.
+type turn uint8
+
+const (
+	nobodys  turn = iota // nothing waits
+	windows              // the window's: once that is over the flusher sees to it
+	flushers             // the flusher's, which is writing
+	own                  // the session's own goroutine's, which is writing or has been told to
+)
+
 // outbox is what a session has to write. Events are taken or refused at once; answers wait for room, which holds up the
 // session that asked and no other.
 type outbox struct {
-	limit  int // bytes of events
-	wait   int // bytes of answers
-	window time.Duration
+	limit   int      // bytes of events
+	wait    int      // bytes of answers
+	flusher *flusher // nil: there is no window
+	direct  *direct  // nil: the flusher cannot write
+	observe func(events, bytes int)
 
-	mu      sync.Mutex // guards what follows
-	room    sync.Cond  // answers have become fewer, or it is closed
-	items   []item
-	fills   []byte // what the holes of the items' events are filled with
-	events  int    // bytes, with what is being written
-	answers int
-	closed  bool // nothing more is taken in
+	mu       sync.Mutex // guards what follows
+	room     sync.Cond  // answers have become fewer, or it is closed
+	items    []item
+	fills    []byte // what the holes of the items' events are filled with
+	events   int    // bytes, with what is being written
+	answers  int
+	turn     turn
+	filtered bool          // filters will look at some of the items
+	closed   bool          // nothing more is taken in
+	last     time.Duration // on the flusher's clock: something was taken to be written
 
-	waiting chan struct{} // holds a token when there is something to write, or the end
-	urgent  chan struct{} // holds a token when that must not wait for more
+	seat seat // guarded by the flusher's lock
 
-	// Owned by the writer.
-	last       time.Time // it was given something to write
-	taken      []byte    // fills of the items that it has
+	told chan struct{} // holds a token when the turn has become the session's own
+
+	// Owned by whose turn it is.
+	taken      []byte // fills of the items that he has
 	spare      []item
 	spareFills []byte
+	left       leftover
 }
 
-func newOutbox(limit, wait int, window time.Duration) *outbox {
-	o := &outbox{limit: limit, wait: wait, window: window, waiting: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
+// leftover is what the flusher could not write.
+type leftover struct {
+	items  []item
+	wire   []byte // of them, what is not off
+	events int    // of them, what the observer has not been told of
+	err    error  // why none of it ever will be
+}
+
+func newOutbox(limit, wait int, f *flusher, d *direct, observe func(events, bytes int)) *outbox {
+	o := &outbox{limit: limit, wait: wait, flusher: f, direct: d, observe: observe, told: make(chan struct{}, 1)}
+	if f != nil {
+		o.last = -f.window // nothing has been written
+	}
 	o.room.L = &o.mu
 	return o
 }
@@ -76,6 +103,7 @@ func newOutbox(limit, wait int, window time.Duration) *outbox {
 func (o *outbox) event(events []*Prepared, fills []byte, mask Class, filters *filterSet) (ok, full bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.filtered = o.filtered || filters != nil
 	kept := -1 // where fills begin
 	for _, p := range events {
 		wire, holes, any := p.weigh(mask)
@@ -97,11 +125,9 @@ func (o *outbox) event(events []*Prepared, fills []byte, mask Class, filters *fi
 			it.fills = kept
 		}
 		o.events += it.size
-		o.add(it)
+		o.items = append(o.items, it)
 	}
-	if o.window > 0 && o.events > writeChunk {
-		signal(o.urgent)
-	}
+	o.rouse()
 	return !o.closed, false
 }
 
@@ -117,72 +143,74 @@ func (o *outbox) answer(wire []byte) bool {
 	}
 	it := item{events: &Prepared{wire: wire}, answer: true, size: len(wire) + itemCost}
 	o.answers += it.size
-	o.add(it)
-	signal(o.urgent)
-	return true
-}
-
-func (o *outbox) add(it item) {
 	o.items = append(o.items, it)
-	if len(o.items) == 1 {
-		signal(o.waiting)
-	}
+	o.rouse()
+	return true
 }
 
 // close takes in nothing more; what is there stays to be written.
 func (o *outbox) close() {
 	o.mu.Lock()
 	o.closed = true
+	o.rouse()
 	o.mu.Unlock()
 	o.room.Broadcast()
-	signal(o.waiting)
-	signal(o.urgent)
 }
 
-// take waits for something to write and returns all of it, and nothing when the outbox is closed and empty.
-func (o *outbox) take(timer *time.Timer) []item {
-	for {
-		<-o.waiting
-		if o.window > 0 {
-			o.pause(timer)
-		}
-		o.mu.Lock()
-		items, closed := o.items, o.closed
-		o.items, o.taken, o.fills = o.spare, o.fills, o.spareFills
-		o.mu.Unlock()
-		o.spare, o.spareFills = nil, nil
-		if closed {
-			signal(o.waiting) // for the end, when the next call finds nothing
-			signal(o.urgent)
-		}
-		if len(items) != 0 || closed {
-			if o.window > 0 {
-				o.last = time.Now()
-			}
-			return items
-		}
-		o.give(items)
-	}
-}
-
-// pause waits until the window is over that began with the last write, or something is there that is urgent. After a quiet time that is at once: an
-// event waits for others only where others came a moment ago.
-func (o *outbox) pause(timer *time.Timer) {
-	if left := o.window - time.Since(o.last); left > 0 {
-		timer.Reset(left)
-		select {
-		case <-o.urgent:
-		case <-timer.C:
-		}
+// rouse sees to it that what waits will be written. Caller holds the lock.
+func (o *outbox) rouse() {
+	switch {
+	case o.turn == flushers || o.turn == own:
+		return // he looks again when he is done
+	case len(o.items) == 0 && !o.closed:
 		return
-	}
-	select {
-	case <-o.urgent: // is taken along
-	default:
+	case o.urgent():
+		if o.turn == windows {
+			o.flusher.remove(o)
+		}
+		o.yield()
+	case o.turn == nobodys:
+		o.turn = windows
+		o.flusher.add(o, o.last+o.flusher.window)
 	}
 }
 
-// give takes back what take returned, to be used again.
+// urgent reports whether what waits must not wait for more: answers, a write's worth of events, the end. Caller holds the lock.
+func (o *outbox) urgent() bool {
+	return o.flusher == nil || o.answers > 0 || o.closed || o.events > writeChunk
+}
+
+// yield makes it the turn of the session's own goroutine. Caller holds the lock.
+func (o *outbox) yield() {
+	o.turn = own
+	o.told <- struct{}{} // nobody has told it, or it would be its turn already
+}
+
+// take waits until it is the turn of the session's own goroutine, and returns what the flusher could not write, or else
+// all that is there, which is nothing when the outbox is closed and empty.
+func (o *outbox) take() ([]item, leftover) {
+	<-o.told
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if left := o.left; left.items != nil {
+		o.left = leftover{}
+		return left.items, left
+	}
+	if o.flusher != nil {
+		o.last = o.flusher.now()
+	}
+	return o.swap(), leftover{}
+}
+
+// swap takes all that is there. Caller holds the lock.
+func (o *outbox) swap() []item {
+	items := o.items
+	o.items, o.taken, o.fills = o.spare, o.fills, o.spareFills
+	o.spare, o.spareFills, o.filtered = nil, nil, false
+	return items
+}
+
+// give takes back what was taken, to be used again.
 func (o *outbox) give(items []item) {
 	clear(items)
 	const kept, keptFills = 4096, 256 << 10 // a burst's memory is not kept for ever
@@ -197,14 +225,7 @@ func (o *outbox) give(items []item) {
 
 // wrote says that items are off.
 func (o *outbox) wrote(items []item) {
-	events, answers := 0, 0
-	for i := range items {
-		if items[i].answer {
-			answers += items[i].size
-		} else {
-			events += items[i].size
-		}
-	}
+	events, answers := sizes(items)
 	o.mu.Lock()
 	o.events -= events
 	o.answers -= answers
@@ -212,6 +233,26 @@ func (o *outbox) wrote(items []item) {
 	if answers != 0 {
 		o.room.Broadcast()
 	}
+}
+
+// sizes is what items count for.
+func sizes(items []item) (events, answers int) {
+	for i := range items {
+		if items[i].answer {
+			answers += items[i].size
+		} else {
+			events += items[i].size
+		}
+	}
+	return events, answers
+}
+
+// done ends the turn of who has been writing, behind give.
+func (o *outbox) done() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.turn = nobodys
+	o.rouse()
 }
 
 func (o *outbox) queued() int {

@@ -34,7 +34,6 @@ var longAgo = time.Unix(1, 0)
 func newSession(ctx context.Context, srv *Server, conn net.Conn) *Session {
 	s := &Session{
 		srv: srv, conn: conn, raw: conn,
-		out:     newOutbox(srv.cfg.MaxQueue, srv.cfg.MaxAnswers, srv.cfg.Window),
 		ended:   make(chan struct{}),
 		drained: make(chan struct{}),
 		done:    make(chan struct{}),
@@ -42,6 +41,7 @@ func newSession(ctx context.Context, srv *Server, conn net.Conn) *Session {
 	if secure, ok := conn.(*tls.Conn); ok {
 		s.secure, s.raw = true, secure.NetConn()
 	}
+	s.out = newOutbox(srv.cfg.MaxQueue, srv.cfg.MaxAnswers, srv.flusher(), directOf(conn), s.observe)
 	s.mask.Store(uint32(ClassAll))
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	return s

@@ -8,8 +8,10 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -100,7 +102,9 @@ var (
 // Before a client has logged in it is told the greeting and the answers to its own actions, which are the same for users
 // who are there and who are not.
 type Server struct {
-	cfg ServerConfig
+	cfg      ServerConfig
+	flushers []*flusher    // none without a window
+	opened   atomic.Uint32 // sessions so far
 
 	mu       sync.Mutex // guards the rest, and Session.place
 	sessions map[*Session]struct{}
@@ -120,7 +124,22 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, sessions: map[*Session]struct{}{}, pending: map[netip.Addr]int{}}, nil
+	s := &Server{cfg: cfg, sessions: map[*Session]struct{}{}, pending: map[netip.Addr]int{}}
+	if cfg.Window > 0 {
+		for range max(1, runtime.GOMAXPROCS(0)/2) {
+			s.flushers = append(s.flushers, newFlusher(cfg.Window))
+		}
+	}
+	return s, nil
+}
+
+// flusher is the next session's, nil without a window. There are some, so that a machine of many processors has more
+// than one of them write.
+func (s *Server) flusher() *flusher {
+	if len(s.flushers) == 0 {
+		return nil
+	}
+	return s.flushers[int(s.opened.Add(1))%len(s.flushers)]
 }
 
 func (c ServerConfig) withDefaults() (ServerConfig, error) {

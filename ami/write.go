@@ -10,17 +10,16 @@ import (
 // chunks are the buffers that events are joined in; a session has one only while it writes.
 var chunks = sync.Pool{New: func() any { b := make([]byte, 0, writeChunk); return &b }}
 
-// write is the session's writing goroutine.
+// write is the session's writing goroutine. It writes whatever may take its time: answers, what filters look at first,
+// what is long, and all that the flusher cannot write at once.
 func (s *Session) write() {
 	defer close(s.drained)
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
 	for {
-		items := s.out.take(timer)
+		items, left := s.out.take()
 		if len(items) == 0 {
 			return
 		}
-		if err := s.writeItems(items); err != nil {
+		if err := s.writeTaken(items, left); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				err = ErrSlow
 			}
@@ -28,7 +27,23 @@ func (s *Session) write() {
 			return
 		}
 		s.out.give(items)
+		s.out.done()
 	}
+}
+
+// writeTaken writes items, or what is left of them.
+func (s *Session) writeTaken(items []item, left leftover) error {
+	switch {
+	case left.err != nil:
+		return left.err
+	case left.items == nil:
+		return s.writeItems(items)
+	}
+	if err := s.put(left.wire, left.events); err != nil {
+		return err
+	}
+	s.out.wrote(items)
+	return nil
 }
 
 // writeItems joins items to chunks and writes those.
@@ -136,8 +151,13 @@ func (s *Session) put(b []byte, events int) error {
 	if _, err := s.conn.Write(b); err != nil {
 		return err
 	}
-	if f := s.srv.cfg.Observer.Wrote; f != nil {
-		f(events, len(b))
-	}
+	s.observe(events, len(b))
 	return nil
+}
+
+// observe tells the observer of a write.
+func (s *Session) observe(events, bytes int) {
+	if f := s.srv.cfg.Observer.Wrote; f != nil {
+		f(events, bytes)
+	}
 }
