@@ -169,7 +169,7 @@ func (f *flusher) flush(o *outbox, at time.Duration, buf []byte) {
 		return
 	}
 	o.turn, o.last = flushers, at
-	items := o.swap()
+	items, size := o.swap(), o.events // nothing else is being written
 	o.mu.Unlock()
 
 	wire, events := items[0].events.wire, len(items[0].events.parts)
@@ -187,9 +187,12 @@ func (f *flusher) flush(o *outbox, at time.Duration, buf []byte) {
 		events = 0
 	}
 	if n == len(wire) {
-		o.wrote(items)
 		o.give(items)
-		o.done()
+		o.mu.Lock()
+		o.events -= size
+		o.turn = nobodys
+		o.rouse()
+		o.mu.Unlock()
 		return
 	}
 	left := leftover{items: items, wire: append([]byte(nil), wire[n:]...), events: events, err: err}

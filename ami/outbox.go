@@ -171,8 +171,17 @@ func (o *outbox) rouse() {
 		o.yield()
 	case o.turn == nobodys:
 		o.turn = windows
-		o.flusher.add(o, o.last+o.flusher.window)
+		o.flusher.add(o, o.due(o.flusher.now()))
 	}
+}
+
+// due is when what comes now is to be written: at once after a quiet time, for an event waits for others only where others
+// came a moment ago; and else when it has waited for a window, or not much more than one has gone by since the last write.
+func (o *outbox) due(now time.Duration) time.Duration {
+	if window := o.flusher.window; now < o.last+window {
+		return min(now, o.last+window/4) + window
+	}
+	return now
 }
 
 // urgent reports whether what waits must not wait for more: answers, a write's worth of events, the end. Caller holds the lock.
@@ -225,18 +234,7 @@ func (o *outbox) give(items []item) {
 
 // wrote says that items are off.
 func (o *outbox) wrote(items []item) {
-	events, answers := sizes(items)
-	o.mu.Lock()
-	o.events -= events
-	o.answers -= answers
-	o.mu.Unlock()
-	if answers != 0 {
-		o.room.Broadcast()
-	}
-}
-
-// sizes is what items count for.
-func sizes(items []item) (events, answers int) {
+	events, answers := 0, 0
 	for i := range items {
 		if items[i].answer {
 			answers += items[i].size
@@ -244,7 +242,13 @@ func sizes(items []item) (events, answers int) {
 			events += items[i].size
 		}
 	}
-	return events, answers
+	o.mu.Lock()
+	o.events -= events
+	o.answers -= answers
+	o.mu.Unlock()
+	if answers != 0 {
+		o.room.Broadcast()
+	}
 }
 
 // done ends the turn of who has been writing, behind give.
