@@ -18,7 +18,7 @@ type flusher struct {
 	window, tick time.Duration
 	epoch        time.Time
 
-	mu      sync.Mutex           // guards what follows, and each outbox's seat; may be locked within an outbox's
+	mu      sync.Mutex           // guards what follows, and each outbox's seat; may be locked within an outbox's lock
 	wheel   [4 * ticks][]*outbox // by the tick at which they are due; it may be some windows late
 	next    int64                // the earliest tick of which there may be some
 	waiting int                  // how many there are
@@ -72,7 +72,7 @@ func (f *flusher) add(o *outbox, due time.Duration) {
 	}
 }
 
-// remove has the flusher forget an outbox, if it waits there. Caller holds the outbox's lock.
+// remove has the flusher forget an outbox, if it waits there still. Caller holds the outbox's lock.
 func (f *flusher) remove(o *outbox) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -162,7 +162,9 @@ func (f *flusher) flush(o *outbox, at time.Duration, buf []byte) {
 		o.mu.Unlock()
 		return
 	}
-	f.remove(o) // as it is when it has been written and waits again
+	if o.seat.taken { // it has been written, and waits again
+		f.remove(o)
+	}
 	if o.direct == nil || o.filtered || o.urgent() {
 		o.yield()
 		o.mu.Unlock()

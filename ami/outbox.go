@@ -176,10 +176,10 @@ func (o *outbox) rouse() {
 }
 
 // due is when what comes now is to be written: at once after a quiet time, for an event waits for others only where others
-// came a moment ago; and else when it has waited for a window, or not much more than one has gone by since the last write.
+// came a moment ago; and else when it has waited for a window, or a tick more has gone by since the last write.
 func (o *outbox) due(now time.Duration) time.Duration {
-	if window := o.flusher.window; now < o.last+window {
-		return min(now, o.last+window/4) + window
+	if f := o.flusher; now < o.last+f.window {
+		return min(now, o.last+f.tick) + f.window
 	}
 	return now
 }
