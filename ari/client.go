@@ -12,6 +12,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
@@ -55,6 +56,9 @@ type Client struct {
 	http        *http.Client
 	timeout     time.Duration
 	maxResponse int64
+
+	born   time.Time
+	latest atomic.Int64 // when the last answer came, since born
 }
 
 // New checks cfg and makes a Client. It does no I/O.
@@ -86,6 +90,7 @@ func New(cfg Config) (*Client, error) {
 		http:        cfg.HTTPClient,
 		timeout:     cfg.Timeout,
 		maxResponse: cfg.MaxResponse,
+		born:        time.Now(),
 	}
 	if c.http == nil {
 		c.http = newHTTPClient()
@@ -101,6 +106,10 @@ func New(cfg Config) (*Client, error) {
 
 // Close gives up idle connections. Requests and streams that run are not touched.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Answered returns when Asterisk last answered an operation, whichever it was and whatever it said; the time at which the client was made when it has not. A stream's
+// events and its opening are no answers. So whoever waits for one answer can tell a PBX that is only slow from one that answers nothing.
+func (c *Client) Answered() time.Time { return c.born.Add(time.Duration(c.latest.Load())) }
 
 func newHTTPClient() *http.Client {
 	return &http.Client{
@@ -166,6 +175,7 @@ func (c *Client) do(ctx context.Context, r request) (string, error) {
 		return "", &RequestError{Op: r.op, Sent: sent, Err: withoutURL(err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
+	c.latest.Store(int64(time.Since(c.born)))
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return "", &StatusError{Op: r.op, Status: resp.StatusCode, Message: refusal(resp.Body)}
 	}

@@ -68,17 +68,41 @@ func (l *Link) attend(ctx context.Context) error {
 	}
 }
 
-// holds asks once. An answer that says nothing of the kind is no reason to give the connection up.
+// holds asks once. An answer that says nothing of the kind is no reason to give the connection up, and that this one has not come is none while others do: it may
+// wait behind many others for a connection, or Asterisk be slow over it. Only who answers nothing at all for as long as it may take is lost; to give up one who is slow would
+// be to ask him for everything anew.
 func (l *Link) holds(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, l.cfg.Pulse)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	_, err := l.rest.GetApplication(ctx, l.cfg.Application)
-	var unanswered *ari.RequestError
-	switch {
-	case errors.Is(err, ari.ErrNotFound):
-		return errors.New("asterisk has dropped the application, and sends no events")
-	case ctx.Err() != nil && errors.As(err, &unanswered):
-		return errors.New("asterisk sends events and does not answer requests")
+	answer := make(chan error, 1)
+	quiet := time.Now() // since when nothing has been answered
+	go func() {
+		_, err := l.rest.GetApplication(ctx, l.cfg.Application)
+		answer <- err
+	}()
+	timer := time.NewTimer(l.cfg.Pulse)
+	defer timer.Stop()
+	for {
+		select {
+		case err := <-answer:
+			if errors.Is(err, ari.ErrNotFound) {
+				return errors.New("asterisk has dropped the application, and sends no events")
+			}
+			return nil
+		case <-ctx.Done():
+			<-answer
+			return nil
+		case <-timer.C:
+		}
+		if at := l.rest.Answered(); at.After(quiet) {
+			quiet = at
+		}
+		left := l.cfg.Pulse - time.Since(quiet)
+		if left <= 0 {
+			cancel()
+			<-answer
+			return errors.New("asterisk sends events and does not answer requests")
+		}
+		timer.Reset(left)
 	}
-	return nil
 }

@@ -61,6 +61,42 @@ func TestAPBXThatAnswersNoRequestIsNoticed(t *testing.T) {
 	}
 }
 
+// One that is only slow, and has one question wait behind others that it answers, is not lost: giving its events up would have all be asked anew, of a PBX that
+// has enough to do.
+func TestAPBXThatAnswersOtherRequestsIsKept(t *testing.T) {
+	f := newFake(t)
+	f.answers = map[string]string{"POST /ari/channels/1.1/variable": "{}"}
+	const pulse = 600 * time.Millisecond
+	r := f.link(t, func(c *Config) { c.Pulse = pulse })
+	r.known()
+	f.mu.Lock()
+	before := f.asked[dropped]
+	f.stuck[dropped] = 1
+	f.mu.Unlock()
+	r.until("it is asked", func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.asked[dropped] > before
+	})
+	for since := time.Now(); time.Since(since) < 3*pulse; { // with one answer after the other
+		if err := r.link.Renew(r.ctx, time.Second, "1.1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.mu.Lock()
+	if n := f.asked["GET /ari/events"]; n != 1 {
+		t.Errorf("its events were given up while it answered: connected %d times", n)
+	}
+	f.mu.Unlock()
+	r.until("it is told when it answers nothing any more", func() bool { return !r.feed.Stats().Known })
+	r.known()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := f.asked["GET /ari/events"]; n != 2 {
+		t.Errorf("connected %d times", n)
+	}
+}
+
 // As many attempts to connect as were given up without an answer may take the application from the one that was made; another is another Earshot's.
 func TestAnOwnAttemptThatArrivesLateIsNoOtherEarshot(t *testing.T) {
 	f := newFake(t)
