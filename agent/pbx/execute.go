@@ -18,8 +18,8 @@ import (
 // timeout is the dialplan function that hangs a channel up by itself (Asterisk: func_timeout; seconds from when it is set).
 const timeout = "TIMEOUT(absolute)"
 
-// enterTime is how long a new snoop may take to enter the application.
-const enterTime = 2 * time.Second
+// enterTime is how long a new snoop may take to enter the application, and what is undone may take: it is known by an event, which may be late, and so may answers.
+const enterTime = 5 * time.Second
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 

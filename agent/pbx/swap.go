@@ -37,9 +37,19 @@ func (l *Link) Swap(ctx context.Context, o Swap) error {
 		return nil
 	}
 	undone := afterwards(ctx, func(ctx context.Context) error {
-		return errors.Join(
-			unlessGone(l.rest.Hangup(ctx, string(o.New), "normal")),
-			unlessGone(l.rest.AddChannel(ctx, string(o.Bridge), []string{string(o.Old)}, ari.AddOptions{AbsorbDTMF: true})))
+		first := make(chan struct{})
+		return both(
+			func() error {
+				defer close(first)
+				return unlessGone(l.rest.Hangup(ctx, string(o.New), "normal"))
+			},
+			func() error {
+				select {
+				case <-first:
+				case <-time.After(headStart): // an Asterisk that answers late does things at once all the same
+				}
+				return unlessGone(l.rest.AddChannel(ctx, string(o.Bridge), []string{string(o.Old)}, ari.AddOptions{AbsorbDTMF: true}))
+			})
 	})
 	if undone != nil {
 		return fmt.Errorf("%w: %w", ErrBetweenModes, errors.Join(err, undone))

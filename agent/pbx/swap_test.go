@@ -67,6 +67,9 @@ func TestASwapIsMadeOrUndoneWhateverBecomesOfTheOldSnoop(t *testing.T) {
 		"time is over":                   {late: true, want: made},
 		"it stays":                       {arrange: func(f *fake) { f.fail["DELETE /ari/channels/"+before] = 1 }, status: 500, want: undone},
 		"it stays, and the time is over": {arrange: func(f *fake) { f.fail["DELETE /ari/channels/"+before] = 1 }, late: true, status: 500, want: undone},
+		"it stays, and the new one is not seen to go": {arrange: func(f *fake) { // what was there is heard all the same
+			f.fail["DELETE /ari/channels/"+before], f.stuck["DELETE /ari/channels/"+after] = 1, 1
+		}, status: 500, want: undone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
