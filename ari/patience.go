@@ -60,15 +60,29 @@ func (s *Stream) ping(ctx context.Context, interval, timeout time.Duration) {
 	}
 }
 
+// Latency is how long Asterisk took to answer the last ping that it has answered, or has taken for the one that is on its way where that is longer already. The answer
+// comes behind the events that were sent before it, so these are as late. It is zero before the first answer. It is safe for concurrent use.
+func (s *Stream) Latency() time.Duration {
+	took := time.Duration(s.latency.Load())
+	if at := s.pinging.Load(); at != 0 {
+		took = max(took, time.Since(s.patience.born)-time.Duration(at))
+	}
+	return took
+}
+
 // pinged sends one ping and reports whether it has an answer. That is read by Next, behind all events that have arrived before it, so it is missed only when
 // Next has waited for the socket for as long as it may take.
 func (s *Stream) pinged(ctx context.Context, timeout time.Duration) bool {
-	began := s.patience.waited()
+	began, sent := s.patience.waited(), time.Since(s.patience.born)
+	s.pinging.Store(int64(sent))
+	defer s.pinging.Store(0)
 	answered := make(chan struct{})
 	s.tasks.Go(func() {
 		defer close(answered)
 		// Not ctx: a context that ends during a write closes the connection, in the middle of a frame. An error ends the stream by itself.
-		_ = s.conn.Ping(s.live)
+		if s.conn.Ping(s.live) == nil {
+			s.latency.Store(int64(time.Since(s.patience.born) - sent))
+		}
 	})
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()

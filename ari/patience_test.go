@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,5 +180,33 @@ func TestABusyReaderDoesNotMakeThePingLookAgainAllTheTime(t *testing.T) {
 		if took := time.Since(began); err == nil || took != 26250*time.Millisecond {
 			t.Errorf("after %s it ended with %v", took, err)
 		}
+	})
+}
+
+func TestAStreamTellsHowLateItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var late atomic.Int64
+		late.Store(int64(3 * time.Second))
+		s, over := piped(t, func() bool { time.Sleep(time.Duration(late.Load())); return true }, hold)
+		defer over()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began := time.Now()
+		go func() { _, _ = s.Next(ctx) }()
+		for _, look := range []struct{ at, want time.Duration }{
+			{14 * time.Second, 0}, {16 * time.Second, time.Second}, {19 * time.Second, 3 * time.Second}, {32 * time.Second, 3 * time.Second}, // the first ping is at 15 s
+		} {
+			time.Sleep(look.at - time.Since(began))
+			if got := s.Latency(); got != look.want {
+				t.Errorf("%v after the beginning it is %v late, not %v", look.at, got, look.want)
+			}
+		}
+		late.Store(0)
+		time.Sleep(20 * time.Second)
+		if got := s.Latency(); got != 0 {
+			t.Errorf("when all is well again it is %v late", got)
+		}
+		cancel()
+		synctest.Wait()
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -48,6 +49,8 @@ type Stream struct {
 
 	// patience is for how long Next has waited for the socket. A ping that has no answer proves nothing while nobody reads.
 	patience patience
+	latency  atomic.Int64 // what the last answer to a ping took
+	pinging  atomic.Int64 // when the one that has no answer yet was sent, since patience was born; 0: none is on its way
 
 	mu  sync.Mutex // protects err
 	err error      // why the stream has ended; the first reason counts

@@ -53,7 +53,7 @@ func (l *Link) keepARI(ctx context.Context) error {
 // attend looks from time to time whether Asterisk still has the application and answers requests, and returns when it does not. Asterisk drops the application
 // when a connection ends that had it before, be it that another has it now (the same attempts to connect): no event comes from then on, and pings are answered
 // as ever. They are answered too when requests, which go by other connections, are not; and then nothing can be ended any more, and nothing is to be begun.
-func (l *Link) attend(ctx context.Context) error {
+func (l *Link) attend(ctx context.Context, s *ari.Stream) error {
 	tick := time.NewTicker(l.cfg.Pulse)
 	defer tick.Stop()
 	for {
@@ -62,6 +62,7 @@ func (l *Link) attend(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
+		l.met.latency.WithLabelValues("events").Set(s.Latency().Seconds())
 		if err := l.holds(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
@@ -75,7 +76,8 @@ func (l *Link) holds(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answer := make(chan error, 1)
-	quiet := time.Now() // since when nothing has been answered
+	asked := time.Now()
+	quiet := asked // since when nothing has been answered
 	go func() {
 		_, err := l.rest.GetApplication(ctx, l.cfg.Application)
 		answer <- err
@@ -85,6 +87,7 @@ func (l *Link) holds(ctx context.Context) error {
 	for {
 		select {
 		case err := <-answer:
+			l.met.latency.WithLabelValues("requests").Set(time.Since(asked).Seconds())
 			if errors.Is(err, ari.ErrNotFound) {
 				return errors.New("asterisk has dropped the application, and sends no events")
 			}

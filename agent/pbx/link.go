@@ -237,7 +237,7 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 	events := make(chan *ari.Event)
 	taken := make(chan struct{})
 	fault := make(chan error, 2)
-	wg.Go(func() { fault <- l.attend(ctx) })
+	wg.Go(func() { fault <- l.attend(ctx, s) })
 	wg.Go(func() {
 		for {
 			e, err := s.Next(ctx)

@@ -6,22 +6,27 @@ type metrics struct {
 	up      *prometheus.GaugeVec
 	resyncs *prometheus.CounterVec
 	faults  prometheus.Counter
+	latency *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		up:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "earshot_link_up", Help: "Whether the connection to the PBX is up, by interface."}, []string{"link"}),
 		resyncs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "earshot_resyncs_total", Help: "Snapshots of the PBX taken, by cause: connected, asked."}, []string{"cause"}),
+		latency: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "earshot_link_latency_seconds", Help: "How long the PBX took for its last answer on ARI to a question that is asked every 5 s: requests, and events, which are as late."}, []string{"of"}),
 		faults:  prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_schema_faults_total", Help: "Events of the PBX that did not have the shape that Asterisk gives them, and were dropped."}),
 	}
 	for _, link := range []string{"ami", "ari"} {
 		m.up.WithLabelValues(link).Set(0)
 	}
+	for _, of := range []string{"requests", "events"} {
+		m.latency.WithLabelValues(of)
+	}
 	for _, cause := range []string{"connected", "asked"} {
 		m.resyncs.WithLabelValues(cause)
 	}
 	if r != nil {
-		r.MustRegister(m.up, m.resyncs, m.faults)
+		r.MustRegister(m.up, m.resyncs, m.faults, m.latency)
 	}
 	return m
 }
