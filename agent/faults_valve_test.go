@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/earshot-pbx/earshot/agent"
 )
@@ -35,14 +37,31 @@ type valves struct {
 
 	mu     sync.Mutex
 	closed map[lane]chan struct{} // closed when the lane is opened again
+	slow   map[lane]delay         // how much later what comes in a lane arrives
 	conns  []net.Conn
 	over   bool
+}
+
+// delay is between which times something arrives later; each piece of a connection behind the one before it.
+type delay struct{ least, most time.Duration }
+
+func (d delay) next() time.Duration { return d.least + rand.N(d.most-d.least+1) }
+
+// slows has what comes from the PBX by kinds of connections arrive later; a zero delay at once again, but for what is on its way.
+func (v *valves) slows(d delay, kinds ...string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, kind := range kinds {
+		if v.slow[lane{kind, false}] = d; d == (delay{}) {
+			delete(v.slow, lane{kind, false})
+		}
+	}
 }
 
 // valves puts them between an Earshot, which is told so by change, and the PBX.
 func (o *office) valves() (v *valves, change func(*agent.Config)) {
 	o.Helper()
-	v = &valves{closed: map[lane]chan struct{}{}}
+	v = &valves{closed: map[lane]chan struct{}{}, slow: map[lane]delay{}}
 	listen := func(target, kind string) net.Listener {
 		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 		o.must(err)
@@ -126,26 +145,45 @@ func (v *valves) carry(near, far net.Conn, kind string) {
 	v.pump(far, io.MultiReader(bytes.NewReader(first[:n]), near), lane{kind, true})
 }
 
-// pump carries bytes, and the end of them, as far as the lane lets.
+// piece is what has been read at once, and when it is to arrive.
+type piece struct {
+	bytes []byte
+	at    time.Time
+}
+
+// pump carries bytes, and the end of them, as far as the lane lets, and as late as it says.
 func (v *valves) pump(to net.Conn, from io.Reader, l lane) {
+	pieces, broken := make(chan piece, 1<<10), make(chan struct{})
+	v.running.Go(func() {
+		defer close(broken)
+		for p := range pieces {
+			time.Sleep(time.Until(p.at)) // the fault itself
+			if _, err := to.Write(p.bytes); err != nil {
+				_ = to.Close()
+				return
+			}
+		}
+		_ = to.(*net.TCPConn).CloseWrite()
+	})
+	defer close(pieces)
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
 		v.mu.Lock()
-		stopped := v.closed[l]
+		stopped, slow := v.closed[l], v.slow[l]
 		v.mu.Unlock()
 		if stopped != nil {
 			<-stopped
 		}
 		if n > 0 {
-			if _, err := to.Write(buf[:n]); err != nil {
-				_ = to.Close()
+			select {
+			case pieces <- piece{bytes.Clone(buf[:n]), time.Now().Add(slow.next())}:
+			case <-broken:
 				_, _ = io.Copy(io.Discard, from)
 				return
 			}
 		}
 		if err != nil {
-			_ = to.(*net.TCPConn).CloseWrite()
 			return
 		}
 	}
