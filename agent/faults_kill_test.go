@@ -4,10 +4,12 @@ package agent_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/site"
 )
@@ -262,6 +264,11 @@ func demised(t *testing.T, stages []stage, survivor string) {
 					}
 				}
 				o.Logf("%s: %q", stages[i].name, o.recorded(s.id))
+			}
+			for i, s := range all { // what was not decided is not on record
+				if on := slices.ContainsFunc(o.audited(), func(e audit.Entry) bool { return e.Subject == s.who && e.Time.After(began) }); on != (s.id != "") {
+					o.Errorf("%s: whether it is on record: %v", stages[i].name, on)
+				}
 			}
 			o.verified()
 			p.Stop()
