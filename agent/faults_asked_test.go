@@ -129,3 +129,63 @@ func TestFaultAnEarshotThatEndsAroundADecision(t *testing.T) {
 		p.Stop()
 	})
 }
+
+// What a kill leaves that cuts in between the making of a snoop and its lease, of which the PBX is told one after the other because it takes no other way: a snoop in no
+// bridge, which nobody hears, and which stays until its call ends or the next Earshot comes. All else ends by its lease.
+func TestFaultASnoopThatWasNotGivenItsLease(t *testing.T) {
+	o := apart(t)
+	c := o.clerk()
+	o.must(o.Write("policy.yaml", openHouse))
+	o.fault("killed between the two", func(o *office) {
+		p := o.start()
+		began := time.Now()
+		peer, target := o.talk(stranger, "anna")
+		w := o.watch("irina")
+		_, err := w.UntilState(o.ctx, "anna", "talking")
+		o.must(err)
+		s := &staged{office: o, clerk: c, who: "irina", w: w}
+		s.comes(func() *hold { return s.hold("POST", s.id+"-snoop/variable", "", 0) })
+		p.Kill()
+		gone := time.Now()
+		c.loses()
+		o.must(s.call.WaitEnded(o.ctx))
+		o.within("the supervisor's phone was hung up after", gone, lease+slack)
+		time.Sleep(time.Until(gone.Add(2*lease + time.Second))) // longer than any lease
+		o.must(o.attended())
+		if left := o.leftover(); left != "1 snoops without a bridge, 1 bridges" {
+			o.Errorf("left are %s", left)
+		}
+		p = o.start()
+		ready := time.Now()
+		o.until("nothing is left", func() error { return o.empty(o.ctx, "earshot-") })
+		o.within("the next Earshot has ended it after", ready, lease+slack)
+		o.hear(proof, map[*phone.Call][]phone.Tone{target: {peer.Tone()}, peer: {target.Tone()}})
+		o.unheard("the supervisor", s.call, began, target.Tone(), peer.Tone())
+		o.unheard("the customer", peer, began, o.tone("irina"))
+		if got := o.recorded(s.id); len(got) != 2 || got[1] != "failed earshot_restarted" {
+			o.Errorf("on record is %q", got)
+		}
+
+		// Without another Earshot it goes with its call.
+		s = &staged{office: o, clerk: c, who: "irina", w: o.watch("irina")}
+		s.comes(func() *hold { return s.hold("POST", s.id+"-snoop/variable", "", 0) })
+		p.Kill()
+		c.loses()
+		o.must(s.call.WaitEnded(o.ctx))
+		o.must(target.Hangup(o.ctx))
+		o.must(peer.WaitEnded(o.ctx))
+		ended := time.Now()
+		o.until("the snoop has gone with its call", func() error { return o.attended() })
+		o.until("no snoop is left", func() error {
+			if left := o.leftover(); left != "0 snoops without a bridge, 1 bridges" {
+				return fmt.Errorf("left are %s", left)
+			}
+			return nil
+		})
+		o.Logf("the snoop had gone %d ms after its call", time.Since(ended).Milliseconds())
+		p = o.start() // and takes the bridge away
+		o.until("nothing is left", func() error { return o.empty(o.ctx, "earshot-") })
+		o.verified()
+		p.Stop()
+	})
+}

@@ -35,6 +35,7 @@ type hold struct {
 	reached  chan struct{}
 	released chan struct{}
 	taken    bool
+	lost     bool // it is not carried out when it is released
 }
 
 // clerk puts one between Earshot and the PBX, in Earshot's configuration. It is the office's until it closes.
@@ -72,6 +73,16 @@ func (c *clerk) release() {
 		close(h.released)
 	}
 	c.holds = nil
+}
+
+// loses is release for what never reaches the PBX: it had not been sent.
+func (c *clerk) loses() {
+	c.holding.Lock()
+	for _, h := range c.holds {
+		h.lost = true
+	}
+	c.holding.Unlock()
+	c.release()
 }
 
 func (c *clerk) match(r *http.Request, body string) *hold {
@@ -112,8 +123,9 @@ func (c *clerk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !h.answer {
 		close(h.reached)
-		<-h.released
-		c.proxy.ServeHTTP(w, detached)
+		if <-h.released; !h.lost {
+			c.proxy.ServeHTTP(w, detached)
+		}
 		return
 	}
 	answer := httptest.NewRecorder()
