@@ -85,6 +85,7 @@ func (g *Gate) keepForward(ctx context.Context, set *policy.Set, target policy.R
 		if err := g.dropForward(ctx, ext); err != nil {
 			return notSet(err)
 		}
+		delete(g.doubtful, ext) // it is this that has ended it
 		return nil
 	}
 	// Somebody else's change may have closed a circle since that was looked at.
@@ -223,6 +224,9 @@ func (g *Gate) endForward(ctx context.Context, ext, text string) error {
 	}
 	marks := parseMarks(text)
 	m, ok := markOf(marks, to)
+	if e, doubtful := g.doubtful[ext]; doubtful && m.act != e.ID {
+		g.forwardEnded(ext, e) // it was to be ended, and is gone
+	}
 	if !ok { // somebody has set another since, or none
 		return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
 	}
@@ -242,6 +246,7 @@ func (g *Gate) endForward(ctx context.Context, ext, text string) error {
 		case rule != 0 && m.setter != set.ID(owner): // he was not, when that was set
 			d = policy.Decision{Reason: policy.ReasonProtected, Rule: rule}
 		case p == nil:
+			delete(g.doubtful, ext)
 			return nil
 		case p.Kind == Unavailable:
 			return errUnsure
@@ -249,9 +254,6 @@ func (g *Gate) endForward(ctx context.Context, ext, text string) error {
 		if reason = d.Reason.String(); d.Allowed {
 			reason = p.Code // it has become one to which nobody's calls are forwarded
 		}
-	}
-	if err := c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, ""); err != nil {
-		return err
 	}
 	e := audit.Entry{
 		ID: m.act, Phase: audit.Revoked, Subject: m.setter, Action: policy.SettingsUser.String(), Outcome: audit.Deny, Reason: reason,
@@ -263,12 +265,22 @@ func (g *Gate) endForward(ctx context.Context, ext, text string) error {
 	if r := set.Rule(d.Rule); r.Line > 0 {
 		e.Rule = audit.Rule{File: r.File, Line: r.Line}
 	}
-	g.canonical(&e)
+	if err := c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, ""); err != nil {
+		g.doubtful[ext] = e // the PBX may have done it all the same, or do it yet
+		return err
+	}
 	// It is over whatever fails from here on, and who looks at it again finds nothing to end: so this is recorded before the mark goes, and kept if it cannot be.
+	g.forwardEnded(ext, e)
+	return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
+}
+
+// forwardEnded records that a forwarding is over that was not permitted any more. Caller is alone at the forwardings.
+func (g *Gate) forwardEnded(ext string, e audit.Entry) {
+	delete(g.doubtful, ext)
+	g.canonical(&e)
 	if err := g.fact(e); err != nil {
 		g.log.Error().Err(err).Str("id", e.ID).Msg("the end of a forwarding was not recorded")
 	}
-	return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
 }
 
 // ownerOf is whose calls come by an extension.

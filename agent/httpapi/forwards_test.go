@@ -259,6 +259,55 @@ func TestAForwardingThatCouldNotBeReplacedKeepsItsMark(t *testing.T) {
 	}
 }
 
+// A PBX that ends a forwarding, and whose answer that it has is lost, has ended it: that is on record, once, as soon as it is seen to be gone; and of one that is still
+// there nothing is on record but what was, until it is ended by the next attempt.
+func TestTheEndOfAForwardingIsRecordedThoughThePBXsAnswerIsLost(t *testing.T) {
+	const path, number, key = "/v1/employees/anna/settings", "84951234567", "CF/101"
+	for name, fails := range map[string]func(b *board){
+		"it is gone":          func(b *board) { b.mu.Lock(); defer b.mu.Unlock(); b.doubts = key },
+		"it is there":         func(b *board) { b.refusing(key) },
+		"its answer is there": func(*board) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, b := switched(t)
+			if a := w.ask("boris", http.MethodPut, path, `{"forward":"`+number+`"}`); a.status != 200 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			w.reviewed(b)
+			id := w.book.entries[0].ID
+			fails(b)
+			w.gate.SetPolicy(w.policy(strings.Replace(settingsText, `"+7495*"`, `"+7812*"`, 1)))
+			w.reviewed(b)
+			b.mu.Lock()
+			b.doubts, b.refuses = "", ""
+			b.mu.Unlock()
+			// The right comes back, but what was ended then was ended.
+			if name == "it is gone" {
+				w.gate.SetPolicy(w.policy(settingsText))
+			} else {
+				w.gate.SetPolicy(w.policy(strings.Replace(settingsText, `"+7495*"`, `"+7813*"`, 1)))
+			}
+			w.reviewed(b)
+			b.has(t, key, "")
+			b.has(t, "CF-earshot/101", "")
+			w.book.mu.Lock()
+			defer w.book.mu.Unlock()
+			ends := 0
+			for _, e := range w.book.entries {
+				if e.Phase != audit.Revoked {
+					continue
+				}
+				if ends++; e.ID != id || e.Reason != "no_right" || e.Subject != "boris" || strings.Join(e.Targets, "") != "anna" {
+					t.Errorf("%+v", e)
+				}
+			}
+			if ends != 1 {
+				t.Errorf("its end is on record %d times", ends)
+			}
+		})
+	}
+}
+
 // guarded has anna protected, and a number to which boris may call.
 var guarded = strings.Replace(settingsText, "emergency:", `protected: {employees: [anna], numbers: ["+7 495 765-43-21"]}
 emergency:`, 1)

@@ -23,6 +23,7 @@ type board struct {
 	members []pbx.Member
 	fail    error
 	refuses string        // the key of what is not written
+	doubts  string        // the key of what is written, and the answer is an error
 	cause   error         // why; nil: it has none
 	used    chan struct{} // poked by each use
 	listed  chan struct{} // poked by each reading of a family
@@ -60,6 +61,9 @@ func (b *board) Keep(_ context.Context, _ call.LegID, family, key, value string)
 		return cmp.Or(b.cause, errors.New("not written"))
 	}
 	b.kept[family+"/"+key] = value
+	if b.doubts == family+"/"+key {
+		return errors.New("written, and the answer is lost")
+	}
 	return nil
 }
 
