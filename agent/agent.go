@@ -251,7 +251,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 	}
 	a.door = httpapi.New(httpapi.Config{
 		Gate: a.gate, Auth: a.auth, Sessions: a.sessions, Log: a.log.With().Str("part", "http").Logger(), Registerer: a.reg, Version: version,
-		Proxies: a.cfg.HTTP.proxies(), Limits: a.cfg.HTTP.Limits.forDoor(), Panel: a.cfg.HTTP.Panel,
+		Proxies: a.cfg.HTTP.proxies(), Limits: a.cfg.HTTP.Limits.forDoor(), PerEmployee: a.cfg.HTTP.MaxPerEmployee, Panel: a.cfg.HTTP.Panel,
 	})
 	a.desk = dialplan.New(dialplan.Config{
 		Gate: a.gate, Auth: a.phones, Keys: a.cfg.Supervision.Keys, Command: a.door.Command, Registerer: a.reg, Log: a.log.With().Str("part", "phone").Logger(),

@@ -64,6 +64,8 @@ type HTTP struct {
 	TLS     TLS      `yaml:"tls"`
 	Proxies []string `yaml:"proxies"` // networks and addresses whose X-Forwarded-For is believed; none
 	Limits  Limits   `yaml:"limits"`
+
+	MaxPerEmployee int `yaml:"max_per_employee"` // event streams of one employee, and as many by each panel's token; 10
 }
 
 // Admin is the admin listener.
@@ -123,7 +125,7 @@ type Dialling struct {
 func defaults() Config {
 	return Config{
 		Auth:        Auth{JWT: standardJWT(), Sessions: standardSessions()},
-		HTTP:        HTTP{Listen: "127.0.0.1:8080", Panel: true, Proxies: []string{}, Limits: standardLimits()},
+		HTTP:        HTTP{Listen: "127.0.0.1:8080", Panel: true, Proxies: []string{}, Limits: standardLimits(), MaxPerEmployee: 10},
 		AMI:         AMIDoor{MaxSessions: 1000, Actions: Rate{3000, 500}, MaxPerEmployee: 10, MaxPerPanel: 50, LoginTimeout: 5 * time.Second},
 		ARI:         standardARI(),
 		Admin:       Admin{Listen: "127.0.0.1:9090"},

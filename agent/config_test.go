@@ -51,7 +51,7 @@ func TestKeysThatAreLeftOutHaveTheirDefaultsAndPathsTheirFolder(t *testing.T) {
 		}, Sessions: agent.AuthSessions{TTL: time.Hour, MaxTTL: 12 * time.Hour, MaxStale: 5 * time.Minute}},
 		HTTP: agent.HTTP{Listen: "127.0.0.1:8080", Panel: true, Proxies: []string{}, Limits: agent.Limits{
 			Commands: agent.Rate{PerMinute: 60, Burst: 20}, Reads: agent.Rate{PerMinute: 1200, Burst: 300}, Exports: agent.Rate{PerMinute: 2, Burst: 4}, Failures: agent.Rate{PerMinute: 10, Burst: 20},
-		}},
+		}, MaxPerEmployee: 10},
 		AMI: agent.AMIDoor{MaxSessions: 1000, Actions: agent.Rate{PerMinute: 3000, Burst: 500}, MaxPerEmployee: 10, MaxPerPanel: 50, LoginTimeout: 5 * time.Second},
 		ARI: agent.ARIDoor{
 			Origins: []string{}, MaxSessions: 1000, Requests: agent.Rate{PerMinute: 3000, Burst: 500}, MaxPerEmployee: 10, MaxPerPanel: 50, LoginTimeout: 5 * time.Second,
@@ -149,6 +149,7 @@ func TestEachFaultOfAConfigurationIsNamedWithItsPlace(t *testing.T) {
 		"an ARI door that plays cadences":   {"ari: {tones: [\"350+440\"]}", "7:15: ari.tones: the name of a tone of indications.conf belongs here, such as busy"},
 		"an ARI door for no page":           {"ari: {origins: [\"[\"]}", "7:16: ari.origins: a host belongs here, with its port where that is not the usual one, such as panel.example.com or *.example.com:8443"},
 		"no network":                        {"http: {proxies: [10.0.0.1, nginx]}", "7:28: http.proxies: an address or a network belongs here, such as 10.0.0.5 or 10.0.0.0/8"},
+		"no stream of the HTTP door":        {"http: {max_per_employee: 0}", "7:26: http.max_per_employee must be between 1 and 100000"},
 		"no limit":                          {"http: {limits: {commands: {burst: 0}}}", "7:35: http.limits.commands.burst must be between 1 and 1000000"},
 		"a limit without end":               {"http: {limits: {failures: {per_minute: 1000001}}}", "7:40: http.limits.failures.per_minute must be between 1 and 1000000"},
 		"a limit by name":                   {"http: {limits: {reads: 10}}", "7:24: a map with the keys per_minute, burst belongs here"},

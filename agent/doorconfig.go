@@ -109,6 +109,9 @@ func (h *HTTP) validate(bad func(key, format string, args ...any)) {
 			bad(fmt.Sprintf("http.proxies[%d]", i), "http.proxies: an address or a network belongs here, such as 10.0.0.5 or 10.0.0.0/8")
 		}
 	}
+	if h.MaxPerEmployee < 1 || h.MaxPerEmployee > 100_000 {
+		bad("http.max_per_employee", "http.max_per_employee must be between 1 and 100000")
+	}
 	for _, l := range []struct {
 		key  string
 		rate Rate

@@ -42,6 +42,9 @@ func (s *Server) authenticate(x *exchange, r *http.Request, stream bool) (auth.S
 	}
 	x.subject = subject.Employee()
 	x.panel = subject.Panel()
+	if !lobby.Prove(r.Context()) {
+		return auth.Subject{}, crowdedOut() // nobody would hear what came of it
+	}
 	return subject, s.limit(subject, r.Method)
 }
 
@@ -65,7 +68,7 @@ func (s *Server) look(x *exchange, r *http.Request, token string, proves func() 
 		return unauthenticated()
 	}
 	s.proven.add(token)
-	lobby.Prove(r.Context())
+	_ = lobby.Prove(r.Context()) // where it is too late, that is authenticate's; a hook has done what it does
 	return nil
 }
 

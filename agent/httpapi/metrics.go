@@ -21,6 +21,7 @@ const (
 	limitReads    = "reads"
 	limitExports  = "exports"
 	limitFailures = "failures"
+	limitStreams  = "streams"
 )
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -41,7 +42,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 	m.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "earshot_http_limited_total",
-		Help: "Requests answered by 429, by limit: commands, reads and exports of one employee, failures for credentials that proved nobody from one address.",
+		Help: "Requests answered by 429, by limit: commands, reads, exports and open event streams of one employee, failures for credentials that proved nobody from one address.",
 	}, []string{"limit"})
 	m.strangers = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "earshot_http_strangers_closed_total", Help: "Connections that the HTTP door closed before anybody proved himself, by reason.",
@@ -49,7 +50,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	for _, why := range []string{lobby.TimedOut, lobby.Crowded} {
 		m.strangers.WithLabelValues(why)
 	}
-	for _, name := range []string{limitCommands, limitReads, limitExports, limitFailures} {
+	for _, name := range []string{limitCommands, limitReads, limitExports, limitFailures, limitStreams} {
 		m.limited.WithLabelValues(name)
 	}
 	for _, e := range ends {

@@ -131,6 +131,18 @@ func tooManyFailures(wait time.Duration) *Problem {
 	return limitedFor(wait, "too_many_failures", "Too many credentials from your address were not valid; try again after the time that Retry-After says.")
 }
 
+// tooManyStreams is the answer to a subject that has as many event streams as may be. Nobody can say when one of them ends.
+func tooManyStreams() *Problem {
+	return limitedFor(streamsAgain, "too_many_streams", "As many of your event streams are open as may be; close one, or try again later.")
+}
+
+const streamsAgain = 10 * time.Second
+
+// crowdedOut is the answer on a connection that was closed, to make room, before who asks had proven himself on it.
+func crowdedOut() *Problem {
+	return newProblem(http.StatusServiceUnavailable, "crowded_out", "The connection was closed, since too many strangers have one; nothing was done, so ask again.")
+}
+
 func limitedFor(wait time.Duration, code, detail string) *Problem {
 	p := newProblem(http.StatusTooManyRequests, code, detail)
 	p.header = http.Header{"Retry-After": {strconv.Itoa(max(1, int(math.Ceil(wait.Seconds()))))}}

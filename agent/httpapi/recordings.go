@@ -164,8 +164,10 @@ func (s *Server) linkedRecording(w http.ResponseWriter, r *http.Request) {
 	playing, err := s.cfg.Gate.OpenRecordingLink(r.Context(), r.PathValue("word"), door, by, func(who auth.Subject) error {
 		known = true
 		s.proven.add(r.PathValue("word"))
-		lobby.Prove(r.Context())
 		x.subject, x.panel = who.Employee(), who.Panel()
+		if !lobby.Prove(r.Context()) {
+			return crowdedOut()
+		}
 		if by.Known() {
 			return nil // it has been counted
 		}

@@ -48,6 +48,10 @@ type Config struct {
 	WriteTimeout time.Duration // how long one write to an event stream is waited for, and at most half as long again; 10 s
 	PingInterval time.Duration // how often a stream is looked after: is the other side there, does its credential hold; 20 s
 	StrangerTime time.Duration // how long a connection is kept on which nobody proves himself; 15 s
+	MaxStrangers int           // how many such connections there may be: people who open the page, and whoever else knows the address; 512
+
+	// PerEmployee is how many event streams of one employee there may be; 10. Those that a panel has for him count for themselves.
+	PerEmployee int
 }
 
 // Server is the door. It is safe for concurrent use. Nothing runs before a request comes.
@@ -65,6 +69,7 @@ type Server struct {
 	closed  bool       // no stream is admitted any more
 	cutting bool       // and those that are left are not waited for
 	streams map[*stream]struct{}
+	places  map[string]int // streams by whose they are, with those that are about to begin; no zero
 	open    sync.WaitGroup // the streams; Add under mu and not after closed
 }
 
@@ -82,11 +87,17 @@ func New(cfg Config) *Server {
 	if cfg.StrangerTime == 0 {
 		cfg.StrangerTime = 15 * time.Second
 	}
+	if cfg.MaxStrangers == 0 {
+		cfg.MaxStrangers = 512
+	}
+	if cfg.PerEmployee == 0 {
+		cfg.PerEmployee = 10
+	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
 	cfg.Limits.fill()
-	s := &Server{cfg: cfg, log: cfg.Log, met: newMetrics(cfg.Registerer), mux: http.NewServeMux(), streams: map[*stream]struct{}{}}
+	s := &Server{cfg: cfg, log: cfg.Log, met: newMetrics(cfg.Registerer), mux: http.NewServeMux(), streams: map[*stream]struct{}{}, places: map[string]int{}}
 	s.commands, s.reads = newLimiter(cfg.Limits.Commands, cfg.Clock), newLimiter(cfg.Limits.Reads, cfg.Clock)
 	s.exports, s.failures = newLimiter(cfg.Limits.Exports, cfg.Clock), newLimiter(cfg.Limits.Failures, cfg.Clock)
 	s.proven.tokens.max = remembered
@@ -110,12 +121,9 @@ func (s *Server) HTTP() *http.Server {
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     log.New(serverLog{s.log}, "", 0),
 	}
-	lobby.New(maxStrangers, s.cfg.StrangerTime, func(why string) { s.met.strangers.WithLabelValues(why).Inc() }).Serve(h)
+	lobby.New(s.cfg.MaxStrangers, s.cfg.StrangerTime, func(why string) { s.met.strangers.WithLabelValues(why).Inc() }).Serve(h)
 	return h
 }
-
-// maxStrangers is how many connections there may be on which nobody has proven himself: people who open the page, and whoever else knows the address.
-const maxStrangers = 512
 
 // serverLog takes what net/http has to say: broken TLS handshakes and the like. It names remote addresses, nothing of a request.
 type serverLog struct{ log zerolog.Logger }
@@ -166,17 +174,34 @@ func (s *Server) Recheck() {
 var errClosed = errors.New("the door is closed")
 
 // admit reserves a place for a stream that is about to begin, so that Close waits for it from here on. Each is given back by leave.
-func (s *Server) admit() error {
+func (s *Server) admit(who auth.Subject) *Problem {
+	whose := streamsOf(who)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return errClosed
+	switch {
+	case s.closed:
+		return asProblem(errClosed)
+	case s.places[whose] >= s.cfg.PerEmployee:
+		s.met.limited.WithLabelValues(limitStreams).Inc()
+		return tooManyStreams()
 	}
+	s.places[whose]++
 	s.open.Add(1)
 	return nil
 }
 
-func (s *Server) leave() { s.open.Done() }
+func (s *Server) leave(who auth.Subject) {
+	whose := streamsOf(who)
+	s.mu.Lock()
+	if s.places[whose]--; s.places[whose] == 0 {
+		delete(s.places, whose)
+	}
+	s.mu.Unlock()
+	s.open.Done()
+}
+
+// streamsOf is what a subject's streams are counted by.
+func streamsOf(who auth.Subject) string { return who.Panel() + "\x00" + who.Employee() }
 
 // enter puts an admitted stream among those that Close and Recheck reach. What they did in the meantime is made up for.
 func (s *Server) enter(st *stream) {

@@ -86,11 +86,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		x.fail(p)
 		return
 	}
-	if err := s.admit(); err != nil {
-		x.fail(asProblem(err))
+	if p := s.admit(who); p != nil {
+		x.fail(p)
 		return
 	}
-	defer s.leave()
+	defer s.leave(who)
 	watcher, err := s.cfg.Gate.Watch(who)
 	if err != nil {
 		x.fail(asProblem(err))

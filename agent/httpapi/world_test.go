@@ -156,9 +156,10 @@ func newWorldKept(t testing.TB, keep bool, change func(*gate.Config), options ..
 	w.door = httpapi.New(cfg)
 	w.web = httptest.NewUnstartedServer(nil)
 	w.web.Config = w.door.HTTP()
+	through := w.web.Config.ConnContext
 	w.web.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		_ = c.(*net.TCPConn).SetWriteBuffer(16 << 10) // so that who does not read is noticed soon
-		return ctx
+		return through(ctx, c)
 	}
 	w.web.Start()
 	t.Cleanup(func() {

@@ -69,7 +69,7 @@ func openCompany(ctx context.Context, binary, dir string, h *hidden, told func(s
 // configure sets what the site leaves to its defaults.
 func (c *company) configure() error {
 	for _, e := range [][2]string{
-		{fmt.Sprintf("http: {listen: %q}\n", c.HTTP), fmt.Sprintf("http: {listen: %q, limits: {commands: {per_minute: 6000, burst: 1000}, reads: {per_minute: 60000, burst: 10000}}}\n", c.HTTP)},
+		{fmt.Sprintf("http: {listen: %q}\n", c.HTTP), fmt.Sprintf("http: {listen: %q, max_per_employee: 100, limits: {commands: {per_minute: 6000, burst: 1000}, reads: {per_minute: 60000, burst: 10000}}}\n", c.HTTP)},
 		{fmt.Sprintf("ami: {listen: %q}\n", c.AMI), fmt.Sprintf("ami: {listen: %q, max_per_employee: 100}\n", c.AMI)},
 		{fmt.Sprintf("ari: {listen: %q}\n", c.ARI), fmt.Sprintf("ari: {listen: %q, max_per_employee: 100}\n", c.ARI)},
 		{"audit: {file: audit.jsonl}\n", "audit: {file: audit.jsonl, stream: {keep: 100000}}\n"},
