@@ -113,7 +113,7 @@ test-clients:
 test-faults:
 	@.ci/compiler
 	@$(GO) run ./cmd/demo -fetch
-	@for part in Disk Crowd AHalfOpen HalfOpenRequests AnEarshotThatEndsW AnEarshotThatEndsA ASnoopThat APBXThatLies APBXThatStandsStill APBXThatAnswersSlowly; do $(GO) test -tags faults -list "^TestFault$${part}" ./agent | grep -q "^Test" || { echo "no test of a fault of kind $$part is found"; exit 1; }; done
+	@for part in Disk Crowd AHalfOpen HalfOpenRequests AnEarshotThatEndsW AnEarshotThatEndsA ASnoopThat APBXThatLies APBXThatStandsStill APBXThatAnswersSlowly ThePBXsClock; do $(GO) test -tags faults -list "^TestFault$${part}" ./agent | grep -q "^Test" || { echo "no test of a fault of kind $$part is found"; exit 1; }; done
 	$(GO) test -tags faults -count=1 -timeout 20m -run '^TestFault' ./agent
 
 # They are behind a build tag, as they take minutes. Of the doors over a PBX that takes orders and does nothing, every mutant is tried; of those are many
