@@ -37,12 +37,13 @@ func FuzzHello(f *testing.F) {
 			t.Fatal("what was sealed for another place is a hello")
 		}
 		p.greet(c, s.seal(plain, helloPlace))
-		var said map[string]any
+		var said map[string]json.RawMessage
 		readable := json.Unmarshal(plain, &said) == nil
 		names := false
-		for name, v := range said {
-			if met, ok := v.(map[string]any); ok && strings.EqualFold(name, "met") {
-				names = names || met["pbx-a"] == self
+		for name, raw := range said {
+			var met map[string]json.RawMessage
+			if text := ""; strings.EqualFold(name, "met") && json.Unmarshal(raw, &met) == nil && json.Unmarshal(met["pbx-a"], &text) == nil {
+				names = names || text == self
 			}
 		}
 		if p.good && !readable || p.good == p.alien || p.echo && !(names && p.good) || p.stands(c) != p.echo {
