@@ -292,6 +292,9 @@ func (t *Table) rename(l *Leg, name string) {
 	if l.kind == KindLocal {
 		t.names[l.name] = l
 		if other := t.otherHalf(l.name); other != nil && other != l {
+			if was := other.half; was != nil {
+				was.half = nil // it has lost its name, and that is still to be seen
+			}
 			l.half, other.half = other, l
 		}
 	}
