@@ -65,6 +65,7 @@ func (s *Set) Decide(req *Request) Decision {
 	if req.Action == Intercept && req.Unrung {
 		return s.decideUnrung(req)
 	}
+	// All but the rare is decided here, since a call costs as much as a look at a clause.
 	people, i, target := s.people, req.Subject.n-1, req.Target.n-1
 	if req.Subject.tag != s.tag || req.Target.tag != s.tag || i >= uint32(len(people)) || target >= uint32(len(people)) || people[target].panel {
 		return Decision{Reason: s.identify(req), Pairwise: true}
