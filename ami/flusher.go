@@ -26,7 +26,7 @@ type flusher struct {
 	sleeps  int64         // until this tick, unless it is awake
 	wake    chan struct{} // holds a token when it must not sleep on
 
-	// Owned by its goroutine.
+	// Owned by its goroutine, as long as it is running.
 	due    []*outbox
 	timer  *time.Timer
 	writer directWriter
@@ -97,7 +97,6 @@ func (f *flusher) run() {
 	if f.timer == nil {
 		f.timer = time.NewTimer(time.Hour)
 	}
-	defer f.timer.Stop()
 	chunk := chunks.Get().(*[]byte)
 	defer chunks.Put(chunk)
 	for {
