@@ -41,13 +41,21 @@ type paced struct {
 // The window of the AMI door, which agent/amiproxy has too.
 const doorWindow = 5 * time.Millisecond
 
+// keptPanels are about as many as the usual broadcaster keeps the pace with on two cores.
+const keptPanels = 300
+
 // TestPacedFanOut sends events at an even pace to panels in a process of their own, by sessions and by the usual broadcaster that writes once for each
-// event and connection, and holds what it costs and how late it is. Everybody gets everything. With EARSHOT_CAMPAIGN=1 there are 1,000 panels and
-// 1,000 events a second, in rounds, and what is aimed at has to be reached: half of the broadcaster's CPU for each delivery, and 8 ms at the 99th
-// percentile.
+// event and connection, and holds what it costs and how late it is. Everybody gets everything. What is counted is the CPU of the sending process, where
+// all that the kernel does for its writes belongs, and the readers' beside it.
+//
+// With EARSHOT_CAMPAIGN=1 there are 1,000 panels and 1,000 events a second, in rounds, and what is aimed at has to be reached: half of the broadcaster's
+// CPU for each delivery, and 8 ms at the 99th percentile. On two cores the broadcaster does not keep that pace. It is some tenths of a second behind
+// then, and a write costs it less than it does at a pace, since who reads is never asleep and the kernel joins what it has not sent: its figure is that
+// of the rate it reaches. So they are compared with fewer panels too, where both keep the pace.
 func TestPacedFanOut(t *testing.T) {
+	campaign := os.Getenv("EARSHOT_CAMPAIGN") != ""
 	p, rounds := pace{Panels: 20, Rate: 500, Events: 250}, 1
-	if os.Getenv("EARSHOT_CAMPAIGN") != "" {
+	if campaign {
 		p, rounds = pace{Panels: 1000, Rate: 1000, Events: 10_000}, 3
 	}
 	for _, name := range []string{"EARSHOT_PANELS", "EARSHOT_RATE"} { // other sizes, to see where a machine's limit is
@@ -59,30 +67,47 @@ func TestPacedFanOut(t *testing.T) {
 			}
 		}
 	}
+	sizes := []int{p.Panels}
+	if campaign && p.Panels > keptPanels {
+		sizes = []int{keptPanels, p.Panels}
+	}
+	for _, p.Panels = range sizes {
+		ratio, late := p.compare(t, rounds)
+		if campaign && ratio > 0.5 {
+			t.Errorf("%d panels: it takes %.2f of the CPU, and not half", p.Panels, ratio)
+		}
+		if campaign && late > 8*time.Millisecond {
+			t.Errorf("%d panels: one in a hundred is later than %s", p.Panels, late)
+		}
+	}
+}
+
+// compare returns the medians of some rounds: sessions' part of the broadcaster's CPU for a delivery, and how late one in a hundred is.
+func (p pace) compare(t *testing.T, rounds int) (ratio float64, late time.Duration) {
+	t.Helper()
 	t.Logf("%d panels, %d events a second, of 440 bytes", p.Panels, p.Rate)
-	var ratios []float64
-	var late []time.Duration
+	var ratios, whole []float64
+	var lates []time.Duration
 	for range rounds {
 		ours, usual := pacedSessions(t, p), pacedWrites(t, p)
-		for name, r := range map[string]paced{"sessions": ours, "one write each": usual} {
-			t.Logf("%-15s %6d ns of CPU for a delivery (readers %d), %4.1f events in a write; a panel has it after %s, 99%% %s, at worst %s; the last was made %s late", name,
+		for _, r := range []struct {
+			name string
+			paced
+		}{{"sessions", ours}, {"one write each", usual}} {
+			t.Logf("%-15s %6d ns of CPU for a delivery (readers %d), %4.1f events in a write; a panel has it after %s, 99%% %s, at worst %s; the last was made %s late", r.name,
 				r.CPU.Nanoseconds(), r.Readers.Nanoseconds(), float64(r.Events)/float64(max(r.Writes, 1)), r.Half, r.Most, r.Worst, r.Behind)
 		}
 		ratios = append(ratios, float64(ours.CPU)/float64(usual.CPU))
-		late = append(late, ours.Most)
+		whole = append(whole, float64(ours.CPU+ours.Readers)/float64(usual.CPU+usual.Readers))
+		lates = append(lates, ours.Most)
 	}
 	slices.Sort(ratios)
-	slices.Sort(late)
-	t.Logf("CPU for a delivery: %.2f of one write for each event and connection (%.2f to %.2f); 99%% within %s (%s to %s)", ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1],
-		late[len(late)/2], late[0], late[len(late)-1])
-	if os.Getenv("EARSHOT_CAMPAIGN") != "" {
-		if r := ratios[len(ratios)/2]; r > 0.5 {
-			t.Errorf("it takes %.2f of the CPU, and not half", r)
-		}
-		if l := late[len(late)/2]; l > 8*time.Millisecond {
-			t.Errorf("one in a hundred is later than %s", l)
-		}
-	}
+	slices.Sort(whole)
+	slices.Sort(lates)
+	ratio, late = ratios[len(ratios)/2], lates[len(lates)/2]
+	t.Logf("%d panels: CPU for a delivery: %.2f of one write for each event and connection (%.2f to %.2f), with the readers' %.2f; 99%% within %s (%s to %s)", p.Panels,
+		ratio, ratios[0], ratios[len(ratios)-1], whole[len(whole)/2], late, lates[0], lates[len(lates)-1])
+	return ratio, late
 }
 
 // pacedSessions sends by sessions, to every other one the masked form.

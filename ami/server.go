@@ -67,16 +67,18 @@ type ServerConfig struct {
 	// Default 512 KiB; one answer may be longer.
 	MaxAnswers int
 
-	// Window is the least time between two writes of events to a session, so that those that come close upon each other are
-	// written together and a write is not made for each. The first after a quiet time is written at once, as answers are.
-	// Zero, the default, writes all at once; what comes while a write takes its time goes together anyway.
+	// Window is about how long an event waits for others to be written with it, so that a write is not made for each of those
+	// that come close upon each other. The first after a quiet time is written at once, as answers are and what is long.
+	// What goes over TCP or a Unix socket as it is, one goroutine writes for many sessions then, as far as the kernel takes
+	// it at once; over anything else, each session's own does. Zero, the default, writes all at once; what comes while a
+	// write takes its time goes together anyway.
 	Window time.Duration
 
 	Observer Observer
 }
 
 // Observer is told what happens, for counters and logs. Any function may be nil. They are called on sessions' goroutines,
-// many at a time, and should return soon.
+// many at a time, or on one that writes for many sessions, and have to return soon.
 type Observer struct {
 	Refused   func(addr net.Addr, cause error)  // a connection that was closed at once, for ErrTooMany
 	Login     func(s *Session, err error)       // a log-in; err is why it was refused
