@@ -3,6 +3,7 @@ package pbx
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/earshot-pbx/earshot/ari"
@@ -74,14 +75,18 @@ func (l *Link) attend(ctx context.Context, s *ari.Stream) error {
 // be to ask him for everything anew.
 func (l *Link) holds(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	var asking sync.WaitGroup
+	defer func() {
+		cancel()
+		asking.Wait()
+	}()
 	answer := make(chan error, 1)
 	asked := time.Now()
 	quiet := asked // since when nothing has been answered
-	go func() {
+	asking.Go(func() {
 		_, err := l.rest.GetApplication(ctx, l.cfg.Application)
 		answer <- err
-	}()
+	})
 	timer := time.NewTimer(l.cfg.Pulse)
 	defer timer.Stop()
 	for {
@@ -93,7 +98,6 @@ func (l *Link) holds(ctx context.Context) error {
 			}
 			return nil
 		case <-ctx.Done():
-			<-answer
 			return nil
 		case <-timer.C:
 		}
@@ -102,8 +106,6 @@ func (l *Link) holds(ctx context.Context) error {
 		}
 		left := l.cfg.Pulse - time.Since(quiet)
 		if left <= 0 {
-			cancel()
-			<-answer
 			return errors.New("asterisk sends events and does not answer requests")
 		}
 		timer.Reset(left)
