@@ -70,7 +70,7 @@ type Server struct {
 // maxQueue bounds the bytes of events that wait for one session; what is in them all sessions share but for the handles.
 const maxQueue = 2 << 20
 
-// window is how close upon each other events come that are written together: many panels on a busy PBX cost a part of a write for each event and
+// window is about how long an event waits for others to be written with it: many panels on a busy PBX cost a part of a write for each event and
 // connection then, and nobody sees five milliseconds. What comes after a quiet time is written at once.
 const window = 5 * time.Millisecond
 
