@@ -34,7 +34,7 @@ func TestAnIdleSessionTakesNoProcessor(t *testing.T) {
 		time.Sleep(500 * time.Millisecond) // what is measured
 		least = min(least, worked()-before)
 	}
-	if least > 50*time.Millisecond {
+	if least > 200*time.Millisecond {
 		t.Errorf("20 idle sessions took %v of processor in half a second", least)
 	}
 }
