@@ -40,8 +40,8 @@ func waitsAndGoes(t *testing.T, who, name, number string) (told, listed []*ami.M
 // opaque are the handles in a text, by the order in which they come.
 var opaque = regexp.MustCompile(`\bc[a-z2-9]{20}\b`)
 
-// actionID is what the client has called its request.
-var actionID = regexp.MustCompile(`ActionID: .*\r\n`)
+// actionID is what the client has called its request, and for how long somebody has waited.
+var actionID = regexp.MustCompile(`(ActionID|HoldTime|Wait): .*\r\n`)
 
 func ordered(all []*ami.Message) string {
 	var b strings.Builder

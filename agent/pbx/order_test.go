@@ -9,6 +9,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
+	"github.com/earshot-pbx/earshot/ari"
 )
 
 // has waits until the own leg has entered the application.
@@ -94,13 +95,11 @@ func TestALeaseThatIsNotRenewedEndsTheLegsByThemselves(t *testing.T) {
 	r.must(r.link.Drop(r.ctx, short.Bridge, short.Leg, short.Leg+"-snoop")) // what is gone already is no error
 	r.until("all own legs end", func() bool { return !r.left(kept.Leg) && !r.left(kept.Leg+"-snoop") })
 	r.shows("101 talking out with 102", "102 talking in with 101")
-	bridges, err := r.link.rest.ListBridges(r.ctx)
-	r.must(err)
-	for i := range bridges {
-		if strings.HasPrefix(bridges[i].ID, Prefix) {
-			t.Errorf("the bridge %s is left", bridges[i].ID)
-		}
-	}
+	r.until("no bridge is left", func() bool {
+		bridges, err := r.link.rest.ListBridges(r.ctx)
+		r.must(err)
+		return !slices.ContainsFunc(bridges, func(b ari.Bridge) bool { return strings.HasPrefix(b.ID, Prefix) })
+	})
 	r.must(a.Hangup(r.ctx))
 	r.must(b.WaitEnded(r.ctx))
 }
