@@ -163,15 +163,40 @@ func (z size) grown(first size) error {
 	return errors.Join(errs...)
 }
 
-// measure takes Earshot's size, with the same panels there as every time, and compares it with the first one of its life.
+// measure takes Earshot's size, with the same panels there as every time, and compares it with that of the second calm of its life: the first is of one that
+// has done nothing yet. What is larger for a moment, since something has not ended that is about to, is not so to the end of patience.
 func (s *soak) measure(ctx context.Context, when string) error {
+	now := s.lives[len(s.lives)-1]
+	limit, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var z size
+	var failed error
+	grown := eventually(limit, func() error {
+		if z, failed = s.size(ctx, when); failed != nil || len(now.records) < 2 {
+			return nil
+		}
+		return z.grown(now.records[1])
+	})
+	if failed != nil {
+		return failed
+	}
+	now.records = append(now.records, z)
+	s.ledger.note("after %s: %.0f goroutines, %.0f open files, %.1f MB heap, %.1f MB resident", when, z.goroutines, z.fds, z.heap/1e6, z.resident/1e6)
+	if grown != nil {
+		s.faults.add("Earshot has grown: %v", grown)
+		s.dump(when)
+	}
+	return nil
+}
+
+// size is how big Earshot is.
+func (s *soak) size(ctx context.Context, when string) (z size, err error) {
 	http.DefaultClient.CloseIdleConnections()
 	var m map[string]float64
-	var err error
 	collected := -1.0
 	for range 400 { // reading them has the collector run
 		if m, err = s.metrics(ctx); err != nil {
-			return err
+			return size{}, err
 		}
 		if collected < 0 {
 			collected = m["go_gc_duration_seconds_count"]
@@ -180,17 +205,7 @@ func (s *soak) measure(ctx context.Context, when string) error {
 			break
 		}
 	}
-	z := size{when, m["go_goroutines"], m["process_open_fds"], m["go_memstats_heap_alloc_bytes"], m["process_resident_memory_bytes"]}
-	now := s.lives[len(s.lives)-1]
-	now.records = append(now.records, z)
-	s.ledger.note("after %s: %.0f goroutines, %.0f open files, %.1f MB heap, %.1f MB resident", when, z.goroutines, z.fds, z.heap/1e6, z.resident/1e6)
-	if len(now.records) > 2 { // the first is of one that has done nothing yet
-		if err := z.grown(now.records[1]); err != nil {
-			s.faults.add("Earshot has grown: %v", err)
-			s.dump(when)
-		}
-	}
-	return nil
+	return size{when, m["go_goroutines"], m["process_open_fds"], m["go_memstats_heap_alloc_bytes"], m["process_resident_memory_bytes"]}, nil
 }
 
 // dump has Earshot's metrics written beside the log.

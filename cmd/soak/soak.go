@@ -101,6 +101,8 @@ func (s *soak) live(ctx context.Context, of func(int) place, lasts time.Duration
 	defer stop()
 	s.running.Go(func() { s.watch(watching) })
 	s.running.Go(func() { s.stalls(watching) })
+	s.running.Go(func() { s.sluggish(watching, partRedis, "the Redis took its time to answer", s.pingRedis) })
+	s.running.Go(func() { s.sluggish(watching, partEarshot, "Earshot took its time to answer", s.pingEarshot) })
 	for i := 0; ctx.Err() == nil && (i == 0 || time.Now().Before(until)); i++ {
 		p := of(i)
 		r, deeds := p.round, round(p.seed, p.round, n)

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"io"
+	"net"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -24,6 +27,49 @@ func (s *soak) stalls(ctx context.Context) {
 			s.ledger.past(partMachine, "it stood still", began)
 		}
 	}
+}
+
+// sluggish notes when a part that is up takes its time over what takes it no time.
+func (s *soak) sluggish(ctx context.Context, part, how string, ask func(context.Context) error) {
+	for rest(ctx, 250*time.Millisecond) == nil {
+		asked := time.Now()
+		err := ask(ctx)
+		if err == nil && time.Since(asked) > stalled && s.ledger.touched(asked, time.Now(), 0, part) == nil {
+			s.ledger.past(partMachine, how, asked)
+		}
+	}
+}
+
+// pingRedis asks whether the Redis is there.
+func (s *soak) pingRedis(ctx context.Context) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.redis.Addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
+		return err
+	}
+	_, err = conn.Read(make([]byte, 16))
+	return err
+}
+
+// pingEarshot asks whether Earshot is.
+func (s *soak) pingEarshot(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Admin+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }
 
 // watch holds the board against the PBX while calls go on. Each employee has as many calls on the one as channels on the other.
