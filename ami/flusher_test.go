@@ -352,6 +352,18 @@ func TestAConnectionsOwnWriteIsNotPassedBy(t *testing.T) {
 	}
 }
 
+// TestEverySessionHasAFlusher, also where an int has no room for how many there have been: with GOARCH=386 it can fail.
+func TestEverySessionHasAFlusher(t *testing.T) {
+	s := serve(t, crowd(time.Millisecond)).server
+	s.flushers = append(s.flushers, newFlusher(time.Millisecond), newFlusher(time.Millisecond))
+	s.opened.Store(1<<31 - 4)
+	for range 8 {
+		if s.flusher() == nil {
+			t.Fatal("there is none")
+		}
+	}
+}
+
 // TestNothingRunsForWhoHasGone: a session that ends does not wait for its window, and leaves nothing behind.
 func TestNothingRunsForWhoHasGone(t *testing.T) {
 	s := serve(t, crowd(time.Hour))

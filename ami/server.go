@@ -141,7 +141,7 @@ func (s *Server) flusher() *flusher {
 	if len(s.flushers) == 0 {
 		return nil
 	}
-	return s.flushers[int(s.opened.Add(1))%len(s.flushers)]
+	return s.flushers[uint(s.opened.Add(1))%uint(len(s.flushers))]
 }
 
 func (c ServerConfig) withDefaults() (ServerConfig, error) {
