@@ -70,7 +70,7 @@ type outbox struct {
 	closed   bool          // nothing more is taken in
 	last     time.Duration // on the flusher's clock: something was taken to be written
 
-	seat seat // guarded by the flusher's lock
+	seat seat // guarded by the flusher's lock; whether it is taken its goroutine may read within the outbox's
 
 	told chan struct{} // holds a token when the turn has become the session's own
 
@@ -175,8 +175,8 @@ func (o *outbox) rouse() {
 	}
 }
 
-// due is when what comes now is to be written: at once after a quiet time, for an event waits for others only where others
-// came a moment ago; and else when it has waited for a window, or a tick more has gone by since the last write.
+// due is when what comes now is to be written: at the next tick after a quiet time, for an event waits for others only where
+// others came a moment ago; and else when it has waited for a window, or a tick more has gone by since the last write.
 func (o *outbox) due(now time.Duration) time.Duration {
 	if f := o.flusher; now < o.last+f.window {
 		return min(now, o.last+f.tick) + f.window

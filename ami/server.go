@@ -68,7 +68,8 @@ type ServerConfig struct {
 	MaxAnswers int
 
 	// Window is about how long an event waits for others to be written with it, so that a write is not made for each of those
-	// that come close upon each other. The first after a quiet time is written at once, as answers are and what is long.
+	// that come close upon each other. The first after a quiet time waits for an eighth of it at most. Answers are written at
+	// once, with what waits before them, and so is what is long.
 	// What goes over TCP or a Unix socket as it is, one goroutine writes for many sessions then, as far as the kernel takes
 	// it at once; over anything else, each session's own does. Zero, the default, writes all at once; what comes while a
 	// write takes its time goes together anyway.

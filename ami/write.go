@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// chunks are the buffers that events are joined in; a session has one only while it writes.
+// chunks are the buffers that events are joined in; a session has one only while it writes, and a flusher while it runs.
 var chunks = sync.Pool{New: func() any { b := make([]byte, 0, writeChunk); return &b }}
 
 // write is the session's writing goroutine. It writes whatever may take its time: answers, what filters look at first,

@@ -140,7 +140,7 @@ func sumOf[T string | []byte](key T) uint64 {
 	return mix(load64(key, 0), load64(key, len(key)-word64)+sum)
 }
 
-// mix makes one word of two, every bit of which depends on all of theirs. The constants have as many ones as zeros.
+// mix makes one word of two, and has what is high in them matter low in it. The constants have as many ones as zeros.
 func mix(a, b uint64) uint64 {
 	high, low := bits.Mul64(a^0xa0761d6478bd642f, b^0xe7037ed1a0b428db)
 	return high ^ low

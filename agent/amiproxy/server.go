@@ -71,7 +71,7 @@ type Server struct {
 const maxQueue = 2 << 20
 
 // window is about how long an event waits for others to be written with it: many panels on a busy PBX cost a part of a write for each event and
-// connection then, and nobody sees five milliseconds. What comes after a quiet time is written at once.
+// connection then, and nobody sees five milliseconds. What comes after a quiet time waits for an eighth of it at most.
 const window = 5 * time.Millisecond
 
 // Why sessions are ended by the door.
