@@ -122,13 +122,16 @@ func (st *Stasis) CreateBridge(ctx context.Context) (id string, err error) {
 			if err != nil {
 				g.drop(b.room) // it may have been made all the same
 			}
-			g.locked(func(*call.Table) {
+			g.locked(func(t *call.Table) {
 				if err != nil {
 					st.raze(b)
 					return
 				}
 				b.made = true
 				st.say(StasisEvent{Kind: StasisBridgeMade, Bridge: b.view()})
+				if _, there := t.BridgeType(b.room); g.known && b.seen && !there {
+					st.raze(b) // somebody has destroyed it before the PBX has answered, and nothing more is told of it
+				}
 			})
 			return err
 		},

@@ -321,3 +321,31 @@ func TestAStrayBridgeIsRemoved(t *testing.T) {
 		}
 	})
 }
+
+// A bridge that somebody destroys before the PBX has answered that it is made does not stay: nothing more would be told of it.
+func TestABridgeThatIsGoneBeforeItsMakingIsAnsweredIsGone(t *testing.T) {
+	bubbled(t, func(t *testing.T) {
+		o := newOffice(t, house)
+		defer o.close()
+		c, names, one, _, _ := o.pairOf()
+		o.pbx.set(func() {
+			o.pbx.later = func(events func()) {
+				events()
+				var orders []any
+				o.pbx.set(func() { orders = o.pbx.stasis })
+				room, _ := orders[len(orders)-1].(call.BridgeID)
+				o.ingest(call.Event{Kind: call.BridgeGone, Bridge: call.Bridge{ID: room}})
+			}
+		})
+		gone := c.bridge()
+		names[gone] = "gone"
+		c.tells(names, "made gone[]", "removed gone[]")
+		if err := c.Add(t.Context(), gone, one); code(err) != "no_such_bridge" {
+			t.Error(err)
+		}
+		o.pbx.set(func() { o.pbx.later = nil })
+		there := c.bridge()
+		names[there] = "there"
+		c.tells(names, "made there[]")
+	})
+}
