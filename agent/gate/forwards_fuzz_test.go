@@ -15,8 +15,9 @@ import (
 
 // astdb is the AstDB in memory: values by family and key, and what was written to it.
 type astdb struct {
-	kept map[string]string
-	said []string
+	kept   map[string]string
+	said   []string
+	listed chan struct{} // poked when a family has been read
 }
 
 func (b *astdb) Lookup(_ context.Context, family, key string) (string, error) {
@@ -29,6 +30,10 @@ func (b *astdb) Family(_ context.Context, family string) (map[string]string, err
 		if key, ok := strings.CutPrefix(name, family+"/"); ok {
 			of[key] = value
 		}
+	}
+	select {
+	case b.listed <- struct{}{}:
+	default:
 	}
 	return of, nil
 }
@@ -74,10 +79,11 @@ trunks: [PJSIP/trunk]
 		f.Add(number, number+":act1:"+setter+":x", "0")
 		f.Add(number, number+"::"+setter, " ")
 	}
-	b := &astdb{}
+	b := &astdb{listed: make(chan struct{}, 1)}
 	o := newOffice(f, policy, func(c *gate.Config) {
 		c.Settings = gate.Settings{Switchboard: b, Forward: "CF", DoNotDisturb: "DND"}
 	})
+	<-b.listed // the look that the gate takes by itself after the snapshot is over: it would change what an input has here
 	may := regexp.MustCompile(`^\+7812[1-9][0-9]{6}$`)
 	f.Fuzz(func(t *testing.T, number, mark, quiet string) {
 		for ext, owner := range map[string]string{"101": "ann", "102": "bea", "109": ""} {
