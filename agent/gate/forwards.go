@@ -81,6 +81,9 @@ func (g *Gate) keepForward(ctx context.Context, set *policy.Set, target policy.R
 	}
 	defer done()
 	ext := extension(set, target)
+	if err := g.settleDoubt(ctx, ext); err != nil {
+		return notSet(err)
+	}
 	if m.number == "" {
 		if err := g.dropForward(ctx, ext); err != nil {
 			return notSet(err)
@@ -94,6 +97,29 @@ func (g *Gate) keepForward(ctx context.Context, set *policy.Set, target policy.R
 	}
 	if err := g.writeForward(ctx, ext, m); err != nil {
 		return notSet(err)
+	}
+	delete(g.doubtful, ext) // or this, which has taken its place
+	return nil
+}
+
+// settleDoubt looks what became of a forwarding whose end the PBX has not confirmed, before somebody changes it: of one that is gone the end is recorded. Caller
+// is alone at the forwardings.
+func (g *Gate) settleDoubt(ctx context.Context, ext string) error {
+	e, doubtful := g.doubtful[ext]
+	if !doubtful {
+		return nil
+	}
+	c := &g.cfg.Settings
+	is, err := c.Switchboard.Lookup(ctx, c.Forward, ext)
+	if err != nil {
+		return err
+	}
+	kept, err := c.Switchboard.Lookup(ctx, c.marks(), ext)
+	if err != nil {
+		return err
+	}
+	if m, _ := markOf(parseMarks(kept), is); m.act != e.ID {
+		g.forwardEnded(ext, e)
 	}
 	return nil
 }

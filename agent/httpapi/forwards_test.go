@@ -308,6 +308,60 @@ func TestTheEndOfAForwardingIsRecordedThoughThePBXsAnswerIsLost(t *testing.T) {
 	}
 }
 
+// Somebody may change a forwarding while it is not known whether the PBX has ended it. What the PBX has ended is on record as that, and what he has ended or replaced
+// is not.
+func TestAForwardingThatIsChangedInDoubtIsRecordedAsWhatItWas(t *testing.T) {
+	const path, number, key = "/v1/employees/anna/settings", "84951234567", "CF/101"
+	gone := func(b *board) { b.mu.Lock(); defer b.mu.Unlock(); b.doubts = key }
+	there := func(b *board) { b.refusing(key) }
+	for name, c := range map[string]struct {
+		fails func(b *board)
+		then  string
+		want  int
+	}{
+		"it is gone, and another is set":  {gone, `"102"`, 1},
+		"it is gone, and it is ended":     {gone, `null`, 1},
+		"it is there, and another is set": {there, `"102"`, 0},
+		"it is there, and it is ended":    {there, `null`, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, b := switched(t)
+			put := func(forward string) {
+				t.Helper()
+				if a := w.ask("boris", http.MethodPut, path, `{"forward":`+forward+`}`); a.status != 200 {
+					t.Fatalf("%d %s", a.status, a.body)
+				}
+			}
+			put(`"` + number + `"`)
+			w.reviewed(b)
+			id := w.book.entries[0].ID
+			c.fails(b)
+			w.gate.SetPolicy(w.policy(strings.Replace(settingsText, `"+7495*"`, `"+7812*"`, 1)))
+			w.reviewed(b)
+			b.mu.Lock()
+			b.doubts, b.refuses = "", ""
+			b.mu.Unlock()
+			put(c.then)
+			w.gate.Refresh()
+			w.reviewed(b)
+			w.book.mu.Lock()
+			defer w.book.mu.Unlock()
+			ends := 0
+			for _, e := range w.book.entries {
+				if e.Phase == audit.Revoked {
+					ends++
+					if e.ID != id {
+						t.Errorf("%+v", e)
+					}
+				}
+			}
+			if ends != c.want {
+				t.Errorf("its end by Earshot is on record %d times, not %d", ends, c.want)
+			}
+		})
+	}
+}
+
 // guarded has anna protected, and a number to which boris may call.
 var guarded = strings.Replace(settingsText, "emergency:", `protected: {employees: [anna], numbers: ["+7 495 765-43-21"]}
 emergency:`, 1)
