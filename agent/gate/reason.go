@@ -10,7 +10,7 @@ const (
 	reasonTakenByOther = "answered"          // the ringing call was answered elsewhere
 	reasonNoInclude    = "no_include"        // the dialplan has no place by which a waiting caller is taken
 	reasonPBX          = "pbx_failed"        // the PBX did not carry it out
-	reasonLegGone      = "leg_gone"          // the PBX ended the leg (lease, restart), and not its phone
+	reasonLegGone      = "leg_gone"          // the leg is gone, and its phone was not seen to hang up: the PBX ended it (lease, restart), or it was not known then
 	reasonUntold       = "not_told"          // the tone by which the supervised are told was not played, or no more
 	reasonShutdown     = "earshot_stops"     // Earshot is stopping
 	reasonUnknown      = "state_unknown"     // the PBX was out of reach when it was to be decided once more
