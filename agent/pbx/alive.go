@@ -92,7 +92,10 @@ func (l *Link) holds(ctx context.Context) error {
 	for {
 		select {
 		case err := <-answer:
-			l.met.latency.WithLabelValues("requests").Set(time.Since(asked).Seconds())
+			var unanswered *ari.RequestError
+			if took := time.Since(asked); !errors.As(err, &unanswered) || took >= l.cfg.Pulse { // a connection that ends at once says nothing
+				l.met.latency.WithLabelValues("requests").Set(took.Seconds())
+			}
 			if errors.Is(err, ari.ErrNotFound) {
 				return errors.New("asterisk has dropped the application, and sends no events")
 			}

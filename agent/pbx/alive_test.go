@@ -2,8 +2,13 @@ package pbx
 
 import (
 	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 const (
@@ -121,5 +126,40 @@ func TestAnOwnAttemptThatArrivesLateIsNoOtherEarshot(t *testing.T) {
 	defer f.mu.Unlock()
 	if n := f.asked["GET /ari/events"]; n != 5 {
 		t.Errorf("it tried %d times to connect", n)
+	}
+}
+
+// cutting answers no question about the application from when it is told to: its connection ends at once, as that of an Asterisk does that has as many as it may have.
+type cutting struct {
+	http.RoundTripper
+	cuts atomic.Bool
+}
+
+func (c *cutting) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.cuts.Load() && r.Method+" "+r.URL.Path == dropped {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return c.RoundTripper.RoundTrip(r)
+}
+
+func TestAConnectionThatEndsWithoutAnAnswerIsNoQuickAnswer(t *testing.T) {
+	f := newFake(t)
+	c := &cutting{}
+	r := f.link(t, func(conf *Config) {
+		c.RoundTripper = conf.ARI.HTTPClient.Transport
+		conf.ARI.HTTPClient = &http.Client{Transport: c}
+		conf.Pulse = time.Hour // it is the test that asks
+	})
+	r.known()
+	requests := r.link.met.latency.WithLabelValues("requests")
+	for _, cuts := range []bool{true, false} {
+		c.cuts.Store(cuts)
+		requests.Set(7)
+		if err := r.link.holds(r.ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := testutil.ToFloat64(requests); (got == 7) != cuts {
+			t.Errorf("cut: %v, and it is said to have answered in %g s", cuts, got)
+		}
 	}
 }
