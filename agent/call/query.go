@@ -1,6 +1,9 @@
 package call
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // Len returns how many legs there are.
 func (t *Table) Len() int { return len(t.legs) }
@@ -19,6 +22,17 @@ func (t *Table) All(dst []*Leg) []*Leg {
 // LegsOf appends the legs of an endpoint ("PJSIP/101", spelled as in channel names), oldest first.
 func (t *Table) LegsOf(dst []*Leg, endpoint string) []*Leg {
 	return append(dst, t.endpoints[endpoint]...)
+}
+
+// Bridges are the bridges that there are, in no order.
+func (t *Table) Bridges() iter.Seq[BridgeID] {
+	return func(yield func(BridgeID) bool) {
+		for id, br := range t.bridges {
+			if !br.gone && !yield(id) {
+				return
+			}
+		}
+	}
 }
 
 // BridgeLegs appends the legs that are in a bridge, in order of entering.

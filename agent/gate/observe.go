@@ -188,6 +188,11 @@ func (g *Gate) orphans(t *call.Table) {
 	for bridge, legs := range left {
 		g.clear(bridge, legs...)
 	}
+	for bridge := range t.Bridges() {
+		if len(t.BridgeLegs(g.scratch.peers[:0], bridge)) == 0 {
+			g.strayBridge(bridge) // the order for it came to the PBX behind the death of who had given it
+		}
+	}
 }
 
 // seat reports whether a leg sits where only one that came by the phone door does, and is there for a supervision. What else may have been

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/mask"
@@ -347,5 +348,38 @@ func TestABridgeThatIsGoneBeforeItsMakingIsAnsweredIsGone(t *testing.T) {
 		there := c.bridge()
 		names[there] = "there"
 		c.tells(names, "made there[]")
+	})
+}
+
+// So is one that is found when the state is known again: who was killed while his order for it was on its way cannot remove it. One that waits for a
+// supervision's phone stays.
+func TestAnEmptyBridgeOfNobodysIsRemovedAtASnapshot(t *testing.T) {
+	bubbled(t, func(t *testing.T) {
+		o := newOffice(t, house)
+		defer o.close()
+		o.talk("x", ivanov, "PJSIP/101")
+		o.pbx.set(func() { o.pbx.silent = true })
+		if id, code := o.ask("dora", "spy", "anna"); id == "" {
+			t.Fatal(code)
+		}
+		synctest.Wait()
+		waiting := o.pbx.rung[0].Bridge
+		picture := o.picture()
+		for _, id := range []call.BridgeID{waiting, "earshot-lost-bridge", "earshot-lost-room", "another-bridge"} {
+			picture.Bridges = append(picture.Bridges, call.Bridge{ID: id, Type: "mixing"})
+		}
+		o.ingest(call.Event{Kind: call.LinkLost})
+		o.log.add("from here")
+		o.ingest(call.Event{Kind: call.Resynced, Snapshot: picture})
+		synctest.Wait()
+		there := map[call.BridgeID]bool{}
+		o.feed.Read(func(t *call.Table) {
+			for id := range t.Bridges() {
+				there[id] = true
+			}
+		})
+		if len(there) != 3 || !there["x"] || !there[waiting] || !there["another-bridge"] {
+			t.Errorf("there are %v", there)
+		}
 	})
 }
