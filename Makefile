@@ -14,7 +14,7 @@
 # make bench-pbx     on a real Asterisk: what panels on Earshot cost beside panels on Asterisk, times, memory, growth; PART= one part alone, QUICK=1 to try
 # make campaign-earshot  who may not be heard joins calls that are listened to, in each way CAMPAIGN times (20), and spies are ended: figures
 # make campaign-journal  figures of a million past calls, each within a second, and equal to a count; takes some minutes
-# make campaign-fanout  1,000 AMI panels and 1,000 events a second at an even pace: CPU for each delivery beside one write each, and how late; fails above its limits
+# make campaign-fanout  1,000 and 300 AMI panels and 1,000 events a second at an even pace: CPU for each delivery beside one write each, and how late; fails above its limits
 # make soak          people, panels and outages at random for SOAK (1h) on a real Asterisk, by a seed that is printed; SEED=… does it again, SEED=kept plays cmd/soak/seeds.txt
 # make fuzz          every fuzz target for FUZZTIME (10s)
 # make campaign-revoke  how long it takes until a supervision has ended whose ground is gone, a hundred at a time; fails when it takes too long
