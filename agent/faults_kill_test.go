@@ -118,13 +118,14 @@ func (s *staged) changes(method, path, body string, skip int) {
 }
 
 var beginnings = []stage{
-	{"decided, and the leg is made", "boris", func(s *staged) {
-		h := s.hold("POST", "/channels", "PJSIP/102", 0)
+	// Before all others, whose bridges it would hold as well.
+	{"the bridge is made", "irina", func(s *staged) {
+		h := s.hold("POST", "/bridges", "-bridge", 0)
 		s.ask()
 		s.held(h)
 	}},
-	{"the bridge is made", "irina", func(s *staged) {
-		h := s.hold("POST", "/bridges", "-bridge", 0)
+	{"decided, and the leg is made", "boris", func(s *staged) {
+		h := s.hold("POST", "/channels", "PJSIP/102", 0)
 		s.ask()
 		s.held(h)
 	}},
