@@ -134,6 +134,12 @@ func (d *ariDesk) confers() {
 	d.must(desk.WaitEnded(d.ctx))
 	d.about(c, since, "ChannelDestroyed", "channel", first)
 	d.does(c, "destroy", "bridge", bridge)
+	d.until("it has gone", func() error { // while it goes Asterisk itself says 409
+		if _, err := c.Do(d.ctx, "destroy", given("bridge", bridge)); err != nil && strings.Contains(err.Error(), "409") {
+			return err
+		}
+		return nil
+	})
 	d.fails(c, "404", "Bridge not found", "destroy", "bridge", bridge)
 }
 
