@@ -102,6 +102,16 @@ func (g *Gate) keepForward(ctx context.Context, set *policy.Set, target policy.R
 	return nil
 }
 
+// forwarded is where an extension is forwarded to, and what marks are kept of it.
+func (g *Gate) forwarded(ctx context.Context, ext string) (to, marks string, err error) {
+	c := &g.cfg.Settings
+	if to, err = c.Switchboard.Lookup(ctx, c.Forward, ext); err != nil {
+		return "", "", err
+	}
+	marks, err = c.Switchboard.Lookup(ctx, c.marks(), ext)
+	return to, marks, err
+}
+
 // settleDoubt looks what became of a forwarding whose end the PBX has not confirmed, before somebody changes it: of one that is gone the end is recorded. Caller
 // is alone at the forwardings.
 func (g *Gate) settleDoubt(ctx context.Context, ext string) error {
@@ -109,12 +119,7 @@ func (g *Gate) settleDoubt(ctx context.Context, ext string) error {
 	if !doubtful {
 		return nil
 	}
-	c := &g.cfg.Settings
-	is, err := c.Switchboard.Lookup(ctx, c.Forward, ext)
-	if err != nil {
-		return err
-	}
-	kept, err := c.Switchboard.Lookup(ctx, c.marks(), ext)
+	is, kept, err := g.forwarded(ctx, ext)
 	if err != nil {
 		return err
 	}
@@ -125,15 +130,11 @@ func (g *Gate) settleDoubt(ctx context.Context, ext string) error {
 }
 
 func (g *Gate) writeForward(ctx context.Context, ext string, m forwardMark) error {
+	is, kept, err := g.forwarded(ctx, ext)
+	if err != nil {
+		return err
+	}
 	c := &g.cfg.Settings
-	is, err := c.Switchboard.Lookup(ctx, c.Forward, ext)
-	if err != nil {
-		return err
-	}
-	kept, err := c.Switchboard.Lookup(ctx, c.marks(), ext)
-	if err != nil {
-		return err
-	}
 	mark := m.String()
 	if was, ok := markOf(parseMarks(kept), is); ok && is != m.number {
 		mark += ":" + was.String()
