@@ -2,7 +2,6 @@ package ami
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -56,7 +55,7 @@ func TestPacedFanOut(t *testing.T) {
 	campaign := os.Getenv("EARSHOT_CAMPAIGN") != ""
 	p, rounds := pace{Panels: 20, Rate: 500, Events: 250}, 1
 	if campaign {
-		p, rounds = pace{Panels: 1000, Rate: 1000, Events: 10_000}, 3
+		p, rounds = pace{Panels: 1000, Rate: 1000, Events: 10_000}, 1
 	}
 	for _, name := range []string{"EARSHOT_PANELS", "EARSHOT_RATE"} { // other sizes, to see where a machine's limit is
 		if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
@@ -318,107 +317,4 @@ func (r *reading) end(t *testing.T) (p paced) {
 		t.Fatalf("the readers: %v", err)
 	}
 	return p
-}
-
-// TestPacedReaders is the process of the panels, which TestPacedFanOut starts; by itself it has nothing to do.
-func TestPacedReaders(t *testing.T) {
-	var p pace
-	text := os.Getenv("EARSHOT_READERS")
-	if text == "" {
-		return
-	}
-	if err := json.Unmarshal([]byte(text), &p); err != nil {
-		t.Fatal(err)
-	}
-	size := made(t)[0].Len()
-	var panels []*panel
-	var all sync.WaitGroup
-	for i := range p.Panels {
-		conn, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.Addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if p.Login {
-			r := &raw{t: t, conn: conn}
-			r.expect(greeting22)
-			r.send("Action: Login\r\nUsername: panel\r\nSecret: " + testSecret + "\r\n\r\n")
-			r.expect("Response: Success\r\nMessage: Authentication accepted\r\n\r\n")
-			if err := conn.SetReadDeadline(time.Time{}); err != nil { // the answers had theirs
-				t.Fatal(err)
-			}
-		}
-		one := &panel{conn: conn, size: size, measures: i%20 == 0}
-		panels = append(panels, one)
-		all.Go(one.read)
-	}
-	in := bufio.NewScanner(os.Stdin)
-	for in.Scan() {
-		n, err := strconv.Atoi(in.Text())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, one := range panels {
-			for one.got.Load() < int64(n*size) {
-				if err := one.err.Load(); err != nil {
-					t.Fatal(*err)
-				}
-				time.Sleep(time.Millisecond)
-			}
-		}
-		fmt.Println(n)
-	}
-	cpu := used(t)
-	for _, one := range panels {
-		_ = one.conn.Close()
-	}
-	all.Wait()
-	var late []time.Duration
-	for _, one := range panels {
-		late = append(late, one.late[min(1, len(one.late)):]...) // the first opened the way
-	}
-	slices.Sort(late)
-	if len(late) == 0 {
-		t.Fatal("nothing is measured")
-	}
-	out, err := json.Marshal(paced{Readers: cpu, Half: late[len(late)/2], Most: late[len(late)*99/100], Worst: late[len(late)-1]})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Println(string(out))
-}
-
-// panel reads what one connection brings, and at every twentieth looks at how old each event is.
-type panel struct {
-	conn     net.Conn
-	size     int
-	measures bool
-	got      atomic.Int64
-	err      atomic.Pointer[error] // why it reads no more
-	late     []time.Duration
-}
-
-func (p *panel) read() {
-	buf, have := make([]byte, 64<<10), 0
-	for {
-		n, err := p.conn.Read(buf[have:])
-		if err != nil {
-			p.err.Store(&err)
-			return
-		}
-		if p.measures {
-			have += n
-			whole, now := buf[:have-have%p.size], time.Now().UnixNano()
-			for ; len(whole) > 0; whole = whole[p.size:] {
-				_, rest, _ := strings.Cut(string(whole[:100]), sentField)
-				at, err := strconv.ParseInt(rest[:sentWidth], 10, 64)
-				if err != nil {
-					panic(err)
-				}
-				p.late = append(p.late, time.Duration(now-at))
-			}
-			have = copy(buf, buf[have-have%p.size:have])
-		}
-		p.got.Add(int64(n))
-	}
 }
