@@ -56,14 +56,14 @@ func (w *directWriter) write(d *direct, wire []byte) (n int, err error) {
 
 func (w *directWriter) once(fd uintptr) {
 	for {
-		n, err := syscall.Write(int(fd), w.wire)
+		n, err := send(fd, w.wire)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case errors.Is(err, syscall.EAGAIN):
 			return
 		case err != nil:
-			w.err = os.NewSyscallError("write", err)
+			w.err = os.NewSyscallError("send", err)
 			return
 		}
 		w.n = n
