@@ -17,6 +17,7 @@ const ticks = 8
 type flusher struct {
 	window, tick time.Duration
 	epoch        time.Time
+	pause        func(time.Duration) // sleeps exactly
 
 	mu      sync.Mutex           // guards what follows, and each outbox's seat; may be locked within an outbox's lock
 	wheel   [4 * ticks][]*outbox // by the tick at which they are due; it may be some windows late
@@ -32,6 +33,9 @@ type flusher struct {
 	writer directWriter
 }
 
+// coarse is how late a timer may be. The rest is slept exactly.
+const coarse = time.Millisecond
+
 // awake is no tick to sleep until.
 const awake = -1
 
@@ -43,7 +47,7 @@ type seat struct {
 }
 
 func newFlusher(window time.Duration) *flusher {
-	return &flusher{window: window, tick: max(1, window/ticks), epoch: time.Now(), wake: make(chan struct{}, 1)}
+	return &flusher{window: window, tick: max(1, window/ticks), epoch: time.Now(), pause: pause, wake: make(chan struct{}, 1)}
 }
 
 // now is the time on the flusher's clock.
@@ -104,12 +108,16 @@ func (f *flusher) run() {
 		if !ok {
 			return
 		}
-		if sleep > 0 {
-			f.timer.Reset(sleep)
+		if sleep > coarse {
+			f.timer.Reset(sleep - coarse)
 			select {
 			case <-f.timer.C:
 			case <-f.wake:
 			}
+			continue
+		}
+		if sleep > 0 {
+			f.pause(min(sleep, f.tick)) // nothing wakes it, and what is due earlier than that may have come meanwhile
 			continue
 		}
 		for i, o := range f.due {

@@ -65,6 +65,9 @@ func pretend(t *testing.T, cfg ServerConfig, test func(t *testing.T, l *pipes, s
 		if err != nil {
 			t.Fatal(err)
 		}
+		for _, f := range server.flushers {
+			f.pause = time.Sleep // the kernel's sleep is no pretence
+		}
 		l := newPipes()
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)

@@ -38,24 +38,30 @@ type paced struct {
 }
 
 // The window of the AMI door, which agent/amiproxy has too.
-const doorWindow = 5 * time.Millisecond
+const doorWindow = 4 * time.Millisecond
 
 // keptPanels are about as many as the usual broadcaster keeps the pace with on two cores.
 const keptPanels = 300
+
+// What is aimed at: the part of the broadcaster's CPU for a delivery, and how late one in a hundred may be.
+const (
+	mostCPU  = 0.5
+	mostLate = 8 * time.Millisecond
+)
 
 // TestPacedFanOut sends events at an even pace to panels in a process of their own, by sessions and by the usual broadcaster that writes once for each
 // event and connection, and holds what it costs and how late it is. Everybody gets everything. What is counted is the CPU of the sending process, where
 // all that the kernel does for its writes belongs, and the readers' beside it.
 //
-// With EARSHOT_CAMPAIGN=1 there are 1,000 panels and 1,000 events a second, in rounds, and what is aimed at has to be reached: half of the broadcaster's
-// CPU for each delivery, and 8 ms at the 99th percentile. On two cores the broadcaster does not keep that pace. It is some tenths of a second behind
-// then, and a write costs it less than it does at a pace, since who reads is never asleep and the kernel joins what it has not sent: its figure is that
-// of the rate it reaches. So they are compared with fewer panels too, where both keep the pace.
+// With EARSHOT_CAMPAIGN=1 there are 1,000 panels and 1,000 events a second, in rounds, and what is aimed at has to be reached. On two cores the broadcaster
+// does not keep that pace: it is some tenths of a second behind then, the kernel joins what it could not send yet, and a write costs what it costs in a
+// burst, now about half and now two thirds of what it costs at a pace. So there are fewer panels too, where both keep the pace, and its cost is that of
+// the most panels with which it does; what it costs while it is behind is told beside it.
 func TestPacedFanOut(t *testing.T) {
 	campaign := os.Getenv("EARSHOT_CAMPAIGN") != ""
 	p, rounds := pace{Panels: 20, Rate: 500, Events: 250}, 1
 	if campaign {
-		p, rounds = pace{Panels: 1000, Rate: 1000, Events: 10_000}, 1
+		p, rounds = pace{Panels: 1000, Rate: 1000, Events: 10_000}, 3
 	}
 	for _, name := range []string{"EARSHOT_PANELS", "EARSHOT_RATE"} { // other sizes, to see where a machine's limit is
 		if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
@@ -70,43 +76,65 @@ func TestPacedFanOut(t *testing.T) {
 	if campaign && p.Panels > keptPanels {
 		sizes = []int{keptPanels, p.Panels}
 	}
+	var floor time.Duration // of a write each, where that keeps the pace
 	for _, p.Panels = range sizes {
-		ratio, late := p.compare(t, rounds)
-		if campaign && ratio > 0.5 {
-			t.Errorf("%d panels: it takes %.2f of the CPU, and not half", p.Panels, ratio)
+		ours, usual := p.measure(t, rounds)
+		if usual.Half <= mostLate {
+			floor = usual.CPU
 		}
-		if campaign && late > 8*time.Millisecond {
-			t.Errorf("%d panels: one in a hundred is later than %s", p.Panels, late)
+		t.Logf("%d panels: CPU for a delivery: %.2f of one write for each event and connection in the same rounds, with the readers' %.2f; 99%% within %s", p.Panels,
+			float64(ours.CPU)/float64(usual.CPU), float64(ours.CPU+ours.Readers)/float64(usual.CPU+usual.Readers), ours.Most)
+		if !campaign {
+			continue
+		}
+		if floor == 0 {
+			t.Fatalf("one write each keeps the pace with none of %v panels: there is nothing to compare with", sizes)
+		}
+		ratio := float64(ours.CPU) / float64(floor)
+		t.Logf("%d panels: CPU for a delivery: %.2f of one write each that keeps the pace", p.Panels, ratio)
+		if ratio > mostCPU {
+			t.Errorf("%d panels: it takes %.2f of the CPU, and not %.2f", p.Panels, ratio, mostCPU)
+		}
+		if ours.Most > mostLate {
+			t.Errorf("%d panels: one in a hundred is later than %s", p.Panels, ours.Most)
 		}
 	}
 }
 
-// compare returns the medians of some rounds: sessions' part of the broadcaster's CPU for a delivery, and how late one in a hundred is.
-func (p pace) compare(t *testing.T, rounds int) (ratio float64, late time.Duration) {
+// measure returns the medians of some rounds, of each figure by itself.
+func (p pace) measure(t *testing.T, rounds int) (ours, usual paced) {
 	t.Helper()
 	t.Logf("%d panels, %d events a second, of 440 bytes", p.Panels, p.Rate)
-	var ratios, whole []float64
-	var lates []time.Duration
+	var all [2][]paced
 	for range rounds {
-		ours, usual := pacedSessions(t, p), pacedWrites(t, p)
-		for _, r := range []struct {
-			name string
-			paced
-		}{{"sessions", ours}, {"one write each", usual}} {
-			t.Logf("%-15s %6d ns of CPU for a delivery (readers %d), %4.1f events in a write; a panel has it after %s, 99%% %s, at worst %s; the last was made %s late", r.name,
+		for i, name := range []string{"sessions", "one write each"} {
+			send := pacedSessions
+			if i == 1 {
+				send = pacedWrites
+			}
+			r := send(t, p)
+			all[i] = append(all[i], r)
+			t.Logf("%-15s %6d ns of CPU for a delivery (readers %d), %4.1f events in a write; a panel has it after %s, 99%% %s, at worst %s; the last was made %s late", name,
 				r.CPU.Nanoseconds(), r.Readers.Nanoseconds(), float64(r.Events)/float64(max(r.Writes, 1)), r.Half, r.Most, r.Worst, r.Behind)
 		}
-		ratios = append(ratios, float64(ours.CPU)/float64(usual.CPU))
-		whole = append(whole, float64(ours.CPU+ours.Readers)/float64(usual.CPU+usual.Readers))
-		lates = append(lates, ours.Most)
 	}
-	slices.Sort(ratios)
-	slices.Sort(whole)
-	slices.Sort(lates)
-	ratio, late = ratios[len(ratios)/2], lates[len(lates)/2]
-	t.Logf("%d panels: CPU for a delivery: %.2f of one write for each event and connection (%.2f to %.2f), with the readers' %.2f; 99%% within %s (%s to %s)", p.Panels,
-		ratio, ratios[0], ratios[len(ratios)-1], whole[len(whole)/2], late, lates[0], lates[len(lates)-1])
-	return ratio, late
+	median := func(of []paced, figure func(*paced) *time.Duration) time.Duration {
+		var each []time.Duration
+		for i := range of {
+			each = append(each, *figure(&of[i]))
+		}
+		slices.Sort(each)
+		return each[len(each)/2]
+	}
+	for _, figure := range []func(*paced) *time.Duration{
+		func(r *paced) *time.Duration { return &r.CPU },
+		func(r *paced) *time.Duration { return &r.Readers },
+		func(r *paced) *time.Duration { return &r.Half },
+		func(r *paced) *time.Duration { return &r.Most },
+	} {
+		*figure(&ours), *figure(&usual) = median(all[0], figure), median(all[1], figure)
+	}
+	return ours, usual
 }
 
 // pacedSessions sends by sessions, to every other one the masked form.

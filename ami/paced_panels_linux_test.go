@@ -95,8 +95,8 @@ func TestPacedReaders(t *testing.T) {
 // What is measured is how late the sender is, not the panels. One in measured is read as soon as there is something to read, and looks at how old each
 // event is; the others are read in turn, each once in a round.
 const (
-	measured = 20
-	turns    = 20 // of a round, each a millisecond long
+	measured = 50
+	turns    = 50 // of a round, each a millisecond long
 )
 
 // panels are connections that one thread reads.

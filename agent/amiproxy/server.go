@@ -71,8 +71,8 @@ type Server struct {
 const maxQueue = 2 << 20
 
 // window is about how long an event waits for others to be written with it: many panels on a busy PBX cost a part of a write for each event and
-// connection then, and nobody sees five milliseconds. What comes after a quiet time waits for an eighth of it at most.
-const window = 5 * time.Millisecond
+// connection then, and nobody sees four milliseconds. What comes after a quiet time waits for about an eighth of it.
+const window = 4 * time.Millisecond
 
 // Why sessions are ended by the door.
 var errRevoked = errors.New("the credential no longer holds")
