@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -207,6 +208,11 @@ func (s *soak) compare(ctx context.Context) {
 		s.faults.add("the journal cannot be read: %v", err)
 		return
 	}
+	s.hold(rows)
+}
+
+// hold is compare, of rows in whatever order.
+func (s *soak) hold(rows []*row) {
 	s.past.mu.Lock()
 	defer s.past.mu.Unlock()
 	s.past.rows = len(rows)
@@ -216,7 +222,9 @@ func (s *soak) compare(ctx context.Context) {
 		}
 	}
 	parts := slices.Clone(s.past.parts)
-	slices.SortStableFunc(parts, func(a, b *part) int { return a.vague() - b.vague() }) // who can be told apart first
+	slices.SortStableFunc(parts, func(a, b *part) int { // who can be told apart first, and of the others who was first
+		return cmp.Or(a.vague()-b.vague(), a.began[0].Compare(b.began[0]))
+	})
 	for _, p := range parts {
 		s.comparePart(p, rows)
 	}
@@ -247,7 +255,9 @@ func (s *soak) comparePart(p *part, rows []*row) {
 			mine = append(mine, r)
 		}
 	}
-	slices.SortStableFunc(mine, func(a, b *row) int { return len(p.differs(a)) - len(p.differs(b)) }) // what fits first
+	slices.SortStableFunc(mine, func(a, b *row) int { // what fits first, and of that the first: a later one is of what the employee did next, soon after
+		return cmp.Or(len(p.differs(a))-len(p.differs(b)), a.Began.Compare(b.Began))
+	})
 	if len(mine) > 1 && p.outside.number != "" {
 		s.faults.add("the journal has %d times: %v: %v", len(mine), p, mine)
 	}

@@ -181,6 +181,82 @@ func TestTheJournalIsHeldAgainstWhatWasDialled(t *testing.T) {
 	}
 }
 
+// Who was in two conferences within two seconds has two rows that fit the first of them, which are told apart by their order. The rows and what the
+// phones knew are those of deeds 3173 and 3174 of an hour of seed 2313, between rounds 69 and 70.
+func TestWhatSomebodyDidTwiceWithinMomentsIsHeldAgainstItsOwnRow(t *testing.T) {
+	l, err := newLedger(filepath.Join(t.TempDir(), "deeds.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.file.Close() })
+	at := func(ms int) time.Time {
+		return time.Date(2026, 11, 23, 8, 2, 0, 0, time.UTC).Add(time.Duration(ms) * time.Millisecond)
+	}
+	met := func(deed int, who string, began, answered, ended int) *part {
+		b := between{at(began), at(answered)}
+		return &part{by: deed, who: who, direction: "out", outcome: "answered", any: true, whole: true, began: b, answered: b, ended: between{at(began), at(ended)}}
+	}
+	told := func(who string, began, ended int, others ...string) *row {
+		from, to := at(began*1000), at(ended*1000)
+		r := &row{Employee: who, Direction: "out", Outcome: "answered", Began: from, Answered: &from, Ended: &to, Talk: ended - began}
+		for _, o := range others {
+			r.Others = append(r.Others, person{Employee: o})
+		}
+		return r
+	}
+	judge := func(change func(parts []*part, rows []*row) ([]*part, []*row)) (*soak, []string) {
+		s := &soak{ledger: l}
+		s.faults.note = l.note
+		parts, rows := change([]*part{
+			met(3173, "t5", 8952, 8980, 9800), met(3173, "t1", 8956, 8980, 9800), met(3173, "t6", 8958, 8983, 9800),
+			met(3174, "t1", 10325, 10354, 11198), met(3174, "t4", 10328, 10354, 11198), met(3174, "nina", 10331, 10356, 11198),
+		}, []*row{
+			told("nina", 10, 11, "t1", "t4"), told("t4", 10, 11, "t1", "nina"), told("t1", 10, 11, "t4", "nina"),
+			told("t6", 8, 9, "t5", "t1"), told("t1", 8, 9, "t5", "t6"), told("t5", 8, 9, "t1", "t6"),
+		})
+		s.past.add(parts...)
+		s.hold(rows)
+		return s, s.faults.all()
+	}
+	orders := map[string]func([]*part, []*row) ([]*part, []*row){
+		"the last row first": func(p []*part, r []*row) ([]*part, []*row) { return p, r },
+		"the first row first": func(p []*part, r []*row) ([]*part, []*row) {
+			slices.Reverse(r)
+			return p, r
+		},
+		"the last deed first": func(p []*part, r []*row) ([]*part, []*row) {
+			slices.Reverse(p)
+			return p, r
+		},
+		"both turned round": func(p []*part, r []*row) ([]*part, []*row) {
+			slices.Reverse(p)
+			slices.Reverse(r)
+			return p, r
+		},
+	}
+	for name, order := range orders {
+		if s, faults := judge(order); len(faults) > 0 || s.past.found != 6 {
+			t.Errorf("%s: %d of 6 are found: %q", name, s.past.found, faults)
+		}
+		for i := range 6 {
+			s, faults := judge(func(p []*part, r []*row) ([]*part, []*row) { return order(p, slices.Delete(r, i, i+1)) })
+			if len(faults) != 1 || !strings.Contains(faults[0], "has not") || s.past.found != 5 {
+				t.Errorf("%s, without row %d: %d are found: %q", name, i, s.past.found, faults)
+			}
+			s, faults = judge(func(p []*part, r []*row) ([]*part, []*row) { return order(slices.Delete(p, i, i+1), r) })
+			if len(faults) != 1 || !strings.Contains(faults[0], "nobody dialled") || s.past.found != 5 {
+				t.Errorf("%s, without part %d: %d are found: %q", name, i, s.past.found, faults)
+			}
+		}
+	}
+	s, faults := judge(func(p []*part, _ []*row) ([]*part, []*row) { // of a PBX that was late, so that the first row fits the second conference too
+		return []*part{p[3], p[1]}, []*row{told("t1", 11, 12, "t4", "nina"), told("t1", 10, 11, "t5", "t6")}
+	})
+	if len(faults) > 0 || s.past.found != 2 {
+		t.Errorf("told late: %d of 2 are found: %q", s.past.found, faults)
+	}
+}
+
 func outage(s *soak, from, to time.Time) {
 	s.ledger.spans = append(s.ledger.spans, &span{partEarshot, "earshot-kill", from, to})
 }
