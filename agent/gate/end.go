@@ -13,13 +13,60 @@ import (
 // finish says why an act has to end, unless that has been said.
 func (g *Gate) finish(a *act, e ending) { g.locked(func(*call.Table) { a.finish(e) }) }
 
-// drop hangs up own legs at once and removes the bridge. What does not go now dies with its lease.
+// drop hangs up own legs at once and removes the bridge. What a PBX keeps that does not answer goes as soon as it does; a leg dies with its lease at the latest.
+// Caller does not hold the lock.
 func (g *Gate) drop(bridge call.BridgeID, legs ...call.LegID) {
+	err := g.dropOnce(bridge, legs)
+	if err == nil {
+		return
+	}
+	g.log.Warn().Err(err).Msg("own legs were not hung up; this is tried again, and their lease ends them")
+	g.locked(func(*call.Table) {
+		if g.closed {
+			return // the next Earshot finds what is left
+		}
+		g.running.Add(1)
+		go func() {
+			defer g.running.Done()
+			g.dropLate(bridge, legs)
+		}()
+	})
+}
+
+func (g *Gate) dropOnce(bridge call.BridgeID, legs []call.LegID) error {
 	ctx, cancel := context.WithTimeout(g.ctx, 5*time.Second)
 	defer cancel()
-	if err := g.cfg.PBX.Drop(ctx, bridge, legs...); err != nil {
-		g.log.Warn().Err(err).Msg("own legs were not hung up; their lease ends them")
+	return g.cfg.PBX.Drop(ctx, bridge, legs...)
+}
+
+// dropPause is between two tries to drop what a PBX did not let go of.
+const dropPause = time.Second
+
+// dropLate tries again, until the PBX has said twice that nothing is left: what it was asked for before, it may carry out behind the first. Two leases are
+// enough for a PBX that answers at all: with another the link is lost, and when it comes back the snapshot tells of the legs and takes empty bridges away.
+func (g *Gate) dropLate(bridge call.BridgeID, legs []call.LegID) {
+	var err error
+	for until, left := time.Now().Add(2*g.cfg.Lease), 2; left > 0; {
+		select {
+		case <-g.ctx.Done():
+			return
+		case <-time.After(dropPause):
+		}
+		closed := false
+		g.locked(func(*call.Table) { closed = g.closed })
+		switch err = g.dropOnce(bridge, legs); {
+		case err == nil:
+			left--
+		case closed:
+			return
+		case time.Now().After(until):
+			g.log.Error().Err(err).Msg("own legs or their bridge were left on the PBX")
+			return
+		default:
+			left = 2
+		}
 	}
+	g.log.Info().Int("legs", len(legs)).Msg("hung up own legs that the PBX had not let go of")
 }
 
 // conclude takes an act out of what runs, writes its end to the record and tells its subject.
