@@ -245,27 +245,6 @@ func TestASnapshotOfTheNamelessIsTakenAgain(t *testing.T) {
 	}
 }
 
-func TestAnEventThatCannotBeReadIsAnsweredByASnapshot(t *testing.T) {
-	f := newFake(t)
-	r := f.link(t)
-	r.known()
-	r.mu.Lock()
-	before := r.resyncs
-	r.mu.Unlock()
-	f.send <- `{"type":"ChannelCreated","channel":`
-	r.until("a snapshot is taken", func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.resyncs > before
-	})
-	r.known()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.asked["GET /ari/events"] != 1 {
-		t.Errorf("asked %v", f.asked)
-	}
-}
-
 func TestASnapshotWhoseMarkerIsNeverHeardOfIsTakenAgain(t *testing.T) {
 	f := newFake(t)
 	f.mute = 2

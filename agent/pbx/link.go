@@ -2,13 +2,12 @@
 // after every connect, and carries out orders.
 //
 // Its invariant: what is handed on is in order and begins with a whole snapshot; between the loss of a connection and the next snapshot
-// nothing is handed on at all. ARI is the truth. AMI, whose text others can forge, only adds facts that ARI does not tell.
+// nothing is handed on at all; an event that cannot be read is such a loss. ARI is the truth. AMI, whose text others can forge, only adds facts that ARI does not tell.
 package pbx
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -80,6 +79,7 @@ type Link struct {
 	marker atomic.Uint64
 	ari    atomic.Bool
 	known  atomic.Bool
+	begun  atomic.Bool // a snapshot has been handed on since ARI connected
 	behind atomic.Bool // its answers may be older than its events: see behindTime
 	rights rights
 	queues queues
@@ -221,6 +221,7 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 		l.rest.Close() // what is idle may be as dead as this one
 		l.ari.Store(false)
 		l.known.Store(false)
+		l.begun.Store(false)
 		l.met.up.WithLabelValues("ari").Set(0)
 		l.cfg.Sink.LinkLost()
 	}()
@@ -238,75 +239,8 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 	taken := make(chan struct{})
 	fault := make(chan error, 2)
 	wg.Go(func() { fault <- l.attend(ctx, s) })
-	wg.Go(func() {
-		for {
-			e, err := s.Next(ctx)
-			var undecodable *ari.DecodeError
-			if errors.As(err, &undecodable) {
-				l.met.faults.Inc()
-				l.cfg.Sink.RequestResync()
-				continue
-			}
-			if err != nil {
-				fault <- err
-				return
-			}
-			select {
-			case events <- e:
-			case <-ctx.Done():
-				return
-			}
-			select {
-			case <-taken:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	var pending *collection
-	begin := func() { pending = l.collect(ctx, &wg) }
-	begin()
-	for {
-		var snapshot chan *call.Snapshot
-		var failed chan error
-		var late <-chan time.Time
-		if pending != nil {
-			snapshot, failed, late = pending.snapshot, pending.failed, pending.late
-		}
-		var resync chan struct{}
-		if pending == nil {
-			resync = l.resync
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-fault:
-			return err
-		case err := <-failed:
-			return fmt.Errorf("take a snapshot of the PBX: %w", err)
-		case <-resync:
-			l.met.resyncs.WithLabelValues("asked").Inc()
-			begin()
-		case <-late:
-			return errors.New("take a snapshot of the PBX: its events do not come up to the snapshot; is Asterisk overloaded?")
-		case sn := <-snapshot:
-			pending.have = sn
-			timer := time.NewTimer(l.markerTime)
-			defer timer.Stop()
-			pending.late = timer.C
-		case e := <-events:
-			l.take(e, pending)
-			select {
-			case taken <- struct{}{}:
-			case <-ctx.Done(): // the reading goroutine may have gone
-			}
-		}
-		if pending != nil && pending.have != nil && pending.seen {
-			l.taken(pending)
-			l.log.Info().Int("channels", len(pending.have.Channels)).Int("bridges", len(pending.have.Bridges)).Msg("state of the PBX taken")
-			pending = nil
-		}
-	}
+	wg.Go(func() { fault <- relay(ctx, s, events, taken) })
+	return l.follow(ctx, events, taken, fault, func() *collection { return l.collect(ctx, &wg) })
 }
 
 // taken hands a snapshot on, with what has happened since it was begun; and what AMI told while nothing was known, which is about legs that are
@@ -316,7 +250,10 @@ func (l *Link) taken(c *collection) {
 	defer l.facts.Unlock()
 	l.cfg.Sink.Resync(c.have, append(c.events, l.early...))
 	l.early = nil
-	if !l.known.Swap(true) {
+	again := l.begun.Swap(true)
+	if known := l.known.Swap(true); !known && again {
+		l.met.resyncs.WithLabelValues("missed").Inc()
+	} else if !known {
 		l.met.resyncs.WithLabelValues("connected").Inc()
 	}
 }

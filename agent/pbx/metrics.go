@@ -12,7 +12,7 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		up:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "earshot_link_up", Help: "Whether the connection to the PBX is up, by interface."}, []string{"link"}),
-		resyncs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "earshot_resyncs_total", Help: "Snapshots of the PBX taken, by cause: connected, asked."}, []string{"cause"}),
+		resyncs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "earshot_resyncs_total", Help: "Snapshots of the PBX taken, by cause: connected, asked, and missed, where an event of ARI could not be read."}, []string{"cause"}),
 		latency: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "earshot_link_latency_seconds", Help: "How long the PBX took for its last answer on ARI to a question that is asked every 5 s: requests, and events, which are as late."}, []string{"of"}),
 		faults:  prometheus.NewCounter(prometheus.CounterOpts{Name: "earshot_schema_faults_total", Help: "Events of the PBX that did not have the shape that Asterisk gives them, and were dropped."}),
 	}
@@ -22,7 +22,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	for _, of := range []string{"requests", "events"} {
 		m.latency.WithLabelValues(of)
 	}
-	for _, cause := range []string{"connected", "asked"} {
+	for _, cause := range []string{"connected", "asked", "missed"} {
 		m.resyncs.WithLabelValues(cause)
 	}
 	if r != nil {

@@ -227,15 +227,34 @@ func (l *Link) progressed(p Played) {
 	}
 }
 
-// lookPlayed asks which playbacks have ended while there was no connection.
+// lookPlayed asks which playbacks have ended while there was no connection, and tells it.
 func (l *Link) lookPlayed(ctx context.Context) error {
+	over, err := l.playedUnseen(ctx)
+	for _, id := range over {
+		l.playedOut(id)
+	}
+	return err
+}
+
+// playedUnseen asks which playbacks are over, of which nobody may have been told.
+func (l *Link) playedUnseen(ctx context.Context) (over []string, err error) {
 	for _, id := range l.playbacks.lost() {
 		_, err := l.rest.GetPlayback(ctx, id)
 		if errors.Is(err, ari.ErrNotFound) {
-			l.progressed(Played{ID: id, State: "done"})
+			over = append(over, id)
 		} else if err != nil {
-			return err
+			return over, err
 		}
 	}
-	return nil
+	return over, nil
+}
+
+// playedOut tells that a playback is over, unless its event has come meanwhile.
+func (l *Link) playedOut(id string) {
+	l.playbacks.mu.Lock()
+	one := l.playbacks.of[id]
+	l.playbacks.mu.Unlock()
+	if one != nil {
+		l.progressed(Played{ID: id, State: "done"})
+	}
 }

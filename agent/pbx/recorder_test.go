@@ -57,6 +57,7 @@ func record(t *testing.T, o *office) *recorder {
 		t.Fatal(err)
 	}
 	r.link.known.Store(true)
+	r.link.begun.Store(true)
 	r.feed.Ingest(&call.Event{Kind: call.Resynced, Snapshot: &call.Snapshot{}})
 
 	ctx, cancel := context.WithCancel(t.Context())

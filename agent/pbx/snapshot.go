@@ -25,7 +25,9 @@ type collection struct {
 	have     *call.Snapshot
 	late     <-chan time.Time // when the marker can no longer be waited for
 	seen     bool
+	missed   bool // an event could not be read since it was begun
 	events   []call.Event
+	over     []string // what Play orders play no more, when events have been missed before it
 }
 
 // behindTime is how much older than the events that it has sent what an old Asterisk answers may be. A 16 answers from a cache of bridges and
@@ -74,10 +76,14 @@ func (l *Link) collect(ctx context.Context, wg *sync.WaitGroup) *collection {
 		marker:   markers + strconv.FormatUint(l.marker.Add(1), 10) + "-" + strconv.FormatInt(time.Now().UnixNano(), 36),
 		snapshot: make(chan *call.Snapshot, 1), failed: make(chan error, 1),
 	}
+	missed := l.begun.Load() && !l.known.Load()
 	wg.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 		defer cancel()
 		err := l.catchUp(ctx)
+		if err == nil && missed {
+			c.over, err = l.playedUnseen(ctx)
+		}
 		var s *call.Snapshot
 		if err == nil {
 			s, err = l.snapshot(ctx)
@@ -189,7 +195,7 @@ func epoch(v string) (time.Time, bool) {
 
 // removeEmpty takes away an own bridge that an earlier Earshot left behind.
 func (l *Link) removeEmpty(ctx context.Context, id string) {
-	if l.known.Load() {
+	if l.begun.Load() {
 		return // of this one: a supervision's bridge waits empty while its phone rings
 	}
 	if err := l.rest.DestroyBridge(ctx, id); err != nil && !errors.Is(err, ari.ErrNotFound) {

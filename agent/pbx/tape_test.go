@@ -112,7 +112,7 @@ func (c canned) read(t testing.TB) *call.Snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.known.Store(true)
+	l.begun.Store(true)
 	s, err := l.snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)
