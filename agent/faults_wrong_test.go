@@ -73,6 +73,7 @@ func falsehoods(taken *atomic.Int64) (names []string, tell []func(w http.Respons
 func TestFaultAPBXThatLies(t *testing.T) {
 	o := apart(t)
 	c, g := o.clerk(), o.gossip()
+	o.must(o.Edit("earshot.yaml", "policy: policy.yaml\n", "policy: policy.yaml\njournal: {file: journal.db}\n"))
 	p := o.start()
 	before, err := peak(p.PID())
 	o.must(err)
@@ -152,7 +153,7 @@ func TestFaultAPBXThatLies(t *testing.T) {
 		o.until("each decision has an outcome", o.decidedHaveOutcomes)
 	})
 	o.fault("twice, and between nonsense", func(o *office) {
-		nonsense := [][]byte{[]byte(`{"type":`), []byte(`[]`), []byte(`7`), []byte(`{"type":"Never"}`), []byte("\x00\xff"), []byte(strings.Repeat("[", 100_000)), []byte(`{"type":"ChannelDestroyed","channel":{"id":7}}`)}
+		nonsense := [][]byte{[]byte(`{"type":"Never"}`), []byte(`{"type":"Never","channel":{"id":7},"bridge":[]}`), []byte(`{"type":"ApplicationMoved","args":{}}`)}
 		i := 0
 		c.tell(nil, func(text []byte) [][]byte {
 			i++
@@ -176,6 +177,34 @@ func TestFaultAPBXThatLies(t *testing.T) {
 		o.must(sup.WaitEnded(o.ctx))
 		o.until("nothing is left", func() error { return o.empty(o.ctx, "earshot-") })
 		c.tell(nil, nil)
+	})
+	o.fault("in events that cannot be read", func(o *office) {
+		peer, target := o.talk(stranger, "anna")
+		w, p := o.watch("irina"), o.record("nina")
+		_, err := w.UntilState(o.ctx, "anna", "talking")
+		o.must(err)
+		s, sup := o.supervises(w, "irina", "anna", "spy")
+		for _, text := range []string{`{"type":"ChannelEnteredBridge","bridge":`, `[]`, "\x00\xff", strings.Repeat("[", 100_000)} {
+			gaps, faults, missed := o.metric("earshot_journal_gaps"), o.metric("earshot_schema_faults_total"), o.metric(`earshot_resyncs_total{cause="missed"}`)
+			connected := o.metric(`earshot_resyncs_total{cause="connected"}`)
+			p.take()
+			sent := time.Now()
+			c.sends(o.ctx, text)
+			o.told(p, "unknown")
+			if m := o.told(p, "snapshot"); !m.Board.Known || p.row("anna").State != "talking" {
+				o.Errorf("the snapshot after %.10q has %+v", text, m.Board)
+			}
+			o.Logf("%.10q: all is known again after %d ms", text, time.Since(sent).Milliseconds())
+			o.unready()
+			o.reaches("earshot_journal_gaps", gaps+1)
+			o.reaches("earshot_schema_faults_total", faults+1)
+			o.reaches(`earshot_resyncs_total{cause="missed"}`, missed+1)
+			o.reaches(`earshot_resyncs_total{cause="connected"}`, connected)
+		}
+		o.hear(lease+time.Second, map[*phone.Call][]phone.Tone{sup: {target.Tone(), peer.Tone()}, target: {peer.Tone()}, peer: {target.Tone()}})
+		o.must(o.as("irina").End(o.ctx, s.ID))
+		o.must(sup.WaitEnded(o.ctx))
+		o.until("nothing is left", func() error { return o.empty(o.ctx, "earshot-") })
 	})
 	o.fault("in another order, and in an event too large", func(o *office) {
 		var kept []byte
