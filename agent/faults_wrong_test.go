@@ -184,7 +184,7 @@ func TestFaultAPBXThatLies(t *testing.T) {
 		_, err := w.UntilState(o.ctx, "anna", "talking")
 		o.must(err)
 		s, sup := o.supervises(w, "irina", "anna", "spy")
-		for _, text := range []string{`{"type":"ChannelEnteredBridge","bridge":`, `[]`, "\x00\xff", strings.Repeat("[", 100_000)} {
+		for _, text := range []string{`{"type":"ChannelEnteredBridge","bridge":`, `{"type":"ChannelDestroyed","channel":{"id":7}}`, "\x00\xff", strings.Repeat("[", 100_000)} {
 			gaps, faults, missed := o.metric("earshot_journal_gaps"), o.metric("earshot_schema_faults_total"), o.metric(`earshot_resyncs_total{cause="missed"}`)
 			connected := o.metric(`earshot_resyncs_total{cause="connected"}`)
 			p.take()

@@ -29,14 +29,40 @@ func (l *Link) missed() {
 	}
 }
 
-// relay reads events and passes each on, in order, nil for one that cannot be read; the next when that one has been taken. It returns why it can no longer.
+// wanting reports whether an event does not say what it is, or not about which leg or bridge it is, where one of its kind does and the table needs it. A member
+// of another type is as if absent. Asterisk leaves none of these out; kinds that nobody knows are a newer one's.
+func wanting(e *ari.Event) bool {
+	leg := func(c *ari.Channel) bool { return c != nil && c.ID != "" }
+	bridge := func(b *ari.Bridge) bool { return b != nil && b.ID != "" }
+	switch e.Type {
+	case "":
+		return true
+	case ari.TypeChannelCreated, ari.TypeChannelStateChange, ari.TypeChannelCallerID, ari.TypeChannelConnectedLine, ari.TypeStasisStart, ari.TypeStasisEnd,
+		ari.TypeChannelDestroyed, ari.TypeChannelHangupRequest, ari.TypeChannelHold, ari.TypeChannelUnhold, ari.TypeBridgeBlindTransfer:
+		return !leg(e.Channel)
+	case ari.TypeDial:
+		return !leg(e.Peer)
+	case ari.TypeBridgeCreated, ari.TypeBridgeDestroyed:
+		return !bridge(e.Bridge)
+	case ari.TypeBridgeMerged:
+		return !bridge(e.Bridge) || !bridge(e.BridgeFrom)
+	case ari.TypeChannelEnteredBridge, ari.TypeChannelLeftBridge:
+		return !bridge(e.Bridge) || !leg(e.Channel)
+	case ari.TypeBridgeAttendedTransfer:
+		return e.Transfer == nil || !leg(e.Transfer.FirstLeg) || !leg(e.Transfer.SecondLeg)
+	}
+	return false
+}
+
+// relay reads events and passes each on, in order, nil for one that cannot be read or is wanting; the next when that one has been taken. It returns why it can no longer.
 func relay(ctx context.Context, s *ari.Stream, events chan<- *ari.Event, taken <-chan struct{}) error {
 	for {
 		e, err := s.Next(ctx)
 		var undecodable *ari.DecodeError
-		if errors.As(err, &undecodable) {
+		switch {
+		case errors.As(err, &undecodable), err == nil && wanting(e):
 			e = nil
-		} else if err != nil {
+		case err != nil:
 			return err
 		}
 		select {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/ari"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
@@ -128,6 +129,56 @@ func TestManyEventsThatCannotBeReadAreAnsweredByFewSnapshots(t *testing.T) {
 	most := 1 + int(time.Since(began)/missedEvery)
 	if n := f.asks("GET /ari/channels") - before; n < 1 || n > most {
 		t.Errorf("it was asked %d times in %v", n, time.Since(began))
+	}
+}
+
+// What an event does not say cannot be read from it. None of a real Asterisk's is of that kind; any is when nothing in it has an id.
+func TestAnEventThatDoesNotSayWhatItIsAboutCannotBeRead(t *testing.T) {
+	kinds := map[string]int{}
+	for name, tape := range tapes(t) {
+		for i := range tape {
+			text := string(tape[i].ARI)
+			if text == "" {
+				continue
+			}
+			e, err := ari.ParseEvent([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if wanting(e) {
+				t.Errorf("%s, line %d: %s of a real Asterisk is wanting", name, i+1, e.Type)
+			}
+			_, ok := translate(e)
+			e, err = ari.ParseEvent([]byte(strings.ReplaceAll(text, `"id":"`, `"id":7,"was":"`)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if matters := ok || e.Type == ari.TypeChannelHangupRequest; wanting(e) != matters {
+				t.Errorf("%s, line %d: %s without ids is wanting: %v", name, i+1, e.Type, wanting(e))
+			} else if matters {
+				kinds[e.Type]++
+			}
+		}
+	}
+	if len(kinds) < 14 {
+		t.Errorf("only these were tried: %v", kinds)
+	}
+	for text, want := range map[string]bool{`{}`: true, `{"type":7}`: true, `{"type":"BridgeMerged","bridge":{"id":"a"}}`: true, `{"type":"Never"}`: false, `{"type":"ContactStatusChange"}`: false} {
+		e, err := ari.ParseEvent([]byte(text))
+		if err != nil || wanting(e) != want {
+			t.Errorf("%s is wanting: %v, %v", text, wanting(e), err)
+		}
+	}
+	f := newFake(t)
+	h := &hearer{}
+	r := f.link(t, func(c *Config) { h.Sink, c.Sink = c.Sink, h })
+	r.known()
+	f.send <- `{"type":"Never"}`
+	f.send <- `{"type":"ChannelUnhold","channel":{"id":7}}`
+	r.until("nothing is known", func() bool { return slices.Contains(h.all(), call.LinkLost) })
+	r.known()
+	if want := []call.Kind{call.Resynced, call.LinkLost, call.Resynced}; !slices.Equal(h.all(), want) || testutil.ToFloat64(r.link.met.faults) != 1 {
+		t.Errorf("handed on %v, not %v; %g faults", h.all(), want, testutil.ToFloat64(r.link.met.faults))
 	}
 }
 
