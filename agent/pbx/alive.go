@@ -63,7 +63,9 @@ func (l *Link) attend(ctx context.Context, s *ari.Stream) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		l.met.latency.WithLabelValues("events").Set(s.Latency().Seconds())
+		if took := s.Latency(); took > 0 { // it has answered, or is to
+			l.met.latency.WithLabelValues("events").Set(took.Seconds())
+		}
 		if err := l.holds(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}

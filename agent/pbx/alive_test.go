@@ -3,6 +3,7 @@ package pbx
 import (
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -161,5 +162,49 @@ func TestAConnectionThatEndsWithoutAnAnswerIsNoQuickAnswer(t *testing.T) {
 		if got := testutil.ToFloat64(requests); (got == 7) != cuts {
 			t.Errorf("cut: %v, and it is said to have answered in %g s", cuts, got)
 		}
+	}
+}
+
+// How long a PBX took to answer that is away is nobody's last word: it says nothing until it answers again.
+func TestOfAPBXThatIsAwayNoLatencyIsTold(t *testing.T) {
+	f := newFake(t)
+	f.heard = make(chan string, 1000)
+	const away = "GET /ari/events"
+	f.fail[away] = 1 << 30
+	r := f.link(t, func(c *Config) { c.Pulse = 600 * time.Millisecond })
+	of := func() (told int) {
+		for _, of := range []string{"requests", "events"} {
+			if !math.IsNaN(testutil.ToFloat64(r.link.met.latency.WithLabelValues(of))) {
+				told++
+			}
+		}
+		return told
+	}
+	for range 2 {
+		for op := ""; op != away; {
+			select {
+			case op = <-f.heard:
+			case <-r.ctx.Done():
+				t.Fatal("it does not try to connect")
+			}
+		}
+		if n := of(); n != 0 {
+			t.Fatalf("%d latencies are told, and it is away", n)
+		}
+		f.mu.Lock()
+		f.fail[away] = 0
+		f.mu.Unlock()
+		for of() != 2 { // it is asked again and again
+			select {
+			case <-f.heard:
+			case <-r.ctx.Done():
+				t.Fatalf("%d latencies are told", of())
+			}
+		}
+		f.mu.Lock()
+		f.fail[away] = 1 << 30
+		f.ends()
+		f.mu.Unlock()
+		r.until("it is told", func() bool { return !r.feed.Stats().Known })
 	}
 }

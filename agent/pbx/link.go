@@ -223,6 +223,7 @@ func (l *Link) session(ctx context.Context, s *ari.Stream) error {
 		l.known.Store(false)
 		l.begun.Store(false)
 		l.met.up.WithLabelValues("ari").Set(0)
+		l.met.unanswered()
 		l.cfg.Sink.LinkLost()
 	}()
 	if err := l.spareDevices(ctx); err != nil {
