@@ -2,7 +2,6 @@ package gate
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -356,7 +355,7 @@ func badQuery(text string) *Problem { return &Problem{Kind: Invalid, Code: "bad_
 
 // journalFails is that the journal cannot be read or written.
 func journalFails(cause error) error {
-	if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
+	if outOfTime(cause) {
 		return cause
 	}
 	return &Problem{Kind: Unavailable, Code: "journal_failed", Text: "The journal cannot be used now; try again shortly.", cause: cause}

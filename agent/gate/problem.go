@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -35,6 +36,16 @@ type Problem struct {
 	ID string
 
 	cause error
+	open  bool
+}
+
+// MayBeDone reports whether what was asked may be done all the same: the PBX was told to, and nobody knows what came of it, since it did not answer in
+// time. Every other problem is what became of it, however long that took: it was not done, or was taken back, or the code says what else is known.
+func (p *Problem) MayBeDone() bool { return p.open }
+
+// outOfTime reports whether something failed because its time was over.
+func outOfTime(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 // Error gives the code, and the cause for the log.
@@ -182,7 +193,7 @@ func clientUnknown(id string) *Problem {
 }
 
 func notCalled(id string, cause error) *Problem {
-	return &Problem{Kind: Unavailable, Code: reasonPBX, ID: id, Text: reasonTexts[reasonPBX], cause: cause}
+	return &Problem{Kind: Unavailable, Code: reasonPBX, ID: id, Text: reasonTexts[reasonPBX], cause: cause, open: outOfTime(cause)}
 }
 
 func phoneUnreachable(id string, cause error) *Problem {

@@ -371,5 +371,5 @@ func tapeStarts() *Problem {
 }
 
 func notTaped(cause error) *Problem {
-	return &Problem{Kind: Unavailable, Code: reasonPBX, Text: reasonTexts[reasonPBX], cause: cause}
+	return &Problem{Kind: Unavailable, Code: reasonPBX, Text: reasonTexts[reasonPBX], cause: cause, open: outOfTime(cause)}
 }

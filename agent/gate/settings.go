@@ -313,5 +313,5 @@ func notSet(cause error) *Problem {
 	if errors.Is(cause, pbx.ErrNoInclude) {
 		return &Problem{Kind: Conflict, Code: reasonNoInclude, Text: "The PBX has no place in its dialplan by which forwarding and do-not-disturb are kept; the administrator has to install what `earshot setup asterisk` prints.", cause: cause}
 	}
-	return &Problem{Kind: Unavailable, Code: reasonPBX, Text: "Asterisk does not tell the settings, or did not take all of them; look again shortly what they are. The log says why.", cause: cause}
+	return &Problem{Kind: Unavailable, Code: reasonPBX, Text: "Asterisk does not tell the settings, or did not take all of them; look again shortly what they are. The log says why.", cause: cause, open: outOfTime(cause)}
 }

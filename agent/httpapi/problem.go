@@ -89,14 +89,18 @@ var statuses = map[gate.Kind]int{
 // asProblem is the answer for an error of the gate.
 func asProblem(err error) *Problem {
 	var own *Problem
+	var known *gate.Problem
 	switch {
 	case errors.As(err, &own):
 		return own
 	case errors.Is(err, gate.CutShutdown), errors.Is(err, errClosed):
 		return newProblem(http.StatusServiceUnavailable, "stopping", "Earshot is stopping; try again shortly.")
+	case errors.As(err, &known) && !known.MayBeDone(): // it says itself what came of it, though that be for want of time
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		p := newProblem(http.StatusServiceUnavailable, "timeout", "It took too long and may still be done; look again shortly.")
-		p.cause = err
+		if p.cause = err; known != nil {
+			p.ID = known.ID
+		}
 		return p
 	}
 	g := gate.AsProblem(err)

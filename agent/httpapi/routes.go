@@ -125,7 +125,10 @@ func (s *Server) routes() {
 			defer cancel()
 			return nil, g.EndSupervision(ctx, who, in.ID)
 		})
-	add(s, api, op(http.MethodPatch, "/v1/supervisions/{id}", "change-mode", "Change to another mode; a new decision, answered when the new mode is in force"),
+	patch := op(http.MethodPatch, "/v1/supervisions/{id}", "change-mode", "Change to another mode; a new decision, answered when the new mode is in force")
+	patch.Description = "With a PBX that is slow the answer may take 15 s. pbx_failed (503) says that the change was not made in time or not at all, and has been taken back: the mode is as it was, " +
+		"and stays so. no_such_supervision (404) says that the supervision has ended meanwhile; it does where a change is neither made nor taken back."
+	add(s, api, patch,
 		func(ctx context.Context, who auth.Subject, in *change) (*answer[mask.Supervision], error) {
 			if in.Body.problem != nil {
 				return nil, in.Body.problem
