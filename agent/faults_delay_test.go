@@ -5,6 +5,7 @@ package agent_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -133,6 +134,10 @@ func (l *lateness) lasts() {
 		if err == nil {
 			employee = append(employee, l.tone("olga"))
 		} else {
+			var p *site.Problem
+			if !errors.As(err, &p) || p.Status != http.StatusServiceUnavailable || p.Code != "pbx_failed" {
+				l.Errorf("of the change is said %v", err)
+			}
 			l.until("the change has failed", func() error {
 				if last := l.lastOf(s.ID); !strings.HasPrefix(last, string(audit.Failed)) {
 					return fmt.Errorf("%q is on record", last)
