@@ -280,6 +280,11 @@ func (g *Gate) pauseTape(a *act, s auth.Subject, door, state string) (mask.Tapin
 	if errors.Is(err, pbx.ErrNotRecording) {
 		g.finish(a, ending{reason: reasonLegGone, err: err})
 	}
+	unheard := outOfTime(err)
+	if unheard && state == mask.TapeRecording && a.ctx.Err() == nil {
+		unheard = false
+		g.pauseAgain(a)
+	}
 	var v mask.Taping
 	var e audit.Entry
 	over := false
@@ -305,9 +310,21 @@ func (g *Gate) pauseTape(a *act, s auth.Subject, door, state string) (mask.Tapin
 	case over:
 		return mask.Taping{}, noSuchTape()
 	case err != nil:
-		return mask.Taping{}, notTaped(err)
+		p := notTaped(err)
+		p.open = unheard
+		return mask.Taping{}, p
 	}
 	return v, nil
+}
+
+// pauseAgain takes back that a paused recording is to go on, where nobody knows whether it does: what is shown as paused records nothing. Where that
+// cannot be had, it ends.
+func (g *Gate) pauseAgain(a *act) {
+	ctx, cancel := context.WithTimeout(a.ctx, tapeTime)
+	defer cancel()
+	if err := g.cfg.PBX.PauseRecording(ctx, a.tape.name); err != nil {
+		g.finish(a, ending{reason: reasonPBX, err: err})
+	}
 }
 
 // stopTape ends a recording and waits until it has ended.

@@ -1,8 +1,10 @@
 package gate_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -357,6 +359,60 @@ func TestARecordingIsPausedAndGoesOnByWhoMayRecordTheCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e := o.audit.waits(t, v.ID, audit.Ended); e.Reason != "stopped" {
+		t.Errorf("%+v", e)
+	}
+}
+
+// One that is shown as paused is not to go on because the PBX was slow: what may be resumed late is paused again, or ends.
+func TestAResumptionThatIsNotAnsweredIsTakenBack(t *testing.T) {
+	o := newStudio(t, studio)
+	o.talk("x", "PJSIP/102", "PJSIP/101")
+	v := o.mustTape("carl", "anna")
+	ask := gate.RecordAsk{ID: v.ID, Door: "test"}
+	if _, err := o.gate.PauseRecording(t.Context(), who("carl"), ask); err != nil {
+		t.Fatal(err)
+	}
+	late := fmt.Errorf("no answer: %w", context.DeadlineExceeded)
+	resumed := func() (steps []string, p *gate.Problem) {
+		before := len(o.steps())
+		_, err := o.gate.ResumeRecording(t.Context(), who("carl"), ask)
+		return o.steps()[before:], gate.AsProblem(err)
+	}
+	o.pbx.failing("resume earshot-", late)
+	steps, p := resumed()
+	if want := []string{"record decided allow allowed", "resume earshot-", "pause earshot-", "record failed pbx_failed"}; !slices.Equal(steps, want) || p.Code != "pbx_failed" || p.MayBeDone() {
+		t.Errorf("%q, %s, may be done: %v", steps, p.Code, p.MayBeDone())
+	}
+	if shown := o.shows("anna", "anna"); shown == nil || shown.State != mask.TapePaused {
+		t.Errorf("her row says %+v", shown)
+	}
+	// What was refused has nothing to be taken back, and of a pause that comes late less is recorded than is shown.
+	o.pbx.failing("resume earshot-", errors.New("busy"))
+	if steps, p = resumed(); slices.Contains(steps, "pause earshot-") || p.Code != "pbx_failed" {
+		t.Errorf("%q, %s", steps, p.Code)
+	}
+	o.pbx.set(func() { o.pbx.fail = nil })
+	if on, err := o.gate.ResumeRecording(t.Context(), who("carl"), ask); err != nil || on.State != mask.TapeRecording {
+		t.Errorf("%+v %v", on, err)
+	}
+	o.pbx.failing("pause earshot-", late)
+	_, err := o.gate.PauseRecording(t.Context(), who("carl"), ask)
+	if p := gate.AsProblem(err); p.Code != "pbx_failed" || !p.MayBeDone() {
+		t.Errorf("%s, may be done: %v", p.Code, p.MayBeDone())
+	}
+	if shown := o.shows("anna", "anna"); shown == nil || shown.State != mask.TapeRecording {
+		t.Errorf("her row says %+v", shown)
+	}
+	// Where nobody can say what it does it ends.
+	o.pbx.set(func() { o.pbx.fail = nil })
+	if _, err := o.gate.PauseRecording(t.Context(), who("carl"), ask); err != nil {
+		t.Fatal(err)
+	}
+	o.pbx.set(func() { o.pbx.fail = map[string]error{"resume earshot-": late, "pause earshot-": late} })
+	if _, p := resumed(); p.Code != "no_such_recording" {
+		t.Errorf("%s", p.Code)
+	}
+	if e := o.audit.waits(t, v.ID, audit.Ended); e.Reason != "pbx_failed" {
 		t.Errorf("%+v", e)
 	}
 }

@@ -51,7 +51,7 @@ func (l *Link) record(ctx context.Context, o Record) error {
 	return err
 }
 
-// PauseRecording has what is said from now on left out of the file. ErrNotRecording says that there is no such recording.
+// PauseRecording has what is said from now on left out of the file; of one that is paused already it stays so. ErrNotRecording says that there is no such recording.
 func (l *Link) PauseRecording(ctx context.Context, name string) error {
 	return notRecording(l.rest.PauseRecording(ctx, name))
 }

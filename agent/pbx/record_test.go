@@ -59,6 +59,7 @@ func TestARecordOrderRecordsUntilItsLeaseEnds(t *testing.T) {
 		r.must(err)
 		return runs
 	}
+	r.must(r.link.PauseRecording(r.ctx, order.Name)) // who does not know whether it is pauses it again
 	if !records() {
 		t.Error("one that is paused is taken to be over")
 	}
