@@ -2,16 +2,13 @@ package gate
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/call"
-	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -24,164 +21,6 @@ const (
 	reviewAgain = 5 * time.Second
 	reviewTime  = time.Minute
 )
-
-// marks is the family of the AstDB that says what was forwarded from here.
-func (s *Settings) marks() string { return s.Forward + "-earshot" }
-
-// forwardMark is what is kept of a forwarding that was set from here.
-type forwardMark struct{ number, act, setter string }
-
-// String is the mark as the AstDB has it: a setter's id may have letters that cannot stand there.
-func (m forwardMark) String() string {
-	return m.number + ":" + m.act + ":" + hex.EncodeToString([]byte(m.setter))
-}
-
-// parseMarks reads what the AstDB has of an extension: the mark of what was to be set last, and of what was there before until it is certain that it
-// is no more.
-func parseMarks(text string) (marks []forwardMark) {
-	for parts := range slices.Chunk(strings.Split(text, ":"), 3) {
-		if len(parts) < 3 || parts[0] == "" || parts[1] == "" {
-			return nil
-		}
-		setter, err := hex.DecodeString(parts[2])
-		if err != nil {
-			return nil
-		}
-		marks = append(marks, forwardMark{parts[0], parts[1], string(setter)})
-	}
-	return marks
-}
-
-// markOf is the one of some marks that is of a number.
-func markOf(marks []forwardMark, number string) (forwardMark, bool) {
-	i := slices.IndexFunc(marks, func(m forwardMark) bool { return m.number == number })
-	if i < 0 {
-		return forwardMark{}, false
-	}
-	return marks[i], true
-}
-
-// aloneAtForwards waits until nobody else changes forwardings; the caller has to call what it returns, unless there is an error.
-func (g *Gate) aloneAtForwards(ctx context.Context) (func(), error) {
-	select {
-	case g.forwarding <- struct{}{}:
-		return func() { <-g.forwarding }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// keepForward writes where an extension's calls go, and by whom; without a number they go nowhere else. A mark without its forwarding says nothing, and a
-// forwarding without its mark would never be ended, so that one comes first and goes last; and what it takes the place of keeps its own until it is seen
-// to be gone.
-func (g *Gate) keepForward(ctx context.Context, set *policy.Set, target policy.Ref, m forwardMark) error {
-	done, err := g.aloneAtForwards(ctx)
-	if err != nil {
-		return notSet(err)
-	}
-	defer done()
-	ext := extension(set, target)
-	if err := g.settleDoubt(ctx, ext); err != nil {
-		return notSet(err)
-	}
-	if m.number == "" {
-		if err := g.dropForward(ctx, ext); err != nil {
-			return notSet(err)
-		}
-		delete(g.doubtful, ext) // it is this that has ended it
-		return nil
-	}
-	// Somebody else's change may have closed a circle since that was looked at.
-	if p := g.circle(ctx, set, target, m.number); p != nil {
-		return p
-	}
-	if err := g.writeForward(ctx, ext, m); err != nil {
-		return notSet(err)
-	}
-	delete(g.doubtful, ext) // or this, which has taken its place
-	return nil
-}
-
-// forwarded is where an extension is forwarded to, and what marks are kept of it.
-func (g *Gate) forwarded(ctx context.Context, ext string) (to, marks string, err error) {
-	c := &g.cfg.Settings
-	if to, err = c.Switchboard.Lookup(ctx, c.Forward, ext); err != nil {
-		return "", "", err
-	}
-	marks, err = c.Switchboard.Lookup(ctx, c.marks(), ext)
-	return to, marks, err
-}
-
-// settleDoubt looks what became of a forwarding whose end the PBX has not confirmed, before somebody changes it: of one that is gone the end is recorded. Caller
-// is alone at the forwardings.
-func (g *Gate) settleDoubt(ctx context.Context, ext string) error {
-	e, doubtful := g.doubtful[ext]
-	if !doubtful {
-		return nil
-	}
-	is, kept, err := g.forwarded(ctx, ext)
-	if err != nil {
-		return err
-	}
-	if m, _ := markOf(parseMarks(kept), is); m.act != e.ID {
-		g.forwardEnded(ext, e)
-	}
-	return nil
-}
-
-func (g *Gate) writeForward(ctx context.Context, ext string, m forwardMark) error {
-	is, kept, err := g.forwarded(ctx, ext)
-	if err != nil {
-		return err
-	}
-	c := &g.cfg.Settings
-	mark := m.String()
-	if was, ok := markOf(parseMarks(kept), is); ok && is != m.number {
-		mark += ":" + was.String()
-	}
-	if err := c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, mark); err != nil {
-		return err
-	}
-	err = c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, m.number)
-	g.locked(func(*call.Table) { g.reviewForwards(reviewSoon) }) // the policy may have changed since that was decided; and the mark may have one too many
-	return err
-}
-
-func (g *Gate) dropForward(ctx context.Context, ext string) error {
-	c := &g.cfg.Settings
-	if err := c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, ""); err != nil {
-		return err
-	}
-	return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
-}
-
-// circle refuses a number from which calls would come back to the employee: one of a colleague's whose own go on to him, at once or by others. It looks at
-// what the AstDB has, whoever has set that, and takes every number that the policy knows for its owner's telephone.
-func (g *Gate) circle(ctx context.Context, set *policy.Set, target policy.Ref, number string) *Problem {
-	c := &g.cfg.Settings
-	stranger := func(string) (clients.Client, clients.Answer) { return clients.Client{}, clients.Stranger }
-	seen := map[policy.Ref]bool{}
-	for next := []string{number}; len(next) > 0; next = next[1:] {
-		who := g.destination(set, next[0], stranger).Employee
-		if who == target {
-			return &Problem{Kind: Conflict, Code: "forward_circle", Text: "Calls that are forwarded to that number come back to the employee, so nobody would get them. End the other forwarding first, or give another number."}
-		}
-		if who.IsZero() || seen[who] {
-			continue
-		}
-		seen[who] = true
-		for _, ext := range extensions(set, who) {
-			to, err := c.Switchboard.Lookup(ctx, c.Forward, ext)
-			if err != nil {
-				return AsProblem(notSet(err))
-			}
-			if to != "" {
-				next = append(next, to)
-			}
-		}
-	}
-	return nil
-}
 
 // reviewForwards has the forwardings looked at soon, since what they rest on may have changed. Caller holds the lock.
 func (g *Gate) reviewForwards(after time.Duration) {
@@ -299,6 +138,23 @@ func (g *Gate) endForward(ctx context.Context, ext, text string) error {
 	// It is over whatever fails from here on, and who looks at it again finds nothing to end: so this is recorded before the mark goes, and kept if it cannot be.
 	g.forwardEnded(ext, e)
 	return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
+}
+
+// settleDoubt looks what became of a forwarding whose end the PBX has not confirmed, before somebody changes it: of one that is gone the end is recorded. Caller
+// is alone at the forwardings.
+func (g *Gate) settleDoubt(ctx context.Context, ext string) error {
+	e, doubtful := g.doubtful[ext]
+	if !doubtful {
+		return nil
+	}
+	is, kept, err := g.forwarded(ctx, ext)
+	if err != nil {
+		return err
+	}
+	if m, _ := markOf(parseMarks(kept), is); m.act != e.ID {
+		g.forwardEnded(ext, e)
+	}
+	return nil
 }
 
 // forwardEnded records that a forwarding is over that was not permitted any more. Caller is alone at the forwardings.
