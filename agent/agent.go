@@ -146,7 +146,7 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	if err := a.openJournal(); err != nil {
 		return nil, errors.Join(err, a.audit.Close(), a.clients.Close())
 	}
-	if err := a.assemble(string(secret), string(password), version, a.openActs(audit.Key(key)), a.notices(audit.Key(key))); err != nil {
+	if err := a.assemble(string(secret), string(password), version, a.openActs(audit.Key(key)), a.told(audit.Key(key))); err != nil {
 		return nil, errors.Join(err, a.closeRecordings(), a.closeJournal(), a.audit.Close(), a.clients.Close())
 	}
 	return a, nil
@@ -186,7 +186,7 @@ func (a *Agent) ownerOf(endpoint string) (employee, phone string, ok bool) {
 func (a *Agent) proofs() auth.Chain { return auth.Chain{a.auth, a.phones} }
 
 // assemble makes the parts that hold the state of calls.
-func (a *Agent) assemble(secret, password, version string, open []audit.Act, notices []audit.Entry) error {
+func (a *Agent) assemble(secret, password, version string, open []audit.Act, said told) error {
 	secured, err := a.cfg.PBX.AMI.TLS.config()
 	if err != nil {
 		return err
@@ -228,7 +228,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, not
 		Holds:    a.proofs().Holds,
 		Watchdog: dog,
 		Dialling: gate.Dialling{Context: a.cfg.Dialling.Context, Numbering: a.clients.Numbering()},
-		Estate:   gate.Estate{Acts: open, Resume: a.proofs().Resume}, Notices: notices,
+		Estate:   gate.Estate{Acts: open, Forwards: said.forwards, Resume: a.proofs().Resume}, Notices: said.notices,
 		Log: a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
 		ToneEvery: a.cfg.Supervision.ToneEvery, VouchStale: a.cfg.Auth.Sessions.MaxStale,
 		Sounds: a.cfg.ARI.Sounds, Tones: a.cfg.ARI.Tones,

@@ -3,6 +3,7 @@ package agent
 import (
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/policy"
 )
 
 // openActs are what the record of an Earshot before this one does not end. Its last archive is read too, since what runs may have begun there.
@@ -19,20 +20,28 @@ func (a *Agent) openActs(key audit.Key) []audit.Act {
 	return nil
 }
 
-// notices are the entries of the record that say who was told of a supervision, as far back as openActs looks. Without a record that can be read
-// there are none; openActs has said so.
-func (a *Agent) notices(key audit.Key) (found []audit.Entry) {
+// told is what else the record of an Earshot before this one says, as far back as openActs looks.
+type told struct {
+	notices  []audit.Entry // who was told of a supervision
+	forwards []string      // the acts by which calls were forwarded that was ended
+}
+
+// told reads the record of an Earshot before this one. Of one that cannot be read it is what stands before the fault, without notices; openActs has said so.
+func (a *Agent) told(key audit.Key) (said told) {
 	files, err := audit.Files(a.cfg.Audit.File)
 	if err != nil {
-		return nil
+		return said
 	}
 	for e, err := range audit.Read(key, files[max(0, len(files)-2):]...) {
-		if err != nil {
-			return nil
-		}
-		if e.Action == gate.NoticeAction {
-			found = append(found, e)
+		switch {
+		case err != nil:
+			said.notices = nil
+			return said
+		case e.Action == gate.NoticeAction:
+			said.notices = append(said.notices, e)
+		case e.Phase == audit.Revoked && e.Action == policy.SettingsUser.String():
+			said.forwards = append(said.forwards, e.ID)
 		}
 	}
-	return found
+	return said
 }

@@ -15,8 +15,18 @@ import (
 // what, since whoever has an account there could write anything into a channel.
 type Estate struct {
 	Acts []audit.Act
+	// Forwards are the acts by which calls were forwarded, of those whose end is on record.
+	Forwards []string
 	// Resume returns the subject by the name of his credential, if that still holds.
 	Resume func(credential, employee string) (auth.Subject, bool)
+}
+
+func (e *Estate) forwards() map[string]struct{} {
+	ended := map[string]struct{}{}
+	for _, act := range e.Forwards {
+		ended[act] = struct{}{}
+	}
+	return ended
 }
 
 // inherit takes up the supervisions and the joinings that still run on the PBX as they are on record, to be decided anew, and has the end of everything else

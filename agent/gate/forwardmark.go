@@ -15,36 +15,63 @@ import (
 func (s *Settings) marks() string { return s.Forward + "-earshot" }
 
 // forwardMark is what is kept of a forwarding that was set from here.
-type forwardMark struct{ number, act, setter string }
+type forwardMark struct {
+	number, act, setter string
+	ending              bool // Earshot is to end it, or has, and that is not on record yet for all that is known
+}
+
+// endingMark stands before a setter of whose forwarding the end is not on record yet. It is no digit of a setter's.
+const endingMark = "x"
 
 // String is the mark as the AstDB has it: a setter's id may have letters that cannot stand there.
 func (m forwardMark) String() string {
-	return m.number + ":" + m.act + ":" + hex.EncodeToString([]byte(m.setter))
+	setter := hex.EncodeToString([]byte(m.setter))
+	if m.ending {
+		setter = endingMark + setter
+	}
+	return m.number + ":" + m.act + ":" + setter
 }
 
-// parseMarks reads what the AstDB has of an extension: the mark of what was to be set last, and of what was there before until it is certain that it
-// is no more.
-func parseMarks(text string) (marks []forwardMark) {
+// forwardMarks are those of one extension: of what was to be set last, of what was there before until it is certain that it is no more, and of those whose
+// end is not on record yet.
+type forwardMarks []forwardMark
+
+func (marks forwardMarks) String() string {
+	text := make([]string, len(marks))
+	for i, m := range marks {
+		text[i] = m.String()
+	}
+	return strings.Join(text, ":")
+}
+
+// parseMarks reads what the AstDB has of an extension.
+func parseMarks(text string) (marks forwardMarks) {
 	for parts := range slices.Chunk(strings.Split(text, ":"), 3) {
 		if len(parts) < 3 || parts[0] == "" || parts[1] == "" {
 			return nil
 		}
-		setter, err := hex.DecodeString(parts[2])
+		digits, ending := strings.CutPrefix(parts[2], endingMark)
+		setter, err := hex.DecodeString(digits)
 		if err != nil {
 			return nil
 		}
-		marks = append(marks, forwardMark{parts[0], parts[1], string(setter)})
+		marks = append(marks, forwardMark{parts[0], parts[1], string(setter), ending})
 	}
 	return marks
 }
 
-// markOf is the one of some marks that is of a number.
-func markOf(marks []forwardMark, number string) (forwardMark, bool) {
+// of is the one of some marks that is of a number.
+func (marks forwardMarks) of(number string) (forwardMark, bool) {
 	i := slices.IndexFunc(marks, func(m forwardMark) bool { return m.number == number })
 	if i < 0 {
 		return forwardMark{}, false
 	}
 	return marks[i], true
+}
+
+// endings are those of some marks of whose forwardings the end is not on record yet.
+func (marks forwardMarks) endings() forwardMarks {
+	return slices.DeleteFunc(slices.Clone(marks), func(m forwardMark) bool { return !m.ending })
 }
 
 // aloneAtForwards waits until nobody else changes forwardings; the caller has to call what it returns, unless there is an error.
@@ -67,11 +94,12 @@ func (g *Gate) keepForward(ctx context.Context, set *policy.Set, target policy.R
 	}
 	defer done()
 	ext := extension(set, target)
-	if err := g.settleDoubt(ctx, ext); err != nil {
+	is, marks, err := g.settleEnds(ctx, ext)
+	if err != nil {
 		return notSet(err)
 	}
 	if m.number == "" {
-		if err := g.dropForward(ctx, ext); err != nil {
+		if err := g.dropForward(ctx, ext, marks); err != nil {
 			return notSet(err)
 		}
 		delete(g.doubtful, ext) // it is this that has ended it
@@ -81,7 +109,7 @@ func (g *Gate) keepForward(ctx context.Context, set *policy.Set, target policy.R
 	if p := g.circle(ctx, set, target, m.number); p != nil {
 		return p
 	}
-	if err := g.writeForward(ctx, ext, m); err != nil {
+	if err := g.writeForward(ctx, ext, m, is, marks); err != nil {
 		return notSet(err)
 	}
 	delete(g.doubtful, ext) // or this, which has taken its place
@@ -89,39 +117,40 @@ func (g *Gate) keepForward(ctx context.Context, set *policy.Set, target policy.R
 }
 
 // forwarded is where an extension is forwarded to, and what marks are kept of it.
-func (g *Gate) forwarded(ctx context.Context, ext string) (to, marks string, err error) {
+func (g *Gate) forwarded(ctx context.Context, ext string) (to string, marks forwardMarks, err error) {
 	c := &g.cfg.Settings
 	if to, err = c.Switchboard.Lookup(ctx, c.Forward, ext); err != nil {
-		return "", "", err
+		return "", nil, err
 	}
-	marks, err = c.Switchboard.Lookup(ctx, c.marks(), ext)
-	return to, marks, err
+	kept, err := c.Switchboard.Lookup(ctx, c.marks(), ext)
+	return to, parseMarks(kept), err
 }
 
-func (g *Gate) writeForward(ctx context.Context, ext string, m forwardMark) error {
-	is, kept, err := g.forwarded(ctx, ext)
-	if err != nil {
-		return err
+func (g *Gate) writeForward(ctx context.Context, ext string, m forwardMark, is string, marks forwardMarks) error {
+	keep := forwardMarks{m}
+	if was, ok := marks.of(is); ok && is != m.number {
+		keep = append(keep, was)
 	}
 	c := &g.cfg.Settings
-	mark := m.String()
-	if was, ok := markOf(parseMarks(kept), is); ok && is != m.number {
-		mark += ":" + was.String()
-	}
-	if err := c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, mark); err != nil {
+	if err := g.keepMarks(ctx, ext, append(keep, marks.endings()...)); err != nil {
 		return err
 	}
-	err = c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, m.number)
+	err := c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, m.number)
 	g.locked(func(*call.Table) { g.reviewForwards(reviewSoon) }) // the policy may have changed since that was decided; and the mark may have one too many
 	return err
 }
 
-func (g *Gate) dropForward(ctx context.Context, ext string) error {
+func (g *Gate) dropForward(ctx context.Context, ext string, marks forwardMarks) error {
 	c := &g.cfg.Settings
 	if err := c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, ""); err != nil {
 		return err
 	}
-	return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
+	return g.keepMarks(ctx, ext, marks.endings())
+}
+
+// keepMarks writes the marks of an extension; none takes out what is there.
+func (g *Gate) keepMarks(ctx context.Context, ext string, marks forwardMarks) error {
+	return g.cfg.Settings.Switchboard.Keep(ctx, keeper(), g.cfg.Settings.marks(), ext, marks.String())
 }
 
 // circle refuses a number from which calls would come back to the employee: one of a colleague's whose own go on to him, at once or by others. It looks at

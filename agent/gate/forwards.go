@@ -88,19 +88,39 @@ func (g *Gate) endForward(ctx context.Context, ext, text string) error {
 	if err != nil {
 		return err
 	}
-	marks := parseMarks(text)
-	m, ok := markOf(marks, to)
-	if e, doubtful := g.doubtful[ext]; doubtful && m.act != e.ID {
-		g.forwardEnded(ext, e) // it was to be ended, and is gone
+	marks := g.recordEnds(ext, to, parseMarks(text))
+	m, ok := marks.of(to)
+	if !ok { // somebody has set another since, or none; or it was ended
+		return g.tidyMarks(ctx, ext, text, marks.endings())
 	}
-	if !ok { // somebody has set another since, or none
-		return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
+	if m == marks[0] {
+		marks = append(forwardMarks{m}, marks[1:].endings()...)
 	}
-	if len(marks) > 1 && m == marks[0] {
-		if err := c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, m.String()); err != nil {
-			return err
-		}
+	e, err := g.forwardRevoked(ext, m)
+	if err != nil {
+		return err
 	}
+	if e == nil {
+		delete(g.doubtful, ext)
+		return g.tidyMarks(ctx, ext, text, marks.toEnd(m, false))
+	}
+	// Should Earshot be killed before the end is on record, the next one knows by the mark that there was one. Nobody goes on being forwarded for want of it.
+	there, ending := text, marks.toEnd(m, true)
+	marked := g.tidyMarks(ctx, ext, there, ending)
+	if marked == nil {
+		there = ending.String()
+	}
+	if err := c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, ""); err != nil {
+		g.doubtful[ext] = *e // the PBX may have done it all the same, or do it yet
+		return err
+	}
+	// It is over whatever fails from here on, and who looks at it again finds nothing to end. So the mark goes when that is on record.
+	g.forwardEnded(ext, *e)
+	return g.tidyMarks(ctx, ext, there, g.recordEnds(ext, "", ending.endings()))
+}
+
+// forwardRevoked is the end, for the record, of a forwarding to where the employee may not call any more; nil: he may.
+func (g *Gate) forwardRevoked(ext string, m forwardMark) (*audit.Entry, error) {
 	set := g.policy.Load()
 	d, reason := policy.Decision{}, policy.ReasonUnknownTarget.String()
 	owner, known := ownerOf(set, ext)
@@ -112,58 +132,19 @@ func (g *Gate) endForward(ctx context.Context, ext, text string) error {
 		case rule != 0 && m.setter != set.ID(owner): // he was not, when that was set
 			d = policy.Decision{Reason: policy.ReasonProtected, Rule: rule}
 		case p == nil:
-			delete(g.doubtful, ext)
-			return nil
+			return nil, nil
 		case p.Kind == Unavailable:
-			return errUnsure
+			return nil, errUnsure
 		}
 		if reason = d.Reason.String(); d.Allowed {
 			reason = p.Code // it has become one to which nobody's calls are forwarded
 		}
 	}
-	e := audit.Entry{
-		ID: m.act, Phase: audit.Revoked, Subject: m.setter, Action: policy.SettingsUser.String(), Outcome: audit.Deny, Reason: reason,
-		Generation: set.Generation(), Detail: keysDetail([]string{"forward"}),
-	}
-	if known {
-		e.Targets = []string{set.ID(owner)}
-	}
+	e := forwardEnd(set, ext, m, reason)
 	if r := set.Rule(d.Rule); r.Line > 0 {
 		e.Rule = audit.Rule{File: r.File, Line: r.Line}
 	}
-	if err := c.Switchboard.Keep(ctx, keeper(), c.Forward, ext, ""); err != nil {
-		g.doubtful[ext] = e // the PBX may have done it all the same, or do it yet
-		return err
-	}
-	// It is over whatever fails from here on, and who looks at it again finds nothing to end: so this is recorded before the mark goes, and kept if it cannot be.
-	g.forwardEnded(ext, e)
-	return c.Switchboard.Keep(ctx, keeper(), c.marks(), ext, "")
-}
-
-// settleDoubt looks what became of a forwarding whose end the PBX has not confirmed, before somebody changes it: of one that is gone the end is recorded. Caller
-// is alone at the forwardings.
-func (g *Gate) settleDoubt(ctx context.Context, ext string) error {
-	e, doubtful := g.doubtful[ext]
-	if !doubtful {
-		return nil
-	}
-	is, kept, err := g.forwarded(ctx, ext)
-	if err != nil {
-		return err
-	}
-	if m, _ := markOf(parseMarks(kept), is); m.act != e.ID {
-		g.forwardEnded(ext, e)
-	}
-	return nil
-}
-
-// forwardEnded records that a forwarding is over that was not permitted any more. Caller is alone at the forwardings.
-func (g *Gate) forwardEnded(ext string, e audit.Entry) {
-	delete(g.doubtful, ext)
-	g.canonical(&e)
-	if err := g.fact(e); err != nil {
-		g.log.Error().Err(err).Str("id", e.ID).Msg("the end of a forwarding was not recorded")
-	}
+	return &e, nil
 }
 
 // ownerOf is whose calls come by an extension.

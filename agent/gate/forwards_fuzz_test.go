@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -48,19 +50,20 @@ func (b *astdb) Memberships(context.Context, []string) ([]pbx.Member, error) { r
 
 func (b *astdb) Pause(context.Context, pbx.Member) error { return nil }
 
-// marked are what Earshot has written of an extension, the plain way: number, act and setter each.
+// marked are what Earshot has written of an extension, the plain way: number, act, setter and whether it is to end each.
 func marked(text string) (all [][]string) {
-	if !regexp.MustCompile(`^[^:]+:[^:]+:([0-9a-fA-F]{2})*(:[^:]+:[^:]+:([0-9a-fA-F]{2})*)*$`).MatchString(text) {
+	if !regexp.MustCompile(`^[^:]+:[^:]+:x?([0-9a-fA-F]{2})*(:[^:]+:[^:]+:x?([0-9a-fA-F]{2})*)*$`).MatchString(text) {
 		return nil
 	}
 	for parts := strings.Split(text, ":"); len(parts) > 0; parts = parts[3:] {
-		all = append(all, parts[:3])
+		setter, ending := strings.CutPrefix(parts[2], "x")
+		all = append(all, []string{parts[0], parts[1], setter, strconv.FormatBool(ending)})
 	}
 	return all
 }
 
 // Whatever the AstDB says, the look at forwardings ends only what Earshot's own mark is of and the policy does not let; it ends that, records by whom it was
-// set, sets none, and touches nothing else. And nobody is shown a forwarding or that he is not to be disturbed who may not see it.
+// set, sets none, and touches nothing else; of what is marked as one that was to be ended, and is gone, the end is on record. And nobody is shown a forwarding or that he is not to be disturbed who may not see it.
 func FuzzForwards(f *testing.F) {
 	const policy = `
 version: 1
@@ -78,6 +81,8 @@ trunks: [PJSIP/trunk]
 		f.Add(number, number+":act1", "no")
 		f.Add(number, number+":act1:"+setter+":x", "0")
 		f.Add(number, number+"::"+setter, " ")
+		f.Add(number, number+":act1:x"+setter, "")
+		f.Add(number, "78129999999:act2:"+setter+":78128888888:act1:x"+setter+":"+number+":act0:x"+setter, "")
 	}
 	b := &astdb{listed: make(chan struct{}, 1)}
 	o := newOffice(f, policy, func(c *gate.Config) {
@@ -97,9 +102,15 @@ trunks: [PJSIP/trunk]
 				t.Fatal(err)
 			}
 			var own []string
+			gone := map[string]bool{} // the acts whose forwardings an Earshot before has ended
 			for _, m := range marked(mark) {
 				if own == nil && m[0] == number {
 					own = m
+				}
+			}
+			for _, m := range marked(mark) {
+				if m[3] == "true" && !slices.Equal(m, own) {
+					gone[m[1]] = true
 				}
 			}
 			ended := b.kept["CF/"+ext] == "" && number != ""
@@ -112,8 +123,8 @@ trunks: [PJSIP/trunk]
 			switch is := b.kept["CF-earshot/"+ext]; {
 			case !ended && b.kept["CF/"+ext] != number:
 				t.Fatalf("%q is forwarded to %q", number, b.kept["CF/"+ext])
-			case !ended && recorded != "":
-				t.Fatalf("nothing was ended, and on record is %q", recorded)
+			case !ended && strings.Count(recorded, "record") != len(gone) || strings.Count(recorded, "earshot_restarted") != len(gone):
+				t.Fatalf("of %q nothing but %v was ended before, and on record is %q", mark, gone, recorded)
 			case own == nil && (ended || is != ""):
 				t.Fatalf("%q of %q, which is not Earshot's: %q", mark, number, b.said)
 			case own != nil && !ended && is == "":
@@ -125,12 +136,21 @@ trunks: [PJSIP/trunk]
 			case ended:
 				e := o.audit.last(t, audit.Revoked)
 				by, err := hex.DecodeString(own[2])
-				if err != nil || e.ID != own[1] || e.Subject != string(by) || e.Outcome != audit.Deny || e.Detail == "" || strings.Count(recorded, "record") != 1 {
+				if err != nil || e.ID != own[1] || e.Subject != string(by) || e.Outcome != audit.Deny || e.Detail == "" || strings.Count(recorded, "record") != len(gone)+1 {
 					t.Fatalf("of %q on record is %+v, %q", mark, e, recorded)
 				}
 			}
-			if again := b.kept["CF-earshot/"+ext]; own != nil && !ended && (len(marked(again)) == 0 || marked(again)[0][0] != number && !strings.Contains(mark, again)) {
-				t.Fatalf("the mark %q became %q", mark, again)
+			if again := b.kept["CF-earshot/"+ext]; own != nil && !ended {
+				owns := false
+				for _, m := range marked(again) {
+					owns = owns || m[0] == number
+					if !slices.ContainsFunc(marked(mark), func(was []string) bool { return was[0] == m[0] && was[1] == m[1] && strings.EqualFold(was[2], m[2]) }) {
+						t.Fatalf("the mark %q became %q", mark, again)
+					}
+				}
+				if !owns {
+					t.Fatalf("the mark %q became %q", mark, again)
+				}
 			}
 			b.kept = before
 			if v, err := o.gate.Settings(t.Context(), who("bea"), "ann"); err == nil || v.Forward != nil {

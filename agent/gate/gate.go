@@ -162,6 +162,7 @@ type Gate struct {
 
 	forwarding chan struct{}          // whoever sends is the only one who changes forwardings, until he has received
 	doubtful   map[string]audit.Entry // by extension, the end of a forwarding that the PBX has not confirmed, to be recorded when it is seen to be gone; his who is at forwarding
+	ended      map[string]struct{}    // by the act that set it, of which forwardings with a mark the end was handed to the record; his too
 
 	quiet quiet // who is not to be disturbed
 
@@ -249,7 +250,7 @@ func New(cfg Config) *Gate {
 	ctx, stop := context.WithCancel(context.Background())
 	g := &Gate{
 		cfg: cfg, log: cfg.Log, met: cfg.Metrics, secret: handlesOf(cfg.Cluster), private: newSecret(), ctx: ctx, stop: stop, archive: newArchive(cfg.Recordings),
-		forwarding: make(chan struct{}, 1), doubtful: map[string]audit.Entry{}, quiet: quiet{asks: make(chan struct{}, 1)}, awaited: awaited{}, transferSeen: make(chan struct{}),
+		forwarding: make(chan struct{}, 1), doubtful: map[string]audit.Entry{}, ended: cfg.Estate.forwards(), quiet: quiet{asks: make(chan struct{}, 1)}, awaited: awaited{}, transferSeen: make(chan struct{}),
 		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, outsiders: map[call.LegID]*outsider{}, parts: map[call.LegID]*part{},
 		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{}, taped: map[call.LegID]*act{},

@@ -3,12 +3,14 @@ package gate
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
+	"github.com/earshot-pbx/earshot/agent/call"
 )
 
 // maxLate is how many entries wait for a record that cannot be written. What comes when there are so many is lost, which is counted and said.
@@ -20,6 +22,7 @@ type late struct {
 	mu      sync.Mutex
 	entries []audit.Entry
 	refused atomic.Int64 // how many entries there were beside these that could not be written, and are not kept
+	caught  atomic.Bool  // some have been written, and nobody has looked what waited for that
 }
 
 // errTooLate says that an entry is lost.
@@ -34,7 +37,7 @@ func (g *Gate) fact(e audit.Entry) error {
 	g.late.mu.Unlock()
 	if waiting {
 		e.Happened = at
-		if _, err := g.RecordLate(); err != nil {
+		if _, err := g.recordLate(); err != nil {
 			return g.keep(e, err)
 		}
 	}
@@ -64,10 +67,25 @@ func (g *Gate) keep(e audit.Entry, cause error) error {
 	return cause
 }
 
+// isLate reports whether an entry of an act waits.
+func (g *Gate) isLate(act string) bool {
+	g.late.mu.Lock()
+	defer g.late.mu.Unlock()
+	return slices.ContainsFunc(g.late.entries, func(e audit.Entry) bool { return e.ID == act })
+}
+
 // RecordLate writes what has happened while the record could not be written, in its order, and then how much was refused meanwhile. It returns how many entries
 // of the former are on record now; the error is why something is not, which is kept. It is to be called now and then, and costs nothing while there is nothing.
 // Nobody can end it meanwhile: the log may have what it says it perhaps has not, and that would be written twice.
 func (g *Gate) RecordLate() (written int, err error) {
+	written, err = g.recordLate()
+	if g.late.caught.Swap(false) {
+		g.locked(func(*call.Table) { g.reviewForwards(reviewSoon) }) // their marks stay until that
+	}
+	return written, err
+}
+
+func (g *Gate) recordLate() (written int, err error) {
 	g.late.mu.Lock() // also while it is written: another must not write them too
 	defer g.late.mu.Unlock()
 	defer func() { g.met.auditLate.Set(float64(len(g.late.entries))) }()
@@ -82,6 +100,7 @@ func (g *Gate) RecordLate() (written int, err error) {
 			return written, err
 		default:
 			written++
+			g.late.caught.Store(true)
 		}
 		if g.late.entries = g.late.entries[1:]; len(g.late.entries) == 0 {
 			g.late.entries = nil

@@ -189,7 +189,7 @@ func (g *Gate) ChangeSettings(ctx context.Context, s auth.Subject, ask SettingsA
 		target, _ := in.Employee(ask.Employee)
 		c, ext := &g.cfg.Settings, extension(in, target)
 		if ask.Forward != nil {
-			if err := g.keepForward(ctx, in, target, forwardMark{forward, a.id, a.employee}); err != nil {
+			if err := g.keepForward(ctx, in, target, forwardMark{number: forward, act: a.id, setter: a.employee}); err != nil {
 				return applied.told(err, ask.keys())
 			}
 			applied.has("forward")

@@ -25,6 +25,7 @@ type board struct {
 	refuses string        // the key of what is not written
 	doubts  string        // the key of what is written, and the answer is an error
 	cause   error         // why; nil: it has none
+	empties func()        // called when a value has been taken out that was there, with mu held
 	used    chan struct{} // poked by each use
 	listed  chan struct{} // poked by each reading of a family
 }
@@ -60,7 +61,11 @@ func (b *board) Keep(_ context.Context, _ call.LegID, family, key, value string)
 	case b.refuses == family+"/"+key:
 		return cmp.Or(b.cause, errors.New("not written"))
 	}
+	was := b.kept[family+"/"+key]
 	b.kept[family+"/"+key] = value
+	if was != "" && value == "" && b.empties != nil {
+		b.empties()
+	}
 	if b.doubts == family+"/"+key {
 		return errors.New("written, and the answer is lost")
 	}
