@@ -19,7 +19,7 @@ type Act struct {
 }
 
 // OpenActs tells which acts have no end in the log files, oldest first, in the order in which they were decided. An act that neither hears
-// nor records anybody is at its end when it has been carried out, since there is nothing of it that runs. Each line is checked as [Read] does.
+// nor records anybody is at its end when it has been carried out, since there is nothing of it that runs; so is what was disclosed. Each line is checked as [Read] does.
 //
 // The error is the first that was met. What is said of a damaged log is not complete, so nothing may be kept running on its strength.
 func OpenActs(k Key, paths ...string) ([]Act, error) {
@@ -108,7 +108,7 @@ func (w *openWalk) add(e Entry) {
 	carried := slices.ContainsFunc(open, func(o Entry) bool { return o.Phase == Done })
 	switch {
 	case open == nil && (e.Phase != Decided || e.Outcome != Allow):
-	case e.Phase == Done && !e.hears() && e.Action != "record", e.Phase == Failed && !carried:
+	case e.Phase == Done && !e.hears() && e.Action != "record", e.Phase == Failed && !carried, e.Phase == Disclosed:
 		delete(w.lines, e.ID)
 	default:
 		if open == nil {
