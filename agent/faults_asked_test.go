@@ -162,7 +162,7 @@ func TestFaultASnoopThatWasNotGivenItsLease(t *testing.T) {
 		o.hear(proof, map[*phone.Call][]phone.Tone{target: {peer.Tone()}, peer: {target.Tone()}})
 		o.unheard("the supervisor", s.call, began, target.Tone(), peer.Tone())
 		o.unheard("the customer", peer, began, o.tone("irina"))
-		if got := o.recorded(s.id); len(got) != 2 || got[1] != "failed earshot_restarted" {
+		if got := o.recorded(s.id); len(got) != 2 || got[1] != "failed outcome_unknown" {
 			o.Errorf("on record is %q", got)
 		}
 

@@ -42,6 +42,18 @@ const (
 	DetailRefused     = "refused:"     // begins the gate's: behind it is how many entries could not be written and never will be, since what they tell of was refused
 )
 
+// What stands in Detail with the end of an act that an Earshot before has left, where more is to be said than that it is over.
+const (
+	DetailRang          = "rang"           // with Failed: whose phone rang had not answered, so it is certain that nothing was carried out
+	DetailChangeUnknown = "change_unknown" // a change of it had been allowed, and nobody knows whether that came into force
+)
+
+// What stands in Reason with the end of an act that an Earshot before has left.
+const (
+	ReasonRestarted = "earshot_restarted" // it was found after a restart, which is the time of the entry; when and why it ended nobody knows
+	ReasonUnknown   = "outcome_unknown"   // with Failed: nor whether what was allowed was carried out
+)
+
 // Rule is the place in the policy that decided. The zero value means that no single rule did.
 type Rule struct {
 	File string `json:"file"`

@@ -16,8 +16,8 @@ type Hearing struct {
 	Employees []string  // who was heard: targets and all employees on the call at any time of it
 	From      time.Time // when it was carried out; the decision's time while that is not known
 	To        time.Time // zero when the log does not say: it is running, or Earshot was killed
-	Confirmed bool      // the log says that it was carried out; false when it ends (or Earshot was killed) between decision and act
-	End       Phase     // Ended or Revoked; empty without To, and where another action followed
+	Confirmed bool      // the log says that it was carried out; false when it was revoked (or Earshot was killed) between decision and act
+	End       Phase     // Ended or Revoked, or Failed where nobody knows whether it was carried out; empty without To, and where another action followed
 	Reason    string    // of the end
 }
 
@@ -35,8 +35,20 @@ func (e *Entry) hears() bool {
 	return false
 }
 
+// perhaps reports whether what failed may have been carried out. Earshots of old said of all in which they were killed that it had failed since they were started anew.
+func (e *Entry) perhaps() bool {
+	switch e.Reason {
+	case ReasonUnknown:
+		return true
+	case ReasonRestarted:
+		return e.Detail != DetailRang && e.Action != "play" && e.Action != "download"
+	}
+	return false
+}
+
 // Hearings puts the entries of [Read] together, in the order in which the hearings were decided. Who heard anna are those for which
-// Heard("anna") holds; what boris heard are those whose Subject he is. A refusal is no hearing, nor is what failed. The error is the
+// Heard("anna") holds; what boris heard are those whose Subject he is. A refusal is no hearing, nor is what failed; but what Earshot was killed in may have been
+// heard, unless the log says that the phone still rang. The error is the
 // first of the entries' own; a [Fault] does not stop it, and what can be read of a damaged log is returned with it.
 func Hearings(entries iter.Seq2[Entry, error]) ([]Hearing, error) {
 	var all []*Hearing
@@ -76,7 +88,10 @@ func Hearings(entries iter.Seq2[Entry, error]) ([]Hearing, error) {
 				h.Confirmed, h.From = true, e.At()
 			}
 		case Failed:
-			if h != nil && !h.Confirmed {
+			if h != nil && !h.Confirmed && e.perhaps() {
+				h.To, h.End, h.Reason = e.At(), e.Phase, e.Reason
+				delete(open, e.ID)
+			} else if h != nil && !h.Confirmed {
 				all = slices.DeleteFunc(all, func(other *Hearing) bool { return other == h })
 				delete(open, e.ID)
 			}
@@ -84,6 +99,7 @@ func Hearings(entries iter.Seq2[Entry, error]) ([]Hearing, error) {
 		case Revoked, Ended:
 			if h != nil {
 				h.To, h.End, h.Reason = e.At(), e.Phase, e.Reason
+				h.Confirmed = h.Confirmed || e.Phase == Ended // what had not begun has failed, or was revoked
 				delete(open, e.ID)
 			}
 		case Recovered:

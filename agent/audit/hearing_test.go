@@ -35,6 +35,12 @@ func act(id string, phase audit.Phase, action string, employees ...string) audit
 	return e
 }
 
+func failed(id, action, reason, detail string) audit.Entry {
+	e := act(id, audit.Failed, action)
+	e.Reason, e.Detail = reason, detail
+	return e
+}
+
 func TestHearingsTellWhoCouldHearWhomAndWhen(t *testing.T) {
 	denied := act("a", audit.Decided, "spy", "anna")
 	denied.Outcome = audit.Deny
@@ -80,6 +86,26 @@ func TestHearingsTellWhoCouldHearWhomAndWhen(t *testing.T) {
 			"irina spy [anna] 1-4 ended because",
 		},
 		"a recording": {[]audit.Entry{act("a", audit.Decided, "play", "anna"), act("a", audit.Disclosed, "play", "anna")}, "irina play [anna] 1- "},
+		"killed, and nobody knows": {
+			[]audit.Entry{act("a", audit.Decided, "spy", "anna"), failed("a", "spy", audit.ReasonUnknown, "")},
+			"irina spy [anna] 0-1 failed outcome_unknown, unconfirmed",
+		},
+		"killed while the phone rang": {[]audit.Entry{act("a", audit.Decided, "spy", "anna"), failed("a", "spy", audit.ReasonRestarted, audit.DetailRang)}, ""},
+		"killed, as an Earshot of old said it": {
+			[]audit.Entry{act("a", audit.Decided, "spy", "anna"), failed("a", "spy", audit.ReasonRestarted, "")},
+			"irina spy [anna] 0-1 failed earshot_restarted, unconfirmed",
+		},
+		"killed before a recording was disclosed": {[]audit.Entry{act("a", audit.Decided, "play", "anna"), failed("a", "play", audit.ReasonRestarted, "")}, ""},
+		"a recording of which an Earshot of old said nobody knew": {
+			[]audit.Entry{act("a", audit.Decided, "play", "anna"), act("a", audit.Disclosed, "play"), failed("a", "play", audit.ReasonUnknown, "")},
+			"irina play [anna] 1- ",
+		},
+		"it was carried out, and that is not on record": {
+			[]audit.Entry{act("a", audit.Decided, "spy", "anna"), act("a", audit.Ended, "spy")}, "irina spy [anna] 0-1 ended because",
+		},
+		"revoked, perhaps before it was carried out": {
+			[]audit.Entry{act("a", audit.Decided, "spy", "anna"), act("a", audit.Revoked, "spy")}, "irina spy [anna] 0-1 revoked because, unconfirmed",
+		},
 		"two at once": {
 			[]audit.Entry{act("a", audit.Done, "spy", "anna"), act("b", audit.Done, "spy", "boris"), act("a", audit.Ended, "spy"), act("b", audit.Ended, "spy")},
 			"irina spy [anna] 0-2 ended because; irina spy [boris] 1-3 ended because",
@@ -102,6 +128,9 @@ func tell(all []audit.Hearing) string {
 		switch {
 		case !h.To.IsZero():
 			s += fmt.Sprint(h.To.Minute(), " ", strings.TrimSpace(string(h.End)+" "+h.Reason))
+			if !h.Confirmed {
+				s += ", unconfirmed"
+			}
 		case !h.Confirmed:
 			s += " unconfirmed"
 		default:

@@ -15,7 +15,7 @@ import (
 type Act struct {
 	Entry              // as it was decided; Action, Mode, Given and Detail are those in force, Employees everybody who was on the call at any time
 	Carried  time.Time // when the log says that it was carried out; zero when it does not
-	Changing bool      // another mode had been allowed, and the log does not say whether that came into force
+	Changing bool      // another mode, or a change of a recording, had been allowed, and the log does not say whether that came into force
 }
 
 // OpenActs tells which acts have no end in the log files, oldest first, in the order in which they were decided. An act that neither hears
@@ -124,7 +124,7 @@ func actOf(entries []Entry) Act {
 	for _, e := range entries[1:] {
 		switch {
 		case e.Phase == Decided && e.Outcome == Allow:
-			a.Changing = a.Changing || e.Action != a.Action
+			a.Changing = a.Changing || e.Action != a.Action || e.Mode != a.Mode
 		case e.Phase == Done:
 			a.Action, a.Mode, a.Carried, a.Changing = e.Action, e.Mode, e.At(), false
 			a.Given = cmp.Or(e.Given, a.Given)

@@ -24,7 +24,11 @@ func told(t *testing.T, lines ...string) string {
 	for i, line := range lines {
 		second = int64(i)
 		f := strings.Fields(line)
-		e := audit.Entry{ID: f[0], Phase: audit.Phase(f[1]), Action: f[2], Mode: f[2]}
+		action, mode, changed := strings.Cut(f[2], ":")
+		if !changed {
+			mode = action
+		}
+		e := audit.Entry{ID: f[0], Phase: audit.Phase(f[1]), Action: action, Mode: mode}
 		for _, word := range f[3:] {
 			if o := audit.Outcome(word); o == audit.Allow || o == audit.Deny {
 				e.Outcome = o
@@ -64,6 +68,8 @@ func TestOpenActsTellWhatHasNoEnd(t *testing.T) {
 		"between two modes":          {[]string{"a decided spy allow", "a done spy", "a decided barge allow"}, "a spy 1 changing []"},
 		"a recording that was heard": {[]string{"a decided play allow anna", "a disclosed play anna"}, ""},
 		"one that was about to be":   {[]string{"a decided play allow anna"}, "a play -1 [anna]"},
+		"one that is to be paused":   {[]string{"a decided record allow", "a done record", "a decided record:paused allow"}, "a record 1 changing []"},
+		"one that was paused":        {[]string{"a decided record allow", "a done record", "a decided record:paused allow", "a done record:paused"}, "a record 3 []"},
 		"several, by age": {[]string{"b decided spy allow", "a decided spy allow", "c decided spy allow", "c failed spy", "b done spy"},
 			"b spy 4 []; a spy -1 []"},
 	} {

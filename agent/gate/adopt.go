@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/pbx"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -54,30 +56,7 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 			g.inheritLock(t, set, old)
 			continue
 		}
-		e := old.Entry
-		e.Phase, e.Outcome, e.Rule, e.Reason = audit.Failed, "", audit.Rule{}, reasonRestarted
-		e.Generation = set.Generation()
-		action, _ := policy.ParseAction(e.Action)
-		var notice *audit.Entry
-		switch own := t.Leg(ownLeg(e.ID, e.Action)); {
-		case action == policy.LineJoin && e.Mode == string(modeJoin) && (!old.Carried.IsZero() || own != nil && len(t.Peers(nil, own)) > 0):
-			// Nobody can say whether its ground holds. Who is alone with him keeps him.
-			if e.Phase = audit.Ended; own != nil && len(t.Peers(nil, own)) > 1 {
-				g.clear("", own.ID())
-			}
-		case action == policy.LineJoin && own != nil && own.State() == call.StateUp && len(t.Peers(nil, own)) > 0:
-			e.Phase, e.Reason = audit.Done, ""
-		case action == policy.Record && !old.Carried.IsZero():
-			e.Phase = audit.Ended // its legs are hung up as orphans
-		case !action.Supervises() && action != policy.Intercept:
-			e.Reason = reasonOutcome // a number may have been dialled, or the directory changed
-		case old.Door == DoorPhone && action == policy.Intercept:
-			e.Reason = reasonOutcome // his leg has no name of ours, so nobody can say what became of it
-		case !old.Carried.IsZero():
-			e.Phase, notice = audit.Ended, g.tellLate(set, old)
-		case action == policy.Intercept && own != nil && own.State() == call.StateUp && len(t.Peers(nil, own)) > 0:
-			e.Phase, e.Reason = audit.Done, ""
-		}
+		e, notice := g.endLeft(t, set, old)
 		g.running.Add(1)
 		go func() {
 			defer g.running.Done()
@@ -90,6 +69,51 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 	}
 	g.cfg.Estate = Estate{}
 	return adopted
+}
+
+// endLeft is what the record says of an act that is not taken up: what is certain of its end, and else that nobody knows. A supervision may have been heard though it is
+// not on record that it was carried out: Earshot was killed before, or the log could not be written. Caller holds the lock.
+func (g *Gate) endLeft(t *call.Table, set *policy.Set, old *audit.Act) (e audit.Entry, notice *audit.Entry) {
+	e = old.Entry
+	e.Phase, e.Outcome, e.Rule, e.Reason = audit.Failed, "", audit.Rule{}, reasonOutcome // a number may have been dialled, or the directory changed
+	e.Generation = set.Generation()
+	if old.Changing {
+		e.Detail = audit.DetailChangeUnknown
+	}
+	action, _ := policy.ParseAction(e.Action)
+	own, carried := t.Leg(ownLeg(e.ID, e.Action)), !old.Carried.IsZero()
+	together := own != nil && len(t.Peers(nil, own)) > 0
+	switch {
+	case action == policy.LineJoin && e.Mode == string(modeJoin) && (carried || together):
+		// Nobody can say whether its ground holds. Who is alone with him keeps him.
+		if e.Phase, e.Reason = audit.Ended, reasonRestarted; own != nil && len(t.Peers(nil, own)) > 1 {
+			g.clear("", own.ID())
+		}
+	case (action == policy.LineJoin || action == policy.Intercept && old.Door != DoorPhone) && together && own.State() == call.StateUp:
+		e.Phase, e.Reason = audit.Done, ""
+	case action == policy.Record && carried:
+		e.Phase, e.Reason = audit.Ended, reasonRestarted // its legs are hung up as orphans
+	case action == policy.Play || action == policy.Download:
+		e.Reason = reasonRestarted // that it is disclosed is on record before anything of it is
+	case !action.Supervises() && action != policy.Intercept:
+	case old.Door == DoorPhone && action == policy.Intercept: // his leg has no name of ours
+	case carried:
+		e.Phase, e.Reason, notice = audit.Ended, reasonRestarted, g.tellLate(set, old)
+	case own != nil && own.State() != call.StateUp:
+		e.Reason, e.Detail = reasonRestarted, audit.DetailRang // his phone was not answered yet
+	case action.Supervises() && inBridge(t, e.ID):
+		began := *old
+		began.Carried = old.At() // or later
+		e.Phase, e.Reason, notice = audit.Ended, reasonRestarted, g.tellLate(set, &began)
+	}
+	return e, notice
+}
+
+// inBridge reports whether a supervision's snoop is in its bridge with somebody.
+func inBridge(t *call.Table, id string) bool {
+	base := call.LegID(pbx.Prefix + id)
+	legs := t.BridgeLegs(nil, call.BridgeID(base+bridgeSuffix))
+	return len(legs) > 1 && slices.ContainsFunc(legs, func(l *call.Leg) bool { return strings.HasPrefix(string(l.ID()), string(base)+snoopSuffix) })
 }
 
 // revive makes the act of a supervision that runs on the PBX exactly as it is on record: its own leg and one snoop, alone in its own bridge,

@@ -41,6 +41,12 @@ func leftBehind() *left {
 	}
 }
 
+// ringing has carl's phone ring, and nothing be carried out.
+func ringing(l *left) {
+	l.acts[0].Carried, l.channels, l.bridges = time.Time{}, l.channels[:3], l.bridges[:1]
+	l.channels[2].State = call.StateRinging
+}
+
 // found starts a gate that finds it.
 func (l *left) found(t *testing.T, text string) *office {
 	o := newOffice(t, text, func(c *gate.Config) {
@@ -102,7 +108,12 @@ func TestWhatCannotBeTakenUpIsEndedAndRecorded(t *testing.T) {
 		"the supervisor has left the policy":      {func(*left) {}, strings.Replace(house, "carl:", "karl:", 1), "record ended earshot_restarted"},
 		"the credential is gone":                  {func(l *left) { l.holds = false }, house, "record ended earshot_restarted"},
 		"it was being changed":                    {func(l *left) { l.acts[0].Changing = true }, house, "record ended earshot_restarted"},
-		"the phone still rang":                    {func(l *left) { l.acts[0].Carried = time.Time{} }, house, "record failed earshot_restarted"},
+		"the phone still rang":                    {ringing, house, "record failed earshot_restarted"},
+		"it was heard, and that is not on record": {func(l *left) { l.acts[0].Carried = time.Time{} }, house, "record ended earshot_restarted"},
+		"nobody knows whether it was heard":       {func(l *left) { l.acts[0].Carried, l.channels, l.bridges = time.Time{}, nil, nil }, house, "record failed outcome_unknown"},
+		"his phone was answered, and nobody knows": {func(l *left) {
+			l.acts[0].Carried, l.channels, l.bridges = time.Time{}, l.channels[:3], l.bridges[:1]
+		}, house, "record failed outcome_unknown"},
 		"there are two snoops": {func(l *left) {
 			l.channels = append(l.channels, call.Channel{ID: "earshot-act1-snoop4", Name: "Snoop/x.1-2", State: call.StateUp})
 		}, house, "record ended earshot_restarted"},
@@ -148,12 +159,16 @@ func TestATakenCallIsOnRecordAfterARestart(t *testing.T) {
 	}{
 		"the call is his": {call.StateUp, "record done"},
 		"it still rang":   {call.StateRinging, "record failed earshot_restarted"},
+		"it is over":      {call.StateDown, "record failed outcome_unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := leftBehind()
 			l.acts[0].Action, l.acts[0].Carried = "intercept", time.Time{}
 			l.channels = []call.Channel{l.channels[0], {ID: "earshot-act1-take", Name: "PJSIP/103-1", State: c.state, Created: start}}
 			l.bridges = nil
+			if c.state == call.StateDown {
+				l.channels = l.channels[:1]
+			}
 			if c.state == call.StateUp {
 				l.bridges = []call.Bridge{{ID: "x", Type: "mixing", Legs: []call.LegID{"t", "earshot-act1-take"}}}
 			}
@@ -171,7 +186,7 @@ func TestATakenCallIsOnRecordAfterARestart(t *testing.T) {
 }
 
 func TestWhatMayHaveBeenDoneIsNotSaidToHaveFailedForCertain(t *testing.T) {
-	for _, action := range []string{"dial", "clients.put"} {
+	for _, action := range []string{"dial", "clients.put", "record", "settings.user"} {
 		l := leftBehind()
 		l.acts[0].Action, l.acts[0].Mode, l.acts[0].Carried = action, "", time.Time{}
 		l.channels, l.bridges = l.channels[:2], l.bridges[:1]
@@ -247,5 +262,27 @@ func (o *office) waitEmpty() {
 			o.t.Fatalf("%d own legs are left", o.pbx.left())
 		}
 		o.log.wait(20 * time.Millisecond)
+	}
+}
+
+// What is certain is said to be so: nothing of a recording is given out before that is on record.
+func TestARecordingThatIsNotOnRecordAsDisclosedWasNotHeard(t *testing.T) {
+	for _, action := range []string{"play", "download"} {
+		l := leftBehind()
+		l.acts[0].Action, l.acts[0].Mode, l.acts[0].Carried = action, "", time.Time{}
+		l.channels, l.bridges = l.channels[:2], l.bridges[:1]
+		l.found(t, house).log.until(t, "record failed earshot_restarted")
+	}
+}
+
+// Whether a change of what runs came into force is not said when nobody knows.
+func TestAChangeOfWhichNobodyKnowsIsSaidToBeOne(t *testing.T) {
+	for changing, want := range map[bool]string{true: audit.DetailChangeUnknown, false: ""} {
+		l := leftBehind()
+		l.acts[0].Changing, l.channels, l.bridges = changing, nil, nil
+		o := l.found(t, house)
+		if e := o.audit.waits(t, "act1", audit.Ended); e.Detail != want || e.Reason != audit.ReasonRestarted {
+			t.Errorf("%+v", e)
+		}
 	}
 }

@@ -1,5 +1,7 @@
 package gate
 
+import "github.com/earshot-pbx/earshot/agent/audit"
+
 // Why an act ended, as its subject is told. Reasons of a lost right are the policy's own codes, or not_for_this_call.
 const (
 	reasonBySupervisor = "ended_by_supervisor" // he asked for it, or hung up
@@ -16,13 +18,13 @@ const (
 	reasonUnknown      = "state_unknown"     // the PBX was out of reach when it was to be decided once more
 	reasonNotRecorded  = "not_recorded"      // the record could not be written
 	reasonCredential   = "credential_ended"
-	reasonOutcome      = "outcome_unknown"   // Earshot was killed between deciding and saying what came of it
-	reasonTrusted      = "trusted"           // the watchdog was told to leave it alone
-	reasonUnlocked     = "unlocked"          // who had locked the call took the lock off
-	reasonStopped      = "stopped"           // a recording was to end
-	reasonBack         = "colleague_back"    // who was away is there again
-	reasonUntoldAsker  = "answer_lost"       // who had asked beside another PBX could not be told that it had begun
-	reasonRestarted    = "earshot_restarted" // Earshot was started anew, and what it had left could not be taken up
+	reasonOutcome      = audit.ReasonUnknown   // Earshot was killed between deciding and saying what came of it
+	reasonTrusted      = "trusted"             // the watchdog was told to leave it alone
+	reasonUnlocked     = "unlocked"            // who had locked the call took the lock off
+	reasonStopped      = "stopped"             // a recording was to end
+	reasonBack         = "colleague_back"      // who was away is there again
+	reasonUntoldAsker  = "answer_lost"         // who had asked beside another PBX could not be told that it had begun
+	reasonRestarted    = audit.ReasonRestarted // Earshot was started anew, and what it had left could not be taken up
 
 	reasonUnreachablePBX = "other_pbx_unreachable" // the Earshot beside the PBX on which it runs is out of reach, so nobody knows here whether it does
 )

@@ -417,7 +417,8 @@ func TestWhatIsToldAfterwardsOutlivesAKilledEarshot(t *testing.T) {
 		"its ground is gone":          {strings.Replace(carl("after"), "hana]", "hana, anna]", 1), func(*left) {}, []string{"anna"}, "record revoked deny protected"},
 		"who was there has left":      {carl("{how: after, to: both}"), func(*left) {}, []string{"anna", "boris"}, ""},
 		"nobody is to be told":        {carl("panel"), func(l *left) { l.channels, l.bridges = nil, nil }, nil, "record ended earshot_restarted"},
-		"the phone still rang":        {carl("after"), func(l *left) { l.acts[0].Carried = time.Time{} }, nil, "record failed earshot_restarted"},
+		"the phone still rang":        {carl("after"), ringing, nil, "record failed earshot_restarted"},
+		"it was not on record":        {carl("after"), func(l *left) { l.acts[0].Carried = time.Time{} }, []string{"anna"}, "record ended earshot_restarted"},
 		"the record names no target":  {carl("after"), func(l *left) { l.acts[0].Targets = nil }, nil, "record ended earshot_restarted"},
 		"it may be done unnoticed":    {strings.Replace(carl("after"), "notify: after}", "notify: after}, unnoticed: true", 1), func(l *left) { l.channels, l.bridges = nil, nil }, nil, "record ended earshot_restarted"},
 		"the supervisor is no longer": {strings.Replace(house, "carl:", "karl:", 1), func(*left) {}, []string{"anna", "boris"}, "record ended earshot_restarted"}, // nobody can say what he was to do
