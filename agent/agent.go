@@ -65,6 +65,7 @@ type Agent struct {
 	cert     *certificate // nil without TLS
 	clients  *clients.Sources
 	audit    *audit.Log
+	opening  string              // what the log is to say of its beginning; empty: it does
 	stream   *auditstream.Stream // of the audit log; nil: there is none
 	feed     *feed.Feed
 	gate     *gate.Gate
@@ -146,7 +147,11 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 	if err := a.openJournal(); err != nil {
 		return nil, errors.Join(err, a.audit.Close(), a.clients.Close())
 	}
-	if err := a.assemble(string(secret), string(password), version, a.openActs(audit.Key(key)), a.told(audit.Key(key))); err != nil {
+	said := a.told(audit.Key(key))
+	if a.opening = audit.DetailStarted; !said.closed {
+		a.opening = audit.DetailUnclosed
+	}
+	if err := a.assemble(string(secret), string(password), version, a.openActs(audit.Key(key)), said); err != nil {
 		return nil, errors.Join(err, a.closeRecordings(), a.closeJournal(), a.audit.Close(), a.clients.Close())
 	}
 	return a, nil
@@ -390,6 +395,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return errors.Join(err, httpListener.Close(), adminListener.Close())
 	}
 	a.httpAddr, a.adminAddr = httpListener.Addr().String(), adminListener.Addr().String()
+	a.openRecord()
 	close(a.listening)
 	a.log.Info().Str("http", a.httpAddr).Bool("tls", a.cert != nil).Str("admin", a.adminAddr).Str("ami", a.amiAddr).Str("ari", a.ariAddr).Uint64("generation", a.policy.Current().Generation()).Msg("earshot listens")
 	for _, w := range append(a.cfg.warnings(), a.cfg.emergencyWarnings(a.policy.Current())...) {
@@ -475,7 +481,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	innerWG.Wait()
 	endCache()
 	endRecordings()
-	endJournal() // last, since the others tell it what is over
+	endJournal() // last of those that run, since the others tell it what is over
+	a.closeRecord()
 	if err := context.Cause(run); !errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -23,6 +24,27 @@ func (a *Agent) runAudit(ctx context.Context) (end func()) {
 			a.log.Error().Err(err).Int("recorded", late).Msg("what happened while the audit log could not be written is not all on record")
 		}
 	}
+}
+
+// openRecord writes down that Earshot begins, before anything is done, and whether the one before had everything on record when it ended. Where that fails it is tried
+// again.
+func (a *Agent) openRecord() {
+	if a.opening != "" && a.note(a.opening) == nil {
+		a.opening = ""
+	}
+}
+
+// closeRecord writes down that everything is on record, if it is. Behind it nothing happens any more. Where it fails the next Earshot says what that means.
+func (a *Agent) closeRecord() {
+	if _, err := a.gate.RecordLate(); err != nil || a.opening != "" {
+		return
+	}
+	_ = a.note(audit.DetailStopped)
+}
+
+// note writes an entry of the log about itself.
+func (a *Agent) note(detail string) error {
+	return a.audit.Append(context.Background(), audit.Entry{ID: "audit", Phase: audit.Recovered, Action: "audit", Detail: detail})
 }
 
 // keepAudit says when the audit log cannot be written, tries until it can, without waiting for somebody to ask for something, and has what happened meanwhile
@@ -47,6 +69,7 @@ func (a *Agent) keepAudit(ctx context.Context) {
 		if a.audit.Retry() != nil {
 			continue
 		}
+		a.openRecord()
 		late, err := a.gate.RecordLate()
 		if err != nil {
 			continue

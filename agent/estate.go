@@ -24,18 +24,26 @@ func (a *Agent) openActs(key audit.Key) []audit.Act {
 type told struct {
 	notices  []audit.Entry // who was told of a supervision
 	forwards []string      // the acts by which calls were forwarded that was ended
+	closed   bool          // it stopped with everything on record, or there was none
 }
 
 // told reads the record of an Earshot before this one. Of one that cannot be read it is what stands before the fault, without notices; openActs has said so.
 func (a *Agent) told(key audit.Key) (said told) {
+	said.closed = true
 	files, err := audit.Files(a.cfg.Audit.File)
 	if err != nil {
+		said.closed = false
 		return said
 	}
 	for e, err := range audit.Read(key, files[max(0, len(files)-2):]...) {
+		if note := e.Phase == audit.Recovered; !note || e.Detail == audit.DetailStarted || e.Detail == audit.DetailUnclosed {
+			said.closed = false
+		} else if e.Detail == audit.DetailStopped {
+			said.closed = true
+		}
 		switch {
 		case err != nil:
-			said.notices = nil
+			said.notices, said.closed = nil, false
 			return said
 		case e.Action == gate.NoticeAction:
 			said.notices = append(said.notices, e)

@@ -207,24 +207,24 @@ func TestTheAuditLogIsRotated(t *testing.T) {
 			t.Errorf("%v: %s", err, out)
 		}
 	}
-	const log, first, second = "audit.jsonl", "audit.jsonl.000000000002", "audit.jsonl.000000000003"
+	const log, first, second = "audit.jsonl", "audit.jsonl.000000000003", "audit.jsonl.000000000004" // the first line says that Earshot was started
 	refused()
 	refused()
 	r.must(rotate())
 	refused()
-	whole(3, first, log)
+	whole(4, first, log)
 	if got, want := files(), []string{log, first, first + ".head", log + ".head"}; !slices.Equal(got, want) {
 		t.Errorf("there are %v, want %v", got, want)
 	}
 	r.must(rotate())
 	r.must(rotate()) // of nothing
 	refused()
-	whole(4, first, second, log)
+	whole(5, first, second, log)
 	whole(2, second, log) // when the oldest is thrown away
 	all := regexp.MustCompile(`earshot audit verify (.*\*.*)`).FindStringSubmatch(text)
 	cmd := exec.CommandContext(r.ctx, "sh", "-c", r.dir+"/usr/bin/earshot audit verify "+all[1])
 	cmd.Dir = r.dir + "/var/lib/earshot"
-	if out, err := r.run(cmd); err != nil || !strings.HasPrefix(out, "whole: 4 lines,") {
+	if out, err := r.run(cmd); err != nil || !strings.HasPrefix(out, "whole: 5 lines,") {
 		t.Errorf("%s: %v: %s", all[1], err, out)
 	}
 	before := files()
@@ -237,11 +237,11 @@ func TestTheAuditLogIsRotated(t *testing.T) {
 	if got := files(); !slices.Equal(got, before) {
 		t.Errorf("there are %v, want %v", got, before)
 	}
-	whole(4, first, second, log)
+	whole(6, first, second, log) // that it stopped
 	p = r.start("earshot", earshot("run", "--config", r.dir+"/etc/earshot/earshot.yaml"))
 	r.until("Earshot answers again", func() error { return anna.Do(r.ctx, http.MethodGet, "/v1/me", nil, nil) })
 	refused()
-	whole(5, first, second, log)
+	whole(8, first, second, log) // and was started
 	r.must(p.Signal(syscall.SIGTERM))
 	<-p.Done()
 }

@@ -37,9 +37,13 @@ const (
 
 // What stands in Detail with [Recovered]: the codes that the log itself writes there, and what the gate does.
 const (
-	DetailTornTail    = "torn_tail"    // an unfinished end was found when the log was opened, and moved to a file beside it
-	DetailWriteFailed = "write_failed" // Append failed for a while before this entry
-	DetailRefused     = "refused:"     // begins the gate's: behind it is how many entries could not be written and never will be, since what they tell of was refused
+	DetailTornTail    = "torn_tail"          // an unfinished end was found when the log was opened, and moved to a file beside it
+	DetailWriteFailed = "write_failed"       // Append failed for a while before this entry
+	DetailRefused     = "refused:"           // begins the gate's: behind it is how many entries could not be written and never will be, since what they tell of was refused
+	DetailLost        = "lost:"              // begins the gate's: behind it is how many entries could not be written and never will be, though what they tell of has happened
+	DetailStarted     = "started"            // Earshot was started, and the one before had stopped with everything on record
+	DetailUnclosed    = "started:not_closed" // Earshot was started, and the record does not say so: what had happened and was not written yet is missing
+	DetailStopped     = "stopped"            // Earshot stopped, and everything is on record
 )
 
 // What stands in Detail with the end of an act that an Earshot before has left, where more is to be said than that it is over.

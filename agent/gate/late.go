@@ -22,6 +22,7 @@ type late struct {
 	mu      sync.Mutex
 	entries []audit.Entry
 	refused atomic.Int64 // how many entries there were beside these that could not be written, and are not kept
+	lost    atomic.Int64 // how many are not kept though what they tell of has happened
 	caught  atomic.Bool  // some have been written, and nobody has looked what waited for that
 }
 
@@ -46,7 +47,7 @@ func (g *Gate) fact(e audit.Entry) error {
 	case err == nil, errors.Is(err, audit.ErrClosed):
 		return err
 	case errors.Is(err, audit.ErrInvalid): // it never can be
-		g.met.auditLost.Inc()
+		g.miss()
 		return err
 	}
 	e.Happened = at
@@ -58,7 +59,7 @@ func (g *Gate) keep(e audit.Entry, cause error) error {
 	g.late.mu.Lock()
 	defer g.late.mu.Unlock()
 	if len(g.late.entries) >= maxLate {
-		g.met.auditLost.Inc()
+		g.miss()
 		g.log.Error().Err(cause).Str("id", e.ID).Str("phase", string(e.Phase)).Msg("what has happened was not recorded and is lost: too much waits for the audit log already")
 		return errors.Join(errTooLate, cause)
 	}
@@ -74,7 +75,7 @@ func (g *Gate) isLate(act string) bool {
 	return slices.ContainsFunc(g.late.entries, func(e audit.Entry) bool { return e.ID == act })
 }
 
-// RecordLate writes what has happened while the record could not be written, in its order, and then how much was refused meanwhile. It returns how many entries
+// RecordLate writes what has happened while the record could not be written, in its order, and then how much was refused and lost meanwhile. It returns how many entries
 // of the former are on record now; the error is why something is not, which is kept. It is to be called now and then, and costs nothing while there is nothing.
 // Nobody can end it meanwhile: the log may have what it says it perhaps has not, and that would be written twice.
 func (g *Gate) RecordLate() (written int, err error) {
@@ -93,7 +94,7 @@ func (g *Gate) recordLate() (written int, err error) {
 		switch err := g.cfg.Audit.Append(context.Background(), g.late.entries[0]); {
 		case errors.Is(err, audit.ErrInvalid): // a fault of ours, which is to keep no other off the record
 			g.met.auditErrors.Inc()
-			g.met.auditLost.Inc()
+			g.miss()
 			g.log.Error().Err(err).Str("id", g.late.entries[0].ID).Msg("what has happened was not recorded")
 		case err != nil:
 			g.met.auditErrors.Inc()
@@ -106,12 +107,24 @@ func (g *Gate) recordLate() (written int, err error) {
 			g.late.entries = nil
 		}
 	}
-	if n := g.late.refused.Swap(0); n > 0 {
-		err := g.write(audit.Entry{ID: "audit", Phase: audit.Recovered, Action: "audit", Detail: audit.DetailRefused + strconv.FormatInt(n, 10)})
-		if err != nil {
-			g.late.refused.Add(n)
-			return written, err
-		}
+	return written, errors.Join(g.recordCount(audit.DetailRefused, &g.late.refused), g.recordCount(audit.DetailLost, &g.late.lost))
+}
+
+// recordCount writes how much of something there was since the last time.
+func (g *Gate) recordCount(detail string, count *atomic.Int64) error {
+	n := count.Swap(0)
+	if n == 0 {
+		return nil
 	}
-	return written, nil
+	err := g.write(audit.Entry{ID: "audit", Phase: audit.Recovered, Action: "audit", Detail: detail + strconv.FormatInt(n, 10)})
+	if err != nil {
+		count.Add(n)
+	}
+	return err
+}
+
+// miss counts an entry that is lost.
+func (g *Gate) miss() {
+	g.met.auditLost.Inc()
+	g.late.lost.Add(1)
 }

@@ -3,6 +3,7 @@ package gate_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -100,9 +101,18 @@ func TestWhatIsLostIsNotSaidToBeRecorded(t *testing.T) {
 	if err := o.gate.Fact(ended("next")); err != nil || len(o.audit.of("next")) != 1 {
 		t.Errorf("%v, and %d are on record of what came when the log could be written again", err, len(o.audit.of("next")))
 	}
-	all := o.audit.all()
+	all := slices.DeleteFunc(o.audit.all(), func(e audit.Entry) bool { return e.ID == "audit" })
 	if len(all) != most+1 || len(o.audit.of("lost")) != 0 {
 		t.Fatalf("%d are on record", len(all))
+	}
+	// How much was lost is on record once.
+	for range 2 {
+		if n, err := o.gate.RecordLate(); n != 0 || err != nil {
+			t.Fatalf("%d were recorded again, %v", n, err)
+		}
+	}
+	if own := o.audit.of("audit"); len(own) != 1 || own[0].Detail != "lost:1" || own[0].Phase != audit.Recovered {
+		t.Errorf("%+v", own)
 	}
 	if all[0].ID != "waits0" || all[most].ID != "next" || all[most].Happened.IsZero() {
 		t.Errorf("the first is %q, the last %+v", all[0].ID, all[most])
