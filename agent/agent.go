@@ -233,7 +233,7 @@ func (a *Agent) assemble(secret, password, version string, open []audit.Act, sai
 		Holds:    a.proofs().Holds,
 		Watchdog: dog,
 		Dialling: gate.Dialling{Context: a.cfg.Dialling.Context, Numbering: a.clients.Numbering()},
-		Estate:   gate.Estate{Acts: open, Forwards: said.forwards, Resume: a.proofs().Resume}, Notices: said.notices,
+		Estate:   gate.Estate{Acts: open, Forwards: said.forwards, Witnessed: said.witnessed, Resume: a.proofs().Resume}, Notices: said.notices,
 		Log: a.log.With().Str("part", "gate").Logger(), Lease: a.cfg.Supervision.Lease, RingTimeout: a.cfg.Supervision.RingTimeout,
 		ToneEvery: a.cfg.Supervision.ToneEvery, VouchStale: a.cfg.Auth.Sessions.MaxStale,
 		Sounds: a.cfg.ARI.Sounds, Tones: a.cfg.ARI.Tones,

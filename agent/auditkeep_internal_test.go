@@ -97,3 +97,38 @@ func TestTheRecordSaysWhetherItWasEndedWithEverythingOnRecord(t *testing.T) {
 	end()
 	has(old, unclosed, stopped)
 }
+
+// What an Earshot before has written is read once for all that the next one has to know of it.
+func TestWhatAnEarshotBeforeHasLeftIsReadFromTheRecord(t *testing.T) {
+	a, _, _ := house(t)
+	write := func(id string, p audit.Phase, action string) {
+		t.Helper()
+		if err := a.audit.Append(t.Context(), audit.Entry{ID: id, Phase: p, Action: action, Outcome: audit.Deny}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids := func(entries []audit.Entry) (all []string) {
+		for _, e := range entries {
+			all = append(all, e.ID)
+		}
+		return all
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		write(id, audit.Witnessed, "spy")
+	}
+	if _, err := a.audit.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	write("c", audit.Witnessed, "spy") // the policy had another ground
+	write("a", audit.Revoked, "spy")
+	write("n", audit.Disclosed, "notice")
+	write("f", audit.Revoked, "settings.user")
+	write("g", audit.Decided, "settings.user")
+	said := a.told(nil)
+	if got := ids(said.witnessed); !slices.Equal(got, []string{"b", "c"}) {
+		t.Errorf("witnessed and not ended are %q", got)
+	}
+	if got := ids(said.notices); !slices.Equal(got, []string{"n"}) || !slices.Equal(said.forwards, []string{"f"}) || said.closed {
+		t.Errorf("%q %q %t", got, said.forwards, said.closed)
+	}
+}

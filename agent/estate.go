@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"slices"
+
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/policy"
@@ -22,9 +24,10 @@ func (a *Agent) openActs(key audit.Key) []audit.Act {
 
 // told is what else the record of an Earshot before this one says, as far back as openActs looks.
 type told struct {
-	notices  []audit.Entry // who was told of a supervision
-	forwards []string      // the acts by which calls were forwarded that was ended
-	closed   bool          // it stopped with everything on record, or there was none
+	notices   []audit.Entry // who was told of a supervision
+	forwards  []string      // the acts by which calls were forwarded that was ended
+	witnessed []audit.Entry // what was seen to begin and not to end
+	closed    bool          // it stopped with everything on record, or there was none
 }
 
 // told reads the record of an Earshot before this one. Of one that cannot be read it is what stands before the fault, without notices; openActs has said so.
@@ -41,10 +44,15 @@ func (a *Agent) told(key audit.Key) (said told) {
 		} else if e.Detail == audit.DetailStopped {
 			said.closed = true
 		}
+		if e.Phase == audit.Witnessed || e.Phase == audit.Ended || e.Phase == audit.Revoked {
+			said.witnessed = slices.DeleteFunc(said.witnessed, func(o audit.Entry) bool { return o.ID == e.ID })
+		}
 		switch {
 		case err != nil:
 			said.notices, said.closed = nil, false
 			return said
+		case e.Phase == audit.Witnessed:
+			said.witnessed = append(said.witnessed, e)
 		case e.Action == gate.NoticeAction:
 			said.notices = append(said.notices, e)
 		case e.Phase == audit.Revoked && e.Action == policy.SettingsUser.String():

@@ -19,6 +19,8 @@ type Estate struct {
 	Acts []audit.Act
 	// Forwards are the acts by which calls were forwarded, of those whose end is on record.
 	Forwards []string
+	// Witnessed is what its watchdog saw begin and did not see end, as far as that is on record.
+	Witnessed []audit.Entry
 	// Resume returns the subject by the name of his credential, if that still holds.
 	Resume func(credential, employee string) (auth.Subject, bool)
 }

@@ -130,6 +130,7 @@ func (g *Gate) resynced(t *call.Table) {
 	}
 	g.findLocks(t)
 	maps.DeleteFunc(g.consults, func(leg call.LegID, x *consult) bool { return t.Leg(leg) == nil || t.Leg(x.waits) == nil })
+	g.endWitnessed()
 	adopted := g.inherit(t)
 	for _, a := range g.acts {
 		g.reconsider(t, a)

@@ -516,3 +516,28 @@ func streams20(t *testing.T, o *office) {
 		}()
 	}
 }
+
+// What the watchdog of an Earshot that was killed had seen, and did not see end, ends on record when the next one comes.
+func TestWhatWasWitnessedAndNotSeenToEndIsSaidToBeFoundAfterARestart(t *testing.T) {
+	seen := func(id, did string) audit.Entry {
+		return audit.Entry{
+			Seq: 7, Time: start, ID: id, Phase: audit.Witnessed, Action: "spy", Outcome: audit.Deny, Reason: "unknown_phone", Door: "watchdog", Credential: "phone:PJSIP/304", Employees: []string{"anna"},
+			Rule: audit.Rule{File: "policy.yaml", Line: 3}, Detail: did,
+		}
+	}
+	o := newOffice(t, house, func(c *gate.Config) { c.Estate.Witnessed = []audit.Entry{seen("a", "reported"), seen("b", "ended")} })
+	for id, phase := range map[string]audit.Phase{"a": audit.Ended, "b": audit.Revoked} {
+		e := o.audit.waits(t, id, phase)
+		if e.Reason != audit.ReasonRestarted || e.Outcome != "" || e.Rule.Line != 0 || e.Credential != "phone:PJSIP/304" || !slices.Equal(e.Employees, []string{"anna"}) || e.Seconds != 0 {
+			t.Errorf("%+v", e)
+		}
+	}
+	o.ingest(call.Event{Kind: call.Resynced, Snapshot: &call.Snapshot{}}) // another look finds nothing of it
+	o.talk("x", ivanov, "PJSIP/101")
+	o.must("carl", "spy", "anna")
+	for _, id := range []string{"a", "b"} {
+		if n := len(o.audit.of(id)); n != 1 {
+			t.Errorf("%s has %d entries", id, n)
+		}
+	}
+}
