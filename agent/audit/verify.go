@@ -146,6 +146,7 @@ type Report struct {
 	Last       Link   // the last good line
 	Unfinished int64  // bytes of a line that a running or killed process has begun; they are behind the head and no fault
 	Fault      *Fault // nil when the log is whole
+	Notes      Notes  // what the good lines say of what is missing
 }
 
 // OK reports whether nothing is wrong.
@@ -254,7 +255,7 @@ func headOf(path string, k Key) (head, error) {
 func (rep *Report) read(r *Reader, h *head) error {
 	seen := h == nil || h.size == 0 // the line that the head names
 	for {
-		_, at, _, err := r.next()
+		line, at, _, err := r.next()
 		var f *Fault
 		switch {
 		case errors.Is(err, io.EOF):
@@ -287,6 +288,7 @@ func (rep *Report) read(r *Reader, h *head) error {
 		}
 		rep.Lines++
 		rep.Last = at
+		rep.Notes.line(line)
 	}
 }
 

@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/agent/audit"
 )
 
 type auditCmd struct {
 	Rotate rotateCmd `cmd:"" help:"Have the running Earshot put its audit log away under the number of its last line and go on in a new file, and print the name. Exit 0, or 1 if it does not."`
-	Verify verifyCmd `cmd:"" help:"Find an altered, removed or reordered line, and a cut-off end. Exit 0 if the chain is whole, 1 if not."`
+	Verify verifyCmd `cmd:"" help:"Find an altered, removed or reordered line, and a cut-off end, and tell what the log says of its own gaps. Exit 0 if the chain is whole, 1 if not."`
+
+	WhoHeard whoHeardCmd `cmd:"" help:"List who could hear an employee, and when. Exit 0, or 1 if the chain is not whole."`
+	HeardBy  heardByCmd  `cmd:"" help:"List whom an employee could hear, and when. Exit 0, or 1 if the chain is not whole."`
 }
 
 type rotateCmd struct {
@@ -29,15 +31,11 @@ type verifyCmd struct {
 	KeyFile string   `type:"path" help:"The key file of the configuration, if it has one." placeholder:"FILE"`
 }
 
-// Run prints how far the chain is whole.
+// Run prints how far the chain is whole, and what is missing in it by its own word.
 func (c *verifyCmd) Run(s streams) error {
-	var key audit.Key
-	if c.KeyFile != "" {
-		secret, err := agent.ReadSecret(c.KeyFile)
-		if err != nil {
-			return err
-		}
-		key = audit.Key(secret)
+	key, err := auditKey(c.KeyFile)
+	if err != nil {
+		return err
 	}
 	verify := audit.VerifyFiles
 	if c.Part {
@@ -60,5 +58,8 @@ func (c *verifyCmd) Run(s streams) error {
 		return refusal{}
 	}
 	_, err = fmt.Fprintf(s.out, "whole: %d lines, first number %d, last number %d, hash %s\n", r.Lines, r.First, r.Last.Seq, r.Last.Hash)
-	return err
+	if err != nil {
+		return err
+	}
+	return notes(s, r.Notes)
 }

@@ -37,7 +37,7 @@ type cli struct {
 	Schema  schemaCmd  `cmd:"" help:"Print a JSON Schema of policy files, or of files of tests, by which editors complete and check."`
 	Token   tokenCmd   `cmd:"" help:"Make a token for an employee, or for a panel, and print it, once. The tokens file gets its hash."`
 	Doctor  doctorCmd  `cmd:"" help:"Look at a PBX, running or its files, for ways round Earshot that are open, and print each with the line to change. Exit 1 if there is one, 0 if not, 2 for an error."`
-	Audit   auditCmd   `cmd:"" help:"Verify an audit log, and have it put away."`
+	Audit   auditCmd   `cmd:"" help:"Verify an audit log, ask it who heard whom, and have it put away."`
 	Setup   setupCmd   `cmd:"" help:"Print the configuration of other programs for this Earshot."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -53,13 +53,14 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	// Exec does not hand on what was printed, so that it can be looked at by stdout and stderr.
 }
 
-// auditlog makes a log of a supervision that was decided, carried out and ended: auditlog FILE [KEY].
+// auditlog makes a log of a supervision that was decided, carried out and ended, and of one in which Earshot was killed: auditlog FILE [KEY [again]]. With again the next
+// one has come.
 func auditlog(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
-		ts.Fatalf("usage: auditlog FILE [KEY]")
+		ts.Fatalf("usage: auditlog FILE [KEY [again]]")
 	}
 	o := audit.Options{}
-	if len(args) > 1 {
+	if len(args) > 1 && args[1] != "" {
 		o.Key = audit.Key(args[1])
 	}
 	log, err := audit.Open(ts.MkAbs(args[0]), o)
@@ -70,6 +71,10 @@ func auditlog(ts *testscript.TestScript, neg bool, args []string) {
 			e.Outcome, e.Reason = audit.Allow, "allowed"
 		}
 		ts.Check(log.Append(context.Background(), e))
+	}
+	if len(args) > 2 {
+		ts.Check(log.Append(context.Background(), audit.Entry{ID: "audit", Phase: audit.Recovered, Action: "audit", Detail: audit.DetailUnclosed}))
+		ts.Check(log.Append(context.Background(), audit.Entry{ID: "s1", Phase: audit.Failed, Subject: "irina", Action: "spy", Targets: []string{"anna"}, Reason: audit.ReasonUnknown}))
 	}
 	ts.Check(log.Close())
 }

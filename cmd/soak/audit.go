@@ -28,7 +28,7 @@ func (s *soak) audited(ctx context.Context) (sum record) {
 	if err != nil {
 		s.faults.add("the audit log is not whole: %v: %s", err, bytes.TrimSpace(out))
 	}
-	sum.said = lastLine(string(out))
+	sum.said = strings.Join(strings.Split(strings.TrimSpace(string(out)), "\n"), "; ")
 	open, err := audit.OpenActs(nil, files...)
 	if err != nil {
 		s.faults.add("the audit log: %v", err)
@@ -69,11 +69,6 @@ func (s *soak) audited(ctx context.Context) (sum record) {
 		}
 	}
 	return sum
-}
-
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return lines[len(lines)-1]
 }
 
 // Errors in Earshot's log that say what was done to it, or that somebody hung up in the moment between a decision and what follows it.
