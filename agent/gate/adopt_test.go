@@ -279,9 +279,10 @@ func TestARecordingThatIsNotOnRecordAsDisclosedWasNotHeard(t *testing.T) {
 func TestAChangeOfWhichNobodyKnowsIsSaidToBeOne(t *testing.T) {
 	for changing, want := range map[bool]string{true: audit.DetailChangeUnknown, false: ""} {
 		l := leftBehind()
+		l.acts[0].Happened = start.Add(-time.Hour) // it was decided beside the record, which the end is not
 		l.acts[0].Changing, l.channels, l.bridges = changing, nil, nil
 		o := l.found(t, house)
-		if e := o.audit.waits(t, "act1", audit.Ended); e.Detail != want || e.Reason != audit.ReasonRestarted {
+		if e := o.audit.waits(t, "act1", audit.Ended); e.Detail != want || e.Reason != audit.ReasonRestarted || !e.Happened.IsZero() {
 			t.Errorf("%+v", e)
 		}
 	}

@@ -521,14 +521,14 @@ func streams20(t *testing.T, o *office) {
 func TestWhatWasWitnessedAndNotSeenToEndIsSaidToBeFoundAfterARestart(t *testing.T) {
 	seen := func(id, did string) audit.Entry {
 		return audit.Entry{
-			Seq: 7, Time: start, ID: id, Phase: audit.Witnessed, Action: "spy", Outcome: audit.Deny, Reason: "unknown_phone", Door: "watchdog", Credential: "phone:PJSIP/304", Employees: []string{"anna"},
+			Seq: 7, Time: start, Happened: start, ID: id, Phase: audit.Witnessed, Action: "spy", Outcome: audit.Deny, Reason: "unknown_phone", Door: "watchdog", Credential: "phone:PJSIP/304", Employees: []string{"anna"},
 			Rule: audit.Rule{File: "policy.yaml", Line: 3}, Detail: did,
 		}
 	}
 	o := newOffice(t, house, func(c *gate.Config) { c.Estate.Witnessed = []audit.Entry{seen("a", "reported"), seen("b", "ended")} })
 	for id, phase := range map[string]audit.Phase{"a": audit.Ended, "b": audit.Revoked} {
 		e := o.audit.waits(t, id, phase)
-		if e.Reason != audit.ReasonRestarted || e.Outcome != "" || e.Rule.Line != 0 || e.Credential != "phone:PJSIP/304" || !slices.Equal(e.Employees, []string{"anna"}) || e.Seconds != 0 {
+		if e.Reason != audit.ReasonRestarted || e.Outcome != "" || e.Rule.Line != 0 || e.Credential != "phone:PJSIP/304" || !slices.Equal(e.Employees, []string{"anna"}) || e.Seconds != 0 || !e.Happened.IsZero() {
 			t.Errorf("%+v", e)
 		}
 	}

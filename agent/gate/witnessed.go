@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"time"
+
 	"github.com/earshot-pbx/earshot/agent/audit"
 )
 
@@ -18,6 +20,7 @@ func (g *Gate) endWitnessed() {
 		defer g.running.Done()
 		for _, e := range left {
 			e.Phase, e.Outcome, e.Rule, e.Reason, e.Generation = audit.Ended, "", audit.Rule{}, reasonRestarted, set.Generation()
+			e.Happened = time.Time{} // it may have been late
 			if e.Detail == didEnded || e.Detail == didHandedBack {
 				e.Phase = audit.Revoked
 			}
