@@ -12,6 +12,9 @@ import (
 func (o *office) decidedHaveOutcomes() error {
 	last, order := map[string]audit.Entry{}, []string{}
 	for _, e := range o.audited() {
+		if e.Phase == audit.Recovered { // of the log itself
+			continue
+		}
 		if _, seen := last[e.ID]; !seen {
 			order = append(order, e.ID)
 			if e.Phase != audit.Decided {

@@ -78,7 +78,7 @@ func (g *Gate) inherit(t *call.Table) (adopted []*act) {
 func (g *Gate) endLeft(t *call.Table, set *policy.Set, old *audit.Act) (e audit.Entry, notice *audit.Entry) {
 	e = old.Entry
 	e.Phase, e.Outcome, e.Rule, e.Reason = audit.Failed, "", audit.Rule{}, reasonOutcome // a number may have been dialled, or the directory changed
-	e.Generation, e.Happened = set.Generation(), time.Time{} // the decision may have been late
+	e.Generation, e.Happened = set.Generation(), time.Time{}                             // the decision may have been late
 	if old.Changing {
 		e.Detail = audit.DetailChangeUnknown
 	}
