@@ -8,13 +8,13 @@ import (
 
 // Notes is what a log says of its own gaps: a chain that is whole has every line that was written, and not what could not be.
 type Notes struct {
-	Unclosed    int    // starts behind which nothing says that the Earshot before had everything on record: what it had not written yet is missing
-	TornTail    int    // ends that were cut off a line
-	WriteFailed int    // times in which the log could not be written
-	Refused     uint64 // entries that are missing, of what was refused since it could not be recorded
-	Lost        uint64 // entries that are missing, of what has happened
-	Unknown     int    // acts of which nobody knows whether they were carried out
-	Restarted   int    // ends that were found after a restart: when and why they came nobody knows
+	Unclosed    int // starts behind which nothing says that the Earshot before had everything on record: what it had not written yet is missing
+	TornTail    int // ends that were cut off a line
+	WriteFailed int // times in which the log could not be written
+	Refused     int // entries that are missing, of what was refused since it could not be recorded
+	Lost        int // entries that are missing, of what has happened
+	Unknown     int // acts of which nobody knows whether they were carried out
+	Restarted   int // ends that were found after a restart: when and why they came nobody knows
 }
 
 // String names what there is, in the log's own words; it is empty when there is nothing.
@@ -22,14 +22,14 @@ func (n Notes) String() string {
 	var all []string
 	for _, note := range []struct {
 		name  string
-		count uint64
+		count int
 	}{
-		{"not_closed", uint64(n.Unclosed)}, {DetailTornTail, uint64(n.TornTail)}, {DetailWriteFailed, uint64(n.WriteFailed)},
+		{"not_closed", n.Unclosed}, {DetailTornTail, n.TornTail}, {DetailWriteFailed, n.WriteFailed},
 		{strings.TrimSuffix(DetailRefused, ":"), n.Refused}, {strings.TrimSuffix(DetailLost, ":"), n.Lost},
-		{ReasonUnknown, uint64(n.Unknown)}, {ReasonRestarted, uint64(n.Restarted)},
+		{ReasonUnknown, n.Unknown}, {ReasonRestarted, n.Restarted},
 	} {
 		if note.count > 0 {
-			all = append(all, note.name+" "+strconv.FormatUint(note.count, 10))
+			all = append(all, note.name+" "+strconv.Itoa(note.count))
 		}
 	}
 	return strings.Join(all, ", ")
@@ -74,9 +74,9 @@ func (n *Notes) note(detail string) {
 	case DetailWriteFailed:
 		n.WriteFailed++
 	}
-	for prefix, count := range map[string]*uint64{DetailRefused: &n.Refused, DetailLost: &n.Lost} {
+	for prefix, count := range map[string]*int{DetailRefused: &n.Refused, DetailLost: &n.Lost} {
 		if text, ok := strings.CutPrefix(detail, prefix); ok {
-			if more, err := strconv.ParseUint(text, 10, 64); err == nil {
+			if more, err := strconv.Atoi(text); err == nil && more > 0 {
 				*count += more
 			}
 		}
