@@ -59,7 +59,7 @@ func TestTheRecordSaysWhetherItWasEndedWithEverythingOnRecord(t *testing.T) {
 	}
 	end()
 	has(dir, stopped)
-	n, end = shares(t, dir)
+	_, end = shares(t, dir)
 	has(dir, stopped, started)
 
 	// It stops while the log cannot be written.
