@@ -71,6 +71,7 @@ var rooms = map[string][]string{
 	"agent/pbxtest/library":    {"agent/pbxtest/child", "agent/pbxtest/debian"},
 	"agent/pbxtest/mutation":   {}, // bytes: it knows nothing of what they mean
 	"agent/pbxtest/phone":      {},
+	"agent/pbxtest/processor":  {},                                                                                   // for tests, of leaves too
 	"agent/pbxtest/site":       {"agent/pbxtest", "agent/pbxtest/child", "agent/pbxtest/phone", "cache/redisserver"}, // a company of several PBXs has a Redis
 
 	"ami":                               {},

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
+
+	"github.com/earshot-pbx/earshot/agent/pbxtest/processor"
 )
 
 const (
@@ -246,13 +246,13 @@ func spread(b *testing.B, conns []net.Conn, size int, send func()) {
 		step()
 	}
 	b.ReportAllocs()
-	began, before := processor(b), sent
+	began, before := processor.Used(b), sent
 	for b.Loop() {
 		step()
 	}
 	deliveries := float64((sent - before) * len(conns))
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/deliveries, "ns/delivery")
-	b.ReportMetric(float64((processor(b)-began).Nanoseconds())/deliveries, "cpu-ns/delivery")
+	b.ReportMetric(float64((processor.Used(b)-began).Nanoseconds())/deliveries, "cpu-ns/delivery")
 	for sent%ahead != 0 {
 		step()
 	}
@@ -260,13 +260,4 @@ func spread(b *testing.B, conns []net.Conn, size int, send func()) {
 		_ = conn.SetReadDeadline(longAgo)
 	}
 	readers.Wait()
-}
-
-// processor is the time that this process has had of the processors.
-func processor(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

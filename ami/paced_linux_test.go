@@ -13,9 +13,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/earshot-pbx/earshot/agent/pbxtest/processor"
 )
 
 // pace is so many panels, each of which is sent so many events a second.
@@ -246,7 +247,7 @@ func (p pace) send(t *testing.T, read *reading, hand func([2]*Prepared)) paced {
 	t.Helper()
 	hand(made(t)) // the way is open
 	read.await(t, 1, p.check)
-	before, began := used(t), time.Now()
+	before, began := processor.Used(t), time.Now()
 	var behind time.Duration
 	for i := range p.Events {
 		due := began.Add(time.Duration(i) * time.Second / time.Duration(p.Rate))
@@ -257,18 +258,9 @@ func (p pace) send(t *testing.T, read *reading, hand func([2]*Prepared)) paced {
 	read.await(t, 1+p.Events, p.check)
 	deliveries := time.Duration(p.Panels * p.Events)
 	r := read.end(t)
-	r.CPU, r.Behind = (used(t)-before)/deliveries, behind
+	r.CPU, r.Behind = (processor.Used(t)-before)/deliveries, behind
 	r.Readers /= deliveries
 	return r
-}
-
-func used(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // reading is the process of the panels: it is asked for a line once everybody has read so many events, and for figures in the end.

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/earshot-pbx/earshot/agent/pbxtest/processor"
 )
 
 // TestPacedReaders is the process of the panels, which TestPacedFanOut starts; by itself it has nothing to do.
@@ -69,7 +71,7 @@ func TestPacedReaders(t *testing.T) {
 		}
 		fmt.Println(n)
 	}
-	cpu := used(t)
+	cpu := processor.Used(t)
 	if err := panels.end(); err != nil {
 		t.Fatal(err)
 	}

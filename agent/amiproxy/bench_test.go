@@ -8,12 +8,12 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/amiproxy"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/processor"
 )
 
 const (
@@ -291,7 +291,7 @@ func (p *panels) measure(told [2][][]byte, life func(i int)) {
 		step()
 	}
 	b.ReportAllocs()
-	began, before := processor(b), made
+	began, before := processor.Used(b), made
 	for b.Loop() {
 		step()
 	}
@@ -300,7 +300,7 @@ func (p *panels) measure(told [2][][]byte, life func(i int)) {
 		deliveries += float64((made - before) * events[i&1])
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/deliveries, "ns/delivery")
-	b.ReportMetric(float64((processor(b)-began).Nanoseconds())/deliveries, "cpu-ns/delivery")
+	b.ReportMetric(float64((processor.Used(b)-began).Nanoseconds())/deliveries, "cpu-ns/delivery")
 	for made%ahead != 0 {
 		step()
 	}
@@ -308,13 +308,4 @@ func (p *panels) measure(told [2][][]byte, life func(i int)) {
 		_ = conn.SetReadDeadline(time.Unix(1, 0))
 	}
 	readers.Wait()
-}
-
-// processor is the time that this process has had of the processors.
-func processor(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/httpapi"
 	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/processor"
 )
 
 const (
@@ -148,15 +148,6 @@ func broadcast(b *testing.B, n, ahead int, follow func()) {
 	})
 }
 
-// cpu is the time that this process has had of the processors, which, unlike the time that went by, is no other's who works on the same machine.
-func cpu(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // measure makes changes, those of the warmth first, waiting for the crowd whenever so many as may be are under way, and for all of them in the end.
 func measure(b *testing.B, c *crowd, before int, change func(i int)) {
 	b.ReportAllocs()
@@ -170,13 +161,13 @@ func measure(b *testing.B, c *crowd, before int, change func(i int)) {
 	for i < warmth {
 		step()
 	}
-	began := cpu(b)
+	began := processor.Used(b)
 	for b.Loop() {
 		step()
 	}
 	deliveries := float64((i - warmth) * len(c.conns))
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/deliveries, "ns/delivery")
-	b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/deliveries, "cpu-ns/delivery")
+	b.ReportMetric(float64((processor.Used(b)-began).Nanoseconds())/deliveries, "cpu-ns/delivery")
 	for i%c.ahead != 0 {
 		step()
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/pbxtest"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/processor"
 )
 
 func startPBX(t *testing.T) *pbxtest.PBX {
@@ -149,13 +149,6 @@ func TestPhonesAgainstAsterisk(t *testing.T) {
 	})
 }
 
-func cpu(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	must(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 func TestTenPhonesTalkingTakeLittleOfOneCore(t *testing.T) {
 	ctx := background(t)
 	var phones [10]*phone.Phone
@@ -167,7 +160,7 @@ func TestTenPhonesTalkingTakeLittleOfOneCore(t *testing.T) {
 		ca, cb := talk(t, ctx, phones[i], phones[i+1])
 		calls = append(calls, ca, cb)
 	}
-	begun, used := time.Now(), cpu(t)
+	begun, used := time.Now(), processor.Used(t)
 	var wg sync.WaitGroup
 	for i, c := range calls {
 		wg.Go(func() {
@@ -177,7 +170,7 @@ func TestTenPhonesTalkingTakeLittleOfOneCore(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	share := float64(cpu(t)-used) / float64(time.Since(begun))
+	share := float64(processor.Used(t)-used) / float64(time.Since(begun))
 	t.Logf("%.1f %% of one core", 100*share)
 	if share > 0.5 { // with the race detector; a tenth of it without
 		t.Errorf("ten calls take %.0f %% of one core", 100*share)
