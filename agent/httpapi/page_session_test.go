@@ -5,11 +5,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/earshot-pbx/earshot/agent/call"
 )
 
@@ -208,4 +211,50 @@ func TestATabBehindOthersTellsInItsTitleThatAClientCalls(t *testing.T) {
 	o.ingest(ends("1", 20)...)
 	p.Wait(`document.title === 'Earshot'`)
 	quiet(t, p)
+}
+
+// A browser does not tell its page why a WebSocket was refused. The slow tries are held here until the test asks for them.
+func TestAWindowTooManySaysSoAndComesWhenAnotherIsClosed(t *testing.T) {
+	o := newBureau(t)
+	var others []*watcher
+	for range 10 {
+		others = append(others, o.watch("carl"))
+	}
+	p := o.visit(t)
+	p.Eval(`(() => { const real = globalThis.setTimeout; globalThis.waits = []; globalThis.said = [];
+		globalThis.setTimeout = (f, ms, ...more) => { if (!(ms >= 10000)) return real(f, ms, ...more); waits.push(ms); globalThis.again = f; return 0; };
+		const link = document.querySelector('#link'); new MutationObserver(() => said.push(link.dataset.state)).observe(link, { attributes: true }); })()`, nil)
+	p.Click("#token")
+	p.Type(o.token["carl"])
+	p.Press("Enter")
+	p.Says("#link", "Too many windows are open: close one.")
+	choose(p, "#language", "ru")
+	p.Says("#link", "Открыто слишком много окон")
+	choose(p, "#language", "en")
+	tried := func() (all []float64) { p.Eval(`waits`, &all); return all }
+	if all := tried(); len(all) != 1 || all[0] < 15_000 || all[0] > 25_000 {
+		t.Errorf("it tries again after %v ms", all)
+	}
+	p.Eval(`again()`, nil)
+	p.Wait(`waits.length === 2`)
+	p.Says("#link", "Too many windows are open: close one.")
+	var said []string
+	if p.Eval(`said`, &said); !slices.Contains(said, "crowded") || slices.Contains(said, "lost") {
+		t.Errorf("the page has said %v", said)
+	}
+
+	if err := others[0].conn.Close(websocket.StatusNormalClosure, ""); err != nil {
+		t.Fatal(err)
+	}
+	late := time.Now().Add(30 * time.Second)
+	for live := false; !live; { // the other gives its place back a moment later
+		if time.Now().After(late) {
+			t.Fatalf("it does not come: %s", p.Text("#link"))
+		}
+		n := strconv.Itoa(len(tried()))
+		p.Eval(`again()`, nil)
+		p.Wait(`document.querySelector('#link').dataset.state === 'live' || waits.length > ` + n)
+		p.Eval(`document.querySelector('#link').dataset.state === 'live'`, &live)
+	}
+	p.Says(row("anna"), "Free")
 }

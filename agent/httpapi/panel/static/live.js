@@ -1,4 +1,5 @@
-// What is known now, by the event stream. A connection that is lost is made again, later and later, and begins with a snapshot.
+// What is known now, by the event stream. A connection that is lost is made again, later and later, and begins with a snapshot. Where as many windows are
+// open as may be there is none to be had, and it is tried again slowly: nobody knows when one is closed.
 import * as api from './api.js';
 
 /** state is what the stream has told; rows are by employee and in the policy's order. */
@@ -12,6 +13,10 @@ let socket = null;
 let timer = 0;
 let tries = 0;
 let seq = 0;
+
+const crowdedWait = 20000;
+/** spread is a time that is not the same in all windows, so that they do not come back all at once. */
+const spread = (ms) => ms * (0.75 + Math.random() / 2);
 
 function link(to) {
   if (to === 'lost' && state.link !== 'lost') state.lost = Date.now();
@@ -27,6 +32,7 @@ export function start() {
 
 export function stop() {
   clearTimeout(timer);
+  timer = 0;
   const old = socket;
   socket = null;
   old?.close();
@@ -35,26 +41,46 @@ export function stop() {
 
 function connect() {
   clearTimeout(timer);
-  if (state.link !== 'lost') link('connecting');
+  if (state.link !== 'lost' && state.link !== 'crowded') link('connecting');
+  let opened = false;
   const mine = api.stream();
   socket = mine;
   seq = 0;
   mine.onmessage = (e) => { if (socket === mine) take(JSON.parse(e.data)); };
-  mine.onclose = (e) => { if (socket === mine) closed(e.code); };
+  mine.onopen = () => { opened = true; };
+  mine.onclose = (e) => { if (socket === mine) closed(e.code, opened); };
 }
 
-async function closed(code) {
-  socket = null;
-  const wait = Math.min(15000, 500 * 2 ** tries++) * (0.75 + Math.random() / 2);
+function later(wait) {
+  clearTimeout(timer);
   state.again = Date.now() + wait;
-  link('lost');
   timer = setTimeout(connect, wait);
-  if (code !== 1008 && tries < 2) return;
+  return timer;
+}
+
+async function closed(code, opened = true) {
+  socket = null;
+  const mine = later(spread(Math.min(15000, 500 * 2 ** tries++)));
+  const refused = !opened && (state.link === 'connecting' || state.link === 'crowded'); // perhaps: it is not said before it is known
+  if (!refused) link('lost');
+  if (opened && code !== 1008 && tries < 2) return;
+  const why = await reason();
+  if (why === 'unknown_subject') api.signOut();
+  if (timer !== mine || socket) return; // it goes on already, or is over
+  if (why === 'too_many_streams') {
+    later(spread(crowdedWait));
+    link('crowded');
+  } else if (refused) link('lost');
+}
+
+/** reason is why the stream is refused. A browser does not tell what a WebSocket was answered with, and so the same is asked without one. */
+async function reason() {
   try {
-    await api.ask('GET', 'v1/me'); // whether it is the credential: the stream cannot say so when it is refused at once
+    await api.ask('GET', 'v1/events');
   } catch (e) {
-    if (e instanceof api.Refusal && e.code === 'unknown_subject') api.signOut();
+    if (e instanceof api.Refusal) return e.code;
   }
+  return '';
 }
 
 // What the machine knows of its network is sooner there than what a dead connection shows.
