@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/earshot-pbx/earshot/agent/eventstream"
 	"github.com/earshot-pbx/earshot/agent/mask"
 )
 
@@ -95,7 +96,7 @@ func (st *stream) lose(app *application) {
 	for _, at := range st.seats {
 		if at.application == app {
 			at.gone.Store(true)
-			st.replaced <- app // there is room for all that it has
+			st.post(&news{text: st.server.replacedText(), to: []*application{app}, replaced: true})
 		}
 	}
 }
@@ -106,7 +107,7 @@ func (s *Server) unregister(st *stream) {
 	e := st.estate
 	e.lock.Lock()
 	grace := s.cfg.Grace
-	if s.closed || st.why == endRevoked || st.why == endUnknown {
+	if s.room.Closed() || st.Ended() == eventstream.Revoked || st.Ended() == eventstream.Unknown {
 		grace = 0
 	}
 	for _, at := range st.seats {

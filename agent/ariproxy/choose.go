@@ -5,12 +5,12 @@ import "github.com/earshot-pbx/earshot/agent/mask"
 // late is an event that has to wait for another.
 type late struct {
 	at   *seat
-	text []byte
+	text []byte // behind the application's name
 }
 
-// chosen writes what one application is told of a scene, where that is not simply everything: what it wants, by the ids that its client has chosen. That
+// chosen collects what one application is told of a scene, where that is not simply everything: what it wants, by the ids that its client has chosen. That
 // a phone's leg is gone is told behind its StasisEnd, as Asterisk does, which may come later.
-func (st *stream) chosen(at *seat, r *rendering) error {
+func (st *stream) chosen(at *seat, r *rendering) {
 	for i := range r.events {
 		ev := &r.events[i]
 		a := st.of(ev)
@@ -27,16 +27,14 @@ func (st *stream) chosen(at *seat, r *rendering) error {
 		if !wants {
 			continue
 		}
-		st.text = st.named(ev, append(st.text[:0], at.begin...))
 		if a.kind == "ChannelDestroyed" && st.begun[a.channels[0]] {
-			st.late[a.channels[0]] = append(st.late[a.channels[0]], late{at, append([]byte(nil), st.text...)})
+			st.late[a.channels[0]] = append(st.late[a.channels[0]], late{at, st.named(ev, nil)})
 			continue
 		}
-		if err := st.write(st.text); err != nil {
-			return err
-		}
+		begin := st.begin(at)
+		st.frames = st.named(ev, st.frames)
+		st.frame(begin)
 	}
-	return nil
 }
 
 // named appends an event with the client's handles, or its aliases for them.
@@ -88,35 +86,27 @@ func (st *stream) handle(hole string) string {
 	return st.fill(i)
 }
 
-// news writes an event of what the client steers.
-func (st *stream) news(n *news) error {
+// news collects an event of what the client steers, or that another stream has an application now.
+func (st *stream) news(n *news) {
 	if n.starts != "" {
 		st.begun[n.starts] = true
 	}
 	for _, at := range st.seats {
 		for _, app := range n.to {
-			if app != at.application || at.gone.Load() {
-				continue
-			}
-			st.text = append(append(st.text[:0], at.begin...), n.text...)
-			if err := st.write(st.text); err != nil {
-				return err
+			if app == at.application && (n.replaced || !at.gone.Load()) {
+				st.text(at, n.text)
 			}
 		}
 	}
 	if n.ends == "" {
-		return nil
+		return
 	}
 	waited := st.late[n.ends]
 	delete(st.late, n.ends)
 	delete(st.begun, n.ends)
 	for _, l := range waited {
-		if l.at.gone.Load() {
-			continue
-		}
-		if err := st.write(l.text); err != nil {
-			return err
+		if !l.at.gone.Load() {
+			st.text(l.at, l.text)
 		}
 	}
-	return nil
 }

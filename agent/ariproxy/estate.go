@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/eventstream"
 	"github.com/earshot-pbx/earshot/agent/gate"
 )
 
@@ -201,7 +202,7 @@ func (e *estate) told(ev gate.StasisEvent) {
 	default:
 		for _, app := range e.apps {
 			if app.stream != nil {
-				app.stream.end(endSlow)
+				app.stream.End(eventstream.Slow)
 			}
 		}
 	}

@@ -21,7 +21,7 @@ func newMetrics(r prometheus.Registerer, s *Server) *metrics {
 		}, []string{"reason"}),
 	}
 	for _, e := range ends {
-		m.ends.WithLabelValues(e.word)
+		m.ends.WithLabelValues(e.Word)
 	}
 	for _, word := range []string{lobby.TimedOut, lobby.Crowded} {
 		m.ends.WithLabelValues(word)
@@ -29,11 +29,7 @@ func newMetrics(r prometheus.Registerer, s *Server) *metrics {
 	if r != nil {
 		r.MustRegister(m.requests, m.ends, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "earshot_ari_door_streams", Help: "Event streams that are open at the ARI door.",
-		}, func() float64 {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			return float64(len(s.streams))
-		}))
+		}, func() float64 { return float64(s.room.Len()) }))
 	}
 	return m
 }

@@ -5,15 +5,17 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/earshot-pbx/earshot/agent/eventstream"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/mask"
 )
 
-// news is an event of what a client steers, as it goes to some of its applications.
+// news is an event of what a client steers, or of its applications themselves, as it goes to some of these.
 type news struct {
 	text         []byte // behind the application's name
 	to           []*application
 	starts, ends string // the phone's leg whose StasisStart or StasisEnd it is; then all of the client's streams are to know
+	replaced     bool   // it is that another stream has the application
 }
 
 // about is what an event is about, for who asks whether an application is to be told.
@@ -103,9 +105,14 @@ func (e *estate) tell(n news, to ...*application) {
 		}
 	}
 	for _, st := range streams {
-		if !st.watcher.Post(&n) {
-			st.end(endSlow)
-		}
+		st.post(&n)
+	}
+}
+
+// post has a stream tell of something behind what it has to tell already.
+func (st *stream) post(n *news) {
+	if !st.watcher.Post(n) {
+		st.End(eventstream.Slow)
 	}
 }
 

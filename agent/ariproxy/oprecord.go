@@ -112,7 +112,7 @@ func (x *exchange) follow(e *estate, begun *liveRecording, id string) {
 	e.recorded("RecordingStarted", begun)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.room.Closed() {
 		return
 	}
 	r, since := *begun, s.cfg.Clock()

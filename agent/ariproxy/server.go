@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/eventstream"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/prometheus/client_golang/prometheus"
@@ -71,14 +72,13 @@ type Server struct {
 
 	guesses guesses
 
-	mu      sync.Mutex // guards the rest
-	closed  bool       // no stream is admitted any more
-	streams map[*stream]struct{}
-	places  int               // that streams have, also such as are about to begin
+	room eventstream.Room
+
+	mu      sync.Mutex        // guards the rest; the room is not asked for anything that waits while it is held
 	shares  map[string]*share // by client.name
 	estates map[owner]*estate
 	callers map[net.Conn]*caller
-	open    sync.WaitGroup
+	open    sync.WaitGroup // times of grace, and recordings that are followed; Add under mu while the room is not shut, or the stream has a place in it whose end begins one
 
 	ctx  context.Context // of what waits for something that no request does; ends when no stream is admitted any more
 	stop context.CancelFunc
@@ -112,7 +112,7 @@ func New(cfg Config) *Server {
 		cfg.Clock = time.Now
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log, table: operations(), begun: cfg.Clock(), view: cfg.Gate.Channels, streams: map[*stream]struct{}{}, shares: map[string]*share{},
+		cfg: cfg, log: cfg.Log, table: operations(), begun: cfg.Clock(), view: cfg.Gate.Channels, shares: map[string]*share{},
 		estates: map[owner]*estate{}, callers: map[net.Conn]*caller{},
 	}
 	s.tree, s.docs, s.form, s.opens = newTree(s.table), describe(s.table), s.render, s.openStasis
@@ -150,7 +150,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if h.Shutdown(end) != nil {
 		_ = h.Close()
 	}
-	s.killStreams(end)
+	_ = s.room.Close(end) // cuts off those that have not ended by then
 	s.open.Wait()
 	if err == nil {
 		err = <-served
@@ -174,13 +174,9 @@ func (l serverLog) Write(p []byte) (int, error) {
 
 // Recheck ends every stream whose credential no longer holds, and what its client steers. It is to be called after the tokens were loaded anew or a session was ended.
 func (s *Server) Recheck() {
+	s.room.Recheck()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for st := range s.streams {
-		if !s.holds(st.client) {
-			st.end(endRevoked)
-		}
-	}
 	for _, e := range s.estates {
 		if !s.cfg.Auth.Holds(e.subject) {
 			e.hurry()

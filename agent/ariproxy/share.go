@@ -11,8 +11,7 @@ import (
 type share struct {
 	requests *rate.Limiter
 	looking  chan struct{} // holds a token while one of them has the gate look something up
-	streams  int           // guarded by the server's lock, as is conns
-	conns    int           // connections that are no streams
+	conns    int           // connections that are no streams; guarded by the server's lock
 }
 
 // most is how many streams a client may have.

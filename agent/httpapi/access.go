@@ -33,8 +33,8 @@ type exchange struct {
 	ended   string // why a stream ended
 	sent    uint64 // messages that a stream sent
 
-	conn *wire // once hijacked
-	mute bool  // takes the answer's status and drops the rest: see refused
+	taken bool // the connection was hijacked
+	mute  bool // takes the answer's status and drops the rest: see refused
 }
 
 // WriteHeader notes the status.
@@ -42,7 +42,7 @@ func (x *exchange) WriteHeader(status int) {
 	if x.status == 0 {
 		x.status = status
 	}
-	if x.mute && status != http.StatusSwitchingProtocols {
+	if x.mute {
 		return
 	}
 	x.ResponseWriter.WriteHeader(status)
@@ -61,18 +61,15 @@ func (x *exchange) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Hijack hands the connection to the WebSocket and keeps hold of it, for the deadlines of single writes and for a hard end.
+// Hijack hands the connection over, as to a WebSocket.
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	h, ok := x.ResponseWriter.(http.Hijacker)
 	if !ok {
 		return nil, nil, errors.New("the connection cannot be taken over")
 	}
 	conn, rw, err := h.Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	x.conn = &wire{Conn: conn}
-	return x.conn, x.conn.over(rw), nil
+	x.taken = err == nil
+	return conn, rw, err
 }
 
 // Unwrap serves http.ResponseController.
@@ -155,7 +152,7 @@ func (s *Server) recover(x *exchange) {
 	p := internal(nil)
 	x.note(p)
 	x.mute = false
-	if x.status != 0 || x.conn != nil {
+	if x.status != 0 || x.taken {
 		panic(http.ErrAbortHandler)
 	}
 	p.write(x)
@@ -169,7 +166,7 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 		route = "none"
 	}
 	s.met.requests.WithLabelValues(route, method(r.Method), strconv.Itoa(x.status)).Inc()
-	if x.conn == nil {
+	if !x.taken {
 		s.met.duration.WithLabelValues(route).Observe(took.Seconds())
 	}
 	line := s.log.Info()

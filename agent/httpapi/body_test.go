@@ -85,9 +85,9 @@ func TestEveryStatusHasAProblem(t *testing.T) {
 func TestEveryEndFitsIntoACloseFrame(t *testing.T) {
 	words := map[string]bool{}
 	for _, e := range ends {
-		if len(e.reason) > 123 || (e.code == 0) != (e.reason == "") || words[e.word] {
+		if len(e.Reason) > 123 || (e.Code == 0) != (e.Reason == "") || words[e.Word] {
 			t.Errorf("%+v", e)
 		}
-		words[e.word] = true
+		words[e.Word] = true
 	}
 }

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"net"
 	"net/http"
 	"time"
 
@@ -35,22 +34,9 @@ func (b Bucket) Owes(key string) time.Duration { return b.l.owes(key) }
 // Size is how many keys it knows.
 func (b Bucket) Size() int { return len(b.l.buckets.byKey) + b.l.buckets.order.Len() }
 
-// Headroom is left free before a message for its frame.
-const Headroom = headroom
-
-// Enframe makes a frame of a message.
-func Enframe(b []byte, at int) []byte { return enframe(b, at) }
-
-// Wire is a connection to which a WebSocket writes control frames and a stream messages.
-type Wire struct{ *wire }
-
-// NewWire makes one.
-func NewWire(c net.Conn, patience time.Duration) Wire {
-	return Wire{&wire{Conn: c, patience: patience}}
-}
-
-// Send writes messages.
-func (w Wire) Send(frames []byte) error { return w.send(frames) }
-
 // Collect appends the messages that are there, each in its frame.
-func Collect(b []byte, w *gate.Watcher) (frames []byte, messages uint64) { return collect(b, w) }
+func Collect(b []byte, w *gate.Watcher) (frames []byte, count uint64) {
+	m := messages{Watcher: w}
+	b = m.Collect(b)
+	return b, m.collected
+}

@@ -54,7 +54,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.limited.WithLabelValues(name)
 	}
 	for _, e := range ends {
-		m.ends.WithLabelValues(e.word)
+		m.ends.WithLabelValues(e.Word)
 	}
 	if r != nil {
 		r.MustRegister(m.requests, m.duration, m.ends, m.panics, m.limited, m.strangers)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/earshot-pbx/earshot/agent/eventstream"
 	"github.com/earshot-pbx/earshot/agent/gate"
 )
 
@@ -93,8 +94,10 @@ func asProblem(err error) *Problem {
 	switch {
 	case errors.As(err, &own):
 		return own
-	case errors.Is(err, gate.CutShutdown), errors.Is(err, errClosed):
+	case errors.Is(err, gate.CutShutdown), errors.Is(err, eventstream.ErrClosed):
 		return newProblem(http.StatusServiceUnavailable, "stopping", "Earshot is stopping; try again shortly.")
+	case errors.Is(err, eventstream.ErrFull):
+		return tooManyStreams()
 	case errors.As(err, &known) && !known.MayBeDone(): // it says itself what came of it, though that be for want of time
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		p := newProblem(http.StatusServiceUnavailable, "timeout", "It took too long and may still be done; look again shortly.")

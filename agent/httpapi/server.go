@@ -7,15 +7,14 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"log"
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/eventstream"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/lobby"
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,12 +64,7 @@ type Server struct {
 	commands, reads, exports, failures *limiter
 	proven                             proven
 
-	mu      sync.Mutex // guards what follows
-	closed  bool       // no stream is admitted any more
-	cutting bool       // and those that are left are not waited for
-	streams map[*stream]struct{}
-	places  map[string]int // streams by whose they are, with those that are about to begin; no zero
-	open    sync.WaitGroup // the streams; Add under mu and not after closed
+	room eventstream.Room
 }
 
 // New makes the door. It listens on nothing: it is a handler, and HTTP gives the server to run it in.
@@ -97,7 +91,7 @@ func New(cfg Config) *Server {
 		cfg.Clock = time.Now
 	}
 	cfg.Limits.fill()
-	s := &Server{cfg: cfg, log: cfg.Log, met: newMetrics(cfg.Registerer), mux: http.NewServeMux(), streams: map[*stream]struct{}{}, places: map[string]int{}}
+	s := &Server{cfg: cfg, log: cfg.Log, met: newMetrics(cfg.Registerer), mux: http.NewServeMux()}
 	s.commands, s.reads = newLimiter(cfg.Limits.Commands, cfg.Clock), newLimiter(cfg.Limits.Reads, cfg.Clock)
 	s.exports, s.failures = newLimiter(cfg.Limits.Exports, cfg.Clock), newLimiter(cfg.Limits.Failures, cfg.Clock)
 	s.proven.tokens.max = remembered
@@ -135,92 +129,14 @@ func (l serverLog) Write(p []byte) (int, error) {
 
 // Close ends every event stream with a reason and takes no new one, and waits until they have ended. When ctx is over first, it cuts those
 // that are left and returns ctx's error. Other requests are not its business: http.Server.Shutdown waits for them.
-func (s *Server) Close(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	for st := range s.streams {
-		st.end(endShutdown)
-	}
-	s.mu.Unlock()
-	done := make(chan struct{})
-	go func() { s.open.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-	}
-	s.mu.Lock()
-	s.cutting = true
-	for st := range s.streams {
-		st.kill()
-	}
-	s.mu.Unlock()
-	<-done
-	return ctx.Err()
-}
+func (s *Server) Close(ctx context.Context) error { return s.room.Close(ctx) }
 
 // Recheck ends every event stream whose credential no longer holds. It is to be called after the tokens were loaded anew or a session
 // was ended; what expires by itself ends by itself.
-func (s *Server) Recheck() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for st := range s.streams {
-		if !s.cfg.Auth.Holds(st.subject) {
-			st.end(endRevoked)
-		}
-	}
-}
-
-var errClosed = errors.New("the door is closed")
-
-// admit reserves a place for a stream that is about to begin, so that Close waits for it from here on. Each is given back by leave.
-func (s *Server) admit(who auth.Subject) *Problem {
-	whose := streamsOf(who)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.closed:
-		return asProblem(errClosed)
-	case s.places[whose] >= s.cfg.PerEmployee:
-		s.met.limited.WithLabelValues(limitStreams).Inc()
-		return tooManyStreams()
-	}
-	s.places[whose]++
-	s.open.Add(1)
-	return nil
-}
-
-func (s *Server) leave(who auth.Subject) {
-	whose := streamsOf(who)
-	s.mu.Lock()
-	if s.places[whose]--; s.places[whose] == 0 {
-		delete(s.places, whose)
-	}
-	s.mu.Unlock()
-	s.open.Done()
-}
+func (s *Server) Recheck() { s.room.Recheck() }
 
 // streamsOf is what a subject's streams are counted by.
 func streamsOf(who auth.Subject) string { return who.Panel() + "\x00" + who.Employee() }
-
-// enter puts an admitted stream among those that Close and Recheck reach. What they did in the meantime is made up for.
-func (s *Server) enter(st *stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.streams[st] = struct{}{}
-	if s.closed {
-		st.end(endShutdown)
-	}
-	if s.cutting {
-		st.kill()
-	}
-}
-
-func (s *Server) exit(st *stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.streams, st)
-}
 
 // host is the remote address without the port.
 func host(addr string) string {

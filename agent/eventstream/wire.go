@@ -1,19 +1,21 @@
-package httpapi
+package eventstream
 
 import (
-	"bufio"
 	"encoding/binary"
 	"net"
 	"sync"
 	"time"
 )
 
+// Flush is how many bytes of frames are written at once, or one frame that is longer.
+const Flush = 32 << 10
+
 // wire is a hijacked connection to which two write: the WebSocket its control frames, and the stream its messages, several at a time, for
 // which the WebSocket has no means: it has one write to the kernel for each. A frame is written whole before the next begins, and no message
 // follows a close frame (RFC 6455, section 5.5.1).
 type wire struct {
 	net.Conn
-	patience time.Duration // a write is waited for that long, and at most half as long again; zero: for ever
+	patience time.Duration // a write is waited for that long, and at most half as long again
 
 	mu     sync.Mutex // held while a write waits for the other side, as within net.Conn itself; the patience bounds it
 	until  time.Time  // the deadline that is set
@@ -34,6 +36,9 @@ func (c *wire) Write(frame []byte) (int, error) {
 
 // send writes messages that are in frames already.
 func (c *wire) send(frames []byte) error {
+	if len(frames) == 0 {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -47,19 +52,10 @@ func (c *wire) send(frames []byte) error {
 // bound sees to it that there is a deadline for the write to come. It is the connection's and not a context's, which would cost a timer for each
 // write, and it is not set anew as long as there is enough of it left.
 func (c *wire) bound() {
-	if c.patience == 0 {
-		return
-	}
 	if now := time.Now(); c.until.Sub(now) < c.patience {
 		c.until = now.Add(c.patience + c.patience/2)
 		_ = c.SetWriteDeadline(c.until)
 	}
-}
-
-// over makes the WebSocket write to the wire what it would write to the connection.
-func (c *wire) over(rw *bufio.ReadWriter) *bufio.ReadWriter {
-	rw.Writer.Reset(c)
-	return rw
 }
 
 // A text message in one frame begins with this byte and the length of what follows: in 7 bits, or 16 or 64 that come after (RFC 6455, section 5.2).
@@ -72,8 +68,11 @@ const (
 // headroom is what is left free before a message for the header that most have.
 const headroom = 4
 
-// enframe makes a frame of what was appended to b from at on: headroom that is free, and a message.
-func enframe(b []byte, at int) []byte {
+// Begin begins a frame behind b: what is appended to what it returns is the message, up to Frame.
+func Begin(b []byte) []byte { return append(b, make([]byte, headroom)...) }
+
+// Frame makes a text message's frame of what was appended to b since Begin, before which it had the length at.
+func Frame(b []byte, at int) []byte {
 	n := len(b) - at - headroom
 	b[at] = opText
 	switch {

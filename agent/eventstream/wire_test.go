@@ -1,7 +1,6 @@
-package httpapi_test
+package eventstream_test
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"net"
@@ -10,23 +9,32 @@ import (
 	"testing"
 	"time"
 
-	"github.com/earshot-pbx/earshot/agent/httpapi"
+	"github.com/earshot-pbx/earshot/agent/eventstream"
 )
 
 func TestMessagesOfEveryLengthAreFramed(t *testing.T) {
-	lengths := []int{0, 1, 125, 126, 127, 65535, 65536, 70000}
 	b := []byte("before")
-	for _, n := range lengths {
-		b = httpapi.Enframe(append(append(b, make([]byte, httpapi.Headroom)...), strings.Repeat("m", n)...), len(b))
-	}
-	r := bufio.NewReader(bytes.NewReader(b[len("before"):]))
-	for _, n := range lengths {
-		if op, payload := frame(t, r); op != 1 || string(payload) != strings.Repeat("m", n) {
-			t.Fatalf("a message of %d bytes came as %d of type %d", n, len(payload), op)
+	for _, c := range []struct {
+		length int
+		header string // with the length in as few bytes as it takes
+	}{
+		{0, "\x81\x00"},
+		{1, "\x81\x01"},
+		{125, "\x81\x7d"},
+		{126, "\x81\x7e\x00\x7e"},
+		{127, "\x81\x7e\x00\x7f"},
+		{65535, "\x81\x7e\xff\xff"},
+		{65536, "\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00"},
+		{70000, "\x81\x7f\x00\x00\x00\x00\x00\x01\x11\x70"},
+	} {
+		before, message := len(b), strings.Repeat("m", c.length)
+		b = eventstream.Frame(append(eventstream.Begin(b), message...), before)
+		if got := string(b[before:]); got != c.header+message {
+			t.Errorf("a message of %d bytes has the frame %.16q of %d bytes", c.length, got, len(got))
 		}
 	}
-	if r.Buffered() > 0 {
-		t.Fatal("there is more than was framed")
+	if string(b[:6]) != "before" {
+		t.Errorf("what was there before is %q", b[:6])
 	}
 }
 
@@ -46,7 +54,7 @@ func TestNoMessageFollowsACloseFrame(t *testing.T) {
 			got <- bytes.Clone(b[:n])
 		}
 	}()
-	w := httpapi.NewWire(here, time.Minute)
+	w := eventstream.NewWire(here, time.Minute)
 	if err := w.Send([]byte{0x81, 1, 'a'}); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +81,7 @@ func TestAWriteIsWaitedForNoLongerThanThePatience(t *testing.T) {
 	here, there := net.Pipe() // nobody reads
 	defer here.Close()
 	defer there.Close()
-	w := httpapi.NewWire(here, 50*time.Millisecond)
+	w := eventstream.NewWire(here, 50*time.Millisecond)
 	began := time.Now()
 	if err := w.Send([]byte{0x81, 0}); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal(err)
