@@ -74,6 +74,7 @@ var rooms = map[string][]string{
 	"agent/pbxtest/phone":      {},
 	"agent/pbxtest/processor":  {},                                                                                   // for tests, of leaves too
 	"agent/pbxtest/site":       {"agent/pbxtest", "agent/pbxtest/child", "agent/pbxtest/phone", "cache/redisserver"}, // a company of several PBXs has a Redis
+	"agent/pbxtest/stage":      {"agent/audit", "agent/call", "agent/clients", "policy"},                             // what the tests of doors have together
 
 	"ami":                               {},
 	"ari":                               {},

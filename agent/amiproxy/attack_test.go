@@ -156,7 +156,7 @@ func TestAttacksAreRefusedAndTheirTwinsDone(t *testing.T) {
 				} else if words := got[0].Get("Message"); strings.Contains(words, "PJSIP/") || strings.Contains(words, "4915550") {
 					t.Errorf("%q is told %q", send, words)
 				}
-				if all := w.book.denied(); len(all) != i+1 {
+				if all := w.book.Denied(); len(all) != i+1 {
 					t.Errorf("behind %q the record has %d refusals, not %d", send, len(all), i+1)
 				}
 				if got := beside.say(""); len(got) > 0 {
@@ -210,7 +210,7 @@ func TestModesOfChanSpyAreDecidedAndRecorded(t *testing.T) {
 				t.Errorf("%s asks with %q: %s", who, options, got)
 			}
 		}
-		all := w.book.decided()
+		all := w.book.Decided()
 		if len(all) != 2 {
 			t.Fatalf("%d decisions stand in the record", len(all))
 		}

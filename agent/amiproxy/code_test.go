@@ -51,7 +51,7 @@ func TestAFeatureCodeIsTheCommandThatItStandsFor(t *testing.T) {
 				w.pbx.ordered(t, c.order)
 			}
 			if c.action != "" {
-				all := w.book.decided()
+				all := w.book.Decided()
 				if len(all) == 0 || all[len(all)-1].Action != c.action || all[len(all)-1].Subject != c.who || all[len(all)-1].Door != "ami" {
 					t.Errorf("recorded is %+v", all)
 				}

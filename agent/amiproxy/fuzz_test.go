@@ -10,20 +10,10 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 	"github.com/earshot-pbx/earshot/ami"
 	"go.yaml.in/yaml/v3"
 )
-
-// Who is hidden in what follows. No other word in what a door writes has these letters, or these digits in a row.
-const (
-	hiddenName   = "Zqvxhidden"
-	hiddenNumber = "7904613852"
-)
-
-// tells reports whether a text has what is hidden in it, however it is written.
-func tells(text string) bool {
-	return strings.Contains(strings.ToLower(text), strings.ToLower(hiddenName)) || strings.Contains(text, hiddenNumber)
-}
 
 // raw is a session as bytes, of a fuzz target that makes many.
 type raw struct {
@@ -105,12 +95,12 @@ func FuzzActions(f *testing.F) {
 	}
 	const nobody = "\n  nobody: {name: Nobody, phones: [PJSIP/400], numbers: [\"400\"]}\n"
 	w := newWorldOf(f, strings.Replace(policyText, "\n  alice:", nobody+"  alice:", 1), []string{"nobody", "olga"}, lenient)
-	w.talks("1", hiddenName, "+"+hiddenNumber, "PJSIP/210")
-	w.talks("2", hiddenName, "+"+hiddenNumber, "PJSIP/200")
-	w.rings("3", hiddenName, "+"+hiddenNumber, "PJSIP/130")
-	w.queued("9.t", hiddenName, "+"+hiddenNumber)
+	w.talks("1", stage.HiddenName, "+"+stage.HiddenNumber, "PJSIP/210")
+	w.talks("2", stage.HiddenName, "+"+stage.HiddenNumber, "PJSIP/200")
+	w.rings("3", stage.HiddenName, "+"+stage.HiddenNumber, "PJSIP/130")
+	w.queued("9.t", stage.HiddenName, "+"+stage.HiddenNumber)
 	seen := w.raw(f, "olga")
-	if all := seen.send(f, "Action: CoreShowChannels\r\n\r\n"); !tells(all) {
+	if all := seen.send(f, "Action: CoreShowChannels\r\n\r\n"); !stage.Tells(all) {
 		f.Fatalf("nobody is hidden: %s", all)
 	}
 	_ = seen.conn.Close()
@@ -120,76 +110,19 @@ func FuzzActions(f *testing.F) {
 		}
 		r := w.raw(t, "nobody")
 		defer func() { _ = r.conn.Close() }()
-		w.book.mu.Lock()
-		w.book.entries = nil
-		w.book.mu.Unlock()
-		if got := r.send(t, text); tells(got) && !tells(text) {
+		w.book.Forget()
+		if got := r.send(t, text); stage.Tells(got) && !stage.Tells(text) {
 			t.Fatalf("%q is told %s", text, got)
 		}
 		if got := w.pbx.taken(); len(got) > 0 {
 			t.Fatalf("for %q the PBX was asked for %v", text, got)
 		}
-		for _, e := range w.book.decided() {
+		for _, e := range w.book.Decided() {
 			if e.Outcome == "allow" && e.Reason != "own_sessions" || e.Subject != "nobody" && e.Subject != "" {
 				t.Fatalf("%q is recorded as %+v", text, e)
 			}
 		}
 	})
-}
-
-// story plays a call that is made of the bytes of plot. In every field that Asterisk fills with what a caller has chosen stands who is hidden, between before
-// and behind. It returns the legs.
-func (w *world) story(id, before, behind string, plot []byte) []call.Channel {
-	name, number := before+hiddenName+behind, before+hiddenNumber+behind
-	out := call.Identity{Name: name, Number: call.Number(number)}
-	trunk := leg(id+".t", "PJSIP/trunk", call.StateRing, out, call.Identity{Name: "Bob", Number: "210"})
-	phone := leg(id+".p", "PJSIP/210", call.StateRinging, call.Identity{Name: "Bob", Number: "210"}, out)
-	local := leg(id+".l", "Local/"+number+"@"+name, call.StateRing, out, out)
-	local.Name += ";1"
-	trunk.Exten, trunk.App, phone.App, local.App = number, "Dial", "AppDial", name
-	bridge := call.Bridge{ID: call.BridgeID(id + name), Type: "mixing"}
-	w.ingest(call.Event{Kind: call.LegSeen, Channel: trunk, At: at(10)}, call.Event{Kind: call.LegSeen, Channel: phone, At: at(10)}, call.Event{Kind: call.DialBegan, Channel: trunk, Peer: phone, Dialled: number, At: at(10)})
-	for _, b := range plot[:min(len(plot), 12)] {
-		ev := call.Event{Channel: trunk, Peer: phone, Bridge: bridge, At: at(15), Dialled: number}
-		switch b % 12 {
-		case 0:
-			trunk.State, phone.State = call.StateUp, call.StateUp
-			ev.Channel.State, ev.Peer.State, ev.Kind, ev.Answered = call.StateUp, call.StateUp, call.DialEnded, true
-		case 1:
-			ev.Kind = call.BridgeEntered
-		case 2:
-			ev.Kind, ev.Channel = call.BridgeEntered, phone
-		case 3:
-			ev.Kind, ev.Channel = call.LegHeld, phone
-		case 4:
-			ev.Kind, ev.Channel = call.LegSeen, local
-		case 5:
-			ev.Kind, ev.Channel, ev.Peer = call.DialBegan, local, phone
-		case 6:
-			ev.Kind = call.BridgeLeft
-		case 7:
-			ev.Kind, ev.Parking = call.Parked, &call.Parking{Lot: name, Space: number, By: number, Timeout: time.Minute}
-		case 8:
-			trunk.App, trunk.Queue, trunk.Room = "Queue", name, ""
-			ev.Kind, ev.Channel = call.LegSeen, trunk
-		case 9:
-			trunk.App, trunk.Room, trunk.Queue = "ConfBridge", name, ""
-			ev.Kind, ev.Channel = call.LegSeen, trunk
-		case 10:
-			ev.Kind, ev.Channel, ev.Transferee = call.BlindTransferred, phone, trunk.ID
-		case 11:
-			phone.Exten, phone.App = number, name
-			ev.Kind, ev.Channel = call.LegSeen, phone
-		}
-		w.ingest(ev)
-	}
-	return []call.Channel{trunk, phone, local}
-}
-
-func (w *world) over(legs []call.Channel) {
-	for _, l := range legs {
-		w.ingest(call.Event{Kind: call.LegGone, Channel: l, At: at(40)})
-	}
 }
 
 // shown is what lists and events tell a session.
@@ -200,6 +133,9 @@ func (r *raw) shown(t testing.TB) string {
 	}
 	return b.String()
 }
+
+// bob is whom calls are for.
+var bob = call.Identity{Name: "Bob", Number: "210"}
 
 // Whatever Asterisk's events have in their fields of who is on the other side, and however the call goes: no list and no event tells it to who may not see it,
 // and the one who may is told.
@@ -220,13 +156,14 @@ func FuzzHidden(f *testing.F) {
 		defer func() { _, _ = blind.conn.Close(), sees.conn.Close() }()
 		blind.send(t, "Action: Events\r\nEventMask: on")
 		n++
-		legs := w.story(fmt.Sprint("f", n), before, behind, plot)
+		events, legs := stage.Plot(fmt.Sprint("f", n), "PJSIP/210", bob, before, behind, plot)
+		w.ingest(events...)
 		told, all := blind.shown(t), sees.shown(t)
-		w.over(legs)
-		if told += blind.send(t, ""); tells(told) {
+		w.ingest(stage.Gone(legs)...)
+		if told += blind.send(t, ""); stage.Tells(told) {
 			t.Fatalf("%q %q %v: alice is told\n%s", before, behind, plot, told)
 		}
-		if !tells(all) && before == "" && behind == "" {
+		if !stage.Tells(all) && before == "" && behind == "" {
 			t.Fatalf("%v: olga is not told\n%s", plot, all)
 		}
 	})

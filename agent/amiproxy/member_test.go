@@ -37,7 +37,7 @@ func TestAPauseInAllQueuesIsNotHalfDoneInSilence(t *testing.T) {
 			if got != c.want || len(w.pbx.taken()) != c.orders {
 				t.Errorf("%q, and the PBX was asked for %v", got, w.pbx.taken())
 			}
-			all := w.book.denied()
+			all := w.book.Denied()
 			if (len(all) > 0) != (c.denied != "") || len(all) > 0 && all[0].Reason != c.denied {
 				t.Errorf("the record has refusals %+v", all)
 			}

@@ -205,7 +205,7 @@ func (w *world) judge(t *testing.T, who, what, sent, said string) {
 			t.Errorf("%s: %q of %s's has the PBX do %q", what, sent, who, o)
 		}
 	}
-	for _, e := range w.book.decided() {
+	for _, e := range w.book.Decided() {
 		if e.Outcome == "allow" && !may(&e) {
 			t.Errorf("%s: for %q the record lets %s %s %v", what, sent, who, e.Action, e.Targets)
 		}

@@ -17,7 +17,7 @@ func TestWhoNamesTheChannelOutsideMeansTheColleaguesCall(t *testing.T) {
 		}
 	}
 	w.pbx.ordered(t, "ring PJSIP/300")
-	if all := w.book.decided(); len(all) != 1 || len(all[0].Targets) != 1 || all[0].Targets[0] != "bob" {
+	if all := w.book.Decided(); len(all) != 1 || len(all[0].Targets) != 1 || all[0].Targets[0] != "bob" {
 		t.Errorf("decided was %+v", all)
 	}
 	// To whom the caller is hidden his channel is not there, and a guess at it is about nobody.

@@ -78,7 +78,7 @@ func TestAPanelNamesTheEmployeeInTheWaysThatPanelsHave(t *testing.T) {
 				headers = append(headers, "Channel", "PJSIP/100")
 			}
 			got := answered(t, w.login("crm", w.token["crm"]), act("Originate", headers...))
-			all := w.book.decided()
+			all := w.book.Decided()
 			if len(all) != 1 {
 				t.Fatalf("%q, and the record has %d decisions", got, len(all))
 			}
@@ -188,7 +188,7 @@ func TestUserEventsAreCountedAndRecorded(t *testing.T) {
 	if got := send(crm, "se-cret"); got != "ok" {
 		t.Fatalf("a panel that names nobody: %s", got)
 	}
-	all := w.book.decided()
+	all := w.book.Decided()
 	if len(all) != 2 || all[0].Action != "ami.UserEvent" || all[0].Outcome != "allow" || all[0].Subject != "alice" || all[1].Credential != "panel:crm" {
 		t.Fatalf("the record has %+v", all)
 	}
@@ -235,7 +235,7 @@ func TestAFloodOfListsIsBounded(t *testing.T) {
 		t.Errorf("a Ping: %v", err)
 	}
 	rows(t, olga, "CoreShowChannels")
-	if n := len(w.book.decided()); n != 0 {
+	if n := len(w.book.Decided()); n != 0 {
 		t.Errorf("the record has %d decisions", n)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/amiproxy"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 	"github.com/earshot-pbx/earshot/ami"
 )
 
@@ -58,15 +59,7 @@ func (l *listener) until(event, phone string) (all []*ami.Message) {
 }
 
 // hangsUp ends a call.
-func (w *world) hangsUp(id string) {
-	bridge := call.Bridge{ID: call.BridgeID(id + ".b")}
-	w.ingest(
-		call.Event{Kind: call.BridgeLeft, Bridge: bridge, Channel: call.Channel{ID: call.LegID(id + ".t")}, At: at(40)},
-		call.Event{Kind: call.LegGone, Channel: call.Channel{ID: call.LegID(id + ".t")}, Cause: 17, At: at(40)},
-		call.Event{Kind: call.LegGone, Channel: call.Channel{ID: call.LegID(id + ".p")}, Cause: 17, At: at(40)},
-		call.Event{Kind: call.BridgeGone, Bridge: bridge, At: at(40)},
-	)
-}
+func (w *world) hangsUp(id string) { w.ingest(stage.HangsUp(id, 17, 40)...) }
 
 // told is all that a listener is sent of one call from outside, from the log-in to the end.
 func told(t *testing.T, who, name, number string) []*ami.Message {

@@ -12,13 +12,12 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/amiproxy"
-	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
-	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/feed"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 	"github.com/earshot-pbx/earshot/agent/queue"
 	"github.com/earshot-pbx/earshot/agent/recording"
 	"github.com/earshot-pbx/earshot/ami"
@@ -49,7 +48,7 @@ protected: {employees: [boss]}
 trunks: [PJSIP/trunk]
 `
 
-var start = time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
+var start = stage.Start
 
 // world is the door over a real gate and a real feed. The PBX does nothing but take orders.
 type world struct {
@@ -58,13 +57,13 @@ type world struct {
 	feed   *feed.Feed
 	pbx    *fakePBX
 	board  *switchboard
-	book   *recorder
+	book   *stage.Record
 	tokens *auth.Tokens
 	token  map[string]string
 	door   *amiproxy.Server
 	addr   string
 	reg    *prometheus.Registry
-	log    *text
+	log    *stage.Log
 	now    atomic.Int64 // of the tokens
 
 	collect *[]call.Event // of a world without a feed: takes what would be ingested
@@ -78,7 +77,7 @@ func newWorld(t testing.TB, change ...func(*amiproxy.Config)) *world {
 // newWorldOf is a world under another policy, whose people these are.
 func newWorldOf(t testing.TB, policyText string, people []string, change ...func(*amiproxy.Config)) *world {
 	t.Helper()
-	w := &world{t: t, pbx: &fakePBX{more: make(chan struct{}, 1)}, board: &switchboard{}, book: &recorder{}, token: map[string]string{}, reg: prometheus.NewRegistry(), log: &text{}}
+	w := &world{t: t, pbx: &fakePBX{more: make(chan struct{}, 1)}, board: &switchboard{}, book: &stage.Record{}, token: map[string]string{}, reg: prometheus.NewRegistry(), log: &stage.Log{}}
 	w.now.Store(time.Now().Unix())
 	w.feed = feed.New(feed.Config{
 		Now:     func() time.Time { return start },
@@ -108,7 +107,7 @@ func newWorldOf(t testing.TB, policyText string, people []string, change ...func
 	t.Cleanup(func() { _ = spools.Close() })
 	w.gate = gate.New(gate.Config{
 		Recordings: &gate.Recordings{Spools: spools}, Dialling: gate.Dialling{Context: "from-internal"},
-		Feed: w.feed, PBX: w.pbx, Audit: w.book, Clients: nobodys{}, Policy: set, Log: zerolog.Nop(), Metrics: gate.NewMetrics(nil), LinesEvery: 1,
+		Feed: w.feed, PBX: w.pbx, Audit: w.book, Clients: stage.Nobody{}, Policy: set, Log: zerolog.Nop(), Metrics: gate.NewMetrics(nil), LinesEvery: 1,
 		Settings: gate.Settings{Switchboard: w.board, Forward: "CF", DoNotDisturb: "DND"},
 	})
 	cfg := amiproxy.Config{
@@ -148,11 +147,7 @@ func newWorldOf(t testing.TB, policyText string, people []string, change ...func
 // policy compiles one.
 func (w *world) policy(text string) *policy.Set {
 	w.t.Helper()
-	set, problems, err := policy.Load("policy.yaml", []byte(text), start)
-	if err != nil {
-		w.t.Fatalf("the policy of the tests: %v %v", err, problems)
-	}
-	return set
+	return stage.Policy(w.t, text)
 }
 
 // changes puts another policy in force.
@@ -205,13 +200,10 @@ func channelOf(t testing.TB, c *ami.Client, phone string) (name, id string) {
 	return "", ""
 }
 
-func at(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+func at(seconds int) time.Time { return stage.At(seconds) }
 
 func (w *world) ingest(events ...call.Event) {
-	for i := range events {
-		if events[i].At.IsZero() {
-			events[i].At = start
-		}
+	for i := range stage.Dated(events) {
 		if w.collect != nil {
 			*w.collect = append(*w.collect, events[i])
 			continue
@@ -221,37 +213,17 @@ func (w *world) ingest(events ...call.Event) {
 }
 
 func leg(id, endpoint string, s call.State, own, other call.Identity) call.Channel {
-	return call.Channel{ID: call.LegID(id), Name: endpoint + "-" + id, State: s, Caller: own, Connected: other, Created: start}
+	return stage.Leg(id, endpoint, s, own, other)
 }
 
 // rings has somebody from outside ring a phone.
 func (w *world) rings(id, name, number, endpoint string) {
-	out := call.Identity{Name: name, Number: call.Number(number)}
-	trunk := leg(id+".t", "PJSIP/trunk", call.StateRing, out, call.Identity{})
-	trunk.App = "Dial"
-	phone := leg(id+".p", endpoint, call.StateRinging, call.Identity{}, out)
-	phone.App = "AppDial"
-	w.ingest(
-		call.Event{Kind: call.LegSeen, Channel: trunk, At: at(10)},
-		call.Event{Kind: call.LegSeen, Channel: phone, At: at(10)},
-		call.Event{Kind: call.DialBegan, Channel: trunk, Peer: phone, At: at(10)},
-	)
+	w.ingest(stage.Rings(id, name, number, endpoint)...)
 }
 
 // talks has somebody from outside talk on a phone.
 func (w *world) talks(id, name, number, endpoint string) {
-	w.rings(id, name, number, endpoint)
-	out := call.Identity{Name: name, Number: call.Number(number)}
-	trunk := leg(id+".t", "PJSIP/trunk", call.StateUp, out, call.Identity{})
-	phone := leg(id+".p", endpoint, call.StateUp, call.Identity{}, out)
-	bridge := call.Bridge{ID: call.BridgeID(id + ".b"), Type: "mixing"}
-	w.ingest(
-		call.Event{Kind: call.LegSeen, Channel: phone, At: at(15)},
-		call.Event{Kind: call.DialEnded, Channel: trunk, Peer: phone, Answered: true, At: at(15)},
-		call.Event{Kind: call.BridgeSeen, Bridge: bridge, At: at(15)},
-		call.Event{Kind: call.BridgeEntered, Bridge: bridge, Channel: phone, At: at(15)},
-		call.Event{Kind: call.BridgeEntered, Bridge: bridge, Channel: trunk, At: at(15)},
-	)
+	w.ingest(stage.Talks(id, name, number, endpoint)...)
 }
 
 // fakePBX takes orders and carries out nothing. What no test wants of it is nil.
@@ -399,64 +371,4 @@ func (s *switchboard) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.asked
-}
-
-// recorder keeps the audit log in memory.
-type recorder struct {
-	mu      sync.Mutex
-	entries []audit.Entry
-}
-
-func (r *recorder) Append(_ context.Context, e audit.Entry) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.entries = append(r.entries, e)
-	return nil
-}
-
-// decided are the decisions on record.
-func (r *recorder) decided() (all []audit.Entry) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.entries {
-		if e.Phase == audit.Decided {
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
-// denied are the refusals on record.
-func (r *recorder) denied() (all []audit.Entry) {
-	for _, e := range r.decided() {
-		if e.Outcome == audit.Deny {
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
-// nobodys is a directory in which nobody is a client.
-type nobodys struct{}
-
-func (nobodys) Find(string) (clients.Client, clients.Answer) {
-	return clients.Client{}, clients.Stranger
-}
-
-// text is the log.
-type text struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *text) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *text) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

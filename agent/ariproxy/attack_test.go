@@ -78,7 +78,7 @@ func TestAttacksAreRefusedAndTheirTwinsAnswered(t *testing.T) {
 				if strings.Contains(got.body, "PJSIP/") || strings.Contains(got.body, "4915550") || strings.Contains(got.body, "passwd") {
 					t.Errorf("%q is told %s", send, got.body)
 				}
-				if all := w.book.denied(); len(all) != min(i+1, 30) || all[len(all)-1].Subject != tc.As || all[len(all)-1].Door != "ari" {
+				if all := w.book.Denied(); len(all) != min(i+1, 30) || all[len(all)-1].Subject != tc.As || all[len(all)-1].Door != "ari" {
 					t.Fatalf("behind %q the record has %v", send, all)
 				}
 			}
@@ -86,7 +86,7 @@ func TestAttacksAreRefusedAndTheirTwinsAnswered(t *testing.T) {
 				if got := w.ask(w.fill(tc.As, send), with, w.fill(tc.As, tc.Body)); got.status != http.StatusBadRequest {
 					t.Errorf("%q is answered by %d %s", send, got.status, got.body)
 				}
-				if all := w.book.denied(); len(all) != min(len(tc.Send), 30) {
+				if all := w.book.Denied(); len(all) != min(len(tc.Send), 30) {
 					t.Fatalf("behind %q the record has %v", send, all)
 				}
 			}

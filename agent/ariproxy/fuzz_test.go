@@ -8,25 +8,19 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/earshot-pbx/earshot/agent/ariproxy"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 	"go.yaml.in/yaml/v3"
 )
 
-// Who is hidden in what follows. No other word in what a door writes has these letters, or these digits in a row.
-const (
-	hiddenName   = "Zqvxhidden"
-	hiddenNumber = "7904613852"
-)
-
-// tells reports whether a text has what is hidden in it, however it is written.
+// tells reports whether a text has who is hidden in it, however it is written.
 func tells(text string) bool {
 	if plain, err := url.QueryUnescape(text); err == nil {
 		text += plain
 	}
-	return strings.Contains(strings.ToLower(text), strings.ToLower(hiddenName)) || strings.Contains(text, hiddenNumber)
+	return stage.Tells(text)
 }
 
 // fast is a door that is asked as often as a fuzz target likes.
@@ -76,9 +70,9 @@ func FuzzRequest(f *testing.F) {
 	f.Add("PUT", "/ari/applications/x/eventFilter", "application/json", `{"allowed":[{"type":"StasisStart"}]}`)
 	f.Add("POST", "/ari/events/user/x?application=x&source=channel:1.p", "", "")
 	w := newWorldOf(f, strings.Replace(policyText, "\n  alice:", "\n  nobody: {name: Nobody, phones: [PJSIP/400], numbers: [\"400\"]}\n  alice:", 1), []string{"nobody", "alice", "olga"}, fast)
-	w.talks("1", hiddenName, "+"+hiddenNumber, "PJSIP/210")
-	w.talks("2", hiddenName, "+"+hiddenNumber, "PJSIP/200")
-	w.rings("3", hiddenName, "+"+hiddenNumber, "PJSIP/120")
+	w.talks("1", stage.HiddenName, "+"+stage.HiddenNumber, "PJSIP/210")
+	w.talks("2", stage.HiddenName, "+"+stage.HiddenNumber, "PJSIP/200")
+	w.rings("3", stage.HiddenName, "+"+stage.HiddenNumber, "PJSIP/120")
 	if _, all := w.serve(f, "olga", "GET", "/ari/channels", "", ""); !tells(all) {
 		f.Fatalf("nobody is hidden: %s", all)
 	}
@@ -86,9 +80,7 @@ func FuzzRequest(f *testing.F) {
 		if len(target)+len(body) > 64<<10 {
 			return
 		}
-		w.book.mu.Lock()
-		w.book.entries = nil
-		w.book.mu.Unlock()
+		w.book.Forget()
 		status, got := w.serve(t, "nobody", method, target, kind, body)
 		if status >= 500 && status != http.StatusNotImplemented && status != http.StatusServiceUnavailable {
 			t.Fatalf("%s %q %q is answered by %d %s", method, target, body, status, got)
@@ -99,9 +91,7 @@ func FuzzRequest(f *testing.F) {
 		if got := w.pbx.taken(); len(got) > 0 {
 			t.Fatalf("for %s %q %q the PBX was asked for %v", method, target, body, got)
 		}
-		w.book.mu.Lock()
-		defer w.book.mu.Unlock()
-		for _, e := range w.book.entries {
+		for _, e := range w.book.All() {
 			if e.Outcome == "allow" || e.Subject != "nobody" && e.Subject != "" {
 				t.Fatalf("%s %q is recorded as %+v", method, target, e)
 			}
@@ -109,54 +99,8 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// story plays a call that is made of the bytes of plot. In every field that Asterisk fills with what a caller has chosen stands who is hidden, between before
-// and behind. It returns the legs.
-func (w *world) story(id, before, behind string, plot []byte) []call.Channel {
-	name, number := before+hiddenName+behind, before+hiddenNumber+behind
-	out := call.Identity{Name: name, Number: call.Number(number)}
-	trunk := leg(id+".t", "PJSIP/trunk", call.StateRing, out, call.Identity{Name: "Bob", Number: "210"})
-	phone := leg(id+".p", "PJSIP/210", call.StateRinging, call.Identity{Name: "Bob", Number: "210"}, out)
-	local := leg(id+".l", "Local/"+number+"@"+name, call.StateRing, out, out)
-	local.Name += ";1"
-	trunk.Exten, trunk.App, phone.App, local.App = number, "Dial", "AppDial", name
-	bridge := call.Bridge{ID: call.BridgeID(id + name), Type: "mixing"}
-	w.ingest(call.Event{Kind: call.LegSeen, Channel: trunk, At: at(10)}, call.Event{Kind: call.LegSeen, Channel: phone, At: at(10)}, call.Event{Kind: call.DialBegan, Channel: trunk, Peer: phone, Dialled: number, At: at(10)})
-	for _, b := range plot[:min(len(plot), 12)] {
-		ev := call.Event{Channel: trunk, Peer: phone, Bridge: bridge, At: at(15), Dialled: number}
-		switch b % 12 {
-		case 0:
-			trunk.State, phone.State = call.StateUp, call.StateUp
-			ev.Channel.State, ev.Peer.State, ev.Kind, ev.Answered = call.StateUp, call.StateUp, call.DialEnded, true
-		case 1:
-			ev.Kind = call.BridgeEntered
-		case 2:
-			ev.Kind, ev.Channel = call.BridgeEntered, phone
-		case 3:
-			ev.Kind, ev.Channel = call.LegHeld, phone
-		case 4:
-			ev.Kind, ev.Channel = call.LegSeen, local
-		case 5:
-			ev.Kind, ev.Channel, ev.Peer = call.DialBegan, local, phone
-		case 6:
-			ev.Kind = call.BridgeLeft
-		case 7:
-			ev.Kind, ev.Parking = call.Parked, &call.Parking{Lot: name, Space: number, By: number, Timeout: time.Minute}
-		case 8:
-			trunk.App, trunk.Queue, trunk.Room = "Queue", name, ""
-			ev.Kind, ev.Channel = call.LegSeen, trunk
-		case 9:
-			trunk.App, trunk.Room, trunk.Queue = "ConfBridge", name, ""
-			ev.Kind, ev.Channel = call.LegSeen, trunk
-		case 10:
-			ev.Kind, ev.Channel, ev.Transferee = call.BlindTransferred, phone, trunk.ID
-		case 11:
-			phone.Exten, phone.App = number, name
-			ev.Kind, ev.Channel = call.LegSeen, phone
-		}
-		w.ingest(ev)
-	}
-	return []call.Channel{trunk, phone, local}
-}
+// bob is whom calls are for.
+var bob = call.Identity{Name: "Bob", Number: "210"}
 
 // Whatever Asterisk's events have in their fields of who is on the other side, and however the call goes: no answer and no event tells it to who may not see
 // it, and the one who may is told.
@@ -176,16 +120,15 @@ func FuzzHidden(f *testing.F) {
 			return
 		}
 		n++
-		legs := w.story(fmt.Sprint("f", n), before, behind, plot)
+		events, legs := stage.Plot(fmt.Sprint("f", n), "PJSIP/210", bob, before, behind, plot)
+		w.ingest(events...)
 		var told, all string
 		for _, path := range []string{"channels", "bridges", "endpoints", "deviceStates", "applications"} {
 			_, a := w.serve(t, "alice", "GET", "/ari/"+path, "", "")
 			_, o := w.serve(t, "olga", "GET", "/ari/"+path, "", "")
 			told, all = told+a, all+o
 		}
-		for _, l := range legs {
-			w.ingest(call.Event{Kind: call.LegGone, Channel: l, At: at(40)})
-		}
+		w.ingest(stage.Gone(legs)...)
 		for more := true; more; {
 			select {
 			case e := <-blind.events:

@@ -103,7 +103,7 @@ func TestNoCredentialIsWrittenDown(t *testing.T) {
 	w.as("alice", "GET /channels/MadeUp?x=MadeUp")
 	w.as("alice", "GET /nothing/MadeUp")
 	w.listen("alice", "app=MadeUp")
-	all := w.log.String() + fmt.Sprint(w.book.denied())
+	all := w.log.String() + fmt.Sprint(w.book.Denied())
 	for _, secret := range []string{w.token["alice"], "secretOne", "MadeUp", "Basic"} {
 		if strings.Contains(all, secret) {
 			t.Errorf("%q is in\n%s", secret, all)

@@ -140,7 +140,7 @@ func may(e *audit.Entry) bool {
 }
 
 // happened reports whether something was done, after which a case is no longer what it was.
-func (w *world) happened() bool { return len(w.pbx.taken())+len(w.book.allowed()) > 0 }
+func (w *world) happened() bool { return len(w.pbx.taken())+len(w.book.Allowed()) > 0 }
 
 // judge looks at what has come of something that a subject has sent.
 func (w *world) judge(t *testing.T, who, what, sent string, got answer) {
@@ -150,7 +150,7 @@ func (w *world) judge(t *testing.T, who, what, sent string, got answer) {
 			t.Errorf("%s: %q of %s's has the PBX do %q", what, sent, who, o)
 		}
 	}
-	for _, e := range w.book.allowed() {
+	for _, e := range w.book.Allowed() {
 		if e.Subject != who || !may(&e) {
 			t.Errorf("%s: for %q the record lets %s %s %v", what, sent, e.Subject, e.Action, e.Targets)
 		}

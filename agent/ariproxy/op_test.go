@@ -160,7 +160,7 @@ func TestEveryOperationIsForWhoMayAndNoTextOfAClientsGoesToThePBX(t *testing.T) 
 				}
 				return d.ask(method+" /ari"+d.fill(path), headers, body)
 			}
-			before, denials := len(d.pbx.taken()), len(d.book.denied())
+			before, denials := len(d.pbx.taken()), len(d.book.Denied())
 			alices := d.ids
 			// What olga is shown of alice's she has other handles for; what she is not shown she may have been told.
 			d.ids = map[string]string{}
@@ -180,8 +180,8 @@ func TestEveryOperationIsForWhoMayAndNoTextOfAClientsGoesToThePBX(t *testing.T) 
 			if got.status != denied || got.message() == "" || strings.Contains(got.body, mark) {
 				t.Errorf("who may not is answered by %d %s", got.status, got.body)
 			}
-			if denied != http.StatusNotFound && len(d.book.denied()) != denials+1 {
-				t.Errorf("of it the record has %v", d.book.denied())
+			if denied != http.StatusNotFound && len(d.book.Denied()) != denials+1 {
+				t.Errorf("of it the record has %v", d.book.Denied())
 			}
 			if all := d.pbx.taken(); len(all) != before {
 				t.Errorf("for who may not the PBX is asked for %v", all[before:])
@@ -517,7 +517,7 @@ func TestAnExtensionMayBeAFeatureCodeAndCommandsAreCounted(t *testing.T) {
 	if got.status != http.StatusOK || !strings.HasPrefix(d.pbx.taken()[0], "ring [{Leg:earshot-") {
 		t.Errorf("%d %s, and the PBX is asked for %v", got.status, got.body, d.pbx.taken())
 	}
-	if got := d.book.reasons("spy"); !slices.Equal(got, []string{"a complaint"}) {
+	if got := d.reasons("spy"); !slices.Equal(got, []string{"a complaint"}) {
 		t.Errorf("that carol listens is decided for the reasons %q", got)
 	}
 	var c struct{ ID string }

@@ -222,7 +222,7 @@ func TestAStreamTakesNoRequests(t *testing.T) {
 	w := newWorld(t)
 	for i, frame := range []string{`{"type":"RESTRequest","request_id":"1","method":"GET","uri":"channels"}`, "not JSON", ""} {
 		l, beside := w.listen("alice", subscribe), w.listen("carol", subscribe)
-		before := len(w.book.denied())
+		before := len(w.book.Denied())
 		if err := l.conn.Write(t.Context(), websocket.MessageText, []byte(frame)); err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +232,7 @@ func TestAStreamTakesNoRequests(t *testing.T) {
 		if len(l.events) != 0 {
 			t.Errorf("%q is answered by %s", frame, (<-l.events).text)
 		}
-		if all := w.book.denied(); len(all) != before+1 || all[before].Reason != "request_in_stream" || all[before].Subject != "alice" {
+		if all := w.book.Denied(); len(all) != before+1 || all[before].Reason != "request_in_stream" || all[before].Subject != "alice" {
 			t.Errorf("the record has %v", all)
 		}
 		w.rings(fmt.Sprint(i), "", "+4915550001", "PJSIP/210")

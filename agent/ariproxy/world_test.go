@@ -18,12 +18,11 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/earshot-pbx/earshot/agent/ariproxy"
-	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
-	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/feed"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -59,9 +58,9 @@ func user(name string) string {
 	return name
 }
 
-var start = time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
+var start = stage.Start
 
-func at(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+func at(seconds int) time.Time { return stage.At(seconds) }
 
 // world is the door over a real gate and a real feed.
 type world struct {
@@ -69,14 +68,14 @@ type world struct {
 	gate   *gate.Gate
 	feed   *feed.Feed
 	pbx    *fakePBX
-	book   *recorder
+	book   *stage.Record
 	shelf  *shelf
 	tokens *auth.Tokens
 	token  map[string]string
 	door   *ariproxy.Server
 	addr   string
 	reg    *prometheus.Registry
-	log    *text
+	log    *stage.Log
 	now    atomic.Int64 // of the tokens
 
 	collect *[]call.Event // of a world without a feed: takes what would be ingested
@@ -90,7 +89,7 @@ func newWorld(t testing.TB, change ...func(*ariproxy.Config)) *world {
 // newWorldOf is a world under another policy, whose people these are.
 func newWorldOf(t testing.TB, policyText string, people []string, change ...func(*ariproxy.Config)) *world {
 	t.Helper()
-	w := &world{t: t, book: &recorder{}, token: map[string]string{}, reg: prometheus.NewRegistry(), log: &text{}}
+	w := &world{t: t, book: &stage.Record{}, token: map[string]string{}, reg: prometheus.NewRegistry(), log: &stage.Log{}}
 	w.pbx = newFakePBX(w)
 	w.now.Store(time.Now().Unix())
 	w.feed = feed.New(feed.Config{
@@ -117,7 +116,7 @@ func newWorldOf(t testing.TB, policyText string, people []string, change ...func
 	}
 	w.shelf = newShelf(t)
 	w.gate = gate.New(gate.Config{
-		Feed: w.feed, PBX: w.pbx, Audit: w.book, Clients: nobodys{}, Policy: set, Log: zerolog.Nop(), Metrics: gate.NewMetrics(nil), LinesEvery: 1,
+		Feed: w.feed, PBX: w.pbx, Audit: w.book, Clients: stage.Nobody{}, Policy: set, Log: zerolog.Nop(), Metrics: gate.NewMetrics(nil), LinesEvery: 1,
 		Dialling: gate.Dialling{Context: "from-internal"}, Sounds: []string{"beep", "silence/1"}, Tones: []string{"busy"},
 		Journal: w.shelf, Recordings: &gate.Recordings{Book: w.shelf, Spools: w.shelf.spools},
 	})
@@ -156,21 +155,14 @@ func newWorldOf(t testing.TB, policyText string, people []string, change ...func
 // policy compiles one.
 func (w *world) policy(text string) *policy.Set {
 	w.t.Helper()
-	set, problems, err := policy.Load("policy.yaml", []byte(text), start)
-	if err != nil {
-		w.t.Fatalf("the policy of the tests: %v %v", err, problems)
-	}
-	return set
+	return stage.Policy(w.t, text)
 }
 
 // changes puts another policy in force.
 func (w *world) changes(text string) { w.gate.SetPolicy(w.policy(text)) }
 
 func (w *world) ingest(events ...call.Event) {
-	for i := range events {
-		if events[i].At.IsZero() {
-			events[i].At = start
-		}
+	for i := range stage.Dated(events) {
 		if w.collect != nil {
 			*w.collect = append(*w.collect, events[i])
 			continue
@@ -180,49 +172,21 @@ func (w *world) ingest(events ...call.Event) {
 }
 
 func leg(id, endpoint string, s call.State, own, other call.Identity) call.Channel {
-	return call.Channel{ID: call.LegID(id), Name: endpoint + "-" + id, State: s, Caller: own, Connected: other, Created: start}
+	return stage.Leg(id, endpoint, s, own, other)
 }
 
 // rings has somebody from outside ring a phone.
 func (w *world) rings(id, name, number, endpoint string) {
-	out := call.Identity{Name: name, Number: call.Number(number)}
-	trunk := leg(id+".t", "PJSIP/trunk", call.StateRing, out, call.Identity{})
-	trunk.App = "Dial"
-	phone := leg(id+".p", endpoint, call.StateRinging, call.Identity{}, out)
-	phone.App = "AppDial"
-	w.ingest(
-		call.Event{Kind: call.LegSeen, Channel: trunk, At: at(10)},
-		call.Event{Kind: call.LegSeen, Channel: phone, At: at(10)},
-		call.Event{Kind: call.DialBegan, Channel: trunk, Peer: phone, At: at(10)},
-	)
+	w.ingest(stage.Rings(id, name, number, endpoint)...)
 }
 
 // talks has somebody from outside talk on a phone.
 func (w *world) talks(id, name, number, endpoint string) {
-	w.rings(id, name, number, endpoint)
-	out := call.Identity{Name: name, Number: call.Number(number)}
-	trunk := leg(id+".t", "PJSIP/trunk", call.StateUp, out, call.Identity{})
-	phone := leg(id+".p", endpoint, call.StateUp, call.Identity{}, out)
-	bridge := call.Bridge{ID: call.BridgeID(id + ".b"), Type: "mixing"}
-	w.ingest(
-		call.Event{Kind: call.LegSeen, Channel: phone, At: at(15)},
-		call.Event{Kind: call.DialEnded, Channel: trunk, Peer: phone, Answered: true, At: at(15)},
-		call.Event{Kind: call.BridgeSeen, Bridge: bridge, At: at(15)},
-		call.Event{Kind: call.BridgeEntered, Bridge: bridge, Channel: phone, At: at(15)},
-		call.Event{Kind: call.BridgeEntered, Bridge: bridge, Channel: trunk, At: at(15)},
-	)
+	w.ingest(stage.Talks(id, name, number, endpoint)...)
 }
 
 // hangsUp ends a call.
-func (w *world) hangsUp(id string) {
-	bridge := call.Bridge{ID: call.BridgeID(id + ".b")}
-	w.ingest(
-		call.Event{Kind: call.BridgeLeft, Bridge: bridge, Channel: call.Channel{ID: call.LegID(id + ".t")}, At: at(40)},
-		call.Event{Kind: call.LegGone, Channel: call.Channel{ID: call.LegID(id + ".t")}, Cause: 17, At: at(40)},
-		call.Event{Kind: call.LegGone, Channel: call.Channel{ID: call.LegID(id + ".p")}, Cause: 17, At: at(40)},
-		call.Event{Kind: call.BridgeGone, Bridge: bridge, At: at(40)},
-	)
-}
+func (w *world) hangsUp(id string) { w.ingest(stage.HangsUp(id, 17, 40)...) }
 
 // answer is what a request was answered with.
 type answer struct {
@@ -413,79 +377,12 @@ func joined(all []told) string {
 	return b.String()
 }
 
-// recorder keeps the audit log in memory. As the log it takes no action that is no code.
-type recorder struct {
-	mu      sync.Mutex
-	entries []audit.Entry
-}
-
-func (r *recorder) Append(_ context.Context, e audit.Entry) error {
-	if !audit.IsCode(e.Action) {
-		return fmt.Errorf("%w: %q", audit.ErrInvalid, e.Action)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.entries = append(r.entries, e)
-	return nil
-}
-
-// denied are the refusals on record.
-func (r *recorder) denied() (all []audit.Entry) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.entries {
-		if e.Phase == audit.Decided && e.Outcome == audit.Deny {
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
-// allowed is what the record lets somebody do.
-func (r *recorder) allowed() (all []audit.Entry) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.entries {
-		if e.Phase == audit.Decided && e.Outcome == audit.Allow {
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
 // reasons are those that were given for what was decided in a mode.
-func (r *recorder) reasons(mode string) (all []string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.entries {
-		if e.Phase == audit.Decided && e.Mode == mode {
+func (w *world) reasons(mode string) (all []string) {
+	for _, e := range w.book.Decided() {
+		if e.Mode == mode {
 			all = append(all, e.Given)
 		}
 	}
 	return all
-}
-
-// nobodys is a directory in which nobody is a client.
-type nobodys struct{}
-
-func (nobodys) Find(string) (clients.Client, clients.Answer) {
-	return clients.Client{}, clients.Stranger
-}
-
-// text is the log.
-type text struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *text) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *text) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

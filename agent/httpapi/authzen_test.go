@@ -98,10 +98,8 @@ func TestQuestionsAreAnsweredInTheFormOfAuthZEN(t *testing.T) {
 		a.is(t, name, 200, c.want)
 		checkHeaders(t, a)
 	}
-	w.book.mu.Lock()
-	defer w.book.mu.Unlock()
-	if len(w.book.entries) != 0 {
-		t.Errorf("questions are on record: %+v", w.book.entries)
+	if len(w.book.All()) != 0 {
+		t.Errorf("questions are on record: %+v", w.book.All())
 	}
 }
 

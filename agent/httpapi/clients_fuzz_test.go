@@ -49,9 +49,7 @@ func FuzzPutClients(f *testing.F) {
 		return w.Code, n, p
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		c.book.mu.Lock()
-		c.book.entries = nil
-		c.book.mu.Unlock()
+		c.book.Forget()
 		var told struct {
 			Clients []gate.Client `json:"clients"`
 		}

@@ -140,7 +140,7 @@ func TestAsManyClientsAsThereMayBeArePutAtOnce(t *testing.T) {
 func TestNothingIsChangedThatIsNotOnRecordOrOnTheDisk(t *testing.T) {
 	c := newCRMWorld(t, "")
 	c.put(t, `{"clients":[{"number":"2205","name":"Branch"}]}`)
-	c.book.refuse(errors.New("disk full"))
+	c.book.Refuse(errors.New("disk full"))
 	for method, body := range map[string]string{http.MethodPut: ivanovsClient, http.MethodDelete: `{"numbers":["2205"]}`} {
 		a := c.ask("crm", method, "/v1/clients", body)
 		if p := a.problem(t); a.status != 503 || p.Code != "not_recorded" || a.header.Get("Retry-After") == "" {
@@ -150,7 +150,7 @@ func TestNothingIsChangedThatIsNotOnRecordOrOnTheDisk(t *testing.T) {
 	if _, a := c.sources.Pushed().Find(ivanov.number); a != clients.Stranger || c.sources.Pushed().Len() != 1 {
 		t.Error("it was done, though it could not be recorded")
 	}
-	c.book.refuse(nil)
+	c.book.Refuse(nil)
 	if err := c.sources.Close(); err != nil { // the disk is away
 		t.Fatal(err)
 	}

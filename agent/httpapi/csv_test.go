@@ -83,9 +83,7 @@ func TestCSVIsTheSameByItsPathAndByAccept(t *testing.T) {
 			t.Errorf("%s:\n%d %s\n%d %s", path, byPath.status, byPath.body, byAccept.status, byAccept.body)
 		}
 	}
-	w.book.mu.Lock()
-	n := len(w.book.entries)
-	w.book.mu.Unlock()
+	n := len(w.book.All())
 	if n != 2 {
 		t.Errorf("%d entries were made of two exports", n)
 	}
@@ -94,7 +92,7 @@ func TestCSVIsTheSameByItsPathAndByAccept(t *testing.T) {
 			t.Errorf("a page as CSV, which is of everything: %d %s", a.status, a.body)
 		}
 	}
-	w.book.refuse(fmt.Errorf("disk full"))
+	w.book.Refuse(fmt.Errorf("disk full"))
 	if a := w.ask("carl", http.MethodGet, "/v1/journal", "", "Accept", "text/csv"); a.status != 503 || strings.Contains(string(a.body), "anna") {
 		t.Errorf("%d %s", a.status, a.body)
 	}

@@ -96,7 +96,7 @@ func TestEveryProblemHasOneForm(t *testing.T) {
 		}, who: "carl", method: "POST", path: sup, body: good, status: 409, code: "already_supervising", id: true},
 		{name: "the PBX is away", before: func(w *world) { talking(w); w.ingest(call.Event{Kind: call.LinkLost}) },
 			who: "carl", method: "POST", path: sup, body: good, status: 503, code: "state_unknown", id: true},
-		{name: "the record cannot be written", before: func(w *world) { talking(w); w.book.refuse(errors.New("disk full")) },
+		{name: "the record cannot be written", before: func(w *world) { talking(w); w.book.Refuse(errors.New("disk full")) },
 			who: "carl", method: "POST", path: sup, body: good, status: 503, code: "not_recorded", id: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestEveryProblemHasOneForm(t *testing.T) {
 			if (p.Rule != "") != c.rule || (p.ID != "") != c.id {
 				t.Fatalf("rule and id: %s", a.body)
 			}
-			if c.id && c.status != 503 && !w.book.has(p.ID) {
+			if c.id && c.status != 503 && !w.book.Has(p.ID) {
 				t.Fatalf("the id names no record: %s", a.body)
 			}
 			if got := a.header.Get("Retry-After"); (got != "") != (c.status == 503) {

@@ -2,12 +2,9 @@ package httpapi_test
 
 import (
 	"context"
-	"slices"
 	"sync"
-	"testing"
 	"time"
 
-	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/pbx"
@@ -68,71 +65,10 @@ func (f *fakePBX) Drop(context.Context, call.BridgeID, ...call.LegID) error {
 	return nil
 }
 
-// recorder keeps the audit log in memory.
-type recorder struct {
-	mu      sync.Mutex
-	entries []audit.Entry
-	fail    error
-	wrote   chan struct{} // poked by each entry; nil: nobody waits
-	hook    func()        // called by each entry, unless it is nil
-}
-
-func (r *recorder) Append(_ context.Context, e audit.Entry) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.fail != nil {
-		return r.fail
-	}
-	r.entries = append(r.entries, e)
-	if r.hook != nil {
-		r.hook()
-	}
-	poke(r.wrote)
-	return nil
-}
-
 // poke tells one who waits.
 func poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// until waits for an entry of a phase, and returns the last.
-func (r *recorder) until(t *testing.T, phase audit.Phase) audit.Entry {
-	t.Helper()
-	late := time.After(10 * time.Second)
-	for {
-		r.mu.Lock()
-		for _, e := range slices.Backward(r.entries) {
-			if e.Phase == phase {
-				r.mu.Unlock()
-				return e
-			}
-		}
-		r.mu.Unlock()
-		select {
-		case <-r.wrote:
-		case <-late:
-			t.Fatalf("nothing of the phase %s was recorded", phase)
-		}
-	}
-}
-
-func (r *recorder) refuse(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.fail = err
-}
-
-func (r *recorder) has(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.entries {
-		if e.ID == id {
-			return true
-		}
-	}
-	return false
 }

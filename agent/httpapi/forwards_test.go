@@ -12,6 +12,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/gate"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 	"github.com/earshot-pbx/earshot/policy"
 )
 
@@ -121,7 +122,7 @@ func TestAForwardingEndsWhenTheEmployeeMayNotCallThereAnyMore(t *testing.T) {
 				if a := w.ask("boris", http.MethodPut, path, `{"forward":"`+number+`"}`); a.status != 200 {
 					t.Fatalf("%d %s", a.status, a.body)
 				}
-				id := w.book.entries[0].ID
+				id := w.book.All()[0].ID
 				b.has(t, "CF/101", number)
 				recv(t, b.listed) // it is looked at once after it is set
 				w.behind()
@@ -132,7 +133,7 @@ func TestAForwardingEndsWhenTheEmployeeMayNotCallThereAnyMore(t *testing.T) {
 				}
 				b.has(t, "CF/101", "")
 				b.has(t, "CF-earshot/101", "")
-				e := w.book.until(t, audit.Revoked)
+				e := w.book.Until(t, audit.Revoked)
 				if e.ID != id || e.Subject != "boris" || e.Action != "settings.user" || strings.Join(e.Targets, "") != c.whose || e.Reason != c.reason || e.Outcome != audit.Deny ||
 					e.Detail != "keys:forward" || strings.Contains(e.Detail, "495") {
 					t.Errorf("%+v", e)
@@ -167,9 +168,7 @@ func TestAForwardingStaysAsLongAsItsGroundDoes(t *testing.T) {
 	}
 	b.has(t, "CF/101", "")
 	b.has(t, "CF-earshot/101", "")
-	w.book.mu.Lock()
-	defer w.book.mu.Unlock()
-	for _, e := range w.book.entries {
+	for _, e := range w.book.All() {
 		if e.Phase == audit.Revoked {
 			t.Errorf("%+v", e)
 		}
@@ -196,7 +195,7 @@ func TestAForwardingIsNotEndedOnASuspicion(t *testing.T) {
 	people.says(clients.Stranger)
 	w.gate.Refresh()
 	b.has(t, "CF/101", "")
-	if e := w.book.until(t, audit.Revoked); e.Reason != "not_client" {
+	if e := w.book.Until(t, audit.Revoked); e.Reason != "not_client" {
 		t.Errorf("%+v", e)
 	}
 	// A PBX that does not answer is asked again.
@@ -245,7 +244,7 @@ func TestAForwardingThatCouldNotBeReplacedKeepsItsMark(t *testing.T) {
 		return b.kept["CF-earshot/101"]
 	}
 	put(number, 200)
-	mark, id := marks(), w.book.entries[0].ID
+	mark, id := marks(), w.book.All()[0].ID
 	b.refusing("CF/101")
 	put("102", 503)
 	put("103", 503) // and again, over a mark that has two
@@ -257,7 +256,7 @@ func TestAForwardingThatCouldNotBeReplacedKeepsItsMark(t *testing.T) {
 	w.gate.SetPolicy(w.policy(strings.Replace(settingsText, `"+7495*"`, `"+7812*"`, 1)))
 	b.has(t, "CF/101", "")
 	b.has(t, "CF-earshot/101", "")
-	if e := w.book.until(t, audit.Revoked); e.ID != id || e.Reason != "no_right" {
+	if e := w.book.Until(t, audit.Revoked); e.ID != id || e.Reason != "no_right" {
 		t.Errorf("%+v", e)
 	}
 	w.reviewed(b)
@@ -286,7 +285,7 @@ func TestTheEndOfAForwardingIsRecordedThoughThePBXsAnswerIsLost(t *testing.T) {
 				t.Fatalf("%d %s", a.status, a.body)
 			}
 			w.reviewed(b)
-			id := w.book.entries[0].ID
+			id := w.book.All()[0].ID
 			fails(b)
 			w.gate.SetPolicy(w.policy(strings.Replace(settingsText, `"+7495*"`, `"+7812*"`, 1)))
 			w.reviewed(b)
@@ -302,10 +301,8 @@ func TestTheEndOfAForwardingIsRecordedThoughThePBXsAnswerIsLost(t *testing.T) {
 			w.reviewed(b)
 			b.has(t, key, "")
 			b.has(t, "CF-earshot/101", "")
-			w.book.mu.Lock()
-			defer w.book.mu.Unlock()
 			ends := 0
-			for _, e := range w.book.entries {
+			for _, e := range w.book.All() {
 				if e.Phase != audit.Revoked {
 					continue
 				}
@@ -346,7 +343,7 @@ func TestAForwardingThatIsChangedInDoubtIsRecordedAsWhatItWas(t *testing.T) {
 			}
 			put(`"` + number + `"`)
 			w.reviewed(b)
-			id := w.book.entries[0].ID
+			id := w.book.All()[0].ID
 			c.fails(b)
 			w.gate.SetPolicy(w.policy(strings.Replace(settingsText, `"+7495*"`, `"+7812*"`, 1)))
 			w.reviewed(b)
@@ -356,10 +353,8 @@ func TestAForwardingThatIsChangedInDoubtIsRecordedAsWhatItWas(t *testing.T) {
 			put(c.then)
 			w.gate.Refresh()
 			w.reviewed(b)
-			w.book.mu.Lock()
-			defer w.book.mu.Unlock()
 			ends := 0
-			for _, e := range w.book.entries {
+			for _, e := range w.book.All() {
 				if e.Phase == audit.Revoked {
 					ends++
 					if e.ID != id {
@@ -389,7 +384,7 @@ func TestWhereTheCallsOfSomebodyProtectedGoIsHisOwnAffair(t *testing.T) {
 			}
 		}
 	}
-	if e := w.book.entries[0]; len(b.kept) > 0 || e.Outcome != audit.Deny || e.Reason != "protected" || e.Rule.Line == 0 || e.Detail != "keys:forward" {
+	if e := w.book.All()[0]; len(b.kept) > 0 || e.Outcome != audit.Deny || e.Reason != "protected" || e.Rule.Line == 0 || e.Detail != "keys:forward" {
 		t.Errorf("%v %+v", b.kept, e)
 	}
 	looks := func(who, of, want string) {
@@ -434,7 +429,7 @@ func TestAForwardingOfSomebodyProtectedEndsUnlessItIsHisOwn(t *testing.T) {
 				return
 			}
 			b.has(t, "CF/101", "")
-			if e := w.book.until(t, audit.Revoked); e.Reason != "protected" || e.Subject != "boris" || e.Rule.Line == 0 {
+			if e := w.book.Until(t, audit.Revoked); e.Reason != "protected" || e.Subject != "boris" || e.Rule.Line == 0 {
 				t.Errorf("%+v", e)
 			}
 		})
@@ -464,19 +459,17 @@ func TestCallsAreNotForwardedInACircle(t *testing.T) {
 	put("anna", "105", 409)
 	put("anna", "84951234567", 200)
 	put("boris", "84951234567", 200)
-	w.book.mu.Lock()
-	for _, e := range w.book.entries {
+	for _, e := range w.book.All() {
 		if e.Phase == audit.Failed || e.Reason == "forward_circle" && e.Outcome != audit.Deny {
 			t.Errorf("%+v", e)
 		}
 	}
 	// One that somebody closes after that was looked at is not made either.
-	w.book.hook = func() {
+	w.book.OnEach(func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.kept["CF/102"] = "101"
-	}
-	w.book.mu.Unlock()
+	})
 	put("anna", "102", 409)
 	b.has(t, "CF/101", "84951234567")
 	b.failing(errors.New("gone"))
@@ -491,13 +484,13 @@ func TestTheEndOfAForwardingIsOnRecordWhateverFailsBehindIt(t *testing.T) {
 		mark         bool // it stays meanwhile
 	}{
 		"the log cannot be written": {
-			func(_ *testing.T, w *world, _ *board) { w.book.refuse(errors.New("disk full")) },
+			func(_ *testing.T, w *world, _ *board) { w.book.Refuse(errors.New("disk full")) },
 			func(t *testing.T, w *world, b *board) {
 				w.passed(b)
 				if b.of("CF-earshot/101") == "" {
 					t.Error("its mark has gone before its end is on record")
 				}
-				w.book.refuse(nil)
+				w.book.Refuse(nil)
 				if n, err := w.gate.RecordLate(); n != 1 || err != nil {
 					t.Errorf("%d were recorded late, %v", n, err)
 				}
@@ -512,7 +505,7 @@ func TestTheEndOfAForwardingIsOnRecordWhateverFailsBehindIt(t *testing.T) {
 			if a := w.ask("boris", http.MethodPut, path, `{"forward":"`+number+`"}`); a.status != 200 {
 				t.Fatalf("%d %s", a.status, a.body)
 			}
-			id := w.book.entries[0].ID
+			id := w.book.All()[0].ID
 			b.has(t, "CF/101", number)
 			recv(t, b.listed)
 			w.behind()
@@ -520,7 +513,7 @@ func TestTheEndOfAForwardingIsOnRecordWhateverFailsBehindIt(t *testing.T) {
 			w.gate.SetPolicy(w.policy(strings.Replace(settingsText, annaDials, "dial: none", 1)))
 			b.has(t, "CF/101", "")
 			c.mends(t, w, b)
-			if e := w.book.until(t, audit.Revoked); e.ID != id || e.Reason != "no_right" || strings.Join(e.Targets, "") != "anna" || e.Happened.IsZero() != c.mark {
+			if e := w.book.Until(t, audit.Revoked); e.ID != id || e.Reason != "no_right" || strings.Join(e.Targets, "") != "anna" || e.Happened.IsZero() != c.mark {
 				t.Errorf("%+v", e)
 			}
 			if c.mark {
@@ -529,10 +522,8 @@ func TestTheEndOfAForwardingIsOnRecordWhateverFailsBehindIt(t *testing.T) {
 				b.has(t, "CF-earshot/101", "") // it goes with the next look, of which nothing is recorded
 			}
 			w.behind()
-			w.book.mu.Lock()
-			defer w.book.mu.Unlock()
 			ends := 0
-			for _, e := range w.book.entries {
+			for _, e := range w.book.All() {
 				if e.Phase == audit.Revoked {
 					ends++
 				}
@@ -552,10 +543,8 @@ func (b *board) of(key string) string {
 }
 
 // revoked are the ends of forwardings that are on record.
-func (r *recorder) revoked() (all []audit.Entry) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.entries {
+func revoked(r *stage.Record) (all []audit.Entry) {
+	for _, e := range r.All() {
 		if e.Phase == audit.Revoked {
 			all = append(all, e)
 		}
@@ -592,7 +581,7 @@ func TestTheEndOfAForwardingIsOnRecordOnceThoughEarshotIsKilledMeanwhile(t *test
 				t.Fatalf("%d %s", a.status, a.body)
 			}
 			w.reviewed(b)
-			id := w.book.entries[0].ID
+			id := w.book.All()[0].ID
 			left := &board{used: make(chan struct{}, 1), listed: make(chan struct{}, 1)}
 			marked := ""
 			b.mu.Lock()
@@ -606,7 +595,7 @@ func TestTheEndOfAForwardingIsOnRecordOnceThoughEarshotIsKilledMeanwhile(t *test
 			}
 			b.mu.Unlock()
 			if c.full {
-				w.book.refuse(errors.New("disk full"))
+				w.book.Refuse(errors.New("disk full"))
 			}
 			w.gate.SetPolicy(w.policy(narrow))
 			b.has(t, there, "")
@@ -625,7 +614,7 @@ func TestTheEndOfAForwardingIsOnRecordOnceThoughEarshotIsKilledMeanwhile(t *test
 				left.kept[mark] = marked
 			}
 			var ended []string
-			for _, e := range w.book.revoked() {
+			for _, e := range revoked(w.book) {
 				if c.at == mark {
 					ended = append(ended, e.ID)
 				}
@@ -642,7 +631,7 @@ func TestTheEndOfAForwardingIsOnRecordOnceThoughEarshotIsKilledMeanwhile(t *test
 				if kept := left.of(mark); kept != "" && (c.now != number || strings.Contains(kept, ":x")) {
 					t.Errorf("the mark is %q", kept)
 				}
-				all := w.book.revoked()
+				all := revoked(w.book)
 				if c.want == "" || again > 0 {
 					if len(all) > 0 {
 						t.Errorf("start %d: on record is %+v", again+1, all)

@@ -130,10 +130,8 @@ func TestTheExportHasEveryRowAndNoFormula(t *testing.T) {
 			}
 		}
 	}
-	w.book.mu.Lock()
-	defer w.book.mu.Unlock()
-	if len(w.book.entries) != 1 || w.book.entries[0].Phase != audit.Disclosed || w.book.entries[0].Detail != "export+number" {
-		t.Errorf("%+v", w.book.entries)
+	if len(w.book.All()) != 1 || w.book.All()[0].Phase != audit.Disclosed || w.book.All()[0].Detail != "export+number" {
+		t.Errorf("%+v", w.book.All())
 	}
 }
 
@@ -153,7 +151,7 @@ func TestExportsAreLimitedApart(t *testing.T) {
 	if a := w.ask("carl", http.MethodGet, "/v1/journal", ""); a.status != 200 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	w.book.refuse(fmt.Errorf("disk full"))
+	w.book.Refuse(fmt.Errorf("disk full"))
 	w.clock.Add(120)
 	if a := w.ask("dora", http.MethodGet, "/v1/journal.csv", ""); a.status != 403 {
 		t.Errorf("%d %s", a.status, a.body)
@@ -164,7 +162,7 @@ func TestAnExportThatCannotBeRecordedIsNotHandedOut(t *testing.T) {
 	w := newArchive(t)
 	w.talking(ivanov, "1", "PJSIP/101", "101")
 	w.sync()
-	w.book.refuse(fmt.Errorf("disk full"))
+	w.book.Refuse(fmt.Errorf("disk full"))
 	if a := w.ask("carl", http.MethodGet, "/v1/journal.csv", ""); a.status != 503 || a.problem(t).Code != "not_recorded" || strings.Contains(string(a.body), ivanov.number) {
 		t.Errorf("%d %s", a.status, a.body)
 	}

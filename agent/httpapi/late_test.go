@@ -39,7 +39,7 @@ func TestAChangeOfModeThatTookTooLongIsSaidToHaveFailed(t *testing.T) {
 	if a := w.ask("carl", http.MethodPatch, where, `{"mode":"whisper"}`); a.status != 503 || a.problem(t).Code != "pbx_failed" || !strings.Contains(a.problem(t).Detail, "the mode is as it was") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	if e := w.book.until(t, audit.Failed); e.ID != v.ID || e.Mode != "whisper" || e.Reason != "pbx_failed" {
+	if e := w.book.Until(t, audit.Failed); e.ID != v.ID || e.Mode != "whisper" || e.Reason != "pbx_failed" {
 		t.Errorf("on record is %+v", e)
 	}
 	if w.ask("carl", http.MethodGet, where, "").decode(t, &v); v.Mode != "spy" || v.State != "active" {
@@ -66,7 +66,7 @@ func TestWhatThePBXDoesNotAnswerMayStillBeDone(t *testing.T) {
 	}{{late, "timeout"}, {errors.New("500"), "pbx_failed"}} {
 		w.pbx.fails(c.err)
 		a := w.ask("carl", http.MethodPost, "/v1/calls", `{"number":"+79161234567"}`)
-		if p := a.problem(t); a.status != 503 || p.Code != c.code || p.ID == "" || !w.book.has(p.ID) {
+		if p := a.problem(t); a.status != 503 || p.Code != c.code || p.ID == "" || !w.book.Has(p.ID) {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	}

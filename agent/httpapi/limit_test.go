@@ -49,10 +49,10 @@ func TestCommandsOfOneEmployeeAreLimited(t *testing.T) {
 			t.Fatalf("%s: %s", path, a.body)
 		}
 	}
-	before := len(w.book.entries)
+	before := len(w.book.All())
 	wantLimited(t, post("carl", "/v1/supervisions"), "too_many_requests", "10")
 	wantLimited(t, post("carl", "/v1/intercepts"), "too_many_requests", "10")
-	if len(w.book.entries) != before {
+	if len(w.book.All()) != before {
 		t.Error("what was not looked at was decided")
 	}
 	// Others are not touched, neither is looking and ending.
@@ -303,9 +303,7 @@ func TestAPanelAsksForAnEmployee(t *testing.T) {
 	if a.status != 201 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	w.book.mu.Lock()
-	e := w.book.entries[0]
-	w.book.mu.Unlock()
+	e := w.book.All()[0]
 	if e.Subject != "carl" || !strings.HasPrefix(e.Credential, "panel:crm:") {
 		t.Errorf("recorded as %s by %s", e.Subject, e.Credential)
 	}

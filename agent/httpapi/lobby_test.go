@@ -123,9 +123,7 @@ func TestARequestWhoseConnectionHasMadeRoomIsNotCarriedOut(t *testing.T) {
 				w.logged(t, "crowded_out")
 				w.metric(t, `earshot_http_strangers_closed_total{reason="crowded_out"}`, 1)
 			}
-			w.book.mu.Lock()
-			defer w.book.mu.Unlock()
-			if got := len(w.book.entries) > 0; got != want {
+			if got := len(w.book.All()) > 0; got != want {
 				t.Errorf("whether it is on record: %v", got)
 			}
 		})

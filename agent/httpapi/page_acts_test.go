@@ -74,11 +74,9 @@ func TestAReasonIsAskedForInThePage(t *testing.T) {
 	p.Says("#mine", "Your phone PJSIP/104 rings")
 	recv(t, o.pbx.rung)
 	given := ""
-	o.book.mu.Lock()
-	for _, e := range o.book.entries {
+	for _, e := range o.book.All() {
 		given += e.Given
 	}
-	o.book.mu.Unlock()
 	if given != "complaint 4711" {
 		t.Errorf("on record is %q", given)
 	}

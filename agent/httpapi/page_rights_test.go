@@ -147,13 +147,11 @@ func TestARecordingHasTheButtonsThatItsRowAllows(t *testing.T) {
 	p.Says(cell, "deleted")
 	p.Lacks(cell + " button")
 	given := ""
-	o.book.mu.Lock()
-	for _, e := range o.book.entries {
+	for _, e := range o.book.All() {
 		if e.Action == "delete" {
 			given = e.Given
 		}
 	}
-	o.book.mu.Unlock()
 	if given != "по просьбе клиента" {
 		t.Errorf("on record is %q", given)
 	}

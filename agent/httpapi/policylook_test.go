@@ -95,8 +95,8 @@ func TestThePolicyIsShownToNobodyElse(t *testing.T) {
 			t.Errorf("%s: %v", who, me.Actions)
 		}
 	}
-	if len(w.book.entries) != 0 {
-		t.Errorf("to look is recorded: %+v", w.book.entries)
+	if len(w.book.All()) != 0 {
+		t.Errorf("to look is recorded: %+v", w.book.All())
 	}
 }
 

@@ -31,9 +31,7 @@ func TestAChangeOfModeTakesAReason(t *testing.T) {
 	if a := patch(`{"mode":"whisper","reason":"complaint 4711"}`); a.status != 200 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	w.book.mu.Lock()
-	defer w.book.mu.Unlock()
-	if e := w.book.entries[len(w.book.entries)-1]; e.Phase != audit.Done || e.Mode != "whisper" || e.Given != "complaint 4711" {
+	if e := w.book.Last(); e.Phase != audit.Done || e.Mode != "whisper" || e.Given != "complaint 4711" {
 		t.Errorf("on record is %+v", e)
 	}
 }

@@ -304,13 +304,13 @@ func TestDeletingOneCallsRecordingLeavesAnothers(t *testing.T) {
 func TestWithoutARecordNothingIsDisclosedOrDeleted(t *testing.T) {
 	s := newShelf(t, nil)
 	id := s.id("dora", s.keep(t, "a.wav", tune(100), nil, annas, ivans))
-	s.book2().refuse(os.ErrPermission)
+	s.book2().Refuse(os.ErrPermission)
 	for _, method := range []string{"GET", "DELETE"} {
 		if a := s.ask("dora", method, "/v1/recordings/"+id, ""); a.status != 503 || a.problem(t).Code != "not_recorded" {
 			t.Errorf("%s: %d %s", method, a.status, a.body)
 		}
 	}
-	s.book2().refuse(nil)
+	s.book2().Refuse(nil)
 	if a := s.ask("dora", "GET", "/v1/recordings/"+id, ""); a.status != 200 {
 		t.Errorf("with one: %d %s", a.status, a.body)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/gate"
 	past "github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 	"github.com/earshot-pbx/earshot/agent/recording"
 )
 
@@ -243,9 +244,7 @@ func tune(n int) []byte {
 }
 
 func (s *shelf) phases(action string) (list []audit.Entry) {
-	s.book2().mu.Lock()
-	defer s.book2().mu.Unlock()
-	for _, e := range s.book2().entries {
+	for _, e := range s.book2().All() {
 		if e.Action == action {
 			list = append(list, e)
 		}
@@ -253,4 +252,4 @@ func (s *shelf) phases(action string) (list []audit.Entry) {
 	return list
 }
 
-func (s *shelf) book2() *recorder { return s.world.book }
+func (s *shelf) book2() *stage.Record { return s.world.book }

@@ -13,18 +13,8 @@ import (
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/httpapi"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 )
-
-// Who is hidden in what follows. No other word in what a door writes has these letters, or these digits in a row.
-const (
-	hiddenName   = "Zqvxhidden"
-	hiddenNumber = "7904613852"
-)
-
-// tells reports whether a text has what is hidden in it, however it is written.
-func tells(text string) bool {
-	return strings.Contains(strings.ToLower(text), strings.ToLower(hiddenName)) || strings.Contains(text, hiddenNumber)
-}
 
 // serve has the door answer a request as somebody, without a network. Headers are lines. What is no request at all has no answer.
 func (w *world) serve(t testing.TB, who, method, target, headers, body string) *httptest.ResponseRecorder {
@@ -72,7 +62,7 @@ func FuzzRequest(f *testing.F) {
 	for i, phone := range []string{"PJSIP/101", "PJSIP/102", "PJSIP/106"} {
 		w.hear(fmt.Sprint("h", i), "", "", phone, []byte{0, 1, 2})
 	}
-	if a := w.serve(f, "carl", "GET", "/v1/employees", "", ""); !tells(a.Body.String()) {
+	if a := w.serve(f, "carl", "GET", "/v1/employees", "", ""); !stage.Tells(a.Body.String()) {
 		f.Fatalf("nobody is hidden: %s", a.Body)
 	}
 	f.Fuzz(func(t *testing.T, method, target, headers, body string) {
@@ -80,9 +70,7 @@ func FuzzRequest(f *testing.F) {
 		if len(target)+len(body)+len(headers) > 64<<10 || strings.Contains(target, "sessions") {
 			return
 		}
-		w.book.mu.Lock()
-		w.book.entries = nil
-		w.book.mu.Unlock()
+		w.book.Forget()
 		a := w.serve(t, "egor", method, target, headers, body)
 		if a == nil {
 			return
@@ -97,7 +85,7 @@ func FuzzRequest(f *testing.F) {
 				t.Fatalf("%s %q is answered by %d without a problem: %s", method, target, a.Code, got)
 			}
 		}
-		if tells(got) && !tells(target+body+headers+method) {
+		if stage.Tells(got) && !stage.Tells(target+body+headers+method) {
 			t.Fatalf("%s %q %q is told %s", method, target, body, got)
 		}
 		for _, orders := range []int{len(w.pbx.rung), len(w.pbx.tapped), len(w.pbx.taken), len(w.pbx.joined), len(w.pbx.fetched)} {
@@ -105,9 +93,7 @@ func FuzzRequest(f *testing.F) {
 				t.Fatalf("for %s %q %q the PBX was asked for something", method, target, body)
 			}
 		}
-		w.book.mu.Lock()
-		defer w.book.mu.Unlock()
-		for _, e := range w.book.entries {
+		for _, e := range w.book.All() {
 			if e.Outcome == "allow" || e.Subject != "egor" && e.Subject != "" {
 				t.Fatalf("%s %q %q is recorded as %+v", method, target, body, e)
 			}
@@ -115,56 +101,14 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// hear plays a call that is made of the bytes of plot. In every field that Asterisk fills with what a caller has chosen stands who is hidden, between before
-// and behind. It returns the legs.
+// own is how the phone of a call is told of.
+var own = call.Identity{Name: "Own", Number: "101"}
+
+// hear plays a call. It returns the legs.
 func (w *world) hear(id, before, behind, endpoint string, plot []byte) []call.Channel {
-	name, number := before+hiddenName+behind, before+hiddenNumber+behind
-	out, own := call.Identity{Name: name, Number: call.Number(number)}, call.Identity{Name: "Own", Number: "101"}
-	leg := func(suffix, name string, s call.State, own, other call.Identity) call.Channel {
-		return call.Channel{ID: call.LegID(id + suffix), Name: name + "-" + id, State: s, Caller: own, Connected: other, Created: start}
-	}
-	trunk := leg(".t", "PJSIP/trunk", call.StateRing, out, own)
-	phone := leg(".p", endpoint, call.StateRinging, own, out)
-	local := leg(".l", "Local/"+number+"@"+name, call.StateRing, out, out)
-	local.Name += ";1"
-	trunk.Exten, trunk.App, phone.App, local.App = number, "Dial", "AppDial", name
-	bridge := call.Bridge{ID: call.BridgeID(id + name), Type: "mixing"}
-	w.ingest(call.Event{Kind: call.LegSeen, Channel: trunk, At: at(10)}, call.Event{Kind: call.LegSeen, Channel: phone, At: at(10)}, call.Event{Kind: call.DialBegan, Channel: trunk, Peer: phone, Dialled: number, At: at(10)})
-	for _, b := range plot[:min(len(plot), 12)] {
-		ev := call.Event{Channel: trunk, Peer: phone, Bridge: bridge, At: at(15), Dialled: number}
-		switch b % 12 {
-		case 0:
-			trunk.State, phone.State = call.StateUp, call.StateUp
-			ev.Channel.State, ev.Peer.State, ev.Kind, ev.Answered = call.StateUp, call.StateUp, call.DialEnded, true
-		case 1:
-			ev.Kind = call.BridgeEntered
-		case 2:
-			ev.Kind, ev.Channel = call.BridgeEntered, phone
-		case 3:
-			ev.Kind, ev.Channel = call.LegHeld, phone
-		case 4:
-			ev.Kind, ev.Channel = call.LegSeen, local
-		case 5:
-			ev.Kind, ev.Channel, ev.Peer = call.DialBegan, local, phone
-		case 6:
-			ev.Kind = call.BridgeLeft
-		case 7:
-			ev.Kind, ev.Parking = call.Parked, &call.Parking{Lot: name, Space: number, By: number}
-		case 8:
-			trunk.App, trunk.Queue, trunk.Room = "Queue", name, ""
-			ev.Kind, ev.Channel = call.LegSeen, trunk
-		case 9:
-			trunk.App, trunk.Room, trunk.Queue = "ConfBridge", name, ""
-			ev.Kind, ev.Channel = call.LegSeen, trunk
-		case 10:
-			ev.Kind, ev.Channel, ev.Transferee = call.BlindTransferred, phone, trunk.ID
-		case 11:
-			phone.Exten, phone.App = number, name
-			ev.Kind, ev.Channel = call.LegSeen, phone
-		}
-		w.ingest(ev)
-	}
-	return []call.Channel{trunk, phone, local}
+	events, legs := stage.Plot(id, endpoint, own, before, behind, plot)
+	w.ingest(events...)
+	return legs
 }
 
 // streams begins the event streams of some, as the door does. What it returns ends them and gives all that they were sent.
@@ -220,17 +164,15 @@ func FuzzHidden(f *testing.F) {
 			}
 			all += w.serve(t, "carl", "GET", path, "", "").Body.String()
 		}
-		for _, l := range legs {
-			w.ingest(call.Event{Kind: call.LegGone, Channel: l, At: at(40)})
-		}
+		w.ingest(stage.Gone(legs)...)
 		sent := ends()
 		if !strings.Contains(sent, `"anna"`) {
 			t.Fatalf("nothing is sent: %s", sent)
 		}
-		if told += sent; tells(told) {
+		if told += sent; stage.Tells(told) {
 			t.Fatalf("%q %q %v: who may not see it is told\n%s", before, behind, plot, told)
 		}
-		if !tells(all) && before == "" && behind == "" {
+		if !stage.Tells(all) && before == "" && behind == "" {
 			t.Fatalf("%v: carl is not told\n%s", plot, all)
 		}
 	})

@@ -95,7 +95,7 @@ func TestRightsAreChangedInTheFileAndInForce(t *testing.T) {
 		t.Errorf("%+v", again)
 	}
 	var phases []string
-	for _, e := range w.book.entries {
+	for _, e := range w.book.All() {
 		phases = append(phases, string(e.Phase)+" "+e.Subject+" "+e.Action+" "+strings.Join(e.Targets, "+")+" "+e.Detail+" "+string(e.Outcome))
 	}
 	if got := strings.Join(phases, "\n"); got != "decided carl settings.permissions anna keys:observe+lock allow\ndone carl settings.permissions anna keys:observe+lock " {
@@ -130,13 +130,13 @@ func TestWhoMayNotChangeRightsIsToldTheSameOfEverybody(t *testing.T) {
 	if onDisk(t, path) != before {
 		t.Error("it was changed")
 	}
-	for _, e := range w.book.entries {
+	for _, e := range w.book.All() {
 		if e.Outcome != audit.Deny || e.Subject != "egor" || e.Reason != "no_right" || len(e.Targets) > 0 {
 			t.Errorf("%+v", e)
 		}
 	}
-	if len(w.book.entries) != 5 {
-		t.Errorf("%d refusals are on record", len(w.book.entries))
+	if len(w.book.All()) != 5 {
+		t.Errorf("%d refusals are on record", len(w.book.All()))
 	}
 }
 
@@ -176,7 +176,7 @@ func TestWhatIsAskedWronglyOfRightsChangesNothing(t *testing.T) {
 		if onDisk(t, path) != before {
 			t.Fatalf("%s: it was changed", name)
 		}
-		if e := w.book.entries; a.status != 400 && c.code != "bad_policy" && c.code != "no_rights" && (e[len(e)-1].Phase != audit.Decided || e[len(e)-1].Reason != c.code) {
+		if e := w.book.All(); a.status != 400 && c.code != "bad_policy" && c.code != "no_rights" && (e[len(e)-1].Phase != audit.Decided || e[len(e)-1].Reason != c.code) {
 			t.Errorf("%s: on record is %+v", name, e[len(e)-1])
 		}
 	}
@@ -186,10 +186,10 @@ func TestWhatIsAskedWronglyOfRightsChangesNothing(t *testing.T) {
 	if got, want := onDisk(t, path), strings.Replace(before, `numbers: ["101"] # hers`, `numbers: ["101", "199"] # hers`, 1); got != want {
 		t.Error(got)
 	}
-	if e := w.book.entries[len(w.book.entries)-1]; e.Phase != audit.Done || e.Detail != "keys:numbers" {
+	if e := w.book.Last(); e.Phase != audit.Done || e.Detail != "keys:numbers" {
 		t.Errorf("%+v", e)
 	}
-	for _, e := range w.book.entries {
+	for _, e := range w.book.All() {
 		if strings.Contains(e.Detail+e.Reason, "199") || strings.Contains(e.Detail, "102") {
 			t.Errorf("a number is on record: %+v", e)
 		}
@@ -201,12 +201,12 @@ func TestAChangeOfRightsIsOnRecordBeforeItIsDone(t *testing.T) {
 	w, path := clerks(t)
 	before := onDisk(t, path)
 	_, tag := w.rights("carl", "anna")
-	w.book.refuse(os.ErrClosed)
+	w.book.Refuse(os.ErrClosed)
 	a := w.ask("carl", http.MethodPut, "/v1/policy/employees/anna", `{"rights":{}}`, "If-Match", tag)
 	if a.status != 503 || a.problem(t).Code != "not_recorded" || onDisk(t, path) != before {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	w.book.refuse(nil)
+	w.book.Refuse(nil)
 	if err := os.Chmod(path, 0o400); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestAChangeOfRightsIsOnRecordBeforeItIsDone(t *testing.T) {
 	if a.status != 409 || a.problem(t).Code != "policy_read_only" || onDisk(t, path) != before {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	if e := w.book.entries[len(w.book.entries)-1]; e.Phase != audit.Failed || e.Reason != "policy_read_only" || e.Detail != "keys:lock" {
+	if e := w.book.Last(); e.Phase != audit.Failed || e.Reason != "policy_read_only" || e.Detail != "keys:lock" {
 		t.Errorf("%+v", e)
 	}
 }

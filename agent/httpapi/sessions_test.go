@@ -94,9 +94,7 @@ func TestASessionAsksAsTheEmployeeForWhomItWasMade(t *testing.T) {
 	a := w.ask("browser", http.MethodPost, "/v1/supervisions", `{"target":"anna","mode":"spy"}`)
 	var v mask.Supervision
 	a.decode(t, &v)
-	w.book.mu.Lock()
-	e := w.book.entries[0]
-	w.book.mu.Unlock()
+	e := w.book.All()[0]
 	if want := "session:" + auth.Hash(s.Token)[7:15] + ":panel:crm:" + auth.Hash(w.token["crm"])[7:19]; a.status != 201 || e.Subject != "carl" || e.Credential != want {
 		t.Errorf("%d, recorded as %s by %s, not %s", a.status, e.Subject, e.Credential, want)
 	}

@@ -140,7 +140,7 @@ func TestSettingsAreChangedOnThePBX(t *testing.T) {
 	if b.kept["CF/101"] != "84951234567" || b.kept["DND/101"] != "YES" || !b.members[0].Paused || b.members[1].Paused || b.members[2].Paused {
 		t.Errorf("%+v", b)
 	}
-	e := w.book.entries
+	e := w.book.All()
 	if len(e) != 2 || e[0].Phase != audit.Decided || e[0].Outcome != audit.Allow || e[1].Phase != audit.Done || e[0].ID != e[1].ID || e[0].Action != "settings.user" || e[0].Subject != "boris" ||
 		strings.Join(e[0].Targets, "") != "anna" || e[0].Detail != "keys:forward+do_not_disturb+paused" || e[0].Rule.Line == 0 {
 		t.Errorf("%+v", e)
@@ -195,7 +195,7 @@ func TestSettingsAreRefusedAlike(t *testing.T) {
 	if len(b.kept) > 0 || b.members[0].Paused || b.members[1].Paused {
 		t.Errorf("something was done: %+v", b)
 	}
-	for _, e := range w.book.entries {
+	for _, e := range w.book.All() {
 		if e.Phase != audit.Decided || e.Outcome != audit.Deny {
 			t.Errorf("%+v", e)
 		}
@@ -218,16 +218,16 @@ func TestSettingsAreRefusedAlike(t *testing.T) {
 func TestSettingsThatThePBXDoesNotTakeFail(t *testing.T) {
 	w, b := switched(t)
 	const path = "/v1/employees/anna/settings"
-	w.book.refuse(errors.New("disk full"))
+	w.book.Refuse(errors.New("disk full"))
 	if a := w.ask("anna", http.MethodPut, path, `{"do_not_disturb":true}`); a.status != 503 || a.problem(t).Code != "not_recorded" || len(b.kept) > 0 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	w.book.refuse(nil)
+	w.book.Refuse(nil)
 	b.fail = errors.New("gone")
 	if a := w.ask("anna", http.MethodPut, path, `{"do_not_disturb":true}`); a.status != 503 || a.problem(t).Code != "pbx_failed" {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	if e := w.book.entries[len(w.book.entries)-1]; e.Phase != audit.Failed || e.Reason != "pbx_failed" || e.Detail != "keys:do_not_disturb" {
+	if e := w.book.Last(); e.Phase != audit.Failed || e.Reason != "pbx_failed" || e.Detail != "keys:do_not_disturb" {
 		t.Errorf("%+v", e)
 	}
 	if a := w.ask("anna", http.MethodGet, path, ""); a.status != 503 {

@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,6 +24,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/httpapi"
 	past "github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 	"github.com/earshot-pbx/earshot/agent/recording"
 	"github.com/earshot-pbx/earshot/policy"
 	"github.com/prometheus/client_golang/prometheus"
@@ -66,7 +66,7 @@ trunks: [PJSIP/trunk]
 `
 
 // start is when everything in the scripted worlds happens.
-var start = time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
+var start = stage.Start
 
 // world is a whole door over a real gate and a real feed. The PBX does nothing but take orders.
 type world struct {
@@ -74,14 +74,14 @@ type world struct {
 	gate   *gate.Gate
 	feed   *feed.Feed
 	pbx    *fakePBX
-	book   *recorder
+	book   *stage.Record
 	people directory
 	tokens *auth.Tokens
 	file   string // of the tokens
 	token  map[string]string
 	door   *httpapi.Server
 	web    *httptest.Server
-	log    *journal
+	log    *stage.Log
 	reg    *prometheus.Registry // the door's metrics
 	met    *prometheus.Registry // the gate's
 	clock  *atomic.Int64
@@ -109,8 +109,8 @@ func newWorldOver(t testing.TB, change func(*gate.Config), options ...option) *w
 func newWorldKept(t testing.TB, keep bool, change func(*gate.Config), options ...option) *world {
 	t.Helper()
 	w := &world{
-		t: t, met: prometheus.NewRegistry(), pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8), joined: make(chan pbx.Join, 8), fetched: make(chan pbx.Fetch, 8)}, book: &recorder{wrote: make(chan struct{}, 1)}, people: directory{},
-		token: map[string]string{}, log: &journal{wrote: make(chan struct{}, 1)}, reg: prometheus.NewRegistry(), clock: &atomic.Int64{},
+		t: t, met: prometheus.NewRegistry(), pbx: &fakePBX{rung: make(chan pbx.Ring, 8), tapped: make(chan pbx.Tap, 8), taken: make(chan pbx.Take, 8), joined: make(chan pbx.Join, 8), fetched: make(chan pbx.Fetch, 8)}, book: &stage.Record{}, people: directory{},
+		token: map[string]string{}, log: &stage.Log{}, reg: prometheus.NewRegistry(), clock: &atomic.Int64{},
 	}
 	w.clock.Store(start.Unix())
 	w.feed = feed.New(feed.Config{
@@ -221,11 +221,7 @@ func (w *world) sync() {
 
 func (w *world) policy(text string) *policy.Set {
 	w.t.Helper()
-	set, problems, err := policy.Load("policy.yaml", []byte(text), start)
-	if err != nil {
-		w.t.Fatalf("the policy of the tests: %v %v", err, problems)
-	}
-	return set
+	return stage.Policy(w.t, text)
 }
 
 // watching is how many streams the gate serves.
@@ -245,13 +241,10 @@ func (w *world) watching() int {
 }
 
 // at is a moment of the script.
-func at(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+func at(seconds int) time.Time { return stage.At(seconds) }
 
 func (w *world) ingest(events ...call.Event) {
-	for i := range events {
-		if events[i].At.IsZero() {
-			events[i].At = start
-		}
+	for i := range stage.Dated(events) {
 		w.feed.Ingest(&events[i])
 	}
 }
@@ -399,7 +392,7 @@ var (
 )
 
 func phone(id, endpoint string, s call.State, i call.Identity, c call.Identity) call.Channel {
-	return call.Channel{ID: call.LegID(id), Name: endpoint + "-" + id, State: s, Caller: i, Connected: c, Created: start}
+	return stage.Leg(id, endpoint, s, i, c)
 }
 
 // rings scripts a call from outside that rings at a phone; talks goes on from there.
@@ -434,15 +427,7 @@ func (o outside) talks(id, endpoint, exten string, second int) []call.Event {
 	}
 }
 
-func ends(id string, second int) []call.Event {
-	bridge := call.Bridge{ID: call.BridgeID(id + ".b")}
-	return []call.Event{
-		{Kind: call.BridgeLeft, Bridge: bridge, Channel: call.Channel{ID: call.LegID(id + ".t")}, At: at(second)},
-		{Kind: call.LegGone, Channel: call.Channel{ID: call.LegID(id + ".t")}, At: at(second)},
-		{Kind: call.LegGone, Channel: call.Channel{ID: call.LegID(id + ".p")}, At: at(second)},
-		{Kind: call.BridgeGone, Bridge: bridge, At: at(second)},
-	}
-}
+func ends(id string, second int) []call.Event { return stage.HangsUp(id, 0, second) }
 
 func (w *world) talking(o outside, id, endpoint, exten string) {
 	w.ingest(o.rings(id, endpoint, exten, 10)...)
@@ -500,40 +485,10 @@ func (w *world) revoke(who string) {
 	}
 }
 
-// journal is the log, and tells when something has been written.
-type journal struct {
-	mu    sync.Mutex
-	b     strings.Builder
-	wrote chan struct{}
-}
-
-func (l *journal) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case l.wrote <- struct{}{}:
-	default:
-	}
-	return l.b.Write(p)
-}
-
-func (l *journal) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // logged waits until the log has the text.
 func (w *world) logged(t *testing.T, text string) {
 	t.Helper()
-	late := time.After(15 * time.Second)
-	for !strings.Contains(w.log.String(), text) {
-		select {
-		case <-w.log.wrote:
-		case <-late:
-			t.Fatalf("the log has no %q:\n%s", text, w.log)
-		}
-	}
+	w.log.Until(t, text)
 }
 
 // series lists the door's metrics: name, labels and, for a counter, the value.
