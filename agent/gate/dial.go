@@ -214,13 +214,14 @@ type Destination struct {
 	asked  string         // the number about which the directory was asked; empty when it need not be
 	client clients.Answer // what it said,
 	found  clients.Client // and of whom
+	hangs  bool           // it cannot say now, and he who asks may call the number if it is his client's
 }
 
 // DecideDial says whether the subject may have a number dialled, which every door has to ask before it lets one be. A directory that has to
 // ask elsewhere first is waited for when the answer depends on it, but no longer than ctx and some seconds; then he is no client.
 func (g *Gate) DecideDial(ctx context.Context, set *policy.Set, subject policy.Ref, text string) (Destination, policy.Decision) {
 	to, d := g.decideNow(set, subject, text, g.cfg.Clients.Find)
-	if d.Reason != policy.ReasonNotClient || to.client != clients.Unknown || to.asked == "" {
+	if !to.hangs {
 		return to, d
 	}
 	changed := g.wait(to.asked)
@@ -245,7 +246,13 @@ type find func(number string) (clients.Client, clients.Answer)
 // that is the likeliest, and what is excluded is every reading that there is.
 func (g *Gate) decideNow(set *policy.Set, subject policy.Ref, text string, find find) (Destination, policy.Decision) {
 	to := g.destination(set, text, find)
-	return to, decideReadings(set, subject, g.readings(set, &to))
+	d := decideReadings(set, subject, g.readings(set, &to))
+	if !d.Allowed && to.asked != "" && to.client == clients.Unknown {
+		his := to
+		his.Client, his.Responsible = true, subject
+		to.hangs = decideReadings(set, subject, g.readings(set, &his)).Allowed
+	}
+	return to, d
 }
 
 // readings are what a number may be taken for: first as what it is granted, and then everything else that it may be excluded as.
@@ -365,7 +372,7 @@ func dialled(text string) string {
 // dialRefusal is what a subject is told. Of dialling everything follows from him and the number.
 func (g *Gate) dialRefusal(set *policy.Set, d policy.Decision, to Destination, id string) *Problem {
 	switch {
-	case d.Reason == policy.ReasonNotClient && to.asked != "" && to.client == clients.Unknown:
+	case to.hangs: // whatever the reason is that the policy gives, such as another right at other times
 		return clientUnknown(id)
 	case d.Reason == policy.ReasonBadNumber:
 		return badNumber(id)

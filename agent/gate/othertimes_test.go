@@ -1,0 +1,47 @@
+package gate_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/earshot-pbx/earshot/agent/clients"
+)
+
+// Tests of who has a right at all times by one rule, and more of it at others by another, at a time when the other does not hold: what the one gives he has.
+
+// atNight gives employees a right at night. The clock of an office stands at noon.
+func atNight(company, right string, who ...string) string {
+	return company + `
+timezone: Europe/Moscow
+times: {night: {hours: "22:00-06:00"}}
+roles: {watchman: {` + right + `: {to: any, during: night}}}
+assign: [{role: watchman, to: [` + strings.Join(who, ", ") + `]}]
+`
+}
+
+func TestADirectoryIsWaitedForThoughOneMayCallAnybodyAtOtherTimes(t *testing.T) {
+	o, b := dialOffice(t)
+	o.gate.SetPolicy(set(t, atNight(callers, "dial", "cli")))
+	if got := o.dials("cli", "+7 812 123-45-67"); got != "not_now" {
+		t.Fatalf("somebody outside: %s", got)
+	}
+	go func() {
+		number := <-b.asked
+		b.learns(number)
+		o.gate.Learned(number)
+	}()
+	if got := o.dials("cli", "8 916 000 00 01"); got != "ok" {
+		t.Fatalf("his own client, of whom the directory has to ask: %s", got)
+	}
+	b.mu.Lock()
+	b.slow["+79160000002"] = clients.Client{Responsible: "mix"}
+	b.mu.Unlock()
+	go func() {
+		number := <-b.asked
+		b.learns(number)
+		o.gate.Learned(number)
+	}()
+	if got := o.dials("cli", "8 916 000 00 02"); got != "not_now" || len(o.pbx.calls) != 1 {
+		t.Fatalf("another's client: %s, %d calls", got, len(o.pbx.calls))
+	}
+}
