@@ -127,7 +127,7 @@ func (g *Gate) admitChange(set *policy.Set, a *act, ask MemberAsk, d *policy.Dec
 		return c, noSuchLine()
 	}
 	a.line = set.LineID(line) // only now: what names no line is a stranger's text and does not go into the record
-	if *d = set.Decide(&policy.Request{Subject: subject, Action: a.action, Line: line}); d.Reason == policy.ReasonNoRight && g.ownsPlace(set, subject, line, ask) {
+	if *d = set.Decide(&policy.Request{Subject: subject, Action: a.action, Line: line}); beyondAlone(*d) && g.ownsPlace(set, subject, line, ask) {
 		*d, c.own = policy.Decision{Allowed: true, Reason: policy.ReasonAllowed, Pairwise: true}, true
 	}
 	if !d.Allowed {

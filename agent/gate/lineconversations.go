@@ -66,7 +66,8 @@ func (g *Gate) conversationOf(t *call.Table, set *policy.Set, s auth.Subject, me
 	return c, alone.Allowed || sight != mask.Hidden || len(c.Can) > 0
 }
 
-// beyondAlone reports whether a conversation could give what subject, line and target alone do not: the client may be the subject's own.
+// beyondAlone reports whether there is no more against it than that no right gives it, now, so that something else may: that the client of a conversation
+// is the subject's own, or the place in a queue his.
 func beyondAlone(alone policy.Decision) bool {
 	return alone.Reason == policy.ReasonNoRight || alone.Reason == policy.ReasonNotNow
 }

@@ -45,3 +45,22 @@ func TestADirectoryIsWaitedForThoughOneMayCallAnybodyAtOtherTimes(t *testing.T) 
 		t.Fatalf("another's client: %s, %d calls", got, len(o.pbx.calls))
 	}
 }
+
+func TestWhoWorksOnALineComesAndGoesThoughHeMayChangeItAtOtherTimes(t *testing.T) {
+	o := newLineOffice(t)
+	house := strings.Replace(lineHouse, `numbers: ["102"], department: sales`, `numbers: ["102"], department: sales, line.view: own, line.connect: own`, 1)
+	o.gate.SetPolicy(set(t, atNight(house, "line.change", "boris", "vic")))
+	for _, c := range []struct{ what, got, code string }{
+		{"pauses", o.put("boris", "sales", "boris", -1, "paused"), "ok"},
+		{"another's pause", o.put("boris", "sales", "anna", -1, "paused"), "not_now"},
+		{"another penalty", o.put("boris", "sales", "boris", 0, "paused"), "not_now"},
+		{"on a line on which he does not work", o.put("vic", "sales", "vic", -1, "paused"), "not_now"},
+	} {
+		if c.got != c.code {
+			t.Errorf("%s: %q, not %q", c.what, c.got, c.code)
+		}
+	}
+	if n := len(o.pbx.members); n != 1 {
+		t.Errorf("%d orders", n)
+	}
+}
