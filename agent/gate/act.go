@@ -156,7 +156,7 @@ type act struct {
 
 	peerSilent bool // whoever is on the other side sends no audio
 
-	unsure  bool        // of an intercept: the directory does not say now whose client it is
+	unsure  bool        // as of a verdict
 	doubted time.Time   // when that lasts too long
 	doubt   *time.Timer // runs while it does not, and the act would end for that
 	hadPeer bool        // somebody was on the other side

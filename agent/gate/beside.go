@@ -131,7 +131,7 @@ func (g *Gate) renewed(t *call.Table, live *policy.Set, a *act, d policy.Decisio
 	}
 	v := g.weigh(t, shadow, a)
 	is := comparison{live, shadow, d.Reason, v.Reason}
-	if a.compared == is || v.unsure && v.Reason == policy.ReasonNotClient { // the directory is being asked
+	if a.compared == is || v.unsure { // the directory is being asked
 		return
 	}
 	a.compared = is

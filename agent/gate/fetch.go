@@ -122,10 +122,13 @@ func (g *Gate) weighWaiting(set *policy.Set, a *act, l *call.Leg, r *policy.Requ
 		_, answer := g.cfg.Clients.Find(number.Digits())
 		unsure = answer == clients.Unknown
 	}
-	if d = set.Decide(r); d.Allowed && r.Party {
-		d = policy.Decision{Reason: policy.ReasonParty, Pairwise: true} // his own phone rings for the caller
-	}
-	return d, unsure
+	return ofClient(r, unsure, func(r *policy.Request) policy.Decision {
+		d := set.Decide(r)
+		if d.Allowed && r.Party {
+			d = policy.Decision{Reason: policy.ReasonParty, Pairwise: true} // his own phone rings for the caller
+		}
+		return d
+	})
 }
 
 // bring rings the subject's phone for a caller whom no phone rings, and sees who gets him. Ordered is closed once the phone is being rung, or cannot

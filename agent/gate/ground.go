@@ -28,7 +28,7 @@ func (g *Gate) ground(t *call.Table, set *policy.Set, a *act) policy.Decision {
 // verdict is what a policy says of an act.
 type verdict struct {
 	policy.Decision
-	unsure   bool // of an intercept: the directory does not say now whose client it is
+	unsure   bool // it is refused, and would not be if the client were the subject's own, which the directory cannot say now
 	surveyed bool // it has come to the question who is there, and the answer is in scratch.company and scratch.heard
 }
 
@@ -110,17 +110,31 @@ func (g *Gate) weighIntercept(t *call.Table, set *policy.Set, a *act, l *call.Le
 		_, answer := g.cfg.Clients.Find(outside.Digits())
 		unsure = answer == clients.Unknown
 	}
-	d = set.Decide(r)
-	switch {
-	case !d.Allowed:
-	case r.Party:
-		// He calls there himself, or his own phone rings too: there is nothing to take.
-		d = policy.Decision{Reason: policy.ReasonParty, Pairwise: true}
-	case len(g.scratch.peers) == 0:
-		// Nobody calls: Earshot or somebody's click rings the phone in order to make a call from there.
-		d = policy.Decision{Reason: policy.ReasonUnknownParty}
+	return ofClient(r, unsure, func(r *policy.Request) policy.Decision {
+		switch d := set.Decide(r); {
+		case !d.Allowed:
+			return d
+		case r.Party:
+			// He calls there himself, or his own phone rings too: there is nothing to take.
+			return policy.Decision{Reason: policy.ReasonParty, Pairwise: true}
+		case len(g.scratch.peers) == 0:
+			// Nobody calls: Earshot or somebody's click rings the phone in order to make a call from there.
+			return policy.Decision{Reason: policy.ReasonUnknownParty}
+		default:
+			return d
+		}
+	})
+}
+
+// ofClient decides, and reports whether that hangs on whose client it is, where the directory cannot say that now: it is refused, by whatever reason, and
+// would not be if he were the subject's own.
+func ofClient(r *policy.Request, silent bool, decide func(*policy.Request) policy.Decision) (d policy.Decision, unsure bool) {
+	if d = decide(r); d.Allowed || !silent {
+		return d, false
 	}
-	return d, unsure
+	his := *r
+	his.Responsible = r.Subject
+	return d, decide(&his).Allowed
 }
 
 // party reports whether the subject is on the call in scratch.legs. A supervisor is none.
@@ -248,7 +262,7 @@ func (g *Gate) reconsider(t *call.Table, a *act) {
 	}
 	set := g.policy.Load()
 	d := g.ground(t, set, a)
-	if !d.Allowed && (d.Reason == policy.ReasonNotClient || a.mode != modeNone && d.Reason == policy.ReasonNoRight) && a.unsure && g.waits(a) {
+	if !d.Allowed && a.unsure && g.waits(a) {
 		return
 	}
 	if !d.Allowed {

@@ -207,20 +207,24 @@ func (g *Gate) weighLine(t *call.Table, set *policy.Set, a *act, l *call.Leg, r 
 	r.With, r.ProtectedNumber = g.scratch.refs, c.protected
 	// What only the policy's word on supervision has: a lock, a phone that nobody knows.
 	locked, unknown := sealed || g.isLocked(g.scratch.legs), c.unknown && !set.UnknownOutside()
-	switch d = set.Decide(r); {
-	case !d.Allowed:
-	case !onLine:
-		d = policy.Decision{Reason: policy.ReasonUnknownTarget}
-	case party:
-		d = policy.Decision{Reason: policy.ReasonParty, Pairwise: true}
-	case locked:
-		d = policy.Decision{Reason: policy.ReasonLocked}
-	case unknown:
-		d = policy.Decision{Reason: policy.ReasonUnknownPhone}
-	case g.carriedOff(t, a):
-		d = policy.Decision{Reason: policy.ReasonUnknownParty}
-	}
-	return d, unsure
+	return ofClient(r, unsure, func(r *policy.Request) policy.Decision {
+		switch d := set.Decide(r); {
+		case !d.Allowed:
+			return d
+		case !onLine:
+			return policy.Decision{Reason: policy.ReasonUnknownTarget}
+		case party:
+			return policy.Decision{Reason: policy.ReasonParty, Pairwise: true}
+		case locked:
+			return policy.Decision{Reason: policy.ReasonLocked}
+		case unknown:
+			return policy.Decision{Reason: policy.ReasonUnknownPhone}
+		case g.carriedOff(t, a):
+			return policy.Decision{Reason: policy.ReasonUnknownParty}
+		default:
+			return d
+		}
+	})
 }
 
 // carriedOff reports whether the own leg has become another phone's: a transfer by the subject's phone does that.

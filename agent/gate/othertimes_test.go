@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/clients"
+	"github.com/earshot-pbx/earshot/agent/gate"
 )
 
 // Tests of who has a right at all times by one rule, and more of it at others by another, at a time when the other does not hold: what the one gives he has.
@@ -63,4 +64,33 @@ func TestWhoWorksOnALineComesAndGoesThoughHeMayChangeItAtOtherTimes(t *testing.T
 	if n := len(o.pbx.members); n != 1 {
 		t.Errorf("%d orders", n)
 	}
+}
+
+func TestAnInterceptOutlivesAMomentWithoutAnAnswerThoughOneMayTakeAnyCallAtOtherTimes(t *testing.T) {
+	b := &book{known: map[string]clients.Client{ivanov: {Number: ivanov, Name: "Ivanov", Responsible: "gus"}}, slow: map[string]clients.Client{}, asked: make(chan string, 16)}
+	o := newOffice(t, atNight(house, "intercept", "gus"), func(c *gate.Config) { c.Clients = b })
+	o.pbx.silent = true
+	o.rings("x", ivanov, "PJSIP/101")
+	w := o.watch("gus")
+	id := o.must("gus", "intercept", "anna")
+	for o.row("gus", "gus").State != "ringing" {
+		o.pass(0) // the order goes on in another goroutine
+	}
+	b.mu.Lock()
+	b.slow[ivanov] = b.known[ivanov]
+	delete(b.known, ivanov)
+	b.mu.Unlock()
+	o.gate.Learned("")
+	if o.gate.Ending(id) {
+		t.Fatal("it ends though nobody has said anything else")
+	}
+	b.mu.Lock()
+	b.slow[ivanov] = clients.Client{Number: ivanov, Responsible: "fay"}
+	b.mu.Unlock()
+	b.learns(ivanov)
+	o.gate.Learned(ivanov)
+	if !o.gate.Ending(id) {
+		t.Fatal("what was said then does not decide")
+	}
+	w.act(id, "ended")
 }
