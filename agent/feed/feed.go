@@ -231,9 +231,14 @@ func (f *Feed) hold(ev *call.Event) {
 	})
 }
 
-// apply writes the table and tells everybody, then applies what has waited for a leg that this fact brought.
+// apply writes the table and tells everybody, and then of what has waited for a leg that this fact brought.
 func (f *Feed) apply(ev *call.Event) {
 	f.tell(ev, f.table.Apply(ev))
+	f.release()
+}
+
+// release applies what has waited for a leg that the table has now.
+func (f *Feed) release() {
 	for i := 0; i < len(f.held); {
 		if !f.explained(&f.held[i]) {
 			i++

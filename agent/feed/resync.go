@@ -18,5 +18,6 @@ func (f *Feed) Resync(s *call.Snapshot, since []call.Event) {
 		f.table.Apply(&since[i])
 	}
 	f.tell(ev, []call.Change{{Kind: call.Resynced}})
+	f.release()
 	f.rouse()
 }
