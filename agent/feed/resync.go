@@ -3,7 +3,8 @@ package feed
 import "github.com/earshot-pbx/earshot/agent/call"
 
 // Resync takes a snapshot and what has happened since it was begun as one fact. The snapshot was taken piece by piece while calls went on, so
-// some of these events tell what it holds already, and the states in between never were; only the last is, and only that is told.
+// some of these events tell what it holds already, and the states in between never were; only the last is, and only that is told. The table makes nothing of
+// a recording and of parking, so they would be lost with it: the hook is told of those of legs that are there.
 func (f *Feed) Resync(s *call.Snapshot, since []call.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -18,6 +19,15 @@ func (f *Feed) Resync(s *call.Snapshot, since []call.Event) {
 		f.table.Apply(&since[i])
 	}
 	f.tell(ev, []call.Change{{Kind: call.Resynced}})
+	for i := range since {
+		switch ev := &since[i]; ev.Kind {
+		case call.RecordingBegan, call.RecordingEnded, call.Parked, call.Unparked:
+			if f.table.Leg(ev.Channel.ID) != nil {
+				f.tell(ev, nil)
+			}
+		default:
+		}
+	}
 	f.release()
 	f.rouse()
 }
