@@ -102,7 +102,7 @@ func (g *Gate) rings(ev *call.Event) {
 	d := &g.dog
 	switch id := ev.Channel.ID; {
 	case ev.Kind == call.DialBegan && id != "":
-		if endpoint := ev.Peer.Endpoint(); endpoint != "" {
+		if endpoint := ev.Peer.Endpoint(); endpoint != "" && !slices.Contains(d.rings[id], endpoint) { // a queue rings the same ones for as long as a caller waits
 			d.rings[id] = append(slices.Clip(d.rings[id]), strings.Clone(endpoint))
 		}
 	case ev.Kind == call.DialEnded && ev.Answered && id == "" && !g.owns(ev.Peer.ID):
