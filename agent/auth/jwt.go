@@ -38,7 +38,7 @@ type JWTConfig struct {
 	Pause         time.Duration // between two fetches, at least; also after one that failed; 30 s
 	Timeout       time.Duration // of a fetch; 5 s
 
-	// Known reports whether there is an employee of this id; a token for another is denied. It is called from several goroutines and
+	// Known reports whether there is an employee of this id; a token for another is denied, and holds no more. It is called from several goroutines and
 	// must not block. nil means that everybody is known.
 	Known func(employee string) bool
 	// OnKeys is told of each attempt to load keys after the first one from a file: nil when others may be in force now, or why those
@@ -283,5 +283,5 @@ func (j *JWT) subject(token string, signer publicKey, claims jwt.MapClaims) (Sub
 // Holds implements [Authenticator].
 func (j *JWT) Holds(s Subject) bool {
 	set := j.provider.set.Load()
-	return set != nil && s.Known() && !s.session && set.ids[s.key] && j.cfg.Clock().Unix() < s.expires
+	return set != nil && s.Known() && !s.session && set.ids[s.key] && j.cfg.Clock().Unix() < s.expires && j.cfg.Known(s.employee)
 }

@@ -336,3 +336,20 @@ func BenchmarkJWT(b *testing.B) {
 		})
 	}
 }
+
+// Who is no employee by the policy in force is let in no more, as when his id has become a panel's; nor does what he has begun hold.
+func TestATokenOfTheIssuerHoldsAsLongAsThereIsSuchAnEmployee(t *testing.T) {
+	i := newIssuer(t, jwkOf("r", rsaKey()))
+	cfg, there := i.settings(newClock()), true
+	cfg.Known = func(string) bool { return there }
+	j := mustJWT(t, cfg)
+	token := sign(t, jwt.SigningMethodRS256, rsaKey(), "r", claims())
+	s, err := j.Authenticate(t.Context(), auth.Credential{Token: token})
+	if err != nil || !j.Holds(s) {
+		t.Fatal(s, err)
+	}
+	there = false
+	if _, err := j.Authenticate(t.Context(), auth.Credential{Token: token}); !errors.Is(err, auth.ErrDenied) || j.Holds(s) {
+		t.Errorf("there is no such employee: %v, holds %v", err, j.Holds(s))
+	}
+}
