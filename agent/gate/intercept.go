@@ -35,11 +35,7 @@ func (g *Gate) intercept(a *act) {
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, patience)
 	defer cancel()
-	g.locked(func(*call.Table) {
-		if g.dog.cfg != nil {
-			g.dog.takes[a.own] = a.leg
-		}
-	})
+	g.expectPickup(a)
 	if err := g.take(ctx, a); err != nil {
 		g.finish(a, ending{reason: reasonPBX, err: err})
 	} else {
@@ -53,9 +49,23 @@ func (g *Gate) intercept(a *act) {
 	if a.isTaken() {
 		g.took(a)
 	} else {
-		g.locked(func(*call.Table) { delete(g.dog.takes, a.own) })
+		g.expectNoPickup(a)
 		g.conclude(a)
 	}
+}
+
+// expectPickup has it taken for Earshot's own doing that the act's own leg picks up the ringing one, whenever AMI tells of it: also when the act is over.
+func (g *Gate) expectPickup(a *act) {
+	g.locked(func(*call.Table) {
+		if g.dog.cfg != nil {
+			g.dog.takes[a.own] = a.leg
+		}
+	})
+}
+
+// expectNoPickup takes that back, as the call has not been taken.
+func (g *Gate) expectNoPickup(a *act) {
+	g.locked(func(*call.Table) { delete(g.dog.takes, a.own) })
 }
 
 // take rings the taker's phone, or lets his leg go on where the call is taken, when he has called in himself.

@@ -321,6 +321,7 @@ func (g *Gate) putThrough(a *act) {
 	defer cancel()
 	order := func() error {
 		if a.rings {
+			g.expectPickup(a)
 			return g.cfg.PBX.Take(ctx, pbx.Take{Leg: a.own, Endpoint: a.phone, Ringing: a.leg, Display: a.caller, Timeout: g.cfg.RingTimeout})
 		}
 		return g.cfg.PBX.Join(ctx, pbx.Join{
@@ -341,6 +342,7 @@ func (g *Gate) putThrough(a *act) {
 			g.took(a)
 			return
 		}
+		g.expectNoPickup(a)
 	case a.isTaken():
 		g.attend(a)
 		fallthrough

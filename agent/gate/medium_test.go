@@ -8,6 +8,7 @@ import (
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/pbx"
+	"github.com/earshot-pbx/earshot/agent/queue"
 )
 
 const robot = "UnicastRTP/10.0.0.9:4000-0x5571"
@@ -177,6 +178,27 @@ func TestAPickupThatThePhoneDoorLetIsNotPastTheGate(t *testing.T) {
 	y.rings("z", other, "PJSIP/102")
 	y.ingest(call.Event{Kind: call.PickedUp, Channel: y.ch("f"), Peer: y.ch("z.1")})
 	if e := y.became("left"); e.Subject != "fay" || len(e.Targets) != 1 || e.Targets[0] != "boris" {
+		t.Errorf("%+v", e)
+	}
+}
+
+// Nor is it where a line's ringing call is taken over, for which nobody needs the right to intercept.
+func TestAPickupByWhichALinesCallIsTakenOverIsNotPastTheGate(t *testing.T) {
+	y := newYard(t, lineHouse)
+	y.gate.Queues(queue.Event{Kind: queue.Taken, Queues: []queue.State{{Name: "q-sales", Members: []queue.Member{{Interface: "PJSIP/101"}}}}})
+	y.queued("x", ivanov, "q-sales")
+	y.ringsAt("x", "PJSIP/101")
+	ch := y.ch("x.1")
+	w := y.watch("rosa")
+	id := y.mustJoin("takeover", "rosa", "sales", "anna")
+	w.becomes(id, "taken")
+	var own string
+	y.pbx.set(func() { own = string(y.pbx.takes[0].Leg) })
+	y.ingest(call.Event{Kind: call.PickedUp, Channel: y.ch(own), Peer: ch})
+	// Another's is.
+	y.rings("z", other, "PJSIP/102")
+	y.ingest(call.Event{Kind: call.PickedUp, Channel: y.ch(own), Peer: y.ch("z.1")})
+	if e := y.became("reported"); e.Subject != "rosa" || len(e.Targets) != 1 || e.Targets[0] != "boris" {
 		t.Errorf("%+v", e)
 	}
 }
