@@ -139,7 +139,8 @@ func (g *Gate) forgetLocked(a *act) {
 func (g *Gate) remember(t *call.Table, a *act) {
 	for _, id := range [...]call.LegID{a.own, a.snoop, a.lastSnoop, a.tone.leg, a.tone.last} {
 		if id == a.own && a.mode == modeJoin && len(a.left) == 0 {
-			continue // he has the customer, and it is an ordinary call
+			g.remains(t, a) // he has the customer, and it is an ordinary call
+			continue
 		}
 		if t.Leg(id) != nil {
 			g.byLeg[id] = a

@@ -131,9 +131,10 @@ func (g *Gate) took(a *act) {
 	if err := g.recordDone(a); err != nil {
 		g.log.Error().Err(err).Str("id", a.id).Msg("a taken call was not recorded")
 	}
-	g.locked(func(*call.Table) {
+	g.locked(func(t *call.Table) {
 		g.become(a, stateTaken)
 		g.forgetLocked(a)
+		g.remains(t, a)
 	})
 	close(a.done)
 }
