@@ -114,8 +114,13 @@ func (d *watchdog) fetches(legs ...call.LegID) {
 // include's extension for that, with a leg that was rung for it. Whoever else is there by now has come by himself. Caller holds the lock.
 //
 // What an attended transfer has put together is in the include's extensions for that. Who calls is no more known by then, so it is left alone: doctor
-// finds who else could send a leg there.
+// finds who else could send a leg there. Nor is it known of an employee's phone that has the unique id of one which has taken a line's customer over, and that
+// only the first look takes for one: whatever comes later by such an id has come by itself.
 func (g *Gate) fetchedBefore(t *call.Table, l *call.Leg) bool {
+	if _, phone := g.policy.Load().Phone(l.Endpoint()); phone && !g.dog.looked && own(l.ID()) && hasTake(l.ID()) {
+		g.dog.fetched[l.ID()] = struct{}{}
+		return true
+	}
 	if l.Exten() == pbx.ExtenAsks || l.Exten() == pbx.ExtenMeets {
 		g.dog.fetched[l.ID()] = struct{}{}
 		return true

@@ -120,6 +120,7 @@ var (
 // watchdog is what the gate knows of who went past it. It is guarded by the gate's lock.
 type watchdog struct {
 	cfg    *Watchdog // nil: nobody looks
+	looked bool      // the PBX has been looked at as a whole
 	open   []*trespass
 	rang   []rang                  // legs that rang and are gone, of a moment ago, oldest first
 	placed map[call.LegID]place    // of the legs that are in a bridge
@@ -325,6 +326,7 @@ func (g *Gate) patrol(t *call.Table) {
 			g.carries(t, l, l.App(), at)
 		}
 	}
+	g.dog.looked = true
 	g.reguard(t, nil)
 	g.caughtUp(t)
 	for _, x := range g.dog.open {
