@@ -28,9 +28,9 @@ type lock struct {
 
 	credential string // by which he proved himself
 	begun      bool   // it is on record; before that it follows the call and bars nobody
-	opening    bool   // it is being taken off, and the end that stands in the record is that
+	opening    bool   // it is being taken off, and the end that stands in the record is that, unless it cannot be written
 	over       bool
-	end        audit.Entry   // of one that was over before its beginning was on record
+	end        audit.Entry   // of one that was over before its beginning was on record, or while it was being taken off
 	written    chan struct{} // closed when all is on record that was to be before; nil when nothing was
 }
 
@@ -271,7 +271,9 @@ func (g *Gate) takeOff(s auth.Subject, id, reason string) error {
 	g.locked(func(t *call.Table) {
 		k.opening = false
 		switch {
-		case k.over: // the call has ended meanwhile
+		case k.over && err != nil: // the call has ended meanwhile, and that is the end
+			g.writeLock(k, k.end)
+		case k.over:
 		case err == nil:
 			legs := k.all()
 			g.unseal(k)

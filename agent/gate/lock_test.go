@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -162,6 +163,48 @@ func TestALockThatIsNotOnRecordIsNone(t *testing.T) {
 	}
 	o.audit.failing()
 	o.refused("not_for_this_call", "carl", "spy", "anna")
+}
+
+// Its call may end while it is being taken off: where that cannot be recorded, this is.
+func TestALockWhoseCallEndsWhileItIsTakenOffHasAnEndOnRecord(t *testing.T) {
+	for name, c := range map[string]struct {
+		fails  error
+		reason string
+	}{"the disk is full": {errDisk, "call_ended"}, "it is written": {nil, "unlocked"}} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t, house)
+			o.talk("x", ivanov, "PJSIP/101")
+			v := o.mustLock("anna")
+			first := true
+			o.audit.mu.Lock()
+			o.audit.within = func(_ context.Context, e audit.Entry) error {
+				if e.Phase != audit.Ended || !first {
+					return nil
+				}
+				first = false
+				o.hangUp("x")
+				return c.fails
+			}
+			o.audit.mu.Unlock()
+			if err := o.gate.Unlock(t.Context(), who("anna"), v.ID); (err != nil) != (c.fails != nil) {
+				t.Fatal(err)
+			}
+			if err := o.gate.Close(t.Context()); err != nil { // what is on its way is on record then
+				t.Fatal(err)
+			}
+			ends := 0
+			for _, e := range o.audit.of(v.ID) {
+				if e.Phase == audit.Ended {
+					if ends++; e.Reason != c.reason || e.Action != "lock" || e.Subject != "anna" {
+						t.Errorf("%+v", e)
+					}
+				}
+			}
+			if ends != 1 {
+				t.Errorf("%d ends of it are on record", ends)
+			}
+		})
+	}
 }
 
 // The lock goes with the call by every road.

@@ -177,14 +177,11 @@ func (g *Gate) inheritLock(t *call.Table, set *policy.Set, old *audit.Act) {
 // endLock ends a lock whose call has ended or whose right is gone. Caller holds the lock; the board is to be made anew, or does not change.
 func (g *Gate) endLock(k *lock, set *policy.Set, phase audit.Phase, d policy.Decision) {
 	g.unseal(k)
-	if k.opening {
-		return
-	}
 	e := k.record(phase, set, d)
 	if phase == audit.Ended {
 		e.Reason = reasonCallEnded
 	}
-	if !k.begun {
+	if !k.begun || k.opening {
 		k.end = e
 		return
 	}
