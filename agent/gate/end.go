@@ -148,8 +148,20 @@ func (g *Gate) remember(t *call.Table, a *act) {
 	}
 }
 
+// remains notes that a call is the subject's now by the act's own leg, which is an ordinary one from here on. One that was joined with the customer of a line
+// stays in the application that has joined the two, by which a look at the PBX would take him for one who has gone past the gate. Caller holds the lock.
+func (g *Gate) remains(t *call.Table, a *act) {
+	if t.Leg(a.own) == nil {
+		return
+	}
+	if g.kept[a.own] = struct{}{}; a.mode != modeNone && !a.rings {
+		g.dog.fetches(a.own)
+	}
+}
+
 // gone forgets a leg of an act that is over. Caller holds the lock.
 func (g *Gate) gone(id call.LegID) {
+	delete(g.kept, id)
 	if a := g.byLeg[id]; a != nil && (g.acts[a.id] != a || a.lastSnoop == id || a.tone.last == id) {
 		delete(g.byLeg, id)
 	}

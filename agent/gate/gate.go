@@ -176,10 +176,11 @@ type Gate struct {
 	known        bool
 	closed       bool
 	acts         map[string]*act
-	byLeg        map[call.LegID]*act   // own legs
-	past         []call.LegID          // own legs of acts that are over, oldest first
-	estate       []call.LegID          // how the unique ids of those begin that an Earshot before has left
-	hearing      map[call.LegID][]*act // which acts' ground rests on a leg
+	byLeg        map[call.LegID]*act     // own legs
+	past         []call.LegID            // own legs of acts that are over, oldest first
+	kept         map[call.LegID]struct{} // own legs that have taken a call, for as long as they are there: their owners' from then on
+	estate       []call.LegID            // how the unique ids of those begin that an Earshot before has left
+	hearing      map[call.LegID][]*act   // which acts' ground rests on a leg
 	board        map[policy.Ref]*entry
 	bells        map[*entry]struct{}      // rows at which a client's call rings
 	offers       map[call.LegID]*offer    // by the caller's leg
@@ -251,7 +252,7 @@ func New(cfg Config) *Gate {
 	g := &Gate{
 		cfg: cfg, log: cfg.Log, met: cfg.Metrics, secret: handlesOf(cfg.Cluster), private: newSecret(), ctx: ctx, stop: stop, archive: newArchive(cfg.Recordings),
 		forwarding: make(chan struct{}, 1), doubtful: map[string]audit.Entry{}, ended: cfg.Estate.forwards(), quiet: quiet{asks: make(chan struct{}, 1)}, awaited: awaited{}, transferSeen: make(chan struct{}),
-		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, hearing: map[call.LegID][]*act{},
+		acts: map[string]*act{}, byLeg: map[call.LegID]*act{}, kept: map[call.LegID]struct{}{}, hearing: map[call.LegID][]*act{},
 		board: map[policy.Ref]*entry{}, bells: map[*entry]struct{}{}, outsiders: map[call.LegID]*outsider{}, parts: map[call.LegID]*part{},
 		locks: map[string]*lock{}, sealed: map[call.LegID][]*lock{}, taped: map[call.LegID]*act{},
 		clicked: map[call.LegID]click{}, consults: consults{}, stale: map[string]struct{}{}, notices: noticesOf(cfg.Notices),

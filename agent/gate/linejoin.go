@@ -352,14 +352,6 @@ func (g *Gate) putThrough(a *act) {
 	g.conclude(a)
 }
 
-// remains notes that who has the customer of a line now has come to him by the gate: his leg stays in the application that has joined the two, by which a look
-// at the PBX would take him for one who has gone past it. Caller holds the lock.
-func (g *Gate) remains(t *call.Table, a *act) {
-	if a.mode != modeNone && !a.rings && t.Leg(a.own) != nil {
-		g.dog.fetches(a.own)
-	}
-}
-
 // attend tells everybody that the subject has joined, and returns when the act has to end.
 func (g *Gate) attend(a *act) {
 	g.locked(func(*call.Table) { a.tapped, a.told.since = true, time.Now() })

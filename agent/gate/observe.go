@@ -166,6 +166,7 @@ func (g *Gate) orphans(t *call.Table) {
 			g.gone(id)
 		}
 	}
+	maps.DeleteFunc(g.kept, func(leg call.LegID, _ struct{}) bool { return t.Leg(leg) == nil })
 	left := map[call.BridgeID][]call.LegID{}
 	for _, l := range t.All(nil) {
 		a := g.byLeg[l.ID()]
@@ -173,11 +174,15 @@ func (g *Gate) orphans(t *call.Table) {
 			continue
 		}
 		lost := steered(l.ID())
-		if a != nil && g.acts[a.id] == a || !own(l.ID()) && !(a == nil && seat(l)) && !lost {
+		_, kept := g.kept[l.ID()]
+		if a != nil && g.acts[a.id] == a || !own(l.ID()) && !(a == nil && seat(l)) && !lost || kept {
 			continue
 		}
 		g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 		if !g.supervises(l.ID()) && !seat(l) && !(lost && l.App() == "Stasis") && len(g.scratch.peers) > 0 {
+			if hasTake(l.ID()) {
+				g.kept[l.ID()] = struct{}{} // an Earshot before has let it take the call
+			}
 			continue
 		}
 		in := l.Bridge()
