@@ -129,7 +129,7 @@ func (g *Gate) resynced(t *call.Table) {
 		}
 	}
 	g.findLocks(t)
-	maps.DeleteFunc(g.consults, func(leg call.LegID, x *consult) bool { return t.Leg(leg) == nil || t.Leg(x.waits) == nil })
+	maps.DeleteFunc(g.consults, func(leg call.LegID, x *consult) bool { return x.isOver(t.Leg(leg), t.Leg(x.waits), lost) })
 	g.endWitnessed()
 	adopted := g.inherit(t)
 	for _, a := range g.acts {

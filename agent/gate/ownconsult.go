@@ -17,6 +17,15 @@ type consult struct {
 	call     call.LegID // his half of the Local channel by which he calls; empty: not yet
 }
 
+// isOver reports whether a table that has been built anew shows it to be over: one of the two is gone, or who transfers is with who waits. They are together before
+// they part too, which is soon; so that counts when the call to the number was there, or when it is not known for how long nothing was told.
+func (x *consult) isOver(asks, waits *call.Leg, lost bool) bool {
+	if asks == nil || waits == nil {
+		return true
+	}
+	return (lost || x.call != "") && asks.Bridge() != "" && asks.Bridge() == waits.Bridge()
+}
+
 // consults are those that are under way, by the leg of who transfers.
 type consults map[call.LegID]*consult
 

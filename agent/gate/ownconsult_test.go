@@ -293,3 +293,47 @@ func TestAClientWhoWaitsForTheEndOfATransferIsNotOffered(t *testing.T) {
 		t.Errorf("%+v is offered", v)
 	}
 }
+
+// While nothing is known he may have got back who waits. A snapshot in which he has not, or has not left him yet, ends nothing.
+func TestATransferThatHasEndedWhileNothingWasKnownIsOver(t *testing.T) {
+	asking := func(o *office) {
+		asks(o, "103")
+		o.enter("l", "x.1", "l.1")
+	}
+	for name, c := range map[string]struct {
+		before     func(o *office)
+		lost, back bool
+		want       string
+	}{
+		"he has who waits":                   {asking, true, true, "ok"},
+		"and the call was not told before":   {func(*office) {}, true, true, "ok"},
+		"he asks still":                      {asking, true, false, "transferring"},
+		"he asks still, and nothing is lost": {asking, false, false, "transferring"},
+		"he has not left who is to wait yet": {nil, false, true, "transferring"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, _ := dialOffice(t)
+			o.talk("x", ivanov, "PJSIP/101")
+			ask := gate.OwnAsk{Call: o.handle("ann", 0), Number: "103"}
+			if err := o.gate.AttendedTransfer(t.Context(), who("ann"), ask); err != nil {
+				t.Fatal(err)
+			}
+			if c.before != nil {
+				o.leave("x", "x.1", "x.0")
+				c.before(o)
+			}
+			s := o.picture()
+			if c.back {
+				s = o.picture("l.1", "l.2")
+				s.Bridges = []call.Bridge{{ID: "back", Type: "mixing", Legs: []call.LegID{"x.1", "x.0"}}}
+			}
+			if c.lost {
+				o.ingest(call.Event{Kind: call.LinkLost})
+			}
+			o.ingest(call.Event{Kind: call.Resynced, Snapshot: s})
+			if got := code(o.gate.Transfer(t.Context(), who("ann"), ask)); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+}
