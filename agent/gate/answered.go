@@ -48,6 +48,17 @@ func (g *Gate) Answered(ctx context.Context, s auth.Subject, id string) (bool, e
 	return g.answeredAfar(ctx, s, id)
 }
 
+// resyncClicks notes what a table that has been built anew says of them: one that is not there when events were lost has gone. Caller holds the lock.
+func (g *Gate) resyncClicks(t *call.Table, lost bool) {
+	for id, c := range g.clicked {
+		l := t.Leg(id)
+		if up := l != nil && l.State() == call.StateUp; !closed(c.answer.told) && (up || l == nil && lost) {
+			c.answer.up = up
+			close(c.answer.told)
+		}
+	}
+}
+
 // followClicks notes what has become of phones that are rung to call somebody. Caller holds the lock.
 func (g *Gate) followClicks(t *call.Table, changes []call.Change) {
 	if len(g.clicked) == 0 {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
+	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/gate"
 )
 
@@ -56,6 +58,54 @@ func TestWhoCallsIsToldWhetherHisPhoneWasAnswered(t *testing.T) {
 			}
 		})
 	}
+}
+
+// While nothing is known the phone may be answered, or give up: the snapshot says so.
+func TestWhoCallsIsToldWhatASnapshotSaysOfHisPhone(t *testing.T) {
+	for name, c := range map[string]struct {
+		then, after func(o *office, leg string) // what becomes of it while nothing is known, and behind the snapshot
+		up          bool
+	}{
+		"answered": {then: func(o *office, leg string) { o.set(leg, call.StateUp) }, up: true},
+		"given up": {then: func(*office, string) {}},
+		"it rings, and is answered behind it": {
+			then: func(*office, string) {}, after: func(o *office, leg string) { o.state(leg, call.StateUp) }, up: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t, houseThatCalls)
+			v, err := o.gate.Dial(t.Context(), who("anna"), gate.DialAsk{Number: "102", Door: "test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			leg := string(o.pbx.calls[0].Leg)
+			o.pbx.appear(call.LegID(leg), "PJSIP/101")
+			o.ingest(call.Event{Kind: call.LinkLost})
+			c.then(o, leg)
+			s := o.picture()
+			if name == "given up" {
+				s = o.picture(leg)
+			}
+			o.ingest(call.Event{Kind: call.Resynced, Snapshot: s})
+			if c.after != nil {
+				c.after(o, leg)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if up, err := o.gate.Answered(ctx, who("anna"), v.ID); up != c.up || err != nil {
+				t.Errorf("%v, %v", up, err)
+			}
+		})
+	}
+}
+
+// set has a leg be in a state of which nobody is told.
+func (o *office) set(leg string, s call.State) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	ch := o.chans[leg]
+	ch.State = s
+	o.chans[leg] = ch
 }
 
 func TestWhoSupervisesIsToldWhetherHisPhoneWasAnswered(t *testing.T) {

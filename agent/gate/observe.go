@@ -128,6 +128,7 @@ func (g *Gate) resynced(t *call.Table) {
 			delete(g.parked, id)
 		}
 	}
+	g.resyncClicks(t, lost)
 	g.findLocks(t)
 	maps.DeleteFunc(g.consults, func(leg call.LegID, x *consult) bool { return x.isOver(t.Leg(leg), t.Leg(x.waits), lost) })
 	g.endWitnessed()
