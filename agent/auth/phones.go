@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 )
 
@@ -45,11 +46,12 @@ func (p Phones) Resume(credential, employee string) (Subject, bool) {
 }
 
 func (p Phones) named(credential string) (Subject, bool) {
-	endpoint, ok := strings.CutPrefix(credential, phonePrefix)
+	name, ok := strings.CutPrefix(credential, phonePrefix)
 	if !ok {
 		return Subject{}, false
 	}
-	return p.subject(endpoint)
+	s, ok := p.subject(spelled(name))
+	return s, ok && s.credential == credential
 }
 
 func (p Phones) subject(endpoint string) (Subject, bool) {
@@ -57,6 +59,40 @@ func (p Phones) subject(endpoint string) (Subject, bool) {
 	if !ok || employee == "" {
 		return Subject{}, false
 	}
-	name := phonePrefix + phone
+	name := phonePrefix + coded(phone)
 	return Subject{employee: employee, credential: name, key: sha256.Sum256([]byte(name))}, true
+}
+
+// coded is an endpoint as the name of a credential has it, which stands in the record: what may not stand there is a colon and two hex digits for each byte.
+func coded(endpoint string) string {
+	if isCredential(endpoint) && !strings.Contains(endpoint, ":") {
+		return endpoint
+	}
+	var b strings.Builder
+	for i := range len(endpoint) {
+		if c := endpoint[i : i+1]; c != ":" && isCredential(c) {
+			b.WriteString(c)
+		} else {
+			b.WriteString(":" + hex.EncodeToString([]byte(c)))
+		}
+	}
+	return b.String()
+}
+
+// spelled is the way back. What coded would not have written leads to some other endpoint, or to none.
+func spelled(name string) string {
+	begin, rest, more := strings.Cut(name, ":")
+	for more {
+		if len(rest) < 2 {
+			return ""
+		}
+		c, err := hex.DecodeString(rest[:2])
+		if err != nil {
+			return ""
+		}
+		var next string
+		next, rest, more = strings.Cut(rest[2:], ":")
+		begin += string(c) + next
+	}
+	return begin
 }

@@ -66,3 +66,35 @@ func TestAPhoneHoldsWhileThePolicyGivesItToHim(t *testing.T) {
 		t.Error("it holds though the phone is nobody's now")
 	}
 }
+
+// The policy takes phones whose names have signs that the name of a credential must not have, or it could not be recorded what they ask for.
+func TestAPhoneOfAnyNameHasACredentialThatCanBeRecorded(t *testing.T) {
+	d := desk{"PJSIP/101#2": "anna", "PJSIP/анна": "boris", "PJSIP/a:b": "carl", "PJSIP/a:3ab": "dora", "PJSIP/a": "egor", "PJSIP/101-home_2.x+y": "fay"}
+	p := auth.Phones{Owner: d.owner}
+	names := map[string]string{}
+	for phone, employee := range d {
+		s, err := p.Authenticate(t.Context(), auth.Credential{Phone: phone})
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := s.Credential()
+		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:+/") != "" || names[name] != "" {
+			t.Errorf("%s is called %q, as is %q", phone, name, names[name])
+		}
+		names[name] = phone
+		if again, ok := p.Resume(name, employee); !ok || again != s || !p.Holds(s) {
+			t.Errorf("after a restart %s is %v, %v", phone, again, ok)
+		}
+	}
+	if names["phone:PJSIP/101-home_2.x+y"] == "" {
+		t.Errorf("%v", names)
+	}
+	for _, name := range []string{"phone:PJSIP/101#2", "phone:PJSIP/101:2", "phone:PJSIP/101:", "phone:PJSIP/101:zz2", "phone:PJSIP/101:232:", "phone:PJSIP/:61", "phone:PJSIP/101:23 2"} {
+		if s, ok := p.Resume(name, "anna"); ok {
+			t.Errorf("%s is resumed as %v", name, s)
+		}
+		if s, ok := p.Resume(name, "egor"); ok {
+			t.Errorf("%s is resumed as %v", name, s)
+		}
+	}
+}

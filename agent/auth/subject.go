@@ -32,7 +32,7 @@ func (s Subject) Panel() string { return s.panel }
 
 // Credential returns a name for the credential that is fit for logs and the audit log: the same each time, and of no use to who reads
 // it. "token:1a2b3c4d5e6f" is a token from the tokens file, "panel:NAME:1a2b3c4d5e6f" one of the panel NAME, which named the employee,
-// and "jwt:1a2b3c4d5e6f" a JSON web token. "phone:PJSIP/101" is a desk phone. "session:9f8e7d6c:" and one of those is a session, and what made it. "pbx:NAME:" and one of
+// and "jwt:1a2b3c4d5e6f" a JSON web token. "phone:PJSIP/101" is a desk phone, with a colon and two hex digits for what may not stand in a log. "session:9f8e7d6c:" and one of those is a session, and what made it. "pbx:NAME:" and one of
 // those is what somebody has proven himself by to the sidecar beside another PBX.
 func (s Subject) Credential() string { return s.credential }
 
