@@ -52,12 +52,13 @@ var rooms = map[string][]string{
 	"agent/gate":    {"agent/auth", "agent/audit", "agent/call", "agent/clients", "agent/feed", "agent/journal", "agent/mask", "agent/pbx", "agent/queue", "agent/recording", "policy", "policy/policyfile"}, // whose entries it changes
 
 	"agent/lobby":       {},             // connections of doors, and nothing of what comes by them
+	"agent/playback":    {"agent/gate"}, // what is sent of recordings, as the gate gives it
 	"agent/eventstream": {"agent/gate"}, // likewise, of those that are streams: the gate says why one is over
 
 	// The doors. A protocol's own package is a leaf that knows no calls of ours, so a door may speak it.
-	"agent/httpapi":  {"agent/auth", "agent/eventstream", "agent/gate", "agent/lobby", "agent/mask", "agent/httpapi/panel"},
+	"agent/httpapi":  {"agent/auth", "agent/eventstream", "agent/gate", "agent/lobby", "agent/mask", "agent/playback", "agent/httpapi/panel"},
 	"agent/amiproxy": {"agent/auth", "agent/gate", "agent/mask", "ami"},
-	"agent/ariproxy": {"agent/auth", "agent/eventstream", "agent/gate", "agent/lobby", "agent/mask", "ari"},
+	"agent/ariproxy": {"agent/auth", "agent/eventstream", "agent/gate", "agent/lobby", "agent/mask", "agent/playback", "ari"},
 	"agent/dialplan": {"agent/auth", "agent/gate", "agent/mask"},
 
 	"agent/httpapi/panel": {}, // files and how they are sent

@@ -2,13 +2,13 @@ package ariproxy
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/agent/playback"
 )
 
 // recordFormat is in what the PBX records.
@@ -260,63 +260,14 @@ func (x *exchange) file() error {
 		return err
 	}
 	defer func() { _ = playing.Close() }()
-	h := x.w.Header()
-	h.Set("Cache-Control", "private, no-store")
-	h.Set("Content-Type", playing.MediaType())
-	h.Set("Content-Disposition", `attachment; filename="`+playing.Name()+`"`)
-	h.Set("Etag", `"`+playing.Tag()+`"`)
-	control := http.NewResponseController(x.w)
-	_ = control.SetReadDeadline(time.Time{}) // at which net/http would take the client to be gone
-	part := &parted{ResponseWriter: x.w, x: x}
-	http.ServeContent(part, x.r, "", playing.Modified(), &paced{playing, control, x.cfg.WriteTimeout})
+	part := playback.Send(x.w, x.r, playing, playback.How{Download: true, Each: x.cfg.WriteTimeout, OnStatus: func(status int) { x.status = status }})
 	if lost := playing.Lost(); lost != nil {
 		x.code = gate.AsProblem(lost).Code
 	}
-	if part.none {
-		for _, name := range []string{"Content-Disposition", "Etag", "Last-Modified"} {
-			h.Del(name)
-		}
+	if !part {
 		return faultNoPart
 	}
 	return nil
-}
-
-// parted notes what net/http answers, and keeps back what it says, in plain text, of a part that there is not.
-type parted struct {
-	http.ResponseWriter
-	x    *exchange
-	none bool
-}
-
-// WriteHeader implements [http.ResponseWriter].
-func (p *parted) WriteHeader(status int) {
-	if p.none = status == http.StatusRequestedRangeNotSatisfiable; !p.none {
-		p.x.status = status
-		p.ResponseWriter.WriteHeader(status)
-	}
-}
-
-// Write implements [http.ResponseWriter].
-func (p *parted) Write(b []byte) (int, error) {
-	if p.none {
-		return len(b), nil
-	}
-	return p.ResponseWriter.Write(b)
-}
-
-// paced gives the client time for each chunk and not for the whole, which may last as long as a call.
-type paced struct {
-	*gate.Playing
-	control *http.ResponseController
-	each    time.Duration
-}
-
-// Read implements [io.Reader].
-func (p *paced) Read(b []byte) (int, error) {
-	if err := p.control.SetWriteDeadline(time.Now().Add(p.each)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return 0, err
-	}
-	return p.Playing.Read(b)
 }
 
 // liveWords are Asterisk's for the states of a recording.

@@ -2,15 +2,14 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/lobby"
 	"github.com/earshot-pbx/earshot/agent/mask"
+	"github.com/earshot-pbx/earshot/agent/playback"
 )
 
 // reasonHeader is in which a request without a body says why one asks. An address would end up in logs.
@@ -192,64 +191,13 @@ func (s *Server) send(x *exchange, r *http.Request, playing *gate.Playing, err e
 		return
 	}
 	defer func() { _ = playing.Close() }()
-	how := "inline"
-	if download {
-		how = "attachment"
-	}
-	h.Set("Content-Type", playing.MediaType())
-	h.Set("Content-Disposition", how+`; filename="`+playing.Name()+`"`)
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Etag", `"`+playing.Tag()+`"`)
-	control := http.NewResponseController(x)
-	_ = control.SetReadDeadline(time.Time{}) // at which net/http would take the client to be gone
-	part := &parted{exchange: x}
-	http.ServeContent(part, r, "", playing.Modified(), &paced{playing, control, s.cfg.WriteTimeout})
-	if part.none {
-		for _, name := range []string{"Content-Disposition", "Etag", "Last-Modified"} {
-			h.Del(name)
-		}
-		h.Set("Cache-Control", "private, no-store")
+	if !playback.Send(x, r, playing, playback.How{Download: download, Each: s.cfg.WriteTimeout}) {
 		x.fail(newProblem(http.StatusRequestedRangeNotSatisfiable, "no_such_range", "The recording has no such part; Content-Range says how long it is."))
 	}
 	if lost := playing.Lost(); lost != nil {
 		x.ended = asProblem(lost).Code
 	}
-}
-
-// parted keeps back what net/http says, in plain text, of a part that there is not.
-type parted struct {
-	*exchange
-	none bool
-}
-
-// WriteHeader implements [http.ResponseWriter].
-func (p *parted) WriteHeader(status int) {
-	if p.none = status == http.StatusRequestedRangeNotSatisfiable; !p.none {
-		p.exchange.WriteHeader(status)
-	}
-}
-
-// Write implements [http.ResponseWriter].
-func (p *parted) Write(b []byte) (int, error) {
-	if p.none {
-		return len(b), nil
-	}
-	return p.exchange.Write(b)
-}
-
-// paced gives the client time for each chunk and not for the whole, which may last as long as a call.
-type paced struct {
-	*gate.Playing
-	control *http.ResponseController
-	each    time.Duration
-}
-
-// Read implements [io.Reader].
-func (p *paced) Read(b []byte) (int, error) {
-	if err := p.control.SetWriteDeadline(time.Now().Add(p.each)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return 0, err
-	}
-	return p.Playing.Read(b)
 }
 
 // describeRecordings describes what huma does not answer.
