@@ -63,8 +63,10 @@ func (b *book) Find(number string) (clients.Client, clients.Answer) {
 
 func (b *book) learns(number string) {
 	b.mu.Lock()
-	b.known[number] = b.slow[number]
-	delete(b.slow, number)
+	if c, ok := b.slow[number]; ok {
+		b.known[number] = c
+		delete(b.slow, number)
+	}
 	b.mu.Unlock()
 }
 
