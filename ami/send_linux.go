@@ -20,5 +20,5 @@ func send(fd uintptr, wire []byte) (int, error) {
 	if errno != 0 {
 		return 0, errno
 	}
-	return int(n), nil //nolint:gosec // no more than it was given
+	return int(n), nil
 }
