@@ -340,6 +340,42 @@ func TestAPickupPutsThePickerInThePlaceOfTheRingingLeg(t *testing.T) {
 	p.same()
 }
 
+// Asterisk tells of the leg whose place was taken last of all: that it is gone. Until then it seems to ring for who called, and for nobody else.
+func TestAPickupThroughALocalChannelLeavesTheRingingLegItsCaller(t *testing.T) {
+	p := newPBX(t)
+	p.leg("client", "PJSIP/trunk-00000001", call.StateRing, "102")
+	p.leg("l1", "Local/102@phones-00000001;1", call.StateDown)
+	p.leg("l2", "Local/102@phones-00000001;2", call.StateRing, "102")
+	p.dial("client", "l1", "102@phones/n")
+	p.leg("boris", "PJSIP/102-00000002", call.StateDown)
+	p.dial("l2", "boris", "102")
+	p.ring("l2", "boris")
+	p.ring("client", "l1")
+	p.leg("vera", "PJSIP/103-00000003", call.StateRing, "*8102")
+	p.state("vera", call.StateUp)
+	p.onlyPeers("boris", "client")
+	p.onlyPeers("vera", "client")
+	p.answer("l2", "vera")
+	p.peers("boris", "client")
+	p.bridge("b1", "mixing")
+	p.answer("client", "l1")
+	p.enter("b1", "vera")
+	p.peers("boris", "client")
+	p.enter("b1", "l2")
+	p.is("boris", "ringing in")
+	p.peers("boris", "client")
+	p.peers("vera", "client")
+	p.peers("client", "boris vera")
+	p.fact(call.PickedUp, "vera", "boris")
+	p.gone("boris")
+	p.peers("client", "vera")
+	p.bridge("b2", "mixing")
+	p.enter("b2", "l1", "client")
+	p.peers("vera", "client")
+	p.peers("client", "vera")
+	p.same()
+}
+
 func TestASpyOnALegThatIsPickedUpHearsThePicker(t *testing.T) {
 	p := newPBX(t)
 	p.leg("client", "PJSIP/trunk-00000001", call.StateRing, "102")

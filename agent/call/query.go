@@ -195,7 +195,9 @@ func (w *walk) new(h hop) bool {
 }
 
 // A hop is a Local half and by what tie the walk came to it. It does not go on by the same sort of tie: not back to the other
-// half or into the same bridge, and not from a leg that rings others up and down again to those.
+// half or into the same bridge, and not from a leg that rings up and down again to others. Nor does it go from whom a half rings to who
+// is in its bridge, or back: he was answered instead (he has taken the call, and the phone has not stopped ringing yet), and the other
+// side of both is behind the other half.
 type hop struct {
 	half *Leg
 	by   tie
@@ -213,7 +215,7 @@ const (
 
 // step looks at all that l is tied to, but for those on the way that the walk came.
 func (w *walk) step(l *Leg, came tie) {
-	if br := l.room(); br != nil && came != byRoom && !br.supervision() {
+	if br := l.room(); br != nil && came != byRoom && came != byUp && !br.supervision() {
 		w.enter(br.legs, l)
 		w.enter(br.left, l)
 	}
@@ -221,7 +223,7 @@ func (w *walk) step(l *Leg, came tie) {
 		switch {
 		case d.peer == l && came != byDown:
 			w.reach(d.caller, byUp)
-		case d.caller == l && came != byUp:
+		case d.caller == l && came != byUp && came != byRoom:
 			w.reach(d.peer, byDown)
 		}
 	}

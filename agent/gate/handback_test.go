@@ -76,6 +76,46 @@ func TestACallIsHandedBackThoughAMIWasLast(t *testing.T) {
 	y.became("handed_back")
 }
 
+// Through a Local channel who took the call is shown with the half that rings the phone before the phone is gone; who called is still who called.
+func TestACallThroughALocalChannelIsHandedBackInWhateverOrderItIsTold(t *testing.T) {
+	for name, scene := range map[string]func(pickup, bridged, gone func()){
+		"AMI first":                      func(pickup, bridged, gone func()) { pickup(); bridged(); gone() },
+		"AMI between":                    func(pickup, bridged, gone func()) { bridged(); pickup(); gone() },
+		"AMI last":                       func(pickup, bridged, gone func()) { bridged(); gone(); pickup() },
+		"AMI last, and the phone before": func(pickup, bridged, gone func()) { gone(); bridged(); pickup() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			y := newYard(t, house, handing)
+			y.leg("x", ivanov, call.StateRing, "101")
+			y.seen(call.Channel{ID: "l1", Name: "Local/101@phones-1;1", State: call.StateDown, App: "AppDial"})
+			y.seen(call.Channel{ID: "l2", Name: "Local/101@phones-1;2", State: call.StateRing, App: "Dial"})
+			y.dial("x", "l1", "101@phones/n")
+			y.leg("a", "PJSIP/101", call.StateDown, "")
+			y.dial("l2", "a", "101")
+			y.state("a", call.StateRinging)
+			y.strange("p", "PJSIP/102", call.StateUp)
+			ringing := y.ch("a")
+			scene(
+				func() { y.ingest(call.Event{Kind: call.PickedUp, Channel: y.ch("p"), Peer: ringing}) },
+				func() {
+					y.ingest(call.Event{Kind: call.DialEnded, Channel: y.ch("l2"), Peer: y.ch("p"), Answered: true})
+					for _, id := range []string{"l2", "l1"} {
+						y.state(id, call.StateUp)
+					}
+					y.ingest(call.Event{Kind: call.DialEnded, Channel: y.ch("x"), Peer: y.ch("l1"), Answered: true})
+					y.state("x", call.StateUp)
+					y.enter("taken", "p", "l2")
+				},
+				func() { y.gone("a") })
+			y.enter("beyond", "l1", "x")
+			y.became("handed_back")
+			if r := y.pbx.returns; len(r) != 1 || r[0].Leg != "x" || r[0].Endpoint != "PJSIP/101" {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
 // Whoever cannot be handed back stays where he is, with whom he is.
 func TestWhoCannotBeHandedBackIsNotHungUp(t *testing.T) {
 	for name, c := range map[string]struct {
