@@ -184,3 +184,11 @@ func (g *Gate) Fact(e audit.Entry) error { return g.fact(e) }
 
 // EndForwards looks at everything that was forwarded from here, at once.
 func (g *Gate) EndForwards(ctx context.Context) error { return g.endForwards(ctx) }
+
+// CaughtUp reports whether ARI has shown for a call that was taken, and is to be handed back, that who took it talks to who called.
+func (g *Gate) CaughtUp() (is bool) {
+	g.locked(func(*call.Table) {
+		is = slices.ContainsFunc(g.dog.open, func(x *trespass) bool { return x.verdict == didHandedBack && closed(x.together) })
+	})
+	return is
+}

@@ -26,8 +26,8 @@ func (r *rang) canReturn(set *policy.Set) bool {
 	return ok && ref == r.owner && r.caller != ""
 }
 
-// caughtUp looks whether ARI shows by now what AMI has said: that who took a call has its caller on the other side, and nobody else. Caller
-// holds the lock.
+// caughtUp looks whether ARI shows by now what AMI has said: that who took a call has its caller on the other side, answered, and nobody
+// else. Caller holds the lock.
 func (g *Gate) caughtUp(t *call.Table) {
 	for _, x := range g.dog.open {
 		if x.verdict != didHandedBack || closed(x.together) {
@@ -38,7 +38,7 @@ func (g *Gate) caughtUp(t *call.Table) {
 			continue
 		}
 		g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
-		if len(g.scratch.peers) == 1 && g.scratch.peers[0].ID() == x.stolen.caller {
+		if len(g.scratch.peers) == 1 && g.scratch.peers[0].ID() == x.stolen.caller && g.scratch.peers[0].State() == call.StateUp {
 			close(x.together)
 		}
 	}

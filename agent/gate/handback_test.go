@@ -116,6 +116,20 @@ func TestACallThroughALocalChannelIsHandedBackInWhateverOrderItIsTold(t *testing
 	}
 }
 
+// Behind a Local channel who took the call may talk into it before who called has been answered. He is moved once he is.
+func TestWhoHasNotBeenAnsweredYetIsHandedBackOnceHeIs(t *testing.T) {
+	y := newYard(t, house, handing)
+	y.takes()
+	y.gone("x.1")
+	y.ingest(call.Event{Kind: call.DialEnded, Channel: y.ch("x.0"), Peer: y.ch("p"), Answered: true})
+	y.enter("taken", "p")
+	if y.gate.CaughtUp() {
+		t.Error("one who still hears ringing counts as talking")
+	}
+	y.state("x.0", call.StateUp)
+	y.became("handed_back")
+}
+
 // Whoever cannot be handed back stays where he is, with whom he is.
 func TestWhoCannotBeHandedBackIsNotHungUp(t *testing.T) {
 	for name, c := range map[string]struct {
