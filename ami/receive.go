@@ -90,6 +90,9 @@ func (c *Client) answer(p *call, id string, m *Message) {
 	}
 	mode, _ := m.Lookup("EventList")
 	starts := equalFold(mode, "start") && !refused
+	if !starts { // else the rows are still to come, wanted or not
+		c.forget(id) // before its caller goes on
+	}
 	switch {
 	case refused:
 		p.finish(&RefusedError{Action: p.action, Message: m.Get("Message")})
@@ -98,9 +101,6 @@ func (c *Client) answer(p *call, id string, m *Message) {
 	case !starts:
 		p.final = p.response
 		p.finish(nil)
-	}
-	if !starts {
-		c.forget(id) // else the rows are still to come, wanted or not
 	}
 }
 

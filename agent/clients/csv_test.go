@@ -187,10 +187,10 @@ func FuzzCSV(f *testing.F) {
 		seen := map[string]bool{}
 		for _, row := range rows[1:] {
 			for told := range strings.FieldsFuncSeq(row[column("number")], func(r rune) bool { return strings.ContainsRune(",;|\r\n", r) }) {
-				normal, ok := clients.Normalise(told, "RU")
-				if strings.TrimSpace(told) == "" {
+				if told = strings.TrimSpace(told); told == "" {
 					continue
 				}
+				normal, ok := clients.Normalise(told, "RU")
 				c, answer := d.Find(normal)
 				if !ok || answer != clients.Found || c.Number != normal || c.Name != strings.TrimSpace(row[column("name")]) {
 					t.Fatalf("%q is %v, %q", told, answer, c.Name)
