@@ -54,7 +54,7 @@ type Feed struct {
 	closed bool
 	held   []call.Event // facts that wait for a leg, oldest first
 	asleep bool         // Run waits for something that time is needed for
-	wanted bool         // a resync is to be asked for
+	wanted bool         // a resync is to be asked for; a snapshot that is handed in meanwhile does not answer it: it may have been begun before
 	asked  time.Time    // when one was last asked for
 	stats  Stats
 }
@@ -95,7 +95,6 @@ func (f *Feed) Ingest(ev *call.Event) {
 	}
 	switch {
 	case ev.Kind == call.Resynced:
-		f.wanted = false
 		f.apply(ev)
 	case !f.table.Known():
 		// LinkLost again, or a fact from before the snapshot.
@@ -105,6 +104,9 @@ func (f *Feed) Ingest(ev *call.Event) {
 	case !f.explained(ev):
 		f.hold(ev)
 	default:
+		if ev.Kind == call.LinkLost {
+			f.wanted = false // the next snapshot will have been begun after whatever it was wanted for
+		}
 		f.apply(ev)
 	}
 	ask := f.shallAsk(now)

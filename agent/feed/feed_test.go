@@ -249,19 +249,35 @@ func TestAFactThatWaitsInVainIsCountedAndAnsweredByAResyncAtMostOnceASecond(t *t
 	if asked != 2 {
 		t.Fatalf("asked %d times, want one more after a second", asked)
 	}
-	// A snapshot that comes meanwhile answers as well; and while the state is not known one is under way anyhow.
+	// A snapshot that comes meanwhile may have been begun before what the next is wanted for.
+	for i, hand := range []func(){func() { f.Ingest(resynced()) }, func() { f.Resync(resynced().Snapshot, nil) }} {
+		f.RequestResync()
+		hand()
+		if asked != 2+i {
+			t.Fatalf("asked %d times within a second", asked)
+		}
+		c.now = c.now.Add(feed.ResyncEvery)
+		f.Tick()
+		if asked != 3+i {
+			t.Fatalf("asked %d times: a snapshot that was begun before has answered", asked)
+		}
+	}
+	// The one that follows the loss of the link answers what was wanted before that, and not what is wanted while it is being taken.
 	f.RequestResync()
-	f.Ingest(resynced())
+	f.LinkLost()
 	c.now = c.now.Add(time.Hour)
 	f.Tick()
-	f.LinkLost()
-	f.RequestResync()
-	if asked != 2 {
+	f.Ingest(resynced())
+	if asked != 4 {
 		t.Fatalf("asked %d times", asked)
 	}
-	f.Ingest(resynced())
+	f.LinkLost()
 	f.RequestResync()
-	if asked != 3 {
+	if asked != 4 {
+		t.Fatalf("asked %d times while nothing is known", asked)
+	}
+	f.Ingest(resynced())
+	if asked != 5 {
 		t.Fatalf("asked %d times", asked)
 	}
 }

@@ -10,7 +10,6 @@ func (f *Feed) Resync(s *call.Snapshot, since []call.Event) {
 	defer f.mu.Unlock()
 	now := f.now()
 	ev := &call.Event{Kind: call.Resynced, At: now, Seen: now, Snapshot: s}
-	f.wanted = false
 	f.table.Apply(ev)
 	for i := range since {
 		if since[i].Seen.IsZero() {
