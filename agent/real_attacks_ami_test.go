@@ -11,6 +11,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/pbxtest/mutation"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 	"github.com/earshot-pbx/earshot/ami"
 )
 
@@ -70,7 +71,7 @@ func (s *session) fill(text string) string {
 			}
 		}
 	}
-	return repeats(attackFill.ReplaceAllStringFunc(here(text), func(v string) string {
+	return stage.Repeated(attackFill.ReplaceAllStringFunc(here(text), func(v string) string {
 		m := attackFill.FindStringSubmatch(v)
 		phone := "PJSIP/" + attackPhone(m[2])
 		row := shown[phone]
@@ -103,7 +104,7 @@ type amiCase struct {
 // Nothing that the AMI door refuses comes to Asterisk, however it is spelled; its twin does, as what it is, and Asterisk does it.
 func TestTheAMIDoorUnderAttack(t *testing.T) {
 	s := besiege(t)
-	for _, tc := range cases[amiCase](t, 25, "amiproxy", "testdata", "attacks.yaml") {
+	for _, tc := range stage.Attacks[amiCase](t, 25, "amiproxy", "testdata", "attacks.yaml") {
 		s.scene(tc.ID, func(s *siege) {
 			s.goesOn(tc.Setup)
 			who := tc.As

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 )
 
 // dialling is one way to dial something.
@@ -104,7 +105,7 @@ func (s *siege) turnedAway(who string, d dialling, orders []sent) {
 // Nothing that the phone door refuses comes to Asterisk, however it is dialled; its twin does, as what it is, and Asterisk does it.
 func TestThePhoneDoorUnderAttack(t *testing.T) {
 	s := besiege(t)
-	for _, tc := range cases[struct {
+	for _, tc := range stage.Attacks[struct {
 		ID, As, Claim, Setup string
 		Dial                 []string
 		Twin                 struct{ As, Dial, Order string }

@@ -3,27 +3,24 @@
 package agent_test
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent"
 	"github.com/earshot-pbx/earshot/agent/auth"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/mutation"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/site"
 	"github.com/earshot-pbx/earshot/agent/recording"
-	"go.yaml.in/yaml/v3"
 )
 
-var attackSeed = flag.Uint64("seed", 0, "choose the mutants as a run did that printed this; 0: anew")
+var attackSeed = mutation.SeedFlag()
 
 // attackRules are the people of the attack cases, at the telephones of this company.
 const attackRules = `version: 1
@@ -49,7 +46,6 @@ var attackPeople = map[string]string{"alice": "anna", "carol": "irina", "dave": 
 
 var (
 	attackNumber = regexp.MustCompile(`(\b|%2F|\*5\d)(100|120|130|200|210|300|310)\b`)
-	attackRepeat = regexp.MustCompile(`(?s)\{\{([^}]+?)\*([0-9]+)\}\}`)
 	attackFill   = regexp.MustCompile(`\{\{(CH|U|R)(\d+)(\|lower|\|upper)?\}\}`)
 )
 
@@ -57,31 +53,6 @@ var (
 func here(text string) string {
 	text = strings.NewReplacer("PJSIP/21\r", "PJSIP/20\r", "PJSIP/21,", "PJSIP/20,", "q-sales", "support", "internal", "phones").Replace(text)
 	return attackNumber.ReplaceAllStringFunc(text, func(n string) string { return n[:len(n)-3] + attackPhones[n[len(n)-3:]] })
-}
-
-// repeats writes out what is there many times.
-func repeats(text string) string {
-	return attackRepeat.ReplaceAllStringFunc(text, func(v string) string {
-		m := attackRepeat.FindStringSubmatch(v)
-		n, _ := strconv.Atoi(m[2])
-		return strings.Repeat(m[1], n)
-	})
-}
-
-// cases reads the attack cases of a door.
-func cases[T any](t *testing.T, least int, path ...string) (all []T) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(path...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.Unmarshal(text, &all); err != nil {
-		t.Fatal(err)
-	}
-	if len(all) < least {
-		t.Fatalf("there are %d cases in %s", len(all), path)
-	}
-	return all
 }
 
 // siege is a company whose doors are attacked, and what stands between its Earshot and its Asterisk.
@@ -97,11 +68,7 @@ type siege struct {
 // besiege starts it.
 func besiege(t *testing.T) *siege {
 	t.Helper()
-	seed := *attackSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("-seed %d", seed)
+	r := attackSeed.Rand(t)
 	o := enter(t)
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "policy.yaml"), attackRules)
@@ -122,7 +89,7 @@ func besiege(t *testing.T) *siege {
 		c.Journal.File = filepath.Join(dir, "journal.db")
 		c.Recordings.Spools = []recording.SpoolConfig{{Name: "ari", Path: filepath.Join(o.PBX.Dir(), "spool", "recording"), ARI: true}}
 	})
-	s := &siege{office: o, tap: tap, r: rand.New(rand.NewPCG(seed, 0)), tried: new(int)}
+	s := &siege{office: o, tap: tap, r: r, tried: new(int)}
 	s.marks = s.marksOf("olga")
 	return s
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/pbxtest/mutation"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/phone"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 )
 
 // web is a door that speaks HTTP.
@@ -129,7 +130,7 @@ func TestTheARIDoorUnderAttack(t *testing.T) {
 		Headers, Send, Unrecorded       []string
 		Twinless                        bool
 	}
-	for _, tc := range cases[ariCase](t, 17, "ariproxy", "testdata", "attacks.yaml") {
+	for _, tc := range stage.Attacks[ariCase](t, 17, "ariproxy", "testdata", "attacks.yaml") {
 		s.scene(tc.ID, func(s *siege) {
 			s.goesOn("own")
 			w := &web{s, addr}
@@ -137,13 +138,13 @@ func TestTheARIDoorUnderAttack(t *testing.T) {
 			s.follows(client.base, "x", client.user, client.password)
 			fill := func(text string) string {
 				if !strings.Contains(text, "{{U") {
-					return repeats(here(text))
+					return stage.Repeated(here(text))
 				}
 				_, body, err := client.get(http.MethodGet, "/channels")
 				s.must(err)
 				var all []object
 				s.must(json.Unmarshal([]byte(body), &all))
-				return repeats(attackFill.ReplaceAllStringFunc(here(text), func(v string) string {
+				return stage.Repeated(attackFill.ReplaceAllStringFunc(here(text), func(v string) string {
 					for _, c := range all {
 						if endpoint(c.at("name")) == "PJSIP/"+attackPhone(attackFill.FindStringSubmatch(v)[2]) {
 							return c.at("id")
@@ -186,7 +187,7 @@ type httpCase struct {
 // Nothing that the HTTP door refuses comes to Asterisk, however it is spelled; its twin does, as what it is, and Asterisk does it.
 func TestTheHTTPDoorUnderAttack(t *testing.T) {
 	s := besiege(t)
-	for _, tc := range cases[httpCase](t, 10, "httpapi", "testdata", "attacks.yaml") {
+	for _, tc := range stage.Attacks[httpCase](t, 10, "httpapi", "testdata", "attacks.yaml") {
 		s.scene(tc.ID, func(s *siege) {
 			s.goesOn(tc.Setup)
 			w := &web{s, s.HTTP}

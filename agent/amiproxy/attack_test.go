@@ -2,8 +2,6 @@ package amiproxy_test
 
 import (
 	"net"
-	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,8 +9,8 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/amiproxy"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 	"github.com/earshot-pbx/earshot/ami"
-	"go.yaml.in/yaml/v3"
 )
 
 // attack is one case of testdata/attacks.yaml, which says what the keys mean.
@@ -102,8 +100,6 @@ func (c *wire) say(text string) (answers []*ami.Message) {
 	}
 }
 
-var repeated = regexp.MustCompile(`(?s)\{\{([^}]+?)\*([0-9]+)\}\}`)
-
 // fill puts in what stands between braces.
 func (c *wire) fill(w *world, who, text string) string {
 	c.t.Helper()
@@ -115,31 +111,12 @@ func (c *wire) fill(w *world, who, text string) string {
 		text = strings.NewReplacer("{{CH"+phone+"}}", name, "{{CH"+phone+"|lower}}", strings.ToLower(name), "{{CH"+phone+"|upper}}", strings.ToUpper(name),
 			"{{U"+phone+"}}", id, "{{R"+phone+"}}", "PJSIP/"+phone+"-1.p").Replace(text)
 	}
-	text = repeated.ReplaceAllStringFunc(text, func(s string) string {
-		m := repeated.FindStringSubmatch(s)
-		n, _ := strconv.Atoi(m[2])
-		return strings.Repeat(m[1], n)
-	})
-	if strings.Contains(text, "{{") {
-		c.t.Fatalf("not all is filled in: %q", text)
-	}
-	return text
+	return stage.Filled(c.t, text)
 }
 
-// attacks are the cases.
-func attacks(t *testing.T) (cases []attack) {
+func attacks(t testing.TB) []attack {
 	t.Helper()
-	text, err := os.ReadFile("testdata/attacks.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.Unmarshal(text, &cases); err != nil {
-		t.Fatal(err)
-	}
-	if len(cases) < 15 {
-		t.Fatalf("there are %d cases", len(cases))
-	}
-	return cases
+	return stage.Attacks[attack](t, 15, "testdata", "attacks.yaml")
 }
 
 func TestAttacksAreRefusedAndTheirTwinsDone(t *testing.T) {

@@ -12,7 +12,6 @@ import (
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 	"github.com/earshot-pbx/earshot/ami"
-	"go.yaml.in/yaml/v3"
 )
 
 // raw is a session as bytes, of a fuzz target that makes many.
@@ -66,16 +65,8 @@ func (r *raw) send(f testing.TB, text string) string {
 // Whatever somebody sends who has no right: nothing is ordered of the PBX, nothing but refusals comes into the record (and what he tells his
 // own other sessions), no answer tells who is hidden, and every session is answered to its end.
 func FuzzActions(f *testing.F) {
-	text, err := os.ReadFile("testdata/attacks.yaml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	var cases []attack
-	if err := yaml.Unmarshal(text, &cases); err != nil {
-		f.Fatal(err)
-	}
 	plain := strings.NewReplacer("{{CH210}}", "PJSIP/210-1.p", "{{CH210|lower}}", "pjsip/210-1.p", "{{CH210|upper}}", "PJSIP/210-1.P", "{{CH200}}", "PJSIP/200-2.p", "{{U210}}", "1.p", "{{U200}}", "2.p", "{{R210}}", "PJSIP/210-1.p")
-	for _, c := range cases {
+	for _, c := range attacks(f) {
 		for _, s := range c.Send {
 			if len(s) < 600 {
 				f.Add(plain.Replace(s))

@@ -2,9 +2,6 @@ package amiproxy_test
 
 import (
 	"bytes"
-	"context"
-	"flag"
-	"math/rand/v2"
 	"net"
 	"regexp"
 	"slices"
@@ -16,73 +13,13 @@ import (
 	"github.com/earshot-pbx/earshot/agent/amiproxy"
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/mutation"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 )
 
 var (
-	everyMutant = flag.Bool("mutants", false, "try every mutant of the attack cases, and not some of each kind")
-	mutantSeed  = flag.Uint64("seed", 0, "choose the mutants as a run did that printed this; 0: anew")
+	everyMutant = mutation.EveryFlag()
+	seed        = mutation.SeedFlag()
 )
-
-// chooses returns what to choose mutants by, and has a failure say how to choose the same ones.
-func chooses(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := *mutantSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("-seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
-
-// chosen are the places of some mutants of each kind, or of all.
-func chosen(all []mutation.Mutant, r *rand.Rand) (places []int) {
-	if !*everyMutant {
-		return slices.Concat(mutation.One(all, r), mutation.One(all, r))
-	}
-	for i := range all {
-		places = append(places, i)
-	}
-	return places
-}
-
-// pieces is a listener whose connections have no buffer: what is written in two pieces is read in two.
-type pieces struct {
-	conns chan net.Conn
-	over  chan struct{}
-}
-
-func (p *pieces) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.over:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pieces) Close() error   { close(p.over); return nil }
-func (p *pieces) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
-
-// local is a connection's end with an address.
-type local struct{ net.Conn }
-
-func (local) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2} }
-
-// inPieces has the door served over connections without a buffer as well.
-func (w *world) inPieces(t *testing.T) *pieces {
-	t.Helper()
-	p := &pieces{conns: make(chan net.Conn), over: make(chan struct{})}
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- w.door.Serve(ctx, p) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
-	return p
-}
 
 // piecewise is a session whose bytes are looked at as they come.
 type piecewise struct {
@@ -94,10 +31,10 @@ type piecewise struct {
 	act  chan struct{} // tells that the PBX has been asked for something; nil: nobody looks
 }
 
-func (p *pieces) session(t *testing.T, w *world, who string) *piecewise {
+// piecewise opens a session at the door over connections without a buffer.
+func (w *world) piecewise(t *testing.T, who string) *piecewise {
 	t.Helper()
-	client, server := net.Pipe()
-	p.conns <- local{server}
+	client := stage.InPieces(t, w.door.Serve).Dial(1)
 	r := &piecewise{t: t, conn: client, got: make(chan []byte)}
 	over, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -218,7 +155,7 @@ func (w *world) judge(t *testing.T, who, what, sent, said string) {
 // A request of the attack cases that is spelled otherwise is refused too, or it is carried out as something that its sender may have. So is one that is
 // permitted.
 func TestNoMutantOfAnAttackGetsMore(t *testing.T) {
-	r := chooses(t)
+	r := seed.Rand(t)
 	tried, acted := 0, 0
 	for _, tc := range attacks(t) {
 		t.Run(tc.ID, func(t *testing.T) {
@@ -227,13 +164,13 @@ func TestNoMutantOfAnAttackGetsMore(t *testing.T) {
 				begin := func() { // ids are others in each world, and the mutants otherwise the same
 					w = newWorld(t, lenient)
 					w.goesOn(tc.Setup)
-					c = w.inPieces(t).session(t, w, who)
+					c = w.piecewise(t, who)
 					c.act = w.pbx.more
 					all = mutation.AMI(w.wire(t, who).fill(w, who, send))
 				}
 				begin()
 				n := len(all)
-				for _, i := range chosen(all, r) {
+				for _, i := range mutation.Some(all, *everyMutant, r) {
 					m := all[i]
 					tried++
 					w.judge(t, who, m.Kind, m.Text, c.say(m.Text))
@@ -267,7 +204,7 @@ func TestAnAttackInTwoPiecesIsTheSame(t *testing.T) {
 		t.Run(tc.ID, func(t *testing.T) {
 			w := newWorld(t, lenient)
 			w.goesOn(tc.Setup)
-			c := w.inPieces(t).session(t, w, tc.As)
+			c := w.piecewise(t, tc.As)
 			for _, send := range tc.Send {
 				text := w.wire(t, tc.As).fill(w, tc.As, send)
 				whole := c.say(text)
@@ -293,7 +230,7 @@ func TestAnAttackInTwoPiecesIsTheSame(t *testing.T) {
 				if tc.Twin.Order != "" || i == 1 {
 					w = newWorld(t, lenient)
 					w.goesOn(tc.Setup)
-					c = w.inPieces(t).session(t, w, who)
+					c = w.piecewise(t, who)
 				}
 				text := w.wire(t, who).fill(w, who, tc.Twin.Send)
 				if i >= len(text) {

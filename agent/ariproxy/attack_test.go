@@ -2,13 +2,10 @@ package ariproxy_test
 
 import (
 	"net/http"
-	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 )
 
 // attack is one case of testdata/attacks.yaml, which says what the keys mean.
@@ -19,8 +16,6 @@ type attack struct {
 	Twinless                        bool
 }
 
-var repeated = regexp.MustCompile(`\{\{([^}]+?)\*([0-9]+)\}\}`)
-
 // fill puts in what stands between braces.
 func (w *world) fill(who, text string) string {
 	for _, phone := range []string{"210", "200", "100"} {
@@ -28,31 +23,12 @@ func (w *world) fill(who, text string) string {
 			text = strings.ReplaceAll(text, "{{U"+phone+"}}", w.channel(who, "PJSIP/"+phone))
 		}
 	}
-	text = repeated.ReplaceAllStringFunc(text, func(s string) string {
-		m := repeated.FindStringSubmatch(s)
-		n, _ := strconv.Atoi(m[2])
-		return strings.Repeat(m[1], n)
-	})
-	if strings.Contains(text, "{{") {
-		w.t.Fatalf("not all is filled in: %q", text)
-	}
-	return text
+	return stage.Filled(w.t, text)
 }
 
-// attacks are the cases.
-func attacks(t *testing.T) (cases []attack) {
+func attacks(t testing.TB) []attack {
 	t.Helper()
-	text, err := os.ReadFile("testdata/attacks.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.Unmarshal(text, &cases); err != nil {
-		t.Fatal(err)
-	}
-	if len(cases) < 15 {
-		t.Fatalf("there are %d cases", len(cases))
-	}
-	return cases
+	return stage.Attacks[attack](t, 15, "testdata", "attacks.yaml")
 }
 
 func TestAttacksAreRefusedAndTheirTwinsAnswered(t *testing.T) {

@@ -5,14 +5,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/earshot-pbx/earshot/agent/ariproxy"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
-	"go.yaml.in/yaml/v3"
 )
 
 // tells reports whether a text has who is hidden in it, however it is written.
@@ -47,16 +45,8 @@ func (w *world) serve(t testing.TB, who, method, target, kind, body string) (sta
 // Whatever somebody asks who has no right: nothing is ordered of the PBX, nothing but refusals comes into the record, no answer tells who is hidden, and none is
 // the door's own fault.
 func FuzzRequest(f *testing.F) {
-	text, err := os.ReadFile("testdata/attacks.yaml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	var cases []attack
-	if err := yaml.Unmarshal(text, &cases); err != nil {
-		f.Fatal(err)
-	}
 	plain := strings.NewReplacer("{{U210}}", "1.p", "{{U200}}", "2.p", "{{U100}}", "3.p")
-	for _, c := range cases {
+	for _, c := range attacks(f) {
 		for _, s := range append(c.Send, c.Twin) {
 			if method, target, ok := strings.Cut(plain.Replace(s), " "); ok && len(target) < 500 && len(c.Body) < 500 {
 				f.Add(method, target, c.Kind, c.Body)

@@ -2,11 +2,8 @@ package ariproxy_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
-	"flag"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"regexp"
@@ -18,84 +15,30 @@ import (
 	"github.com/earshot-pbx/earshot/agent/ariproxy"
 	"github.com/earshot-pbx/earshot/agent/audit"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/mutation"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/stage"
 )
 
 var (
-	everyMutant = flag.Bool("mutants", false, "try every mutant of the attack cases, and not some of each kind")
-	mutantSeed  = flag.Uint64("seed", 0, "choose the mutants as a run did that printed this; 0: anew")
+	everyMutant = mutation.EveryFlag()
+	seed        = mutation.SeedFlag()
 )
 
-// chooses returns what to choose mutants by, and has a failure say how to choose the same ones.
-func chooses(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := *mutantSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("-seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
-
-// chosen are the places of some mutants of each kind, or of all.
-func chosen(all []mutation.Mutant, r *rand.Rand) (places []int) {
-	if !*everyMutant {
-		return slices.Concat(mutation.One(all, r), mutation.One(all, r))
-	}
-	for i := range all {
-		places = append(places, i)
-	}
-	return places
-}
-
-// pieces is a listener whose connections have no buffer: what is written in two pieces is read in two.
+// pieces is the door over connections without a buffer.
 type pieces struct {
-	conns chan net.Conn
-	over  chan struct{}
-	from  byte // each comes from an address of its own, so that none pays for another's guesses
+	*stage.Pieces
+	from byte // each comes from an address of its own, so that none pays for another's guesses
 }
 
-func (p *pieces) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.over:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pieces) Close() error   { close(p.over); return nil }
-func (p *pieces) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
-
-// local is a connection's end with an address.
-type local struct {
-	net.Conn
-	from byte
-}
-
-func (l local) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 1, l.from), Port: 2} }
-
-// inPieces has the door served over connections without a buffer as well.
 func (w *world) inPieces(t *testing.T) *pieces {
 	t.Helper()
-	p := &pieces{conns: make(chan net.Conn), over: make(chan struct{})}
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- w.door.Serve(ctx, p) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
-	return p
+	return &pieces{Pieces: stage.InPieces(t, w.door.Serve)}
 }
 
 // say writes each piece by itself on a connection of its own, and returns the first answer; its status is 0 when the connection was closed without one.
 func (p *pieces) say(t *testing.T, text ...string) answer {
 	t.Helper()
-	client, server := net.Pipe()
 	p.from++
-	p.conns <- local{server, p.from}
+	client := p.Dial(p.from)
 	defer func() { _ = client.Close() }()
 	_ = client.SetDeadline(time.Now().Add(30 * time.Second))
 	written := make(chan struct{})
@@ -186,7 +129,7 @@ func lenient(c *ariproxy.Config) { c.PerMinute, c.Burst, c.PerEmployee = 1_000_0
 // A request of the attack cases that is spelled otherwise is refused too, or it is carried out as something that its sender may have. So is one that is
 // permitted.
 func TestNoMutantOfAnAttackGetsMore(t *testing.T) {
-	r := chooses(t)
+	r := seed.Rand(t)
 	tried, acted := 0, 0
 	for _, tc := range attacks(t) {
 		t.Run(tc.ID, func(t *testing.T) {
@@ -201,7 +144,7 @@ func TestNoMutantOfAnAttackGetsMore(t *testing.T) {
 				}
 				begin()
 				n := len(all)
-				for _, i := range chosen(all, r) {
+				for _, i := range mutation.Some(all, *everyMutant, r) {
 					if len(all) != n {
 						t.Fatalf("of %q there are %d mutants, and %d", line, n, len(all))
 					}
@@ -235,7 +178,7 @@ func TestAMutantOfACredentialIsNobodyElses(t *testing.T) {
 	got := make([]answer, len(all))
 	done := make(chan struct{})
 	for i := range all { // a wrong one waits a second
-		client := &pieces{conns: p.conns, over: p.over, from: byte(i + 10)}
+		client := &pieces{Pieces: p.Pieces, from: byte(i + 10)}
 		go func() { got[i] = client.say(t, all[i].Text); done <- struct{}{} }()
 	}
 	same := 0
