@@ -2,7 +2,6 @@ package agent
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/ami"
 	"go.uber.org/goleak"
 )
@@ -18,21 +16,11 @@ import (
 func TestTheAMIDoorSpeaksTLSAndEndsWithTheTokensOfItsClients(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	t.Run("run", func(t *testing.T) {
-		_, dir, _ := house(t)
-		dir = elsewhere(t, dir)
-		cert, key := pair(t, 1, time.Now().Add(24*time.Hour))
-		write(t, filepath.Join(dir, "cert.pem"), cert)
-		write(t, filepath.Join(dir, "key.pem"), key)
-		token, hash := auth.NewToken()
-		write(t, filepath.Join(dir, "tokens.yaml"), "- {employee: anna, hash: \""+hash+"\"}\n")
-		a, _ := reopen(t, dir, secureDoor+"ami: {listen: \"127.0.0.1:0\", tls: true}\n")
-		start(t, a)
+		a, dir, token, roots := overTLS(t, "ami")
 		addr, err := a.AMIAddress(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		roots := x509.NewCertPool()
-		roots.AppendCertsFromPEM([]byte(cert))
 		c, err := ami.Dial(t.Context(), ami.Config{
 			Addr: addr, Username: "anna", Secret: ami.Secret(token), PlainLogin: true, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		})

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net/http"
 	"net/url"
@@ -13,28 +12,17 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/earshot-pbx/earshot/agent/auth"
 	"go.uber.org/goleak"
 )
 
 func TestTheARIDoorSpeaksTLSAndEndsWithTheTokensOfItsClients(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	t.Run("run", func(t *testing.T) {
-		_, dir, _ := house(t)
-		dir = elsewhere(t, dir)
-		cert, key := pair(t, 1, time.Now().Add(24*time.Hour))
-		write(t, filepath.Join(dir, "cert.pem"), cert)
-		write(t, filepath.Join(dir, "key.pem"), key)
-		token, hash := auth.NewToken()
-		write(t, filepath.Join(dir, "tokens.yaml"), "- {employee: anna, hash: \""+hash+"\"}\n")
-		a, _ := reopen(t, dir, secureDoor+"ari: {listen: \"127.0.0.1:0\", tls: true}\n")
-		start(t, a)
+		a, dir, token, roots := overTLS(t, "ari")
 		addr, err := a.ARIAddress(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		roots := x509.NewCertPool()
-		roots.AppendCertsFromPEM([]byte(cert))
 		over := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
 		defer over.CloseIdleConnections()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+addr+"/ari/api-docs/resources.json", nil)

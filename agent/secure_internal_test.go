@@ -97,6 +97,23 @@ func pair(t *testing.T, serial int64, ends time.Time) (cert, key string) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
 }
 
+// overTLS starts an Agent whose door of that name ("ami", "ari") speaks TLS. It returns its folder, a token of anna's, and whom a client has to trust.
+func overTLS(t *testing.T, door string) (a *Agent, dir, token string, roots *x509.CertPool) {
+	t.Helper()
+	_, dir, _ = house(t)
+	dir = elsewhere(t, dir)
+	cert, key := pair(t, 1, time.Now().Add(24*time.Hour))
+	write(t, filepath.Join(dir, "cert.pem"), cert)
+	write(t, filepath.Join(dir, "key.pem"), key)
+	token, hash := auth.NewToken()
+	write(t, filepath.Join(dir, "tokens.yaml"), "- {employee: anna, hash: \""+hash+"\"}\n")
+	a, _ = reopen(t, dir, secureDoor+door+": {listen: \"127.0.0.1:0\", tls: true}\n")
+	start(t, a)
+	roots = x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(cert))
+	return a, dir, token, roots
+}
+
 const secureDoor = "http: {listen: \"127.0.0.1:0\", tls: {cert_file: cert.pem, key_file: key.pem}}\n"
 
 func TestTheDoorSpeaksTLSAndTakesUpANewCertificate(t *testing.T) {
