@@ -192,3 +192,12 @@ func (g *Gate) CaughtUp() (is bool) {
 	})
 	return is
 }
+
+// Watched is how much the watchdog knows of legs.
+func (g *Gate) Watched() (n int) {
+	g.locked(func(*call.Table) {
+		d := &g.dog
+		n = len(d.placed) + len(d.steps) + len(d.rings) + len(d.returned) + len(d.fetched) + len(d.takes)
+	})
+	return n
+}

@@ -135,8 +135,12 @@ func (g *Gate) fetchedBefore(t *call.Table, l *call.Leg) bool {
 	return true
 }
 
-// wasReturned reports whether Earshot has sent a leg out of its call itself. Caller holds the lock.
-func (d *watchdog) wasReturned(leg call.LegID) bool {
-	_, ok := d.returned[leg]
+// sentBack reports whether a leg that goes out of its call goes where Earshot itself has sent it. That is once: where it goes later, or goes elsewhere, somebody
+// else has sent it. Caller holds the lock.
+func (d *watchdog) sentBack(l *call.Leg) bool {
+	_, ok := d.returned[l.ID()]
+	if ok = ok && l.Exten() == pbx.ExtenReturned; ok {
+		delete(d.returned, l.ID())
+	}
 	return ok
 }

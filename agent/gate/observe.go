@@ -139,7 +139,7 @@ func (g *Gate) resynced(t *call.Table) {
 	g.rebuild(t)
 	g.enter(t, adopted)
 	g.orphans(t)
-	g.patrol(t)
+	g.patrol(t, lost)
 	g.resnap(t)
 	g.retellChannels(t)
 	g.resyncStasis(t, lost)

@@ -82,12 +82,16 @@ func (g *Gate) departures(t *call.Table, ev *call.Event) {
 		delete(d.fetched, ev.Channel.ID)
 	case call.BridgeLeft:
 		l, was := t.Leg(ev.Channel.ID), d.placed[ev.Channel.ID]
-		if l == nil || g.owns(l.ID()) || d.wasReturned(l.ID()) || was.bridge != ev.Bridge.ID || l.Exten() == "" || l.Exten() == was.exten {
+		if l == nil || g.owns(l.ID()) || was.bridge != ev.Bridge.ID || l.Exten() == "" || l.Exten() == was.exten || d.sentBack(l) {
 			return
 		}
-		at := time.Now()
+		at, id, losses := time.Now(), l.ID(), d.losses
 		time.AfterFunc(redirectTime, func() {
-			g.locked(func(t *call.Table) { g.departed(t, l.ID(), was.bridge, at) })
+			g.locked(func(t *call.Table) {
+				if g.dog.losses == losses { // or that he was transferred may not have been told
+					g.departed(t, id, was.bridge, at)
+				}
+			})
 		})
 	}
 }

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -121,6 +120,7 @@ var (
 type watchdog struct {
 	cfg    *Watchdog // nil: nobody looks
 	looked bool      // the PBX has been looked at as a whole
+	losses int       // how often there was a while of which nothing is known
 	open   []*trespass
 	rang   []rang                  // legs that rang and are gone, of a moment ago, oldest first
 	placed map[call.LegID]place    // of the legs that are in a bridge
@@ -128,7 +128,7 @@ type watchdog struct {
 	steps  map[call.LegID]step     // of the legs that were told to be in an application
 	rings  map[call.LegID][]string // whose phones, by their endpoints, a leg rings or has rung that has been in no bridge since
 
-	returned map[call.LegID]struct{}   // legs that Earshot itself has sent out of a call
+	returned map[call.LegID]struct{}   // legs that Earshot itself sends out of a call, until they are seen to go
 	fetched  map[call.LegID]struct{}   // legs that Earshot has had come to another's: callers who waited, and those of attended transfers and of calls that were put together
 	takes    map[call.LegID]call.LegID // which ringing leg's call the gate has let a leg take, for as long as it is there: AMI may tell of it late
 }
@@ -283,19 +283,14 @@ func (g *Gate) replaced(t *call.Table, l *call.Leg) (endpoints []string) {
 	return endpoints
 }
 
-// patrol looks at a table that has been built anew: what went past the gate while nobody looked, and what is over meanwhile.
-func (g *Gate) patrol(t *call.Table) {
+// patrol looks at a table that has been built anew: what went past the gate while nobody looked, and what is over meanwhile. Lost says that there has been
+// such a while: where a snapshot is only one look more, all has been told that there was to tell.
+func (g *Gate) patrol(t *call.Table, lost bool) {
 	if g.dog.cfg == nil || g.closed {
 		return
 	}
 	at := time.Now()
-	g.dog.rang, g.dog.handed = nil, nil
-	clear(g.dog.placed)
-	clear(g.dog.steps)
-	clear(g.dog.rings)
-	clear(g.dog.returned)
-	maps.DeleteFunc(g.dog.fetched, func(leg call.LegID, _ struct{}) bool { return t.Leg(leg) == nil })
-	maps.DeleteFunc(g.dog.takes, func(leg, _ call.LegID) bool { return t.Leg(leg) == nil })
+	g.forgets(t, lost)
 	g.over(at, func(x *trespass) bool {
 		l := t.Leg(x.leg)
 		return l == nil || x.kind == trespassJoin && l.Bridge() != x.bridge || x.within != "" && l.App() != x.within
@@ -304,7 +299,7 @@ func (g *Gate) patrol(t *call.Table) {
 		if g.owns(l.ID()) {
 			continue
 		}
-		if l.Kind() == call.KindPhone && l.Bridge() != "" {
+		if l.Kind() == call.KindPhone && l.Bridge() != "" && g.dog.placed[l.ID()].bridge != l.Bridge() {
 			g.dog.placed[l.ID()] = place{l.Bridge(), l.Exten(), false}
 		}
 		g.settles(t, l.ID(), at)
