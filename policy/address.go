@@ -26,6 +26,18 @@ func (s *Set) Trunk(endpoint string) bool {
 // UnknownPhonesOutside reports whether the policy takes an endpoint that is neither a phone nor a trunk for an outside party.
 func (s *Set) UnknownPhonesOutside() bool { return s != nil && s.tables != nil && s.unknownOutside }
 
+// Outside reports whether whoever is at the endpoint is an outside party: it is a trunk, or it is nobody's phone either and the policy takes such ones for outside.
+func (s *Set) Outside(endpoint string) bool {
+	if s.Trunk(endpoint) {
+		return true
+	}
+	if endpoint == "" || !s.UnknownPhonesOutside() {
+		return false
+	}
+	_, phone := s.Phone(endpoint)
+	return !phone
+}
+
 func findEndpoint(ix *index, endpoint string) (uint32, bool) {
 	if i, ok := ix.find(endpoint); ok {
 		return i, true

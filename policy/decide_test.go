@@ -115,6 +115,14 @@ func TestAddresses(t *testing.T) {
 	if !set.Trunk("PJSIP/trunk") || !set.Trunk("pjsip/trunk") || set.Trunk("PJSIP/101") || set.Trunk("PJSIP/TRUNK") {
 		t.Error("Trunk")
 	}
+	outside := load(t, trio+"\nunknown_phones: outside\n")
+	for endpoint, want := range map[string][2]bool{
+		"PJSIP/trunk": {true, true}, "PJSIP/carrier": {false, true}, "PJSIP/" + strings.Repeat("c", 300): {false, true}, "PJSIP/101": {false, false}, "dahdi/1": {false, false}, "": {false, false},
+	} {
+		if got := [2]bool{set.Outside(endpoint), outside.Outside(endpoint)}; got != want {
+			t.Errorf("Outside(%q) is %v without unknown_phones: outside and with it, not %v", endpoint, got, want)
+		}
+	}
 	for number, want := range map[string]policy.Ref{
 		"101": anna, " 1-0-1": anna, "+74957654321": anna, "+7 495 765-43-21": anna,
 		"84957654321": anna, "4957654321": anna, "0074957654321": anna, "9,101": {}, "7654321": anna, "+101": anna, "101@pbx": anna,

@@ -83,9 +83,9 @@ func (o *office) active(subject, mode, target string, more ...string) string {
 func (o *office) row(subject, target string) (r struct {
 	State string
 	Calls []struct {
-		ID, Direction, State, Supervision string
-		Hidden, Locked                    bool
-		Peer                              *struct{ Number, Name, Employee string }
+		ID, Direction, State, Supervision, Kind string
+		Hidden, Locked                          bool
+		Peer                                    *struct{ Number, Name, Employee string }
 	}
 	Can            []string
 	Unknown        bool

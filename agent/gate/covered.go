@@ -28,7 +28,7 @@ func (g *Gate) assess(t *call.Table, set *policy.Set, x *trespass) {
 		x.verdict, x.reason, x.ground = didLeft, d.Reason.String(), d
 	default:
 		x.verdict, x.reason, x.ground = didEnded, d.Reason.String(), d
-		caller := x.kind == trespassJoin && (x.put || l.Kind() != call.KindPhone || set.Trunk(l.Endpoint()))
+		caller := x.kind == trespassJoin && (x.put || l.Kind() != call.KindPhone || set.Outside(l.Endpoint()))
 		switch {
 		case g.dog.cfg.response(x.kind) != End || caller:
 			x.verdict = didReported

@@ -172,7 +172,7 @@ func kind(set *policy.Set, other *call.Leg, legs []*call.Leg) string {
 	if _, ok := set.Phone(other.Endpoint()); ok {
 		return mask.Internal
 	}
-	if set.Trunk(other.Endpoint()) {
+	if set.Outside(other.Endpoint()) {
 		return mask.External
 	}
 	return ""
@@ -213,7 +213,7 @@ func (g *Gate) introduce(set *policy.Set, other *call.Leg) (p *mask.Party, outsi
 // outside is the number that somebody claims who calls from outside; empty of anybody else. Of who has a phone in the policy in force it is
 // empty by every policy: the directory may have to ask others, and is not asked about colleagues.
 func (g *Gate) outside(set *policy.Set, other *call.Leg) call.Number {
-	if !set.Trunk(other.Endpoint()) || other.Direction() != call.Out {
+	if !set.Outside(other.Endpoint()) || other.Direction() != call.Out {
 		return ""
 	}
 	if _, ok := g.policy.Load().Phone(other.Endpoint()); ok {
@@ -268,6 +268,6 @@ type scratch struct {
 	number             uint64       // the last that was given out
 	reach              call.Reach   // made of isPhone and spyMode, which go by what follows
 	halves             halves
-	set                *policy.Set // whose trunks are none of a phone's
+	set                *policy.Set // by which it is known what is a phone
 	listener           *act        // whose own legs lead nowhere; nil when ties of every sort are followed
 }

@@ -199,11 +199,11 @@ func (g *Gate) rest(a *act, legs []call.LegID) {
 	}
 }
 
-// isPhone and spyMode say how far the walk over everybody within earshot goes. A spy that Earshot did not start is taken to hear and to
+// isPhone and spyMode say how far the walk over everybody within earshot goes. What leads outside is no phone: two calls by it are two people's. A spy that Earshot did not start is taken to hear and to
 // speak, since nothing is known of it; the listener's own snoop leads nowhere, or he would count as one of those he listens to.
 func (g *Gate) isPhone(l *call.Leg) bool {
 	a := g.scratch.listener
-	return !g.scratch.set.Trunk(l.Endpoint()) && (a == nil || g.byLeg[l.ID()] != a)
+	return !g.scratch.set.Outside(l.Endpoint()) && (a == nil || g.byLeg[l.ID()] != a)
 }
 
 func (g *Gate) spyMode(l *call.Leg) call.SpyMode {

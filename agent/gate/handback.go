@@ -125,7 +125,7 @@ func (g *Gate) fetchedBefore(t *call.Table, l *call.Leg) bool {
 		g.dog.fetched[l.ID()] = struct{}{}
 		return true
 	}
-	if !g.policy.Load().Trunk(l.Endpoint()) || l.Exten() != pbx.ExtenFetched {
+	if !g.policy.Load().Outside(l.Endpoint()) || l.Exten() != pbx.ExtenFetched {
 		return false
 	}
 	if !slices.ContainsFunc(t.BridgeLegs(nil, l.Bridge()), func(o *call.Leg) bool { return o != l && own(o.ID()) && hasTake(o.ID()) }) {

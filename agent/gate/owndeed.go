@@ -267,7 +267,7 @@ func (g *Gate) meet(t *call.Table, set *policy.Set, l *call.Leg, c *ownCall) {
 		return
 	} else if ref, ok := set.Phone(o.Endpoint()); ok {
 		c.number = set.Number(ref)
-	} else if set.Trunk(o.Endpoint()) && o.Direction() == call.In {
+	} else if set.Outside(o.Endpoint()) && o.Direction() == call.In {
 		c.number = o.Dialled().Digits()
 	}
 }

@@ -67,7 +67,7 @@ func (r *pastReader) past(row *journal.Row) (*past, bool) {
 				v.claim(ref)
 			}
 		}
-		if !v.line.IsZero() && slices.Contains(row.Leg.Peers, l.ID) && r.set.Trunk(l.Endpoint) && l.Direction == call.Out && l.Number != "" {
+		if !v.line.IsZero() && slices.Contains(row.Leg.Peers, l.ID) && l.Employee == "" && r.set.Outside(l.Endpoint) && l.Direction == call.Out && l.Number != "" {
 			if c, answer := r.gate.cfg.Clients.Find(l.Number.Digits()); answer == clients.Found {
 				v.client = c
 			}
@@ -241,7 +241,7 @@ func (v *past) kind(other *journal.Leg) string {
 		return mask.Queue
 	case other.Employee != "":
 		return mask.Internal
-	case v.set.Trunk(other.Endpoint):
+	case v.set.Outside(other.Endpoint):
 		return mask.External
 	}
 	return ""

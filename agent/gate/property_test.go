@@ -44,7 +44,7 @@ func holds(o *office, subject, target string, leg call.LegID, v mask.Supervision
 					return l.Kind() == call.KindPhone && !l.Held() && (l.State() == call.StateUp || l.Direction() == call.Out)
 				}
 				for _, other := range t.All(nil) {
-					if up(l) && up(other) && other.Endpoint() == l.Endpoint() && !set.Trunk(l.Endpoint()) {
+					if up(l) && up(other) && other.Endpoint() == l.Endpoint() && !set.Outside(l.Endpoint()) {
 						heard[other] = true
 					}
 				}

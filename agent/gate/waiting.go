@@ -48,7 +48,7 @@ func (g *Gate) findOutside(t *call.Table, set *policy.Set) {
 // meetOutsider looks whose client a leg is, if it is one. A protected number is shown to the parties alone.
 func (g *Gate) meetOutsider(t *call.Table, set *policy.Set, id call.LegID) {
 	l := t.Leg(id)
-	if l == nil || l.Kind() != call.KindPhone || l.Direction() != call.Out || !set.Trunk(l.Endpoint()) {
+	if l == nil || l.Kind() != call.KindPhone || l.Direction() != call.Out || !set.Outside(l.Endpoint()) {
 		g.dropOutsider(id)
 		return
 	}
