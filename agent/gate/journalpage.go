@@ -2,12 +2,10 @@ package gate
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
-	"github.com/earshot-pbx/earshot/agent/clients"
 	"github.com/earshot-pbx/earshot/agent/journal"
 	"github.com/earshot-pbx/earshot/agent/mask"
 	"github.com/earshot-pbx/earshot/policy"
@@ -28,23 +26,11 @@ const (
 	standardRows = 50
 	maxRows      = 200
 	maxGaps      = 100
-	// maxLooked is how many rows that the subject may see one page looks at, whether they fit or not; and maxPassed how many that he may not. They are
-	// counted apart, so that where a page ends follows from what he may see, unless there are as many in a row that he may not.
+	// maxLooked is how many rows that the subject may see one page looks at, whether they fit or not; and maxPassed how many that he may not, or that were
+	// found by what he is not told. They are counted apart, so that where a page ends follows from what he may see, unless there are as many in a row that
+	// he may not.
 	maxLooked, maxPassed = 2000, 10_000
 )
-
-// JournalAsk says which rows of the journal are wanted. The zero value wants all that the subject may see, the newest first.
-type JournalAsk struct {
-	Employee   string // id
-	Department string // id; its own employees, not those of departments below
-	Line       string // id, or the name of a queue that is no line of the policy
-	From, To   time.Time
-	Direction  string // in, out
-	Outcome    string // as the rows have it
-	Number     string // of the other side, in any form
-	Cursor     string // Next of the page before
-	Limit      int    // 0: 50; at most 200
-}
 
 // Journal reads a page of the journal. To read is counted and not recorded, as sight is; Export is recorded.
 //
@@ -100,7 +86,7 @@ func (g *Gate) reader(s auth.Subject) (*pastReader, *Problem) {
 
 // page reads one page, and tells where it ended.
 func (r *pastReader) page(ctx context.Context, ask JournalAsk) (mask.JournalPage, journal.Cursor, error) {
-	f, shown, p := r.filter(&ask)
+	f, fits, p := r.filter(&ask)
 	if p != nil {
 		return mask.JournalPage{}, journal.Cursor{}, p
 	}
@@ -108,8 +94,11 @@ func (r *pastReader) page(ctx context.Context, ask JournalAsk) (mask.JournalPage
 	if p != nil {
 		return mask.JournalPage{}, journal.Cursor{}, p
 	}
-	f.Employees = r.narrow(of, &ask)
-	page, next, err := r.scan(ctx, f, ask.Limit, func(v *past) bool { return v.inJournal() }, shown)
+	f.Employees = of
+	if err := r.narrow(ctx, &f); err != nil {
+		return mask.JournalPage{}, journal.Cursor{}, err
+	}
+	page, next, err := r.scan(ctx, f, ask.Limit, func(v *past) bool { return v.inJournal() }, fits)
 	if err != nil {
 		return mask.JournalPage{}, journal.Cursor{}, err
 	}
@@ -162,100 +151,9 @@ func (r *pastReader) whose(action policy.Action, employee, department string) ([
 	return ids, nil
 }
 
-// narrow leaves of the employees those whose rows can show the number that is looked for at all. What is left out is what would have to be looked at
-// and not shown, which could be told by how far a page reaches.
-func (r *pastReader) narrow(ids []string, ask *JournalAsk) []string {
-	if ask.Number == "" {
-		return ids
-	}
-	protected := r.set.ProtectedNumber(ask.Number)
-	found := []string{}
-	for ref := range r.set.Employees() {
-		id := r.set.ID(ref)
-		switch {
-		case ids != nil && !slices.Contains(ids, id):
-		case ref == r.subject, !protected && r.set.Decide(&policy.Request{Subject: r.subject, Action: policy.Observe, Target: ref}).Allowed:
-			found = append(found, id)
-		}
-	}
-	return found
-}
-
-// filter makes of what is asked what the journal is asked, which may be more, and what of a row as it is shown has to fit.
-func (r *pastReader) filter(ask *JournalAsk) (f journal.Filter, shown func(*mask.JournalRow) bool, p *Problem) {
-	// Times are told to the second and asked for to the second, or somebody would find by halves what is between.
-	f.From, f.To = ask.From.Truncate(time.Second), ask.To.Truncate(time.Second)
-	if ask.Limit < 0 || ask.Limit > maxRows {
-		return f, nil, badQuery("limit is a number from 1 to 200.")
-	}
-	if ask.Limit == 0 {
-		ask.Limit = standardRows
-	}
-	switch ask.Direction {
-	case "", "out": // a phone that was rung for its owner to call somebody was rung, for the journal
-	case "in":
-		f.Direction = call.In
-	default:
-		return f, nil, badQuery("direction is one of in, out.")
-	}
-	if ask.Outcome != "" {
-		o, ok := journal.ParseOutcome(ask.Outcome)
-		if !ok {
-			return f, nil, badQuery("outcome is one of running, answered, missed, elsewhere, busy, failed, abandoned, cancelled, unanswered.")
-		}
-		f.Outcomes = []journal.Outcome{o}
-		if o == journal.Missed || o == journal.Unanswered { // as which every call that came to nothing is shown, where it is hidden
-			f.Outcomes = nothingCame
-		}
-	}
-	number := ""
-	if ask.Number != "" {
-		if number = r.gate.compared(ask.Number); number == "" {
-			return f, nil, badQuery("number is a telephone number.")
-		}
-		f.Number = call.Number(ask.Number)
-	}
-	if ask.Line != "" {
-		f.Lines = []string{ask.Line}
-		if l, ok := r.set.Line(ask.Line); ok {
-			f.Lines[0] = r.set.Queue(l)
-		}
-	}
-	if ask.Cursor != "" {
-		began, n, ok := r.gate.openHandle(tagCursor, r.employee, ask.Cursor)
-		if !ok {
-			return f, nil, badQuery("cursor is next of the page before, which is good until Earshot is started anew.")
-		}
-		f.Before = journal.CursorAt(began, n)
-	}
-	return f, func(row *mask.JournalRow) bool {
-		return (ask.Direction == "" || row.Direction == ask.Direction) && (ask.Outcome == "" || row.Outcome == ask.Outcome) &&
-			(ask.Line == "" || row.Line == ask.Line) && (number == "" || r.gate.tells(row, number))
-	}, nil
-}
-
-// nothingCame are the outcomes of calls that came to nothing.
-var nothingCame = []journal.Outcome{
-	journal.Missed, journal.Elsewhere, journal.Busy, journal.Failed, journal.Abandoned, journal.Cancelled, journal.Unanswered,
-}
-
-// tells reports whether a row as it is shown has a number, in the form in which numbers are compared.
-func (g *Gate) tells(row *mask.JournalRow, number string) bool {
-	if row.Peer != nil && g.compared(row.Peer.Number) == number || row.Dialled != "" && g.compared(row.Dialled) == number {
-		return true
-	}
-	return slices.ContainsFunc(row.Others, func(p mask.Party) bool { return g.compared(p.Number) == number })
-}
-
-// compared is a number in the form in which numbers are compared; empty if it is none.
-func (g *Gate) compared(number string) string {
-	n, _ := clients.Normalise(bare(call.Number(number)), g.cfg.Dialling.Numbering.Region)
-	return n
-}
-
 // scan reads rows until there are limit of those that may be shown and fit, and one more, or as many have been looked at as one request may. It tells
 // where the page ended if there is more, or may be. (That a row follows which he may not see, next tells nobody.)
-func (r *pastReader) scan(ctx context.Context, f journal.Filter, limit int, may func(*past) bool, fits func(*mask.JournalRow) bool) (page mask.JournalPage, next journal.Cursor, err error) {
+func (r *pastReader) scan(ctx context.Context, f journal.Filter, limit int, may func(*past) bool, fits func(*mask.JournalRow) fitness) (page mask.JournalPage, next journal.Cursor, err error) {
 	page.Rows = make([]mask.JournalRow, 0, limit)
 	end := func(at journal.Cursor) (mask.JournalPage, journal.Cursor, error) {
 		page.Next = r.gate.closeHandle(tagCursor, r.employee, at)
@@ -278,17 +176,21 @@ func (r *pastReader) scan(ctx context.Context, f journal.Filter, limit int, may 
 				passed++
 				continue
 			}
-			looked++
 			row, err := r.show(ctx, v)
-			switch {
-			case err != nil:
+			if err != nil {
 				return page, next, err
-			case !fits(&row):
+			}
+			switch is := fits(&row); {
+			case is == untold:
+				passed++
+				continue
+			case is == another:
 			case len(page.Rows) == limit:
 				return end(last)
 			default:
 				page.Rows, last = append(page.Rows, row), rows[i].At
 			}
+			looked++
 		}
 		if len(rows) < f.Limit {
 			return page, journal.Cursor{}, nil

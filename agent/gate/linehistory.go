@@ -28,7 +28,7 @@ func (g *Gate) LineHistory(ctx context.Context, s auth.Subject, line string, ask
 
 func (r *pastReader) history(ctx context.Context, id string, ask JournalAsk) (mask.JournalPage, error) {
 	ask.Employee, ask.Department, ask.Line = "", "", ""
-	f, shown, p := r.filter(&ask)
+	f, fits, p := r.filter(&ask)
 	if p != nil {
 		return mask.JournalPage{}, p
 	}
@@ -44,7 +44,7 @@ func (r *pastReader) history(ctx context.Context, id string, ask JournalAsk) (ma
 			return mask.JournalPage{}, err
 		}
 	}
-	page, next, err := r.scan(ctx, f, ask.Limit, (*past).inHistory, shown)
+	page, next, err := r.scan(ctx, f, ask.Limit, (*past).inHistory, fits)
 	switch {
 	case err != nil:
 		return mask.JournalPage{}, err
@@ -67,7 +67,12 @@ func (r *pastReader) ofHis(ctx context.Context, f *journal.Filter, line policy.L
 			f.With = append(f.With, r.set.ID(ref))
 		}
 	}
-	callers, err := r.gate.cfg.Journal.Callers(ctx, f.Lines[0])
+	return r.callers(ctx, f, line)
+}
+
+// callers adds to the filter the numbers of the subject's own clients who came by a line.
+func (r *pastReader) callers(ctx context.Context, f *journal.Filter, line policy.LineRef) error {
+	callers, err := r.gate.cfg.Journal.Callers(ctx, r.set.Queue(line))
 	if err != nil {
 		return journalFails(err)
 	}
