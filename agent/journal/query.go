@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -175,8 +176,16 @@ func in(q *strings.Builder, args *[]any, column string, values []string) {
 	}
 }
 
+// manyValues are more than are given one by one: SQLite takes 32766 in all.
+const manyValues = 1000
+
 // places adds values to a statement's, and returns what stands for them in it.
 func places(args *[]any, values []string) string {
+	if len(values) > manyValues {
+		list, _ := json.Marshal(values) // never fails
+		*args = append(*args, string(list))
+		return "SELECT value FROM json_each(?)"
+	}
 	for _, v := range values {
 		*args = append(*args, v)
 	}

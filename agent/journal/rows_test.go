@@ -203,3 +203,36 @@ func TestOutcomesHaveNamesAndNothingPrintsAName(t *testing.T) {
 	l := journal.Leg{ID: "1", Name: "Ivan", Number: "+79161234567", Dialled: "600"}
 	is(t, fmt.Sprintf("%v %+v %#v %s", l, l, l, journal.Row{Leg: &l}.Leg), "leg 1 leg 1 leg 1 leg 1")
 }
+
+// However many clients somebody has, and however many work there, they fit into one question.
+func TestThereIsNoBoundOnHowManyAreAskedFor(t *testing.T) {
+	st := opened(t, journal.Config{Path: filepath.Join(t.TempDir(), "journal")})
+	if err := st.Fill(t.Context(), 3, func(i int) journal.Call {
+		c := aCall(i)
+		for k := range c.Legs {
+			c.Legs[k].Line = "sales"
+		}
+		return c
+	}); err != nil {
+		t.Fatal(err)
+	}
+	of := aCall(1)
+	many, everybody := []call.Number{call.Number(of.Legs[0].Number.Digits())}, []string{of.Legs[1].Employee}
+	for i := range 40_000 {
+		many, everybody = append(many, call.Number(fmt.Sprintf("+7812%07d", i))), append(everybody, fmt.Sprintf("employee %d", i))
+	}
+	for name, f := range map[string]journal.Filter{
+		"callers":   {Callers: many},
+		"with":      {With: everybody},
+		"employees": {Employees: everybody},
+		"besides":   {Employees: []string{}, Besides: everybody, With: everybody},
+	} {
+		if rows, err := st.Rows(t.Context(), f); err != nil || len(rows) != 3 {
+			t.Errorf("%s: %d rows, %v", name, len(rows), err)
+		}
+		f.Callers, f.With, f.Besides, f.Employees = many[1:], everybody[1:], nil, nil
+		if rows, err := st.Rows(t.Context(), f); err != nil || len(rows) != 0 {
+			t.Errorf("not %s: %d rows, %v", name, len(rows), err)
+		}
+	}
+}
