@@ -67,6 +67,7 @@ var rooms = map[string][]string{
 	"agent/pbxtest/allocation": {}, // for tests, of leaves too: it knows nothing of ours
 	"agent/pbxtest/amiclient":  {"agent/pbxtest/library"},
 	"agent/pbxtest/ariclient":  {"agent/pbxtest/library"},
+	"agent/pbxtest/audience":   {}, // for tests, of leaves too
 	"agent/pbxtest/browser":    {"agent/pbxtest/child", "agent/pbxtest/debian"},
 	"agent/pbxtest/child":      {},
 	"agent/pbxtest/debian":     {},

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/earshot-pbx/earshot/agent/pbxtest/audience"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/processor"
 )
 
@@ -195,7 +196,9 @@ func broadcast(b *testing.B, n, limit int) {
 				}
 				if _, err := conn.Write(buf); err != nil {
 					b.Error(err)
-					return
+					_ = conn.Close()  // so that nobody waits for what would come behind it
+					for range queue { //nolint:revive // nor for room in the queue
+					}
 				}
 			}
 		})
@@ -214,31 +217,13 @@ func broadcast(b *testing.B, n, limit int) {
 
 // spread sends events, waiting for all clients whenever so many as may be are under way.
 func spread(b *testing.B, conns []net.Conn, size int, send func()) {
-	told := make(chan struct{}, len(conns))
-	var readers sync.WaitGroup
-	for _, conn := range conns {
-		readers.Go(func() {
-			buf := make([]byte, 64<<10)
-			for got := 0; ; {
-				n, err := conn.Read(buf)
-				if err != nil {
-					if got != 0 {
-						b.Errorf("%d bytes beyond a round", got)
-					}
-					return
-				}
-				for got += n; got >= ahead*size; got -= ahead * size {
-					told <- struct{}{}
-				}
-			}
-		})
-	}
+	a := audience.New(conns, func(int) int { return ahead * size })
 	sent := 0
 	step := func() {
 		send()
 		if sent++; sent%ahead == 0 {
-			for range conns {
-				<-told
+			if err := a.Wait(); err != nil {
+				b.Fatal(err)
 			}
 		}
 	}
@@ -256,8 +241,7 @@ func spread(b *testing.B, conns []net.Conn, size int, send func()) {
 	for sent%ahead != 0 {
 		step()
 	}
-	for _, conn := range conns {
-		_ = conn.SetReadDeadline(longAgo)
+	if err := a.Leave(); err != nil {
+		b.Fatal(err)
 	}
-	readers.Wait()
 }

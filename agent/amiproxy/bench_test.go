@@ -13,6 +13,7 @@ import (
 
 	"github.com/earshot-pbx/earshot/agent/amiproxy"
 	"github.com/earshot-pbx/earshot/agent/call"
+	"github.com/earshot-pbx/earshot/agent/pbxtest/audience"
 	"github.com/earshot-pbx/earshot/agent/pbxtest/processor"
 )
 
@@ -244,7 +245,9 @@ func drain(b *testing.B, conn net.Conn, queue <-chan []byte, limit int) {
 		}
 		if _, err := conn.Write(buf); err != nil {
 			b.Error(err)
-			return
+			_ = conn.Close()  // so that nobody waits for what would come behind it
+			for range queue { //nolint:revive // nor for room in the queue
+			}
 		}
 	}
 }
@@ -259,30 +262,12 @@ func (p *panels) measure(told [2][][]byte, life func(i int)) {
 			size[i] += len(e)
 		}
 	}
-	read := make(chan struct{}, len(p.conns))
-	var readers sync.WaitGroup
-	for i, conn := range p.conns {
-		readers.Go(func() {
-			buf := make([]byte, chunk)
-			for got := 0; ; {
-				n, err := conn.Read(buf)
-				if err != nil {
-					if got != 0 {
-						b.Errorf("%d bytes beyond a round", got)
-					}
-					return
-				}
-				for got += n; got >= ahead*size[i&1]; got -= ahead * size[i&1] {
-					read <- struct{}{}
-				}
-			}
-		})
-	}
+	a := audience.New(p.conns, func(i int) int { return ahead * size[i&1] })
 	made := 0
 	step := func() {
 		if life(made); made%ahead == ahead-1 {
-			for range p.conns {
-				<-read
+			if err := a.Wait(); err != nil {
+				b.Fatal(err)
 			}
 		}
 		made++
@@ -304,8 +289,7 @@ func (p *panels) measure(told [2][][]byte, life func(i int)) {
 	for made%ahead != 0 {
 		step()
 	}
-	for _, conn := range p.conns {
-		_ = conn.SetReadDeadline(time.Unix(1, 0))
+	if err := a.Leave(); err != nil {
+		b.Fatal(err)
 	}
-	readers.Wait()
 }

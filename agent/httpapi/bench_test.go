@@ -176,7 +176,8 @@ func measure(b *testing.B, c *crowd, before int, change func(i int)) {
 
 // newCompany is a world of 100 employees e0, e1, …; the even ones may observe all, and all may spy on all.
 func newCompany(t testing.TB) *world {
-	w := newWorld(t)
+	// Its clients answer no ping: who had been there for 30 s would be cut off, as somebody who has gone.
+	w := newWorld(t, func(c *httpapi.Config) { c.PingInterval = time.Hour })
 	var b strings.Builder
 	b.WriteString("version: 1\ndepartments: {sales: {name: Sales}}\nemployees:\n")
 	for i := range employees {
