@@ -254,8 +254,19 @@ func (g *Gate) resume(a *act, decided audit.Entry) {
 func (g *Gate) expire(a *act) {
 	g.verify(a)
 	if at := a.subject.Expires(); !at.IsZero() {
-		a.expiry = g.after(a, time.Until(at), func(*call.Table) {
-			a.finish(ending{reason: reasonCredential, revoked: true, at: time.Now()})
-		})
+		g.expireIn(a, time.Until(at))
 	}
+}
+
+// laterEnd is how often a credential is looked at that holds beyond the end that it had when it proved somebody: it was given a later one.
+const laterEnd = 10 * time.Second
+
+func (g *Gate) expireIn(a *act, d time.Duration) {
+	a.expiry = g.after(a, d, func(*call.Table) {
+		if g.holds(a.subject) {
+			g.expireIn(a, laterEnd)
+			return
+		}
+		a.finish(ending{reason: reasonCredential, revoked: true, at: time.Now()})
+	})
 }

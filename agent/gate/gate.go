@@ -115,8 +115,8 @@ type Config struct {
 
 	Watchdog *Watchdog // what is done about who goes past the gate; nil: nobody looks
 
-	// Holds reports whether a subject's credential still does; nil: it does. It is asked once more when what he wants is begun, since a request
-	// may have taken its time on the way. It is called under the gate's lock and must not wait.
+	// Holds reports whether a subject's credential still does; nil: until it expires. It is asked once more when what he wants is begun, since a request
+	// may have taken its time on the way, and when the end comes that it had then, since it may have been given a later one. It is called under the gate's lock and must not wait.
 	Holds func(auth.Subject) bool
 
 	Recordings *Recordings // recordings and what is known of them; nil: there are none
@@ -243,7 +243,7 @@ func New(cfg Config) *Gate {
 		cfg.ToneEvery = 15 * time.Second
 	}
 	if cfg.Holds == nil {
-		cfg.Holds = func(auth.Subject) bool { return true }
+		cfg.Holds = func(s auth.Subject) bool { return s.Expires().IsZero() || time.Now().Before(s.Expires()) }
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)

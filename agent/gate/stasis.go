@@ -156,7 +156,13 @@ func (g *Gate) OpenStasis(s auth.Subject, door string, tell func(StasisEvent)) (
 		g.stasis.open = append(g.stasis.open, st)
 		g.running.Add(1)
 		if at := s.Expires(); !at.IsZero() {
-			st.expiry = time.AfterFunc(time.Until(at), func() { g.locked(func(*call.Table) { st.end() }) })
+			st.expiry = time.AfterFunc(time.Until(at), func() {
+				g.locked(func(*call.Table) {
+					if !g.holds(s) { // or it was given a later end, which is looked for whenever the lease is renewed
+						st.end()
+					}
+				})
+			})
 		}
 	})
 	if p != nil {

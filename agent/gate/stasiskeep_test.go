@@ -310,7 +310,7 @@ employees:
 			holds.Store(false)
 			o.gate.Recheck(func(auth.Subject) bool { return false })
 		}, "credential_ended"},
-		"the credential expires": {func(*office, *steering, *atomic.Bool) { time.Sleep(time.Hour) }, "state_unknown"},
+		"the credential expires": {func(*office, *steering, *atomic.Bool) { time.Sleep(time.Hour) }, "credential_ended"},
 		"nobody said that it is over": {func(_ *office, _ *steering, holds *atomic.Bool) {
 			holds.Store(false)
 			time.Sleep(15 * time.Second)
@@ -322,7 +322,7 @@ employees:
 			bubbled(t, func(t *testing.T) {
 				var holds atomic.Bool
 				holds.Store(true)
-				o := newOffice(t, house, func(c *gate.Config) { c.Holds = func(auth.Subject) bool { return holds.Load() } })
+				o := newOffice(t, house, func(c *gate.Config) { c.Holds = func(s auth.Subject) bool { return holds.Load() && (s.Expires().IsZero() || time.Now().Before(s.Expires())) } })
 				defer o.close()
 				ctx := context.Background()
 				c := o.steersAs(whoUntil(time.Now().Add(30 * time.Minute)))
