@@ -135,9 +135,11 @@ func (r *Reader) syntax(data []byte, err error) {
 			at.Line = max(1, n)
 		}
 	}
+	tabbed := false
 	if lines := bytes.Split(data, []byte("\n")); at.Line <= len(lines) {
 		text := lines[at.Line-1]
-		at.Column = 1 + len(text) - len(bytes.TrimLeft(text, " "))
+		indented := bytes.TrimLeft(text, " ")
+		at.Column, tabbed = 1+len(text)-len(indented), bytes.HasPrefix(indented, []byte("\t"))
 	}
 	switch {
 	case unknownAnchor.MatchString(message):
@@ -148,6 +150,8 @@ func (r *Reader) syntax(data []byte, err error) {
 		message = "what begins with * is an alias to YAML; put it in quotes"
 	case strings.HasSuffix(message, "did not find expected alphabetic or numeric character"):
 		message += "; what begins with * or & belongs in quotes"
+	case strings.Contains(message, "cannot start any token") && tabbed:
+		message += "; indent with spaces, not with tabs"
 	}
 	r.Fail(&at, "%s", message)
 }

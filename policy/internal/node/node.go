@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -67,13 +68,42 @@ func syntax(data []byte, err error) *Fault {
 			line = n
 		}
 	}
-	column := 1
-	if lines := bytes.Split(data, []byte("\n")); line <= len(lines) {
+	lines, column := bytes.Split(data, []byte("\n")), 1
+	if line <= len(lines) {
 		text := lines[line-1]
 		column += len(text) - len(bytes.TrimLeft(text, " "))
 	}
-	return &Fault{line, column, "not YAML: " + message, ""}
+	f := &Fault{line, column, "not YAML: " + message, ""}
+	switch anchor := unknownAnchor.FindStringSubmatch(message); {
+	case anchor != nil: // the library tells no place
+		f.Hint = `what begins with * or & belongs in quotes, as in "*50"`
+		alias := regexp.MustCompile(`(?:^|[\s\[{,])(\*` + regexp.QuoteMeta(anchor[1]) + `)(?:$|[\s,\]}])`)
+		for i, text := range lines {
+			if at := alias.FindSubmatchIndex(comment.ReplaceAllLiteral(text, nil)); at != nil {
+				f.Line, f.Column = i+1, utf8.RuneCount(text[:at[2]])+1
+				break
+			}
+		}
+	case strings.HasSuffix(message, "did not find expected alphabetic or numeric character"):
+		f.Hint = `what begins with * or & belongs in quotes, as in "*50"`
+	case strings.Contains(message, "cannot start any token") && line <= len(lines) && bytes.HasPrefix(bytes.TrimLeft(lines[line-1], " "), []byte("\t")):
+		f.Hint = "indent with spaces, not with tabs"
+	case strings.Contains(message, "UTF-8"): // no place either
+		f.Hint = "save the file as UTF-8"
+		for i, text := range lines {
+			if !utf8.Valid(text) {
+				f.Line, f.Column = i+1, utf8.RuneCountInString(strings.SplitN(strings.ToValidUTF8(string(text), "\x00"), "\x00", 2)[0])+1
+				break
+			}
+		}
+	}
+	return f
 }
+
+var (
+	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+	comment       = regexp.MustCompile(`(?:^|\s)#.*`)
+)
 
 // Plain refuses what YAML offers and the language does not have. It returns nil when there is nothing of it.
 func Plain(n *yaml.Node) *Fault {
