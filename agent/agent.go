@@ -95,13 +95,16 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 
 	secret, err1 := ReadSecret(cfg.PBX.AMI.SecretFile)
 	password, err2 := ReadSecret(cfg.PBX.ARI.PasswordFile)
+	err1, err2 = keyed("pbx.ami.secret_file", err1), keyed("pbx.ari.password_file", err2)
 	var err3, err4, err5, err6, err7, err8, err9 error
 	a.tokens, err4 = auth.OpenTokens(cfg.Tokens, auth.Options{Known: a.hasEmployee, Panel: a.hasPanel})
+	err4 = keyed("tokens", err4)
 	if cfg.Auth.JWT.used() {
 		j := cfg.Auth.JWT.config()
 		j.Known, j.OnKeys = a.hasEmployee, a.keysLoaded
 		a.met.files.WithLabelValues("jwks").Set(1)
 		a.jwt, err7 = auth.OpenJWT(j)
+		err7 = keyed("auth.jwt", err7)
 	}
 	if a.cache, err9 = cfg.Cache.open(); err9 == nil {
 		err3 = a.openPolicy()
@@ -110,10 +113,12 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 		if a.cert, err8 = openCertificate(cfg.HTTP.TLS); err8 == nil {
 			a.met.certificate(a.reg, a.cert)
 		}
+		err8 = keyed("http.tls", err8)
 	}
 	var key Secret
 	if cfg.Audit.KeyFile != "" {
 		key, err6 = ReadSecret(cfg.Audit.KeyFile)
+		err6 = keyed("audit.key_file", err6)
 	}
 	if err9 == nil {
 		a.clients, err5 = clients.New(cfg.sources(), clients.Environment{
@@ -155,6 +160,14 @@ func New(cfg *Config, log zerolog.Logger, version string) (*Agent, error) {
 		return nil, errors.Join(err, a.closeRecordings(), a.closeJournal(), a.audit.Close(), a.clients.Close())
 	}
 	return a, nil
+}
+
+// keyed says of an error that tells no place in a file which key of the configuration names the file.
+func keyed(key string, err error) error {
+	if err == nil || hasPlace(err) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", key, err)
 }
 
 // authenticators puts together by what somebody proves who he is.

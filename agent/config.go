@@ -236,7 +236,7 @@ func (c *Config) validate(doc *strict.Document) []error {
 	if c.HTTP.Listen == c.Admin.Listen && !strings.HasSuffix(c.HTTP.Listen, ":0") {
 		bad("admin.listen", "admin.listen must differ from http.listen, since what it serves is not for panels")
 	}
-	if u, err := url.Parse(c.PBX.ARI.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+	if u, err := url.Parse(c.PBX.ARI.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.Port() != "" && !isAddress(u.Host) {
 		bad("pbx.ari.url", "pbx.ari.url must be the address of ARI, such as http://127.0.0.1:8088/ari")
 	} else if u.User != nil {
 		bad("pbx.ari.url", "pbx.ari.url must hold no credentials; use username and password_file")
@@ -274,12 +274,17 @@ func (c *Config) clashes(doc *strict.Document) (errs []error) {
 	if len(c.Shadow.Policy) > 0 && slices.EqualFunc(c.Shadow.Policy, c.Policy, func(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) }) {
 		errs = append(errs, doc.Errorf("shadow.policy", "shadow.policy is the policy in force, from which it cannot differ"))
 	}
-	for _, own := range []struct {
+	type single struct {
 		key  string
 		path *string
-	}{{"shadow.file", &c.Shadow.File}, {"journal.file", &c.Journal.File}, {"publication.copy", &c.Publication.Copy}} {
+	}
+	singles := []single{{"shadow.file", &c.Shadow.File}, {"journal.file", &c.Journal.File}, {"publication.copy", &c.Publication.Copy}, {"audit.file", &c.Audit.File}}
+	for i, own := range singles {
+		told := func(p *string) bool {
+			return slices.ContainsFunc(singles[:i], func(s single) bool { return s.path == p })
+		}
 		for _, p := range c.paths() {
-			if p != own.path && *p != "" && *own.path != "" && filepath.Clean(*p) == filepath.Clean(*own.path) {
+			if p != own.path && !told(p) && *p != "" && *own.path != "" && filepath.Clean(*p) == filepath.Clean(*own.path) {
 				errs = append(errs, doc.Errorf(own.key, "%s must be a file of its own: another key names it too", own.key))
 				break
 			}

@@ -205,6 +205,7 @@ func TestEachFaultOfAConfigurationIsNamedWithItsPlace(t *testing.T) {
 		"a journal for a moment":            {"journal: {file: j.db, keep: 30m}", "7:29: journal.keep must be at least 24h, or 0s: for ever"},
 		"a journal without a file":          {"journal: {keep: 48h}", "7:17: journal.keep is how long what is in journal.file is kept, and journal.file is missing"},
 		"a journal in the audit log":        {"journal: {file: ../log/audit.jsonl}", "7:17: journal.file must be a file of its own: another key names it too"},
+		"clients in the audit log":          {"clients: ../log/audit.jsonl", "3:15: audit.file must be a file of its own: another key names it too"},
 		"an unknown format":                 {"log: {format: text}", "7:15: log.format is one of json, console"},
 		"an acceptance without a reason":    {"doctor: {accept: [{finding: module, where: modules.conf}]}", "7:19: doctor.accept[0].why is required: whoever reads the report wants to know"},
 		"an acceptance of everything":       {"doctor: {accept: [{finding: module, why: x}]}", "7:19: doctor.accept[0].where is required: its place as `earshot doctor` prints it"},
@@ -235,6 +236,7 @@ func TestEachFaultOfAConfigurationIsNamedWithItsPlace(t *testing.T) {
 		"AMI without a host":       {"username: manager", "address: \":5038\", username: manager", "5:18: pbx.ami.address must be host:port with a number as port, such as 127.0.0.1:5038"},
 		"AMI at no port":           {"username: manager", "address: \"pbx:0\", username: manager", "5:18: pbx.ami.address must be host:port with a number as port, such as 127.0.0.1:5038"},
 		"ARI by WebSocket":         {"username: rest", "url: \"ws://pbx/ari\", username: rest", "6:14: pbx.ari.url must be the address of ARI, such as http://127.0.0.1:8088/ari"},
+		"ARI beyond the ports":     {"username: rest", "url: \"http://pbx:80880/ari\", username: rest", "6:14: pbx.ari.url must be the address of ARI, such as http://127.0.0.1:8088/ari"},
 		"ARI nowhere":              {"username: rest", "url: \"http:///ari\", username: rest", "6:14: pbx.ari.url must be the address of ARI, such as http://127.0.0.1:8088/ari"},
 		"ARI with a secret":        {"username: rest", "url: \"http://rest:s3cret@pbx/ari\", username: rest", "6:14: pbx.ari.url must hold no credentials; use username and password_file"},
 	} {

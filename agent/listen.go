@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,12 +17,26 @@ import (
 func (a *Agent) listen(ctx context.Context) (httpListener, adminListener net.Listener, err error) {
 	var lc net.ListenConfig
 	if httpListener, err = lc.Listen(ctx, "tcp", a.cfg.HTTP.Listen); err != nil {
-		return nil, nil, fmt.Errorf("open http.listen: %w; is another program, or another Earshot, using the port?", err)
+		return nil, nil, unopened("http.listen", "another Earshot", err)
 	}
 	if adminListener, err = lc.Listen(ctx, "tcp", a.cfg.Admin.Listen); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("open admin.listen: %w; is another program, or another Earshot, using the port?", err), httpListener.Close())
+		return nil, nil, errors.Join(unopened("admin.listen", "another Earshot", err), httpListener.Close())
 	}
 	return a.watched("http", httpListener), a.watched("admin", adminListener), nil
+}
+
+// unopened says why a listener could not be opened, and what to do about it. Besides other programs, rival may have the port.
+func unopened(key, rival string, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "; is another program, or " + rival + ", using the port?"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = "; this machine has no such address: write one that it has, or 0.0.0.0 for all"
+	case errors.Is(err, syscall.EACCES):
+		hint = "; a port below 1024 needs AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit, or another port"
+	}
+	return fmt.Errorf("open %s: %w%s", key, err, hint)
 }
 
 // watchedListener tells when connections cannot be taken, for want of file descriptors mostly. Its server tries again by itself, more and more slowly; without a word

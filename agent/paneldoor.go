@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
@@ -92,7 +91,7 @@ func (a *Agent) listenPanels(ctx context.Context) (serve []func(context.Context)
 		var lc net.ListenConfig
 		l, err := lc.Listen(ctx, "tcp", d.listen)
 		if err != nil {
-			err = fmt.Errorf("open %s.listen: %w; is another program, Asterisk itself perhaps, using the port?", d.key, err)
+			err = unopened(d.key+".listen", "Asterisk itself", err)
 			for _, l := range open {
 				err = errors.Join(err, l.Close())
 			}

@@ -23,7 +23,7 @@ var (
 	// ErrClosed is returned by Append after Close.
 	ErrClosed = errors.New("audit: log is closed")
 	// ErrLocked is returned by Open when another process (or another Log of this one) has the log open.
-	ErrLocked = errors.New("log is in use")
+	ErrLocked = errors.New("log is in use: another Earshot writes it")
 	// ErrChanged is returned by Append when the file is no longer the one that was opened, or another hand has written to it.
 	ErrChanged = errors.New("log was changed from outside")
 )

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -54,6 +55,9 @@ func open(path string, o Options, wrap func(*os.File) file) (_ *Log, err error) 
 		return nil, err
 	}
 	if err := l.resume(); err != nil {
+		if machine := (*fs.PathError)(nil); !errors.As(err, &machine) || errors.Is(err, fs.ErrNotExist) { // it is the files that are wrong
+			err = fmt.Errorf("%w; move the log and %s away and keep both, and a new log is begun", err, filepath.Base(path)+headSuffix)
+		}
 		return nil, err
 	}
 	l.show()
@@ -79,7 +83,9 @@ func (l *Log) resume() error {
 	if l.head.size > 0 {
 		flag = 0 // a log that should be there is not made anew
 	}
-	if err := l.openFile(flag); err != nil {
+	if err := l.openFile(flag); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the log is gone and its head is there: %w", err)
+	} else if err != nil {
 		return err
 	}
 	if err := l.saveHead(); err != nil {

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
 )
@@ -23,6 +26,25 @@ type rotateCmd struct {
 // Run has the log put away by who writes it: a log that somebody else moves is one that was tampered with.
 func (c *rotateCmd) Run(ctx context.Context, s streams) error {
 	return ask(ctx, s, c.Config, http.MethodPost, "/-/rotate")
+}
+
+// broken prints the first fault, and what it may be besides a log that was tampered with.
+func broken(s streams, r audit.Report) error {
+	hint := ""
+	switch f := r.Fault; f.Problem {
+	case audit.Altered, audit.BadHead:
+		if r.Lines == 0 {
+			hint = ", or this is not the key that it was written with; see --key-file"
+		}
+	case audit.NoHead:
+		if _, err := os.Stat(f.File); errors.Is(err, fs.ErrNotExist) {
+			hint = ": there is no such file, and no " + f.File + ".head"
+		} else {
+			hint = ": there is no " + f.File + ".head, by which an end that is cut off is seen; a copy needs it too, or --part"
+		}
+	}
+	_, _ = fmt.Fprintf(s.out, "broken: %v%s\n", r.Fault, hint)
+	return refusal{}
 }
 
 type verifyCmd struct {
@@ -46,12 +68,7 @@ func (c *verifyCmd) Run(s streams) error {
 		return err
 	}
 	if !r.OK() {
-		hint := ""
-		if r.Lines == 0 && r.Fault.Problem == audit.Altered {
-			hint = ", or this is not the key that it was written with; see --key-file"
-		}
-		_, _ = fmt.Fprintf(s.out, "broken: %v%s\n", r.Fault, hint)
-		return refusal{}
+		return broken(s, r)
 	}
 	if c.Part && r.Lines == 0 {
 		_, _ = fmt.Fprintln(s.out, "empty: nothing was collected")

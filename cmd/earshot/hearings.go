@@ -52,8 +52,7 @@ func (c *hearingsCmd) print(s streams, fits func(*audit.Hearing) bool) error {
 		}
 	}
 	if !r.OK() {
-		_, _ = fmt.Fprintf(s.out, "broken: %v\n", r.Fault)
-		return refusal{}
+		return broken(s, r)
 	}
 	return notes(s, r.Notes)
 }
