@@ -400,6 +400,39 @@ func TestAnOverlayOutlastsTheRedisAndNoRestartWithoutIt(t *testing.T) {
 	becomes(t, f, true, true)
 }
 
+// A policy is changed, and changed back, while an Earshot is away: it finds the documents that it has, and by another generation what is set.
+func TestAPolicyThatHasComeBackHasWhatIsSetNow(t *testing.T) {
+	s := redistest.Start(t)
+	c := open(t, s)
+	file := filepath.Join(t.TempDir(), "copy")
+	first := publish(t, c, says("anna"))
+	begin(t, s, first, "flag:boris:spy", "1")
+	f, end := laid(t, open(t, s), file)
+	becomes(t, f, true, true)
+	end()
+	publishFrom(t, open(t, s), first+1, says("boris")) // a cache of its own knows nothing older
+	again := publishFrom(t, open(t, s), first+2, says("anna"))
+	begin(t, s, again, "flag:anna:spy", "0")
+	cfg := config(open(t, s))
+	cfg.Overlay = true
+	f, err := publication.Load(cfg, file, policyfile.Options{})
+	must(t, err)
+	begins := f.File().Current()
+	run(t, f.Run)
+	lies(t, f, again, true, "")
+	if may(begins, "anna") || may(begins, "boris") || may(f.File().Current(), "anna") || may(f.File().Current(), "boris") {
+		t.Error("rights that nobody has set")
+	}
+	set(t, s, again, "flag:anna:spy", "1") // and it is followed
+	becomes(t, f, true, false)
+	// And it missed while it ran what was between.
+	text, err := publication.Seal(key, publication.Edition{Generation: again + 2, Documents: says("anna")})
+	must(t, err)
+	begin(t, s, again+2, "flag:anna:spy", "0", "flag:boris:spy", "1")
+	swap(t, s, again+2, text)
+	becomes(t, f, false, true)
+}
+
 func TestAnOverlayIsInForceWithinAHundredMilliseconds(t *testing.T) {
 	const times = 50
 	s := redistest.Start(t)

@@ -2,7 +2,9 @@ package policyfile
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"reflect"
 	"slices"
 
 	"github.com/earshot-pbx/earshot/policy"
@@ -43,7 +45,7 @@ func Give(documents []Document, generation uint64, options Options) (*File, erro
 }
 
 // Replace puts other documents in force, as a whole and in one step with the overlay over them (see Lay), under a generation that is at least the
-// one given and higher than the one in force, unless they are the same. What is wrong with them is returned and told as what is wrong with files
+// one given and higher than the one in force, unless both are the same. What is wrong with them is returned and told as what is wrong with files
 // is, and then the policy stays as it was; policy.ErrOverlay is returned only.
 // When they have been found good, and before they are in force, keep is called, if it is not nil. Of a File that Give has made only.
 func (f *File) Replace(documents []Document, generation uint64, overlay *policy.Overlay, keep func()) error {
@@ -75,6 +77,9 @@ func (f *File) Replace(documents []Document, generation uint64, overlay *policy.
 		keep()
 	}
 	f.ahead = compiled{sum, set, warnings}
+	if sum == f.inForce && !reflect.DeepEqual(overlay, was) { // the same documents are another policy under another overlay
+		f.inForce = [sha256.Size]byte{}
+	}
 	return f.load(true, generation)
 }
 

@@ -58,6 +58,16 @@ func TestWithoutAnOverlayNobodyListens(t *testing.T) {
 	if err := f.Replace(given("none"), 90, spying(false), nil); err != nil || allows(f.Current()) || f.Current().Generation() != 90 {
 		t.Errorf("%v", err)
 	}
+	// So do the same documents, which come back when somebody has taken back what was not seen here.
+	for _, o := range []*policy.Overlay{nil, spying(true), spying(false)} {
+		if err := f.Replace(given("any"), 91, o, nil); err != nil || allows(f.Current()) != (o != nil && o.Settings[0].On) {
+			t.Errorf("the same documents with %+v: %v", o, err)
+		}
+		was := f.Current()
+		if err := f.Replace(given("any"), 99, o, nil); err != nil || f.Current() != was {
+			t.Errorf("the same is another: %v", err)
+		}
+	}
 	if err := f.Replace(given("any"), 91, nil, nil); err != nil || allows(f.Current()) {
 		t.Errorf("with one that is not known: %v", err)
 	}
