@@ -27,8 +27,8 @@ func (x *exchange) act(do func(context.Context, auth.Subject, gate.OwnAsk) error
 	return x.done(words, do(x.ctx, x.who, ask))
 }
 
-// mine reads which call of the subject's own a header means, and on which side of it the channel is. Of a channel that he is not shown the answer is that
-// there is none.
+// mine reads which call of the subject's own a header means, and on which side of it the channel is. Who is named on the other side has to be there yet when
+// it is decided. Of a channel that the subject is not shown the answer is that there is none.
 func (x *exchange) mine(header string) (gate.OwnAsk, error) {
 	all, err := x.channels()
 	if err != nil {
@@ -46,7 +46,11 @@ func (x *exchange) mine(header string) (gate.OwnAsk, error) {
 	if !ok {
 		return gate.OwnAsk{}, faultNotOwn
 	}
-	return gate.OwnAsk{Call: call, Side: side}, nil
+	ask := gate.OwnAsk{Call: call, Side: side}
+	if side == gate.SideOther {
+		ask.With = c.ID
+	}
+	return ask, nil
 }
 
 // myLeg is mine, of the subject's own leg alone.
@@ -106,7 +110,7 @@ func (x *exchange) redirect() error {
 		if extra := x.m.Get("ExtraExten"); other.Call != ask.Call || other.Side == ask.Side || extra != "" && extra != number {
 			return faultOneCall
 		}
-		ask.Side = gate.SideBoth
+		ask.Side, ask.With = gate.SideBoth, ask.With+other.With // one of the two is named
 	}
 	return x.act(x.cfg.Gate.Redirect, ask, "Redirect successful")
 }
@@ -162,8 +166,10 @@ func (x *exchange) park() error {
 		}
 		if other, err := x.mine(header); err != nil {
 			return err
-		} else if other.Call != ask.Call {
+		} else if other.Call != ask.Call || ask.With != "" && other.With != "" && other.With != ask.With {
 			return faultNotOwn
+		} else if ask.With == "" {
+			ask.With = other.With
 		}
 	}
 	return x.act(x.cfg.Gate.Park, ask, "Park successful")
@@ -182,7 +188,7 @@ func (x *exchange) bridge() error {
 	if one.Call == two.Call {
 		return faultTwoCalls
 	}
-	one.Other = two.Call
+	one.Other, one.OtherWith = two.Call, two.With
 	return x.act(x.cfg.Gate.Connect, one, "Bridged channels")
 }
 

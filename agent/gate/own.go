@@ -77,6 +77,8 @@ const (
 type OwnAsk struct {
 	Call      string // its handle, on one's own row; required
 	Other     string // Connect: the handle of the second call, on one's own row
+	With      string // the handle, as that of a channel, of who is on the other side: if he is not there any more nothing is done; empty: whoever is
+	OtherWith string // Connect: the same, of the second call
 	Number    string // Transfer, AttendedTransfer, Redirect: where to, as one would dial it
 	Side      Side   // Redirect: who goes there
 	Digits    string // Press: 0 to 9, A to D, * and #, at most MaxDigits

@@ -190,6 +190,9 @@ func (g *Gate) admitDeed(t *call.Table, set *policy.Set, k *deed) *Problem {
 	}
 	k.with = g.onCalls(t, set, k)
 	switch {
+	case !g.isWith(t, set, subject, k.one.leg, k.ask.With), !g.isWith(t, set, subject, k.two.leg, k.ask.OtherWith):
+		k.d = policy.Decision{}
+		return callMoved(k.id)
 	case k.joins && !(k.one.isStill(&k.weighed[0]) && k.two.isStill(&k.weighed[1])):
 		k.d = policy.Decision{} // it is about others
 		return callMoved(k.id)
@@ -199,6 +202,24 @@ func (g *Gate) admitDeed(t *call.Table, set *policy.Set, k *deed) *Problem {
 		return g.dialRefusal(set, k.d, k.to, k.id)
 	}
 	return nil
+}
+
+// isWith reports whether a channel that the subject knows by a handle is on the other side of a leg. Without a handle anybody may be. Caller holds the lock.
+func (g *Gate) isWith(t *call.Table, set *policy.Set, subject policy.Ref, own call.LegID, handle string) bool {
+	if handle == "" {
+		return true
+	}
+	l := t.Leg(own)
+	if l == nil {
+		return false
+	}
+	k, shots, r := g.screened(t, set, subject)
+	for i, s := range shots {
+		if s != nil && string(r.handle(&s.id)[:]) == handle {
+			return slices.ContainsFunc(t.Peers(nil, l), func(o *call.Leg) bool { return o.ID() == k.roles[i].id })
+		}
+	}
+	return false
 }
 
 // findCalls finds what a deed is about. Caller holds the lock.

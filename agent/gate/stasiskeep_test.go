@@ -322,7 +322,11 @@ employees:
 			bubbled(t, func(t *testing.T) {
 				var holds atomic.Bool
 				holds.Store(true)
-				o := newOffice(t, house, func(c *gate.Config) { c.Holds = func(s auth.Subject) bool { return holds.Load() && (s.Expires().IsZero() || time.Now().Before(s.Expires())) } })
+				o := newOffice(t, house, func(c *gate.Config) {
+					c.Holds = func(s auth.Subject) bool {
+						return holds.Load() && (s.Expires().IsZero() || time.Now().Before(s.Expires()))
+					}
+				})
 				defer o.close()
 				ctx := context.Background()
 				c := o.steersAs(whoUntil(time.Now().Add(30 * time.Minute)))
