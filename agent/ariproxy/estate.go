@@ -86,7 +86,8 @@ func (e *estate) stasis() stasis {
 	return e.steers
 }
 
-// open is the Stasis, which is made when there is none.
+// open is the Stasis, which is made when there is none. One that has ended by itself, such as when nobody could say for a moment whether the credential
+// holds, is followed by another, once all that it had has been told to be gone.
 func (e *estate) open() (stasis, error) {
 	e.opening.Lock()
 	defer e.opening.Unlock()
@@ -94,7 +95,10 @@ func (e *estate) open() (stasis, error) {
 		return nil, faultNoApplication
 	}
 	if st := e.stasis(); st != nil {
-		return st, nil
+		if !st.Over() {
+			return st, nil
+		}
+		st.Close()
 	}
 	st, err := e.server.opens(e.subject, e.told)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/earshot-pbx/earshot/agent/ariproxy"
+	"github.com/earshot-pbx/earshot/agent/auth"
 	"github.com/earshot-pbx/earshot/agent/call"
 	"github.com/earshot-pbx/earshot/agent/gate"
 	"github.com/earshot-pbx/earshot/agent/mask"
@@ -164,6 +165,28 @@ func TestWhatAClientSteersEndsWithItsCredential(t *testing.T) {
 	<-w.of(olga).closed
 	if err := <-l.over; websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
 		t.Errorf("the stream ends with %v", err)
+	}
+}
+
+// The gate may not know for a moment whether a credential holds, as when the store of sessions is away: what is steered by it ends, and the stream, which is
+// looked at seldom, does not. Who steers on has something to steer with.
+func TestWhoSteersOnAfterTheGateHasEndedWhatHeHadBeginsAnew(t *testing.T) {
+	w := newWorld(t)
+	l := w.listen("alice", "app=own&subscribeAll=true")
+	if got := w.as("alice", "POST /bridges/one?type=mixing"); got.status != http.StatusOK {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	l.until("BridgeCreated", `"id":"one"`)
+	w.gate.Recheck(func(auth.Subject) bool { return false })
+	l.until("BridgeDestroyed", `"id":"one"`)
+	for _, id := range []string{"one", "two"} {
+		if got := w.as("alice", "POST /bridges/"+id+"?type=mixing"); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		l.until("BridgeCreated", `"id":"`+id+`"`)
+	}
+	if got := w.as("alice", "GET /bridges"); !strings.Contains(got.body, `"id":"one"`) || !strings.Contains(got.body, `"id":"two"`) {
+		t.Errorf("she has %s", got.body)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // stasis is what the door does with a [gate.Stasis], which says what each is.
 type stasis interface {
 	Close()
+	Over() bool
 	View() gate.StasisView
 	Originate(ctx context.Context, ask gate.StasisAsk) (channel string, err error)
 	Snoop(ctx context.Context, ask gate.Ask) (mask.Supervision, error)

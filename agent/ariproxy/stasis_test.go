@@ -36,6 +36,8 @@ type fakeStasis struct {
 
 func (f *fakeStasis) Close() { close(f.closed) }
 
+func (f *fakeStasis) Over() bool { return false }
+
 // asked notes for what it is.
 func (f *fakeStasis) asked(what string) {
 	if f.during == what {

@@ -183,6 +183,12 @@ func (st *Stasis) Close() {
 	<-st.done
 }
 
+// Over reports whether it has ended, by Close or by itself: nothing more can be done with it.
+func (st *Stasis) Over() (over bool) {
+	st.gate.locked(func(*call.Table) { over = st.ended })
+	return over
+}
+
 // end has it be over: its goroutine takes it apart. Caller holds the gate's lock.
 func (st *Stasis) end() {
 	if st.ended {
