@@ -20,18 +20,42 @@ type wire struct {
 	mu     sync.Mutex // held while a write waits for the other side, as within net.Conn itself; the patience bounds it
 	until  time.Time  // the deadline that is set
 	closed bool       // a close frame is out
+
+	beside  sync.Mutex // guards what follows; held for nothing that waits
+	sending bool       // messages are being written
+	aside   []byte     // pings and pongs that go out behind those
 }
 
 // opClose is the first byte of a close frame, which is never in parts.
 const opClose = 0x88
 
+// maxAside is how many bytes of pings and pongs wait for a client who takes nothing. It is owed one of each, which has 127.
+const maxAside = 1 << 10
+
 // Write is the WebSocket's. It brings one control frame, whole, as none is longer than its buffer.
+//
+// A ping or a pong does not wait for messages that a client is slow to take: the WebSocket has five seconds for each, whatever the patience is, and breaks
+// the connection then.
 func (c *wire) Write(frame []byte) (int, error) {
+	closing := len(frame) > 0 && frame[0] == opClose
+	if !closing && c.putAside(frame) {
+		return len(frame), nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.closed = c.closed || len(frame) > 0 && frame[0] == opClose
+	c.closed = c.closed || closing
 	c.bound()
 	return c.Conn.Write(frame)
+}
+
+// putAside leaves a frame to who is sending, if somebody is. Of those for which there is no room none goes out.
+func (c *wire) putAside(frame []byte) bool {
+	c.beside.Lock()
+	defer c.beside.Unlock()
+	if c.sending && len(c.aside)+len(frame) <= maxAside {
+		c.aside = append(c.aside, frame...)
+	}
+	return c.sending
 }
 
 // send writes messages that are in frames already.
@@ -44,9 +68,25 @@ func (c *wire) send(frames []byte) error {
 	if c.closed {
 		return net.ErrClosed
 	}
-	c.bound()
-	_, err := c.Conn.Write(frames)
-	return err
+	c.beside.Lock()
+	c.sending = true
+	c.beside.Unlock()
+	for more := frames; len(more) > 0; more = c.left() {
+		c.bound()
+		if _, err := c.Conn.Write(more); err != nil {
+			return err // and nothing more is sent
+		}
+	}
+	return nil
+}
+
+// left is what was put aside meanwhile; when nothing was, nobody is sending any more.
+func (c *wire) left() []byte {
+	c.beside.Lock()
+	defer c.beside.Unlock()
+	left := c.aside
+	c.aside, c.sending = nil, len(left) > 0
+	return left
 }
 
 // bound sees to it that there is a deadline for the write to come. It is the connection's and not a context's, which would cost a timer for each

@@ -3,6 +3,8 @@ package eventstream_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -74,6 +76,67 @@ func TestNoMessageFollowsACloseFrame(t *testing.T) {
 	}
 	if want := "\x81\x01a\x89\x00\x81\x01b\x88\x00"; string(all) != want {
 		t.Fatalf("%x", all)
+	}
+}
+
+// The WebSocket breaks the connection when a ping or a pong takes five seconds. A client who takes messages slowly has all of the patience.
+func TestAPingDoesNotWaitForMessagesThatAreTakenSlowlyAndAGoodbyeDoes(t *testing.T) {
+	here, there := net.Pipe()
+	defer here.Close()
+	defer there.Close()
+	w := eventstream.NewWire(here, time.Minute)
+	message := append([]byte{0x81, 100}, bytes.Repeat([]byte("m"), 100)...)
+	sent := make(chan error, 1)
+	go func() { sent <- w.Send(message) }()
+	one := make([]byte, 1)
+	if _, err := io.ReadFull(there, one); err != nil { // it is being sent
+		t.Fatal(err)
+	}
+	wrote := make(chan error, 1)
+	go func() {
+		for range 50 { // many more than there is room for
+			if n, err := w.Write(append([]byte{0x8a, 40}, bytes.Repeat([]byte("p"), 40)...)); n != 42 || err != nil {
+				wrote <- fmt.Errorf("%d bytes, %w", n, err)
+				return
+			}
+		}
+		wrote <- nil
+	}()
+	select {
+	case err := <-wrote:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("pongs wait for the message")
+	}
+	gone := make(chan error, 1)
+	go func() {
+		_, err := w.Write([]byte{0x88, 0})
+		gone <- err
+	}()
+	rest := make(chan []byte, 1)
+	go func() {
+		all, _ := io.ReadAll(there)
+		rest <- all
+	}()
+	for _, done := range []chan error{sent, gone} {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := w.Write([]byte{0x89, 0}); n != 2 || err != nil { // the WebSocket's own to prevent
+		t.Fatal(n, err)
+	}
+	_ = here.Close()
+	all := append(one, <-rest...)
+	body, pongs := all[:len(message)], all[len(message):]
+	if !bytes.Equal(body, message) {
+		t.Errorf("the message is %q", body)
+	}
+	// All that there was room for, whole, and the last of it.
+	if n := bytes.Count(pongs, []byte("\x8a\x28pp")); n != 24 || len(pongs) != 24*42+4 || !bytes.HasSuffix(pongs, []byte("\x88\x00\x89\x00")) {
+		t.Errorf("behind it come %d pongs in %d bytes: %q", n, len(pongs), pongs)
 	}
 }
 
