@@ -58,10 +58,11 @@ func TestConnectionsAreLimited(t *testing.T) {
 			t.Errorf("ended by %v", cause)
 		}
 	}
+	first := let(s.from("127.0.0.2"))
 	oldest := let(s.from("127.0.0.2"))
 	one := let(s.from("127.0.0.2"))
-	third := let(s.from("127.0.0.2"))
-	deny(s.from("127.0.0.2")) // three from one address
+	third := let(s.from("127.0.0.2")) // three from one address
+	givesWay(first)
 	let(s.from("127.0.0.3"))
 	let(s.from("127.0.0.4")) // four in all
 	givesWay(oldest)
@@ -84,6 +85,58 @@ func TestConnectionsAreLimited(t *testing.T) {
 	s.awaitEnd()
 	let(s.from("127.0.0.6")) // five sessions, and four that are not logged in
 	givesWay(third)
+}
+
+// Who only connects keeps out nobody who comes from the same address, as all do behind one proxy. Who tries to log in keeps his place until he is answered, so
+// that from one address no more are tried at a time than there are places.
+func TestWhoOnlyConnectsGivesWayToOthersOfHisAddressAndWhoTriesDoesNot(t *testing.T) {
+	refused := make(chan error, 1)
+	tried, answer := make(chan struct{}, 2), make(chan struct{})
+	s := serve(t, ServerConfig{
+		MaxPerAddr: 2, FailureDelay: time.Millisecond,
+		Authenticator: AuthenticatorFunc(func(ctx context.Context, c *Credentials) (any, error) {
+			if string(c.Secret) == "wrong" {
+				tried <- struct{}{}
+				<-answer
+			}
+			return users.Authenticate(ctx, c)
+		}),
+		Observer: Observer{Refused: func(_ net.Addr, cause error) { refused <- cause }},
+	})
+	for range 5 {
+		s.from("127.0.0.2").expect(greeting22)
+	}
+	one := s.from("127.0.0.2")
+	one.expect(greeting22)
+	one.send(loginText)
+	one.expect(accepted)
+	for range 4 {
+		if cause := <-s.ended; !errors.Is(cause, ErrCrowded) {
+			t.Errorf("ended by %v", cause)
+		}
+	}
+	var guesses []*raw
+	for range 2 {
+		r := s.from("127.0.0.2")
+		r.expect(greeting22)
+		r.send("Action: Login\r\nUsername: panel\r\nSecret: wrong\r\n\r\n")
+		<-tried
+		guesses = append(guesses, r)
+	}
+	s.from("127.0.0.2").expectEnd()
+	if cause := <-refused; !errors.Is(cause, ErrTooMany) {
+		t.Errorf("refused for %v", cause)
+	}
+	close(answer)
+	for _, r := range guesses {
+		r.expect("Response: Error\r\nMessage: Authentication failed\r\n\r\n")
+	}
+	for cause := range s.ended { // one of the five, who gave way to the guesses, and the guesses
+		if errors.Is(cause, ErrAuth) {
+			break
+		}
+	}
+	s.from("127.0.0.3").expect(greeting22)
 }
 
 func TestConnectionsOfAnIPv6NetworkCountTogether(t *testing.T) {
@@ -118,12 +171,11 @@ func (addressed) SetDeadline(time.Time) error      { return nil }
 func (addressed) SetReadDeadline(time.Time) error  { return nil }
 func (addressed) SetWriteDeadline(time.Time) error { return nil }
 
-// TestTenThousandConnectionsWithoutALogIn: those within the limit stay, the others are closed, who is logged in notices
+// TestTenThousandConnectionsWithoutALogIn: as many stay as are within the limit, the others are closed, who is logged in notices
 // nothing, and with room for all of them each costs little.
 func TestTenThousandConnectionsWithoutALogIn(t *testing.T) {
 	const n = 10_000
-	refused := make(chan struct{}, n)
-	s := serve(t, ServerConfig{MaxPending: 50, MaxPerAddr: 10, Observer: Observer{Refused: func(net.Addr, error) { refused <- struct{}{} }}})
+	s := serve(t, ServerConfig{MaxPending: 50, MaxPerAddr: 10})
 	in, session := s.login("")
 	flood := func(addr string, n int) {
 		for range n {
@@ -134,21 +186,24 @@ func TestTenThousandConnectionsWithoutALogIn(t *testing.T) {
 			defer conn.Close() //nolint:gocritic // they stay till the flood ends
 		}
 		for range n - 10 {
-			<-refused
+			s.awaitEnd()
 		}
 		if _, pending := s.server.Len(); pending != 10 {
 			t.Errorf("%d connections are kept", pending)
 		}
 		session.Send(event(t, "Hangup"))
 		in.expect(string(event(t, "Hangup").wire))
-		other := s.from("127.0.0.9")
-		other.expect(greeting22)
-		other.send(loginText)
-		other.expect(accepted)
+		for _, from := range []string{"127.0.0.9", addr} {
+			other := s.from(from)
+			other.expect(greeting22)
+			other.send(loginText)
+			other.expect(accepted)
+		}
+		s.awaitEnd() // one gives way to who comes from where they come from
 	}
 	for range 10 {
 		flood("127.0.0.2", n/10)
-		for range 10 {
+		for range 9 {
 			s.awaitEnd()
 		}
 	}

@@ -178,6 +178,7 @@ func (s *Session) login(ctx context.Context, m *Message) bool {
 		return false
 	}
 	begun := time.Now()
+	s.srv.tries(s)
 	principal, err := s.authenticate(ctx, m)
 	s.username, s.principal = m.Get("Username"), principal // also of who has gone meanwhile: Ended is told whom he was taken for
 	if s.Err() != nil {

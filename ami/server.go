@@ -54,7 +54,7 @@ type ServerConfig struct {
 
 	MaxSessions int // connections in all; default 1,000
 	MaxPending  int // connections that are not logged in; default 50, Asterisk's authlimit; a new one ends the oldest with ErrCrowded
-	MaxPerAddr  int // connections from one IP address (one /64 network with IPv6) that are not logged in; default 10
+	MaxPerAddr  int // of those from one IP address (one /64 network with IPv6); default 10; a new one ends the oldest of them that has not tried to log in, likewise
 
 	LoginTimeout time.Duration // from the connection to the log-in, TLS included; default 30 s, Asterisk's authtimeout
 	FailureDelay time.Duration // a refused log-in is answered no sooner than this; default 1 s, as in Asterisk
@@ -119,6 +119,7 @@ type Server struct {
 type place struct {
 	addr    netip.Addr
 	waiting *list.Element // nil: it does not wait for a log-in
+	tried   bool          // to log in
 }
 
 // NewServer makes a server that serves nothing yet.
@@ -279,23 +280,49 @@ func (s *Server) accept(ctx context.Context, l net.Listener, start func(*Session
 	}
 }
 
-// enter counts a new session, when there is room for it. Where too many are not logged in, the oldest of those gives way:
-// who only connects keeps nobody out who logs in.
+// enter counts a new session, when there is room for it. Where too many are not logged in, of all or of one address, the
+// oldest of those gives way: who only connects keeps nobody out who logs in, also nobody whom a proxy or an office lends the
+// same address. Only who has tried to log in keeps his place among those of his address, so that he cannot try more often
+// than that many places allow.
 func (s *Server) enter(session *Session) (crowded *Session, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	addr := addressOf(session.raw)
-	if len(s.sessions) >= s.cfg.MaxSessions || s.pending[addr] >= s.cfg.MaxPerAddr {
+	switch {
+	case len(s.sessions) >= s.cfg.MaxSessions:
 		return nil, false
-	}
-	if s.waiting.Len() >= s.cfg.MaxPending {
+	case s.pending[addr] >= s.cfg.MaxPerAddr:
+		if crowded = s.idle(addr); crowded == nil {
+			return nil, false
+		}
+	case s.waiting.Len() >= s.cfg.MaxPending:
 		crowded, _ = s.waiting.Front().Value.(*Session)
+	}
+	if crowded != nil {
 		s.settle(crowded)
+		delete(s.sessions, crowded) // it takes nobody's place while it ends
 	}
 	s.sessions[session] = struct{}{}
 	session.place = place{addr: addr, waiting: s.waiting.PushBack(session)}
 	s.pending[addr]++
 	return crowded, true
+}
+
+// idle is the oldest session from an address that has not tried to log in; nil for none. Caller holds the lock.
+func (s *Server) idle(addr netip.Addr) *Session {
+	for e := s.waiting.Front(); e != nil; e = e.Next() {
+		if session, _ := e.Value.(*Session); session.place.addr == addr && !session.place.tried {
+			return session
+		}
+	}
+	return nil
+}
+
+// tries notes that a session tries to log in.
+func (s *Server) tries(session *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	session.place.tried = true
 }
 
 // admit takes a session off those that are not logged in.
