@@ -176,7 +176,7 @@ func drain(b *testing.B, conn net.Conn, queue <-chan []byte) {
 		if _, err := conn.Write(buf); err != nil {
 			b.Error(err)
 			_ = conn.Close()  // so that nobody waits for what would come behind it
-			for range queue { //nolint:revive // nor for room in the queue
+			for range queue { // nor for room in the queue
 			}
 		}
 	}
