@@ -14,7 +14,7 @@ const unknown = "<unknown>"
 type channel struct{ *mask.Channel }
 
 // name is PJSIP/101-c…
-func (c channel) name() string { return c.FullName() }
+func (c channel) name() string { return printable(c.FullName()) }
 
 // technology is that of whose channel it is: PJSIP.
 func (c channel) technology() string {
@@ -24,7 +24,8 @@ func (c channel) technology() string {
 
 // called reports whether a name or an id means the channel: the whole of it, in any case, as Asterisk does where it looks for one channel.
 func (c channel) called(name string) bool {
-	return strings.EqualFold(c.ID, name) || len(name) == len(c.Endpoint)+1+len(c.ID) && strings.EqualFold(c.name(), name)
+	end := len(name) - len(c.ID) // before most names are made that are not the one
+	return strings.EqualFold(c.ID, name) || end > 0 && strings.EqualFold(c.ID, name[end:]) && strings.EqualFold(c.name(), name)
 }
 
 // state is the channel's, in Asterisk's number and word.

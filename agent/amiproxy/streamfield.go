@@ -187,5 +187,5 @@ func count(name string, class sensitivity, value func(*mask.QueueEvent) int) fie
 // dialString is what dials a phone: its endpoint without the technology.
 func dialString(t *telling) string {
 	_, name, _ := strings.Cut(t.Other.Endpoint, "/")
-	return name
+	return printable(name)
 }
