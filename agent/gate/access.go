@@ -213,10 +213,13 @@ func (g *Gate) evaluateDial(ctx context.Context, set *policy.Set, subject policy
 	} else { // an emergency number perhaps
 		to, d = g.decideNow(set, subject, number, nobodysClient)
 	}
-	if d.Allowed {
-		return Answer{Allowed: true}
+	switch {
+	case !d.Allowed:
+		return refused(g.dialRefusal(set, d, to, ""))
+	case on.isEmployee() && len(g.phones(set, subject)) == 0: // whom the button of his row would call by a phone of the subject's
+		return refused(noPhone())
 	}
-	return refused(g.dialRefusal(set, d, to, ""))
+	return Answer{Allowed: true}
 }
 
 // told is the answer that a decision gives, with its ground where the subject may be told it.

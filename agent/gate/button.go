@@ -103,10 +103,10 @@ func pairwise(set *policy.Set, subject, employee policy.Ref, reason bool) deeds 
 }
 
 // mayCall is dialDeed where the subject may have his phone call the employee: what is decided when he asks for it, which follows from the two of
-// them alone. Nobody is offered to call himself.
-func (e *entry) mayCall(set *policy.Set, subject policy.Ref) (out deeds) {
+// them alone. Nobody is offered to call himself, or without a phone.
+func (g *Gate) mayCall(set *policy.Set, subject policy.Ref, e *entry) (out deeds) {
 	out = dialAsked
-	if subject != e.ref && len(e.number) > 0 && set.Dials(subject) && decideReadings(set, subject, e.number).Allowed {
+	if subject != e.ref && len(g.phones(set, subject)) > 0 && len(e.number) > 0 && set.Dials(subject) && decideReadings(set, subject, e.number).Allowed {
 		out |= dialDeed
 	}
 	return out

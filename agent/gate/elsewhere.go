@@ -286,11 +286,10 @@ func (e *entry) here() []legFacts {
 	return e.legs
 }
 
-// reaches reports whether the subject has a phone on the PBX that a leg is on, without which he cannot come to what is said there. Of a leg here it is
-// asked only of whose phones are on another: who has none at all is told so when he asks for something.
+// reaches reports whether the subject has a phone on the PBX that a leg is on, without which he cannot come to what is said there.
 func reaches(set *policy.Set, subject policy.Ref, f *legFacts) bool {
 	if f.pbx == "" {
-		return set.PBX(subject) == "" || len(set.Phones(subject)) > 0
+		return len(set.Phones(subject)) > 0
 	}
 	return len(set.PhonesOn(subject, f.pbx)) > 0
 }

@@ -65,7 +65,7 @@ func (g *Gate) classify(set *policy.Set, subject policy.Ref, e *entry, at *glanc
 	}
 	if g.known {
 		if at.between&dialAsked == 0 {
-			at.between |= e.mayCall(set, subject)
+			at.between |= g.mayCall(set, subject, e)
 		}
 		can |= at.between & dialDeed
 	}

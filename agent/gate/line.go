@@ -98,6 +98,9 @@ type lineViews map[policy.LineRef][]*mask.Line
 func (g *Gate) lineView(t *call.Table, set *policy.Set, me policy.Ref, line policy.LineRef, shared lineViews) *mask.Line {
 	v := &mask.Line{ID: set.LineID(line), Name: set.LineName(line), Members: []mask.LineMember{}, Callers: []mask.LineCaller{}, Can: []string{}}
 	for _, d := range deedsOfLine {
+		if needsPhone(d.action) && len(set.Phones(me)) == 0 { // a line is of this PBX
+			continue
+		}
 		if set.Decide(&policy.Request{Subject: me, Action: d.action, Line: line}).Allowed {
 			v.Can = append(v.Can, d.name)
 		}

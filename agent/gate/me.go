@@ -13,7 +13,7 @@ type Me struct {
 	Department string   `json:"department,omitempty"`
 	Phones     []string `json:"phones" nullable:"false" doc:"His own phones, the first being the one rung when none is named"`
 	PBX        string   `json:"pbx,omitempty" doc:"With several PBXs, the one on which his phones are; absent where they are on any"`
-	Actions    []string `json:"actions" nullable:"false" doc:"What he may do to at least one colleague, dial if he may call anybody at all, lock if he may lock his own calls, and settings.permissions if he may look at and change the policy, so a panel need not draw the other buttons"`
+	Actions    []string `json:"actions" nullable:"false" doc:"What he may do to at least one colleague, dial if he may call anybody at all, lock if he may lock his own calls, and settings.permissions if he may look at and change the policy, so a panel need not draw the other buttons. Without a phone of his own there is nothing that would ring one"`
 }
 
 // Me tells the subject who he is.
@@ -27,16 +27,30 @@ func (g *Gate) Me(s auth.Subject) (Me, error) {
 }
 
 func (g *Gate) me(set *policy.Set, ref policy.Ref) Me {
-	m := Me{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID, Phones: append([]string{}, set.Phones(ref)...), Actions: []string{}}
-	if pbx := set.PBX(ref); pbx != "" && g.cfg.Cluster != nil { // he has them wherever he looks from
-		m.PBX, m.Phones = pbx, append([]string{}, set.PhonesOn(ref, pbx)...)
+	m := Me{ID: set.ID(ref), Name: set.Name(ref), Department: set.DepartmentOf(ref).ID, Phones: append([]string{}, g.phones(set, ref)...), Actions: []string{}}
+	if g.cfg.Cluster != nil {
+		m.PBX = set.PBX(ref)
 	}
 	for _, action := range abilities {
-		if able(set, ref, action) {
+		if (len(m.Phones) > 0 || !needsPhone(action)) && able(set, ref, action) {
 			m.Actions = append(m.Actions, action.String())
 		}
 	}
 	return m
+}
+
+// phones are an employee's own, wherever he looks from.
+func (g *Gate) phones(set *policy.Set, ref policy.Ref) []string {
+	if pbx := set.PBX(ref); pbx != "" && g.cfg.Cluster != nil {
+		return set.PhonesOn(ref, pbx)
+	}
+	return set.Phones(ref)
+}
+
+// needsPhone reports whether an action is done by a phone of one's own, so that there is nothing in it for who has none. A call of one's own, to be locked,
+// is on one too.
+func needsPhone(action policy.Action) bool {
+	return deedOf(action) != 0 || action == policy.Dial || action == policy.LineJoin || action == policy.Lock
 }
 
 // able reports whether the subject may do an action at all: to at least one colleague, where it is done to one.

@@ -15,6 +15,7 @@ type moment struct {
 	subject, target policy.Ref
 	reason          bool // he gives one
 	can             deeds
+	phoneless       bool // he has no phone at all
 	legs            []glimpse
 	offer           *mask.Incoming // what was asked about is the id of an offer, and of no call on a row
 }
@@ -25,7 +26,7 @@ type glimpse struct {
 	sight   mask.Sight
 	party   bool // he is on the call himself
 	client  bool // a client of his own rings, and he is shown that
-	reached bool // he has a phone on the PBX that it is on, as far as that is asked
+	reached bool // he has a phone on the PBX that it is on
 }
 
 // look takes the moment of an employee's row, or of the one call that a handle names.
@@ -38,6 +39,7 @@ func (g *Gate) look(employee string, on *Resource, reason bool) (m moment) {
 			m.refusal = policy.ReasonUnknownSubject.String()
 			return
 		}
+		m.phoneless = len(g.phones(set, m.subject)) == 0
 		var e *entry
 		one := -1
 		if on.Type == ResourceCall {
@@ -131,6 +133,9 @@ func (m *moment) accept() Answer {
 	if d := m.set.Decide(&policy.Request{Subject: m.subject, Action: policy.Intercept, Unrung: true, Responsible: m.subject}); !d.Allowed {
 		return told(m.set, d)
 	}
+	if m.phoneless {
+		return refused(noPhone())
+	}
 	return refused(notForThisCall(""))
 }
 
@@ -158,6 +163,8 @@ func (m *moment) button(action policy.Action) Answer {
 		return refused(none)
 	case !others:
 		return Answer{Reason: policy.ReasonParty.String()}
+	case m.phoneless:
+		return refused(noPhone())
 	case !reached:
 		return refused(onOtherPBX())
 	case action == policy.Intercept && !client:

@@ -129,7 +129,7 @@ func (g *Gate) waitingFor(set *policy.Set, o *offer) mask.Incoming {
 	if p := g.parts[o.caller]; p != nil && p.party != nil {
 		v.Client = mask.Party{Name: p.party.Name, Number: p.party.Number}
 	}
-	if set.Decide(&policy.Request{Subject: o.to, Action: policy.Intercept, Unrung: true, Responsible: o.to}).Allowed {
+	if len(set.Phones(o.to)) > 0 && set.Decide(&policy.Request{Subject: o.to, Action: policy.Intercept, Unrung: true, Responsible: o.to}).Allowed {
 		v.CanAccept, v.Call = true, v.ID
 	}
 	return v
