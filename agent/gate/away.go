@@ -7,7 +7,8 @@ import (
 )
 
 // alone ends a supervision when the target's other side has been away for the grace: a transfer or an optimised Local channel leaves one
-// bridge before it enters the next, so a moment without anybody is no end.
+// bridge before it enters the next, so a moment without anybody is no end. Whether anybody comes while nothing is known only the next snapshot tells, and the
+// grace begins anew with it.
 func (g *Gate) alone(t *call.Table, a *act, l *call.Leg) {
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 	if len(g.scratch.peers) > 0 {
@@ -26,7 +27,7 @@ func (g *Gate) alone(t *call.Table, a *act, l *call.Leg) {
 		if a.leaving != timer {
 			return // somebody came back as it fired
 		}
-		if l := t.Leg(a.leg); l == nil || len(t.Peers(nil, l)) == 0 {
+		if l := t.Leg(a.leg); g.known && (l == nil || len(t.Peers(nil, l)) == 0) {
 			a.finish(ending{reason: reasonCallEnded})
 		}
 		a.leaving = nil

@@ -171,7 +171,11 @@ func (g *Gate) settled(t *call.Table, a *act) bool {
 	if a.leaving == nil && !a.ended {
 		var timer *time.Timer
 		timer = g.after(a, g.cfg.Grace, func(t *call.Table) {
-			if a.leaving == timer && g.settled(t, a) && !a.isTaken() {
+			switch {
+			case a.leaving != timer:
+			case !g.known:
+				a.leaving = nil // it begins anew with the next snapshot
+			case g.settled(t, a) && !a.isTaken():
 				a.finish(ending{reason: reasonCallEnded})
 			}
 		})

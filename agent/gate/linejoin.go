@@ -301,7 +301,11 @@ func (g *Gate) leaves(a *act, f func(*call.Table)) {
 	}
 	var timer *time.Timer
 	timer = g.after(a, g.cfg.Grace, func(t *call.Table) {
-		if a.leaving == timer {
+		switch {
+		case a.leaving != timer:
+		case !g.known:
+			a.leaving = nil // it begins anew with the next snapshot
+		default:
 			f(t)
 		}
 	})
