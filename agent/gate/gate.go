@@ -292,14 +292,16 @@ func (g *Gate) SetPolicy(set *policy.Set) { g.locked(func(t *call.Table) { g.enf
 func (g *Gate) Refresh() { g.locked(func(t *call.Table) { g.enforce(t, g.policy.Load()) }) }
 
 func (g *Gate) enforce(t *call.Table, set *policy.Set) {
-	g.policy.Store(set)
+	was := g.policy.Swap(set)
 	g.recheckLocks(set)
 	for _, a := range g.acts {
 		g.reconsider(t, a)
 	}
 	g.enforceStasis()
 	g.rebuild(t)
-	g.dog.rang = nil // they name employees of the policy before
+	for i := range g.dog.rang {
+		g.dog.rang[i].translate(was, set)
+	}
 	if g.dog.cfg != nil && g.known && !g.closed {
 		g.reguard(t, nil)
 	}

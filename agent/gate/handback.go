@@ -26,6 +26,22 @@ func (r *rang) canReturn(set *policy.Set) bool {
 	return ok && ref == r.owner && r.caller != ""
 }
 
+// translate has it name by another policy whom it names.
+func (r *rang) translate(was, set *policy.Set) {
+	if was == set {
+		return
+	}
+	r.owner, _ = set.Employee(was.ID(r.owner))
+	r.responsible, _ = set.Employee(was.ID(r.responsible))
+	rung := r.rung
+	r.rung = nil // a trespass has it too
+	for _, ref := range rung {
+		if ref, ok := set.Employee(was.ID(ref)); ok {
+			r.rung = append(r.rung, ref)
+		}
+	}
+}
+
 // caughtUp looks whether ARI shows by now what AMI has said: that who took a call has its caller on the other side, answered, and nobody
 // else. Caller holds the lock.
 func (g *Gate) caughtUp(t *call.Table) {

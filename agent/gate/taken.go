@@ -82,6 +82,10 @@ func (g *Gate) departures(t *call.Table, ev *call.Event) {
 		delete(d.fetched, ev.Channel.ID)
 	case call.BridgeLeft:
 		l, was := t.Leg(ev.Channel.ID), d.placed[ev.Channel.ID]
+		if l != nil && was.bridge == ev.Bridge.ID {
+			was.left = time.Now()
+			d.placed[l.ID()] = was
+		}
 		if l == nil || g.owns(l.ID()) || was.bridge != ev.Bridge.ID || l.Exten() == "" || l.Exten() == was.exten || d.sentBack(l) {
 			return
 		}
@@ -98,7 +102,7 @@ func (g *Gate) departures(t *call.Table, ev *call.Event) {
 
 // departed takes a leg for redirected that has not turned out to be transferred. Caller holds the lock.
 func (g *Gate) departed(t *call.Table, leg call.LegID, from call.BridgeID, at time.Time) {
-	if l := t.Leg(leg); l == nil || g.closed || !g.known || slices.Contains(g.dog.handed, from) {
+	if l := t.Leg(leg); l == nil || g.closed || !g.known || g.dog.isHanded(from) {
 		return
 	}
 	g.over(at, func(x *trespass) bool { return x.kind == trespassRedirect && x.leg == leg }) // once more
@@ -110,6 +114,7 @@ type place struct {
 	bridge call.BridgeID
 	exten  call.Number
 	put    bool // it came out of no application: somebody has put it there
+	left   time.Time
 }
 
 // hand notes that who was in a bridge is being transferred.
@@ -120,5 +125,19 @@ func (d *watchdog) hand(bridge call.BridgeID) {
 	if len(d.handed) == remembers {
 		d.handed = slices.Delete(d.handed, 0, 1)
 	}
-	d.handed = append(d.handed, bridge)
+	d.handed = append(d.handed, handed{bridge, time.Now()})
 }
+
+// handed is a bridge from which somebody was transferred, or is to be.
+type handed struct {
+	from call.BridgeID
+	at   time.Time
+}
+
+// isHanded reports whether somebody was transferred from a bridge of late. Who is left there may be in it for long yet.
+func (d *watchdog) isHanded(bridge call.BridgeID) bool {
+	return slices.ContainsFunc(d.handed, func(h handed) bool { return h.from == bridge && time.Since(h.at) <= movesTime })
+}
+
+// movesTime is how long what was told of a leg that is on its way, or was ordered, may bear on where it turns up. Most comes at once.
+const movesTime = 10 * time.Second

@@ -124,7 +124,7 @@ type watchdog struct {
 	open   []*trespass
 	rang   []rang                  // legs that rang and are gone, of a moment ago, oldest first
 	placed map[call.LegID]place    // of the legs that are in a bridge
-	handed []call.BridgeID         // bridges from which somebody was transferred of late, oldest first
+	handed []handed                // bridges from which somebody was transferred of late, oldest first
 	steps  map[call.LegID]step     // of the legs that were told to be in an application
 	rings  map[call.LegID][]string // whose phones, by their endpoints, a leg rings or has rung that has been in no bridge since
 
@@ -250,7 +250,7 @@ func (g *Gate) entered(t *call.Table, ev *call.Event, at time.Time) {
 	ours := g.owns(l.ID()) || g.isFree(l)
 	if l.Kind() == call.KindPhone {
 		put := l.State() == call.StateUp && ev.Channel.App == "" && !ours && !g.dog.wasFetched(l.ID())
-		g.dog.placed[l.ID()] = place{ev.Bridge.ID, l.Exten(), put}
+		g.dog.placed[l.ID()] = place{bridge: ev.Bridge.ID, exten: l.Exten(), put: put}
 	}
 	for _, o := range t.BridgeLegs(nil, l.Bridge()) {
 		switch was := g.dog.placed[o.ID()]; {
@@ -276,7 +276,7 @@ func (g *Gate) joined(t *call.Table, l *call.Leg, put bool, at time.Time) {
 // Replaces takes a call (RFC 3891). Caller holds the lock.
 func (g *Gate) replaced(t *call.Table, l *call.Leg) (endpoints []string) {
 	for id, was := range g.dog.placed {
-		if o := t.Leg(id); o != nil && o != l && was.bridge == l.Bridge() && o.Bridge() != was.bridge {
+		if o := t.Leg(id); o != nil && o != l && was.bridge == l.Bridge() && o.Bridge() != was.bridge && time.Since(was.left) <= movesTime {
 			endpoints = append(endpoints, o.Endpoint())
 		}
 	}
@@ -300,7 +300,7 @@ func (g *Gate) patrol(t *call.Table, lost bool) {
 			continue
 		}
 		if l.Kind() == call.KindPhone && l.Bridge() != "" && g.dog.placed[l.ID()].bridge != l.Bridge() {
-			g.dog.placed[l.ID()] = place{l.Bridge(), l.Exten(), false}
+			g.dog.placed[l.ID()] = place{bridge: l.Bridge(), exten: l.Exten()}
 		}
 		g.settles(t, l.ID(), at)
 		switch on := l.Spied(); {

@@ -2,7 +2,9 @@ package gate_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/audit"
@@ -164,6 +166,84 @@ func TestWhatTheWatchdogKnowsOutlivesAnotherLook(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// AMI may tell of a pickup behind a change of the policy, or of the directory.
+func TestWhomALegRangForIsKnownThoughThePolicyChangesBeforeAMITells(t *testing.T) {
+	for name, change := range map[string]func(y *yard){
+		"the directory": func(y *yard) { y.gate.Refresh() },
+		"the policy": func(y *yard) {
+			y.gate.SetPolicy(set(y.t, strings.Replace(house, "  anna:", "  adam: {phones: [PJSIP/120]}\n  anna:", 1)))
+		},
+		"who has the phone": func(y *yard) {
+			y.gate.SetPolicy(set(y.t, strings.NewReplacer("PJSIP/101", "PJSIP/109", "PJSIP/109", "PJSIP/101").Replace(house)))
+		},
+		"who is in it": func(y *yard) { y.gate.SetPolicy(set(y.t, strings.Replace(house, "  anna:", "  anya:", 1))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			y := newYard(t, house, handing)
+			y.rings("x", ivanov, "PJSIP/101")
+			y.strange("p", "PJSIP/102", call.StateUp)
+			rang := y.ch("x.1")
+			y.talks()
+			change(y)
+			y.ingest(call.Event{Kind: call.PickedUp, Channel: y.ch("p"), Peer: rang})
+			switch name {
+			case "who has the phone": // where it rang is not where he is
+				if e := y.became("reported"); !slices.Equal(e.Employees, []string{"anna"}) {
+					t.Errorf("the record says %+v", e)
+				}
+			case "who is in it":
+				y.became("reported")
+			default:
+				if e := y.became("handed_back"); !slices.Equal(e.Employees, []string{"anna"}) || e.Reason != "no_right" {
+					t.Errorf("the record says %+v", e)
+				}
+			}
+		})
+	}
+}
+
+// A bridge from which somebody was transferred may go on for long, and who is left in it may be redirected by somebody.
+func TestATransferHidesNoRedirectionThatComesLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t, house)
+		defer y.close()
+		y.talk("x", ivanov, "PJSIP/101")
+		y.talk("z", "PJSIP/101", "PJSIP/102")
+		y.ingest(call.Event{Kind: call.AttendedTransferred, Channel: y.ch("x.1"), Peer: y.ch("z.0")})
+		y.leave("z", "z.1")
+		y.enter("x", "z.1")
+		y.gone("x.1", "z.0")
+		time.Sleep(time.Minute)
+		y.departs("x", "x.0", "*55")
+		if e := y.became("reported"); e.Action != "redirect" {
+			t.Errorf("the record says %+v", e)
+		}
+	})
+}
+
+// Who comes into a conference takes the place of who has just left it, and of nobody who left it long ago.
+func TestWhoLeftLongAgoHasNobodyInHisPlace(t *testing.T) {
+	for pause, whom := range map[time.Duration][]string{0: {"hana", "anna"}, time.Minute: {"anna"}} {
+		synctest.Test(t, func(t *testing.T) {
+			y := newYard(t, house, func(w *gate.Watchdog) { w.Join = gate.End })
+			defer y.close()
+			y.talk("x", ivanov, "PJSIP/101")
+			y.leg("h", "PJSIP/108", call.StateUp, "700") // whom nobody may hear
+			y.enter("x", "h")
+			y.leave("x", "h")
+			y.pass(1)
+			time.Sleep(pause)
+			y.strange("j", "PJSIP/103", call.StateUp)
+			ch := y.ch("j")
+			ch.App = "BridgeAdd"
+			y.ingest(call.Event{Kind: call.BridgeEntered, Bridge: call.Bridge{ID: "x", Type: "mixing"}, Channel: ch})
+			if e := y.became(map[bool]string{true: "ended", false: "left"}[pause == 0]); !slices.Equal(e.Employees, whom) {
+				t.Errorf("after %s the record says %+v", pause, e)
+			}
+		})
 	}
 }
 
