@@ -10,12 +10,16 @@ func (f *Feed) Resync(s *call.Snapshot, since []call.Event) {
 	defer f.mu.Unlock()
 	now := f.now()
 	ev := &call.Event{Kind: call.Resynced, At: now, Seen: now, Snapshot: s}
+	spies := f.spies()
 	f.table.Apply(ev)
 	for i := range since {
 		if since[i].Seen.IsZero() {
 			since[i].Seen = now
 		}
 		f.table.Apply(&since[i])
+	}
+	for i := range spies {
+		f.table.Apply(&spies[i])
 	}
 	f.tell(ev, []call.Change{{Kind: call.Resynced}})
 	for i := range since {
@@ -29,4 +33,18 @@ func (f *Feed) Resync(s *call.Snapshot, since []call.Event) {
 	}
 	f.release()
 	f.rouse()
+}
+
+// spies is who spies by the dialplan on whom, as facts. While the state is known that goes on: but a snapshot does not say it, and of a leg that was made behind its list ARI
+// tells again in what has happened since, which AMI does not.
+func (f *Feed) spies() (facts []call.Event) {
+	if !f.table.Known() {
+		return nil
+	}
+	for _, l := range f.table.All(nil) {
+		if on := l.Spied(); on != nil && l.Kind() != call.KindSnoop {
+			facts = append(facts, call.Event{Kind: call.SpyBegan, Channel: call.Channel{ID: l.ID()}, Peer: call.Channel{ID: on.ID()}})
+		}
+	}
+	return facts
 }

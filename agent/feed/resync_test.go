@@ -62,3 +62,40 @@ func TestWhatAMIToldBeforeTheSnapshotReachesTheHookBehindIt(t *testing.T) {
 		t.Errorf("told %s", got)
 	}
 }
+
+// A leg that was made behind the snapshot's list is told of again by what has happened since, but only by ARI: that it spies, or is spied on, AMI has said once.
+func TestWhoSpiesIsKnownOverASnapshotThatWasBegunBeforeHeCame(t *testing.T) {
+	for name, listed := range map[string][]string{"the spy is late": {"a", "b"}, "whom he spies on is late": {"s", "b"}, "both are": {"b"}, "none is": {"a", "b", "s"}} {
+		for _, lost := range []bool{false, true} {
+			f := known(t, feed.Config{})
+			var since []call.Event
+			list := &call.Snapshot{}
+			for _, id := range []string{"a", "s", "b"} {
+				made := leg(id)
+				made.Channel.Created = time.Unix(1_790_000_000, 0)
+				if f.Ingest(made); slices.Contains(listed, id) {
+					list.Channels = append(list.Channels, made.Channel)
+				} else {
+					since = append(since, *made)
+				}
+			}
+			f.Ingest(fact(call.SpyBegan, "s", "a"))
+			if lost {
+				f.LinkLost() // then it may have ended unseen
+			}
+			f.Resync(list, since)
+			f.Read(func(table *call.Table) {
+				if on := table.Leg("s").Spied(); (on != nil && on == table.Leg("a")) == lost {
+					t.Errorf("%s, and the link was lost %v: he spies %v", name, lost, on)
+				}
+			})
+			f.Ingest(fact(call.SpyEnded, "s", "a"))
+			f.Resync(list, since)
+			f.Read(func(table *call.Table) {
+				if table.Leg("s").Spied() != nil {
+					t.Errorf("%s: he spies after he has ended", name)
+				}
+			})
+		}
+	}
+}
