@@ -124,6 +124,7 @@ var steps = map[string]func(w *world){
 		w.look()
 		w.ingest(call.Event{Kind: call.Resynced, Snapshot: p})
 	},
+	"another look": func(w *world) { w.ingest(call.Event{Kind: call.Resynced, Snapshot: w.picture()}) },
 	"attempts": func(w *world) {
 		for _, subject := range blind {
 			for _, target := range []string{"anna", "boris"} {
