@@ -67,7 +67,9 @@ func (g *Gate) appBegan(t *call.Table, ev *call.Event, at time.Time) {
 	case rings && now.app == dialling && !g.dog.wasFetched(l.ID()) && was.app == dialling && now.exten != was.exten && len(now.exten) > 1:
 		// Nothing but a redirection takes a leg to another extension while the application stays: what the dialplan itself does to get there is
 		// a step of its own. One digit may be a key that Dial's option d takes for an extension.
-		delete(g.dog.rings, l.ID())
+		if delete(g.dog.rings, l.ID()); g.dog.sentBack(l) {
+			return // before he was in a bridge
+		}
 		g.trespasses(t, &trespass{kind: trespassRedirect, leg: l.ID(), from: from, at: at})
 	}
 }

@@ -95,6 +95,35 @@ func TestWhoIsHandedBackIsNoRedirectionThoughASnapshotComesBetween(t *testing.T)
 	}
 }
 
+// Behind a Local channel he may be moved when he has been answered, and is in no bridge yet.
+func TestWhoIsHandedBackBeforeHeIsInABridgeIsNoRedirection(t *testing.T) {
+	y := newYard(t, house, handing)
+	dials := func(exten string) {
+		ch := y.ch("x.0")
+		ch.App, ch.Exten = "Dial", exten
+		y.keeps(ch)
+		y.ingest(call.Event{Kind: call.AppBegan, Channel: ch})
+	}
+	y.leg("x.0", ivanov, call.StateRing, "101")
+	dials("101")
+	y.takes()
+	y.gone("x.1")
+	y.ingest(call.Event{Kind: call.DialEnded, Channel: y.ch("x.0"), Peer: y.ch("p"), Answered: true})
+	y.state("x.0", call.StateUp)
+	y.enter("taken", "p")
+	y.became("handed_back")
+	dials("returned")
+	y.leg("x.2", "PJSIP/101", call.StateRinging, "")
+	y.dial("x.0", "x.2", "101")
+	y.redirects(1)
+	y = newYard(t, house, handing) // whereas one whom somebody else moves is
+	y.leg("x.0", ivanov, call.StateRing, "101")
+	dials("101")
+	y.takes()
+	dials("102")
+	y.redirects(2)
+}
+
 // What the watchdog has been told stays told: a snapshot that is only one look more takes nothing of it away.
 func TestWhatTheWatchdogKnowsOutlivesAnotherLook(t *testing.T) {
 	for name, c := range map[string]struct {
