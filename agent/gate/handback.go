@@ -75,8 +75,8 @@ func (g *Gate) handBack(x handing) (did string, err error) {
 	g.locked(func(*call.Table) { g.dog.returned[x.caller] = struct{}{} })
 	g.met.caught.Observe(time.Since(x.at).Seconds())
 	err = g.cfg.PBX.Return(ctx, pbx.Return{Leg: x.caller, Endpoint: x.endpoint, Mover: x.mover})
-	if err != nil {
-		g.locked(func(*call.Table) { delete(g.dog.returned, x.caller) }) // it has not been sent anywhere, and who sends it elsewhere is seen
+	if errors.Is(err, pbx.ErrGone) || errors.Is(err, pbx.ErrNoInclude) || errors.Is(err, pbx.ErrNoPhone) {
+		g.locked(func(*call.Table) { delete(g.dog.returned, x.caller) }) // it is not sent anywhere; whereas what has failed the PBX may do yet
 	}
 	switch {
 	case errors.Is(err, pbx.ErrGone):

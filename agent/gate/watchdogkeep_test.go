@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -122,6 +123,19 @@ func TestWhoIsHandedBackBeforeHeIsInABridgeIsNoRedirection(t *testing.T) {
 	y.takes()
 	dials("102")
 	y.redirects(2)
+}
+
+// A PBX that has not answered in time may do it behind that, which is Earshot's doing all the same; but not what somebody else does.
+func TestWhoIsHandedBackLateIsNoRedirection(t *testing.T) {
+	for exten, n := range map[string]int{"returned": 1, "*55": 2} {
+		y := newYard(t, house, handing)
+		y.pbx.failing("return", context.DeadlineExceeded)
+		y.takes()
+		y.talks()
+		y.became("failed")
+		y.departs("taken", "x.0", exten)
+		y.redirects(n)
+	}
 }
 
 // What the watchdog has been told stays told: a snapshot that is only one look more takes nothing of it away.
