@@ -53,6 +53,14 @@ func ask(ctx context.Context, s streams, config, method, path string) error {
 	// Whatever proxy the environment names, the way to this machine does not lead through it.
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
+	if errors.Is(err, context.DeadlineExceeded) { // somebody is there, or what is between drops everything
+		after := ""
+		if method != http.MethodGet {
+			after = "; it may be done all the same"
+		}
+		_, _ = fmt.Fprintf(s.out, "no answer from admin.listen (%s) within %v%s\n", req.URL.Host, askTime, after)
+		return refusal{}
+	}
 	if err != nil {
 		_, _ = fmt.Fprintln(s.out, "not running:", errors.Unwrap(err)) // without the URL, which the cause repeats
 		return refusal{}

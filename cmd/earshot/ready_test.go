@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/earshot-pbx/earshot/agent"
 )
@@ -86,6 +88,29 @@ func TestTheRunningOneIsToldToRotate(t *testing.T) {
 			t.Errorf("exit code %d, %q, %q", code, out.String(), errs.String())
 		}
 		status, body = http.StatusInternalServerError, "audit: rotate: no space left on device\n"
+	}
+}
+
+// One that does not answer is not taken for one that does not run, and what it was told to do may be done.
+func TestOneThatDoesNotAnswerMayHaveDoneIt(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = mute.Close() }()
+	file := filepath.Join(t.TempDir(), "earshot.yaml")
+	text := "policy: p\ntokens: t\naudit: {file: a}\nadmin: {listen: \"" + mute.Addr().String() + "\"}\npbx:\n  ami: {username: e, secret_file: s}\n  ari: {username: e, password_file: s}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for method, want := range map[string]string{http.MethodGet: "within 5s\n", http.MethodPost: "within 5s; it may be done all the same\n"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		var out, errs strings.Builder
+		err := ask(ctx, streams{&out, &errs}, file, method, "/")
+		cancel()
+		if exitCode(err) != exitNo || out.String() != "no answer from admin.listen ("+mute.Addr().String()+") "+want || errs.String() != "" {
+			t.Errorf("%s: %v, %q, %q", method, err, out.String(), errs.String())
+		}
 	}
 }
 
