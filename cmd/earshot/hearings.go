@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,15 @@ func (c *hearingsCmd) print(s streams, fits func(*audit.Hearing) bool) error {
 	if err != nil {
 		return err
 	}
-	hearings, err := audit.Hearings(audit.Read(key, c.Files...))
+	named := false
+	hearings, err := audit.Hearings(func(yield func(audit.Entry, error) bool) {
+		for e, err := range audit.Read(key, c.Files...) {
+			named = named || e.Subject == c.Employee || slices.Contains(e.Targets, c.Employee) || slices.Contains(e.Employees, c.Employee)
+			if !yield(e, err) {
+				return
+			}
+		}
+	})
 	if err != nil && r.OK() {
 		return err
 	}
@@ -50,6 +59,13 @@ func (c *hearingsCmd) print(s streams, fits func(*audit.Hearing) bool) error {
 				return err
 			}
 		}
+	}
+	// An empty answer reassures, and must not come of a misspelt name or of files that were not given.
+	if !named {
+		_, _ = fmt.Fprintf(s.err, "earshot: nothing here is about %q: is the id written as in the policy?\n", c.Employee)
+	}
+	if r.First > 1 {
+		_, _ = fmt.Fprintf(s.err, "earshot: the first entry here is number %d: those before it are in files that were put away, which come before this one\n", r.First)
 	}
 	if !r.OK() {
 		return broken(s, r)

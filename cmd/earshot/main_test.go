@@ -53,11 +53,11 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	// Exec does not hand on what was printed, so that it can be looked at by stdout and stderr.
 }
 
-// auditlog makes a log of a supervision that was decided, carried out and ended, and of one in which Earshot was killed: auditlog FILE [KEY [again]]. With again the next
-// one has come.
+// auditlog makes a log of a supervision that was decided, carried out and ended, and of one in which Earshot was killed: auditlog FILE [KEY [again|rotated]]. With again
+// the next one has come, with rotated the log was put away before the second.
 func auditlog(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
-		ts.Fatalf("usage: auditlog FILE [KEY [again]]")
+		ts.Fatalf("usage: auditlog FILE [KEY [again|rotated]]")
 	}
 	o := audit.Options{}
 	if len(args) > 1 && args[1] != "" {
@@ -67,12 +67,16 @@ func auditlog(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	for i, phase := range []audit.Phase{audit.Decided, audit.Done, audit.Ended, audit.Decided} {
 		e := audit.Entry{ID: fmt.Sprint("s", i/3), Subject: "irina", Action: "spy", Targets: []string{"anna"}, Phase: phase}
+		if i == 3 && len(args) > 2 && args[2] == "rotated" {
+			_, err := log.Rotate()
+			ts.Check(err)
+		}
 		if phase == audit.Decided {
 			e.Outcome, e.Reason = audit.Allow, "allowed"
 		}
 		ts.Check(log.Append(context.Background(), e))
 	}
-	if len(args) > 2 {
+	if len(args) > 2 && args[2] == "again" {
 		ts.Check(log.Append(context.Background(), audit.Entry{ID: "audit", Phase: audit.Recovered, Action: "audit", Detail: audit.DetailUnclosed}))
 		ts.Check(log.Append(context.Background(), audit.Entry{ID: "s1", Phase: audit.Failed, Subject: "irina", Action: "spy", Targets: []string{"anna"}, Reason: audit.ReasonUnknown}))
 	}
