@@ -164,6 +164,20 @@ func TestAProtectedNumberIsProtectedHoweverItIsWritten(t *testing.T) {
 	}
 }
 
+// Where its end is the moment from which computers count, it is no less over than with any other.
+func TestWhatEndedBeforeComputersCountIsOver(t *testing.T) {
+	for day, until := range map[string]bool{"1969-12-30": true, "1969-12-31": true, "1970-01-01": true, "9999-12-31": false} {
+		set := load(t, "version: 1\ntimezone: UTC\nemployees:\n  anna: {spy: {to: any, until: "+day+"}, whisper: {to: any, from: "+day+"}}\n  boris: {}\n")
+		req := policy.Request{Subject: employee(t, set, "anna"), Action: policy.Spy, Target: employee(t, set, "boris")}
+		if set.Decide(&req).Allowed == until {
+			t.Errorf("until %s: %+v", day, set.Decide(&req))
+		}
+		if req.Action = policy.Whisper; set.Decide(&req).Allowed != until {
+			t.Errorf("from %s: %+v", day, set.Decide(&req))
+		}
+	}
+}
+
 func TestAnAssignmentRunsToTheEndOfItsDay(t *testing.T) {
 	const text = "version: 1\ntimezone: Asia/Tokyo\nemployees:\n  anna: {}\n  boris: {}\nroles: {ear: {listen: any}, eye: {observe: any}}\n" +
 		"assign:\n  - {role: ear, to: [anna], until: 2026-06-30}\n  - {role: eye, to: [everyone], until: \"2026-07-31\"}\n"

@@ -168,7 +168,10 @@ func (c *compiler) day(file int, date word, p place, key string, after int) int6
 		return 0
 	}
 	d, _ := time.Parse(time.DateOnly, date.text) // Parse has checked it
-	return begins(d.AddDate(0, 0, after), c.location).Unix()
+	if unix := begins(d.AddDate(0, 0, after), c.location).Unix(); unix != 0 {
+		return unix
+	}
+	return -1 // zero is no end; this one was over then too
 }
 
 // begins returns the first moment of a date at a place. Where clocks are turned at night a day may begin at one, or have two midnights.
