@@ -38,7 +38,7 @@ func (f *File) Watch(ctx context.Context) error {
 	var quiet <-chan time.Time // set while changes are coming in
 	var since time.Time        // of the first change that was not acted on yet
 	for {
-		var open bool
+		var open, ended bool
 		var event fsnotify.Event
 		select {
 		case <-ctx.Done():
@@ -59,6 +59,7 @@ func (f *File) Watch(ctx context.Context) error {
 				f.check(in)
 				continue
 			}
+			ended = true // this wait is, so without another one nothing would be looked at any more
 		case <-f.options.After(f.untilNext()):
 			f.expire()
 			if quiet == nil { // or somebody is still writing
@@ -73,7 +74,7 @@ func (f *File) Watch(ctx context.Context) error {
 			since = time.Now()
 		}
 		// One file that is written all the time in the same folder must not put off the reading for ever.
-		if quiet == nil || time.Since(since) < maxWait*f.options.Debounce {
+		if quiet == nil || ended || time.Since(since) < maxWait*f.options.Debounce {
 			quiet = time.After(f.options.Debounce)
 			if isPolicy(filepath.Base(event.Name)) { // what else is written there is looked at when it has come to rest
 				f.prepare()
