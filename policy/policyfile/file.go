@@ -20,6 +20,9 @@ import (
 const (
 	// DefaultDebounce is how long the files must be left alone before they are read again, so that a save of several is one change.
 	DefaultDebounce = 20 * time.Millisecond
+	// DefaultInPlace is how long a file must be left alone that is written where it stands, or is new. Its beginning may be a policy too, without the
+	// exceptions behind it, and who copies it here over a network pauses. What is put in the place of a file in one step is whole.
+	DefaultInPlace = 500 * time.Millisecond
 	// DefaultPoll is how often the files are looked at although nothing was heard of a change: a bind mount or a network
 	// file system may tell nothing, and the clock may have been set.
 	DefaultPoll = 10 * time.Second
@@ -28,6 +31,7 @@ const (
 // Options of a File. The zero value is good.
 type Options struct {
 	Debounce time.Duration // DefaultDebounce if zero
+	InPlace  time.Duration // DefaultInPlace if zero
 	Poll     time.Duration // DefaultPoll if zero
 
 	// OnChange is told of each attempt to load after Open: the Set now in force, and what was wrong with the files, in which case
@@ -71,6 +75,10 @@ type File struct {
 	hand     []Document                   // what was given last
 	overlay  *policy.Overlay              // nil: not known, or none is wanted
 	told     chan struct{}                // closed at the next load, when its outcome has been told
+
+	looked  map[string]os.FileInfo // the files of the last attempt, by name
+	growing map[string]growth      // those that were written in place since, by name
+	since   time.Time              // that they are waited for
 
 	editing  sync.Mutex                   // held for an edit, so that they come one after the other; taken before mu
 	patience time.Duration                // how long an edit waits until it is in force
@@ -116,6 +124,7 @@ func (f *File) first(r *reading, least uint64) error {
 		return err
 	}
 	generation := max(1, least, f.number())
+	f.looked = r.infos
 	f.inForce = r.sum()
 	f.lastSeen, f.holds, f.loaded = f.inForce, r.sums(), edition{r.documents(), generation}
 	f.set.Store(set.WithGeneration(generation).WithEdition(r.edition()))
@@ -134,6 +143,9 @@ func (f *File) number() uint64 {
 func (o Options) file() *File {
 	if o.Debounce <= 0 {
 		o.Debounce = DefaultDebounce
+	}
+	if o.InPlace <= 0 {
+		o.InPlace = DefaultInPlace
 	}
 	if o.Poll <= 0 {
 		o.Poll = DefaultPoll
@@ -169,6 +181,7 @@ func (f *File) Reload() error {
 // attempt. The caller holds mu.
 func (f *File) load(forced bool, least uint64) error {
 	r := f.read()
+	f.looked = r.infos
 	sum := r.sum()
 	if sum == f.lastSeen && !forced {
 		return nil

@@ -44,6 +44,7 @@ func Load(paths []string, at time.Time) (*policy.Set, policy.Problems, error) {
 type reading struct {
 	files []document
 	errs  []error
+	infos map[string]os.FileInfo // of each file, by name; none of what was given
 }
 
 type document struct {
@@ -109,8 +110,9 @@ func read(paths []string) *reading {
 }
 
 func (t *tree) read() *reading {
-	r := &reading{files: make([]document, 0, len(t.files)), errs: slices.Clone(t.errs)}
+	r := &reading{files: make([]document, 0, len(t.files)), errs: slices.Clone(t.errs), infos: make(map[string]os.FileInfo, len(t.files))}
 	for _, f := range t.files {
+		r.infos[f.name] = f.info
 		data, err := os.ReadFile(f.name)
 		if err != nil {
 			r.errs = append(r.errs, unreadable(err))

@@ -34,9 +34,17 @@ func (f *File) Watch(ctx context.Context) error {
 	if err := in.follow(); err != nil {
 		return fmt.Errorf("watch the policy: %w", err)
 	}
-	f.check(in)                // between Open and the watch the files may have changed unheard
 	var quiet <-chan time.Time // set while changes are coming in
 	var since time.Time        // of the first change that was not acted on yet
+	look := func() {
+		quiet = nil
+		if wait := f.unsettled(); wait > 0 {
+			quiet, since = time.After(wait), time.Now()
+			return
+		}
+		f.check(in)
+	}
+	look() // between Open and the watch the files may have changed unheard
 	for {
 		var open, ended bool
 		var event fsnotify.Event
@@ -55,15 +63,14 @@ func (f *File) Watch(ctx context.Context) error {
 				}
 			}
 			if !more {
-				quiet = nil
-				f.check(in)
+				look()
 				continue
 			}
 			ended = true // this wait is, so without another one nothing would be looked at any more
 		case <-f.options.After(f.untilNext()):
 			f.expire()
 			if quiet == nil { // or somebody is still writing
-				f.check(in)
+				look()
 			}
 			continue
 		}

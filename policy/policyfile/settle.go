@@ -1,0 +1,41 @@
+package policyfile
+
+import (
+	"os"
+	"time"
+)
+
+// growth is a file that was written in place, as it was last seen, and since when it has been so.
+type growth struct {
+	info os.FileInfo
+	at   time.Time
+}
+
+// unsettled returns how much longer the files are to be left alone because one of them may not be written to its end; zero when they need not be. A
+// file that never rests does not put off the reading for ever.
+func (f *File) unsettled() (wait time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now, patience, growing := time.Now(), f.options.InPlace, map[string]growth{}
+	for _, e := range walk(f.paths, nil).files {
+		before, known := f.looked[e.name]
+		if !e.info.Mode().IsRegular() || known && (!os.SameFile(before, e.info) || stampOf(before) == stampOf(e.info)) {
+			continue
+		}
+		g := f.growing[e.name]
+		if g.info == nil || !os.SameFile(g.info, e.info) || stampOf(g.info) != stampOf(e.info) {
+			g = growth{e.info, now}
+		}
+		growing[e.name] = g
+		wait = max(wait, patience-now.Sub(g.at))
+	}
+	f.growing = growing
+	if wait > 0 && f.since.IsZero() {
+		f.since = now
+	}
+	if wait <= 0 || now.Sub(f.since) > maxWait*patience {
+		f.since = time.Time{}
+		return 0
+	}
+	return wait
+}
