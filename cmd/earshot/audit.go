@@ -42,6 +42,7 @@ func broken(s streams, r audit.Report) error {
 		} else {
 			hint = ": there is no " + f.File + ".head, by which an end that is cut off is seen; a copy needs it too, or --part"
 		}
+	case audit.Missing, audit.OutOfOrder, audit.Replaced, audit.Unfinished, audit.CutOff, audit.Rewritten: // and nothing else
 	}
 	_, _ = fmt.Fprintf(s.out, "broken: %v%s\n", r.Fault, hint)
 	return refusal{}

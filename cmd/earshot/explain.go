@@ -12,7 +12,7 @@ import (
 )
 
 type explainCmd struct {
-	Policy  []string `type:"path" sep:"none" xor:"file" required:"" help:"The policy's file or folder; may be repeated." placeholder:"PATH"`
+	Policy  []string `type:"path" sep:"none" xor:"file" required:"" help:"The policy's file or folder; may be repeated. Instead of --config." placeholder:"PATH"`
 	Config  string   `type:"path" xor:"file" required:"" help:"The configuration file, which names the policy. What an overlay lays over it in the Redis is not known here." placeholder:"FILE"`
 	Subject string   `arg:"" help:"Id of the employee who asks."`
 	Action  string   `arg:"" help:"${actions}."`

@@ -13,7 +13,7 @@ import (
 )
 
 type matrixCmd struct {
-	Policy  []string `type:"path" sep:"none" xor:"file" required:"" help:"The policy's file or folder; may be repeated." placeholder:"PATH"`
+	Policy  []string `type:"path" sep:"none" xor:"file" required:"" help:"The policy's file or folder; may be repeated. Instead of --config." placeholder:"PATH"`
 	Config  string   `type:"path" xor:"file" required:"" help:"The configuration file, which names the policy. What an overlay lays over it in the Redis is not known here." placeholder:"FILE"`
 	Subject []string `sep:"none" help:"Only what these may do: an id, department:ID, subtree:ID, group:ID, heads; may be repeated." placeholder:"WHO"`
 	Action  []string `sep:"none" help:"Only this action, such as spy; may be repeated." placeholder:"ACTION"`

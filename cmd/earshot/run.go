@@ -65,7 +65,7 @@ func newLog(cfg agent.Log, s streams) zerolog.Logger {
 
 type checkCmd struct {
 	Config string   `type:"path" xor:"what" required:"" help:"A configuration file; every file that it names is checked too." placeholder:"FILE"`
-	Policy []string `type:"path" sep:"none" xor:"what" required:"" help:"A policy's file or folder; may be repeated." placeholder:"PATH"`
+	Policy []string `type:"path" sep:"none" xor:"what" required:"" help:"A policy's file or folder; may be repeated. Instead of --config." placeholder:"PATH"`
 
 	Running bool `help:"Ask the Earshot that runs with the configuration whether it is ready, and print what it lacks; exit 1 if it is not."`
 }
