@@ -13,8 +13,9 @@ import (
 // So it is not taken, nor is one that begins to be there; and when it is whole it is.
 func TestTheFirstHalfOfAFileIsNoPolicy(t *testing.T) {
 	const first, rest = "version: 1\nemployees:\n  anna: {listen: true}\n  boris: {}\n", "protected: {employees: [boris]}\n"
-	for name, options := range map[string]policyfile.Options{"heard of": {InPlace: 3 * time.Second}, "found by looking": {InPlace: 3 * time.Second, Poll: 50 * time.Millisecond}} {
+	for name, options := range map[string]policyfile.Options{"heard of": {InPlace: 2 * time.Second}, "found by looking": {InPlace: 2 * time.Second, Poll: 50 * time.Millisecond}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			write(t, filepath.Join(dir, "policy.yaml"), first+rest)
 			w := watch(t, dir, options)

@@ -36,12 +36,14 @@ func (f *File) Watch(ctx context.Context) error {
 	}
 	var quiet <-chan time.Time // set while changes are coming in
 	var since time.Time        // of the first change that was not acted on yet
+	leaving := false           // what is being waited for is that a file rests which is written in place
 	look := func() {
-		quiet = nil
-		if wait := f.unsettled(); wait > 0 {
-			quiet, since = time.After(wait), time.Now()
+		wait := f.unsettled()
+		if leaving = wait > 0; leaving {
+			quiet = time.After(wait)
 			return
 		}
+		quiet = nil
 		f.check(in)
 	}
 	look() // between Open and the watch the files may have changed unheard
@@ -55,7 +57,7 @@ func (f *File) Watch(ctx context.Context) error {
 		case _, open = <-w.Errors: // events were lost: look for ourselves
 		case <-quiet:
 			more := false
-			if time.Since(since) < maxWait*f.options.Debounce {
+			if !leaving && time.Since(since) < maxWait*f.options.Debounce {
 				select {
 				case event, open = <-w.Events: // it has come while a policy was being compiled
 					more = true
@@ -77,8 +79,8 @@ func (f *File) Watch(ctx context.Context) error {
 		if !open {
 			return errors.New("watch the policy: the watcher has closed")
 		}
-		if quiet == nil {
-			since = time.Now()
+		if quiet == nil || leaving { // the wait for that file is begun anew when it is looked at
+			quiet, leaving, since = nil, false, time.Now()
 		}
 		// One file that is written all the time in the same folder must not put off the reading for ever.
 		if quiet == nil || ended || time.Since(since) < maxWait*f.options.Debounce {
