@@ -20,8 +20,9 @@ import (
 const (
 	// DefaultDebounce is how long the files must be left alone before they are read again, so that a save of several is one change.
 	DefaultDebounce = 20 * time.Millisecond
-	// DefaultInPlace is how long a file must be left alone that is written where it stands, or is new. Its beginning may be a policy too, without the
-	// exceptions behind it, and who copies it here over a network pauses. What is put in the place of a file in one step is whole.
+	// DefaultInPlace is how long a file must be left alone that is written where it stands, or is new, where the system has not told that its writer has
+	// closed it. Its beginning may be a policy too, without the exceptions behind it, and who copies it here over a network pauses. What is put in the
+	// place of a file in one step is whole.
 	DefaultInPlace = 500 * time.Millisecond
 	// DefaultPoll is how often the files are looked at although nothing was heard of a change: a bind mount or a network
 	// file system may tell nothing, and the clock may have been set.

@@ -11,15 +11,16 @@ type growth struct {
 	at   time.Time
 }
 
-// unsettled returns how much longer the files are to be left alone because one of them may not be written to its end; zero when they need not be. A
-// file that never rests does not put off the reading for ever.
-func (f *File) unsettled() (wait time.Duration) {
+// unsettled returns how much longer the files are to be left alone because one of them may not be written to its end; zero when they need not be: it is
+// whole when its writer has closed it, and where the system does not tell that, when it has been left alone for a while. A file that never rests does not put off the
+// reading for ever.
+func (f *File) unsettled(by *writers) (wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now, patience, growing := time.Now(), f.options.InPlace, map[string]growth{}
 	for _, e := range walk(f.paths, nil).files {
 		before, known := f.looked[e.name]
-		if !e.info.Mode().IsRegular() || known && (!os.SameFile(before, e.info) || stampOf(before) == stampOf(e.info)) {
+		if !e.info.Mode().IsRegular() || known && (!os.SameFile(before, e.info) || stampOf(before) == stampOf(e.info)) || by.finished(e.info) {
 			continue
 		}
 		g := f.growing[e.name]

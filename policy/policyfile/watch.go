@@ -30,7 +30,9 @@ func (f *File) Watch(ctx context.Context) error {
 		return fmt.Errorf("watch the policy: %w", err)
 	}
 	defer func() { _ = w.Close() }()
-	in := &folders{watcher: w, paths: f.paths}
+	by := newWriters()
+	defer by.close()
+	in := &folders{watcher: w, writers: by, paths: f.paths}
 	if err := in.follow(); err != nil {
 		return fmt.Errorf("watch the policy: %w", err)
 	}
@@ -38,7 +40,7 @@ func (f *File) Watch(ctx context.Context) error {
 	var since time.Time        // of the first change that was not acted on yet
 	leaving := false           // what is being waited for is that a file rests which is written in place
 	look := func() {
-		wait := f.unsettled()
+		wait := f.unsettled(by)
 		if leaving = wait > 0; leaving {
 			quiet = time.After(wait)
 			return
@@ -55,6 +57,11 @@ func (f *File) Watch(ctx context.Context) error {
 			return nil
 		case event, open = <-w.Events:
 		case _, open = <-w.Errors: // events were lost: look for ourselves
+		case <-by.ended():
+			if leaving { // that file perhaps
+				look()
+			}
+			continue
 		case <-quiet:
 			more := false
 			if !leaving && time.Since(since) < maxWait*f.options.Debounce {
@@ -115,6 +122,7 @@ func (f *File) untilNext() time.Duration {
 // folder, whatever the name, and two names for it would take each other's away: so each goes by its real name.
 type folders struct {
 	watcher *fsnotify.Watcher
+	writers *writers
 	paths   []string
 	watched map[string]bool
 }
@@ -130,6 +138,7 @@ func (d *folders) follow() error {
 				return // what cannot be found is load's to report
 			}
 			now[folder] = true
+			d.writers.add(folder)
 			// Adding again is harmless, and right when the folder was made anew. One that is gone already was in another, which tells of
 			// it; and in one that may be passed and not read nothing can be heard, so there it is polling that sees a change.
 			if err := d.watcher.Add(folder); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
@@ -147,6 +156,7 @@ func (d *folders) follow() error {
 			if !now[folder] {
 				left = true
 				_ = d.watcher.Remove(folder) // gone already when the folder was deleted
+				d.writers.remove(folder)
 			}
 		}
 		if !left {
