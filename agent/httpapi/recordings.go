@@ -204,7 +204,7 @@ func (s *Server) send(x *exchange, r *http.Request, playing *gate.Playing, err e
 func describeRecordings(doc *huma.OpenAPI, problem *huma.Schema) {
 	id := &huma.Param{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}, Description: "Id of the recording, from the journal"}
 	why := &huma.Param{Name: reasonHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString}, Description: "Why one asks, for the record; where the policy requires one"}
-	part := &huma.Param{Name: "Range", In: "header", Schema: &huma.Schema{Type: huma.TypeString}, Description: "Which bytes (RFC 9110, section 14); If-Range with the Etag is understood"}
+	part := &huma.Param{Name: "Range", In: "header", Schema: &huma.Schema{Type: huma.TypeString}, Description: "Which bytes, in one part (RFC 9110, section 14); several are answered with the whole. If-Range with the Etag is understood"}
 	audio := map[string]*huma.MediaType{"audio/*": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}
 	responses := func() map[string]*huma.Response {
 		return map[string]*huma.Response{

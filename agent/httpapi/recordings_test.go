@@ -49,8 +49,10 @@ func TestARecordingIsServedInWholeAndInParts(t *testing.T) {
 		"if it is not the same":     {"GET", []string{"Range", "bytes=0-9", "If-Range", `"other"`}, 200, data},
 		"by its time":               {"GET", []string{"Range", "bytes=0-9", "If-Range", whole.header.Get("Last-Modified")}, 206, data[:10]},
 		"its head":                  {"HEAD", nil, 200, nil},
-		"the head of a part":        {"HEAD", []string{"Range", "bytes=0-9"}, 206, nil},
-		"a range that is none":      {"GET", []string{"Range", "seconds=1-2"}, 416, nil},
+		"the head, which has none":  {"HEAD", []string{"Range", "bytes=0-9"}, 200, nil},
+		"of another unit":           {"GET", []string{"Range", "seconds=1-2"}, 200, data},
+		"several parts":             {"GET", []string{"Range", "bytes=0-9,20-29"}, 200, data},
+		"a range that is none":      {"GET", []string{"Range", "bytes=9-1"}, 416, nil},
 		"a range beyond its end":    {"GET", []string{"Range", "bytes=200000-"}, 416, nil},
 		"what is known has changed": {"GET", []string{"If-None-Match", tag}, 304, nil},
 	} {

@@ -6,6 +6,7 @@ package playback
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/earshot-pbx/earshot/agent/gate"
@@ -33,7 +34,7 @@ func Send(w http.ResponseWriter, r *http.Request, playing *gate.Playing, how How
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // at which net/http would take the client to be gone
 	part := &parted{ResponseWriter: w, told: how.OnStatus}
-	http.ServeContent(part, r, "", playing.Modified(), &paced{playing, control, how.Each})
+	http.ServeContent(part, ofOnePart(r), "", playing.Modified(), &paced{playing, control, how.Each})
 	if part.none {
 		for _, name := range []string{"Content-Disposition", "Etag", "Last-Modified"} {
 			h.Del(name)
@@ -44,6 +45,19 @@ func Send(w http.ResponseWriter, r *http.Request, playing *gate.Playing, how How
 }
 
 const notKept = "private, no-store"
+
+// ofOnePart is the request as it is answered: a Range of another unit, or of a method that has none, is left out, as it has to be (RFC 9110, section 14.2); and
+// so is one of several parts, as it may be, for net/http would read those in a goroutine that may outlive the request.
+func ofOnePart(r *http.Request) *http.Request {
+	asked := r.Header.Values("Range")
+	if len(asked) == 0 || len(asked) == 1 && r.Method == http.MethodGet && strings.HasPrefix(asked[0], "bytes=") && !strings.Contains(asked[0], ",") {
+		return r
+	}
+	whole := *r
+	whole.Header = r.Header.Clone()
+	whole.Header.Del("Range")
+	return &whole
+}
 
 // parted notes what net/http answers, and keeps back what it says, in plain text, of a part that there is not.
 type parted struct {
