@@ -141,6 +141,8 @@ func (s *Server) recording(w http.ResponseWriter, r *http.Request) {
 // none count like credentials that are none, against whoever tries them out.
 func (s *Server) linkedRecording(w http.ResponseWriter, r *http.Request) {
 	x := w.(*exchange) // ServeHTTP put it there
+	// It is for the page of a panel, which has an address of its own: whoever has the link may embed what he could fetch.
+	x.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	if p := query(r.URL); p != nil {
 		x.fail(p)
 		return
