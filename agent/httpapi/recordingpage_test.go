@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"github.com/earshot-pbx/earshot/agent/httpapi"
 )
 
 // A link is for the audio element of a panel's page, which has another address than Earshot: a browser plays it there, and embeds nothing else of Earshot's.
@@ -36,5 +38,33 @@ func TestAPageOfAPanelPlaysALink(t *testing.T) {
 		if got != want {
 			t.Errorf("%s is %s, not %s", of[:10], got, want)
 		}
+	}
+}
+
+// A page that goes on asking by a link which was good and has ended tries nothing out, and keeps nobody else at its address from signing in; who makes links
+// up does.
+func TestALinkThatHasEndedIsNoGuess(t *testing.T) {
+	s := newShelf(t, nil, func(c *httpapi.Config) { c.Limits.Failures = httpapi.Rate{PerMinute: 1, Burst: 3} })
+	link := s.link("anna", "/v1/recordings/"+s.id("anna", s.keep(t, "a.wav", tune(5000), nil, annas, ivans)))
+	if a := s.ask("", "GET", link, ""); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	s.withdraw("anna")
+	for range 10 {
+		if a := s.ask("", "GET", link, ""); a.status != 404 {
+			t.Fatalf("the link that has ended: %d", a.status)
+		}
+	}
+	if a := s.ask("boris", "GET", "/v1/me", ""); a.status != 200 {
+		t.Errorf("somebody signs in: %d", a.status)
+	}
+	for range 4 {
+		s.ask("", "GET", link+"a", "")
+	}
+	if a := s.ask("", "GET", link+"b", ""); a.status != 429 {
+		t.Errorf("a made-up link: %d", a.status)
+	}
+	if a := s.ask("carl", "GET", "/v1/me", ""); a.status != 429 {
+		t.Errorf("where somebody guesses, a new token is answered %d", a.status)
 	}
 }

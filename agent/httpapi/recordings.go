@@ -147,8 +147,8 @@ func (s *Server) linkedRecording(w http.ResponseWriter, r *http.Request) {
 		x.fail(p)
 		return
 	}
-	from := guesser(x.remote)
-	if wait := s.failures.owes(from); wait > 0 && !s.proven.has(r.PathValue("word")) {
+	from, guesses := guesser(x.remote), !s.proven.has(r.PathValue("word"))
+	if wait := s.failures.owes(from); wait > 0 && guesses {
 		s.met.limited.WithLabelValues(limitFailures).Inc()
 		x.fail(tooManyFailures(wait))
 		return
@@ -177,7 +177,7 @@ func (s *Server) linkedRecording(w http.ResponseWriter, r *http.Request) {
 		}
 		return nil
 	})
-	if !known && err != nil {
+	if !known && err != nil && guesses { // a page that plays on by a link which has ended is none who tries out
 		s.failures.charge(from)
 	}
 	s.send(x, r, playing, err, false)
