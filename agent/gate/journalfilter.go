@@ -49,12 +49,7 @@ func (r *pastReader) narrow(ctx context.Context, f *journal.Filter, ask *Journal
 		return nil
 	}
 	f.Besides, f.With, f.Callers = besides, []string{r.employee}, []call.Number{}
-	for line := range r.set.Lines() {
-		if err := r.callers(ctx, f, line); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.callers(ctx, f)
 }
 
 // narrowLine has the journal look in the rows alone that a line's history shows the subject, where he may not view the line.

@@ -14,7 +14,7 @@ import (
 // Journal has what has been, of everybody and unmasked; journal.Store is the real one. The gate is the only one that reads it for somebody.
 type Journal interface {
 	Rows(ctx context.Context, f journal.Filter) ([]journal.Row, error)
-	Callers(ctx context.Context, line string) ([]call.Number, error)
+	Callers(ctx context.Context, f journal.Filter) ([]call.Number, error)
 	Gaps(ctx context.Context, from, to time.Time) ([]journal.Gap, error)
 	Statistics(ctx context.Context, f journal.StatsFilter) ([]journal.Stat, error)
 	Grade(ctx context.Context, g journal.Grade) error

@@ -67,12 +67,13 @@ func (r *pastReader) ofHis(ctx context.Context, f *journal.Filter, line policy.L
 			f.With = append(f.With, r.set.ID(ref))
 		}
 	}
-	return r.callers(ctx, f, line)
+	return r.callers(ctx, f)
 }
 
-// callers adds to the filter the numbers of the subject's own clients who came by a line.
-func (r *pastReader) callers(ctx context.Context, f *journal.Filter, line policy.LineRef) error {
-	callers, err := r.gate.cfg.Journal.Callers(ctx, r.set.Queue(line))
+// callers adds to the filter the numbers of the subject's own clients who came by one of its lines, with its number where it has one: the directory, which
+// may have to ask elsewhere, is asked about no others.
+func (r *pastReader) callers(ctx context.Context, f *journal.Filter) error {
+	callers, err := r.gate.cfg.Journal.Callers(ctx, *f)
 	if err != nil {
 		return journalFails(err)
 	}

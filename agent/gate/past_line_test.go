@@ -39,6 +39,7 @@ assign: [{role: views, to: [carl, dora]}, {role: reads, to: [kira]}, {role: mine
 		sees(t, subject, briefs(o.rows(subject, gate.JournalAsk{})), want[0])
 		sees(t, subject+" of the line", briefs(o.rows(subject, gate.JournalAsk{Line: "support"})), want[1])
 		sees(t, subject+" of the queue", briefs(o.rows(subject, gate.JournalAsk{Line: "help"})), "")
+		sees(t, subject+" of the queue by a number", briefs(o.rows(subject, gate.JournalAsk{Line: "help", Number: ivanov})), "")
 	}
 	o.gate.SetPolicy(set(t, strings.Replace(views, "queue: help", "queue: other", 1)))
 	sees(t, "carl", briefs(o.rows("carl", gate.JournalAsk{})), "boris in answered "+other+"\nanna in answered "+ivanov)

@@ -47,7 +47,7 @@ type book struct {
 	shown      *past.Call
 }
 
-func (b *book) Callers(context.Context, string) ([]call.Number, error) { return nil, nil }
+func (b *book) Callers(context.Context, past.Filter) ([]call.Number, error) { return nil, nil }
 
 // Rows has one row of each call: the one that is shown, or the one that a handle leads to.
 func (b *book) Rows(_ context.Context, f past.Filter) ([]past.Row, error) {

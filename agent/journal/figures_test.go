@@ -342,7 +342,7 @@ func TestFiguresOfManyCalls(t *testing.T) {
 		}
 	}
 	began = time.Now()
-	callers, err := st.Callers(t.Context(), "line 3")
+	callers, err := st.Callers(t.Context(), journal.Filter{Lines: []string{"line 3"}})
 	t.Logf("who came to a line: %d numbers in %v", len(callers), time.Since(began).Round(time.Millisecond/10))
 	if took := time.Since(began); err != nil || len(callers) == 0 || took > time.Second {
 		t.Errorf("%d numbers in %v, %v", len(callers), took, err)

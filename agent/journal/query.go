@@ -129,6 +129,31 @@ func (f *Filter) query(ctx context.Context, st *Store, tx *sql.Tx) (string, []an
 	return q.String(), args, nil
 }
 
+func (f *Filter) callers(ctx context.Context, st *Store, tx *sql.Tx) (string, []any, error) {
+	var q strings.Builder
+	var args []any
+	index, of := "legs_caller", ""
+	if f.Number != "" {
+		wanted := st.compared(f.Number)
+		frequent, err := f.isFrequent(ctx, tx, wanted)
+		if err != nil {
+			return "", nil, err
+		}
+		if !frequent {
+			index = "legs_call" // of the few calls
+			of = ` AND call IN (SELECT call FROM legs WHERE digits = ? AND digits <> '' UNION ALL SELECT call FROM legs WHERE wanted = ? AND wanted <> ''`
+			args = append(args, wanted, wanted)
+			if len(f.Numbered) > 0 {
+				of += ` UNION ALL SELECT call FROM legs WHERE employee <> '' AND employee IN (` + places(&args, f.Numbered) + `)`
+			}
+			of += `)`
+		}
+	}
+	q.WriteString(`SELECT DISTINCT number FROM legs INDEXED BY ` + index + ` WHERE employee = '' AND line <> '' AND number <> ''` + of)
+	in(&q, &args, "line", f.Lines)
+	return q.String(), args, nil
+}
+
 // manyCalls is how many legs with a number make it a frequent one: the company's own, which half of all calls have. All calls with another are collected
 // for a page; with that it would be all there are.
 const manyCalls = 2000

@@ -146,12 +146,20 @@ func (st *Store) Call(ctx context.Context, id string) (Call, error) {
 	return c, nil
 }
 
-// Callers returns the numbers that strangers claimed who came to a line, each once.
-func (st *Store) Callers(ctx context.Context, line string) ([]call.Number, error) {
+// Callers returns the numbers that strangers claimed who came to one of the filter's Lines, each once; with a Number, of calls alone that have it, unless
+// that is a frequent one. Nothing else of the filter is looked at.
+func (st *Store) Callers(ctx context.Context, f Filter) ([]call.Number, error) {
+	if f.Lines != nil && len(f.Lines) == 0 {
+		return nil, nil
+	}
 	var numbers []call.Number
 	err := st.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		query, args, err := f.callers(ctx, st, tx)
+		if err != nil {
+			return err
+		}
 		var number string
-		rows, err := tx.QueryContext(ctx, `SELECT DISTINCT number FROM legs INDEXED BY legs_caller WHERE employee = '' AND line <> '' AND line = ? AND number <> ''`, line)
+		rows, err := tx.QueryContext(ctx, query, args...)
 		return each(rows, err, func() error {
 			if err := rows.Scan(&number); err != nil {
 				return err

@@ -236,3 +236,39 @@ func TestThereIsNoBoundOnHowManyAreAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// Who came to a line is told of all calls, or of those that have a number: claimed, dialled, or an employee's.
+func TestWhoCameToALineIsToldOfAllCallsOrOfThoseWithANumber(t *testing.T) {
+	st := opened(t, journal.Config{Path: filepath.Join(t.TempDir(), "journal")})
+	if err := st.Fill(t.Context(), 4, func(i int) journal.Call {
+		c := aCall(i)
+		c.Legs[0].Number, c.Legs[0].Dialled, c.Legs[0].Line = call.Number(fmt.Sprintf("+7812000000%d", i)), "800", []string{"sales", "support"}[i/3]
+		c.Legs[1].Employee, c.Legs[1].Line = []string{"anna", "boris"}[i%2], c.Legs[0].Line
+		return c
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		f    journal.Filter
+		want string
+	}{
+		"a line":              {journal.Filter{Lines: []string{"sales"}}, "0 1 2"},
+		"every line":          {journal.Filter{}, "0 1 2 3"},
+		"no line":             {journal.Filter{Lines: []string{}}, ""},
+		"a number":            {journal.Filter{Lines: []string{"sales"}, Number: "+78120000001"}, "1"},
+		"of another line":     {journal.Filter{Lines: []string{"sales"}, Number: "+78120000003"}, ""},
+		"what they dialled":   {journal.Filter{Number: "800"}, "0 1 2 3"},
+		"an employee's":       {journal.Filter{Number: "102", Numbered: []string{"boris"}}, "1 3"},
+		"an employee's there": {journal.Filter{Lines: []string{"sales"}, Number: "102", Numbered: []string{"boris"}}, "1"},
+	} {
+		numbers, err := st.Callers(t.Context(), c.f)
+		var got []string
+		for _, n := range numbers {
+			got = append(got, n.Digits()[len(n.Digits())-1:])
+		}
+		slices.Sort(got)
+		if err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %q, not %q, %v", name, got, c.want, err)
+		}
+	}
+}
