@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -106,6 +107,9 @@ func (v *past) grades(ctx context.Context, row *mask.JournalRow, s mask.Sight) e
 		return nil
 	}
 	grades, err := v.gate.cfg.Journal.Grades(ctx, v.row.Call.ID)
+	if errors.Is(err, journal.ErrNoCall) {
+		return nil // it has been deleted for its age since the row was read
+	}
 	if err != nil {
 		return journalFails(err)
 	}
