@@ -17,7 +17,7 @@ import (
 )
 
 // askings are the stages before anything has reached the PBX.
-var askings = []stage{
+var askings = []progress{
 	{"asked, and not decided", "boris", func(s *staged) {
 		s.must(half(s.ctx, s.Cleanup, s.HTTP, s.tokens[s.who]))
 	}},

@@ -49,8 +49,8 @@ var demises = []demise{
 	{"ended, answers on their way", true, false, false},
 }
 
-// stage is how far a supervision has come.
-type stage struct {
+// progress is how far a supervision has come.
+type progress struct {
 	name, who string
 	begin     func(s *staged) // and returns when it is there
 }
@@ -117,7 +117,7 @@ func (s *staged) changes(method, path, body string, skip int) {
 	s.held(h)
 }
 
-var beginnings = []stage{
+var beginnings = []progress{
 	// Before all others, whose bridges it would hold as well.
 	{"the bridge is made", "irina", func(s *staged) {
 		h := s.hold("POST", "/bridges", "-bridge", 0)
@@ -151,7 +151,7 @@ var beginnings = []stage{
 	}},
 }
 
-var changings = []stage{
+var changings = []progress{
 	{"the new snoop is made", "boris", func(s *staged) { s.changes("POST", "/snoop", "ID-snoop1", 0) }},
 	{"it is given its lease", "irina", func(s *staged) { s.changes("POST", "-snoop1/variable", "ID", 0) }},
 	{"it joins, muted", "sergei", func(s *staged) { s.changes("POST", "/addChannel", "ID-snoop1", 0) }},
@@ -179,7 +179,7 @@ func TestFaultAnEarshotThatEndsWhileSupervisionsBegin(t *testing.T) { demised(t,
 // The same while modes are changed, and while supervisions end.
 func TestFaultAnEarshotThatEndsWhileModesChange(t *testing.T) { demised(t, changings, "") }
 
-func demised(t *testing.T, stages []stage, survivor string) {
+func demised(t *testing.T, stages []progress, survivor string) {
 	o := apart(t)
 	c := o.clerk()
 	for _, d := range demises {
