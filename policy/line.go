@@ -123,9 +123,6 @@ func (s *Set) Queue(l LineRef) string {
 	return s.lines[l.n-1].queue
 }
 
-// UnknownOutside reports whether an endpoint that is neither a phone nor a trunk counts as one that leads outside.
-func (s *Set) UnknownOutside() bool { return s != nil && s.tables != nil && s.unknownOutside }
-
 // Works reports whether the employee is a member of the line.
 func (s *Set) Works(r Ref, l LineRef) bool {
 	return s.known(r) && s.knownLine(l) && holds(s.lineMembers(l), r.n-1)

@@ -55,7 +55,11 @@ func open(path string, o Options, wrap func(*os.File) file) (_ *Log, err error) 
 		return nil, err
 	}
 	if err := l.resume(); err != nil {
-		if machine := (*fs.PathError)(nil); !errors.As(err, &machine) || errors.Is(err, fs.ErrNotExist) { // it is the files that are wrong
+		path1, link := (*fs.PathError)(nil), (*os.LinkError)(nil)
+		switch machine := errors.As(err, &path1) || errors.As(err, &link); {
+		case errors.Is(err, errHeadBad):
+			err = fmt.Errorf("%w; see that audit.key_file is the key that it was written with; if it is, move the log and %s away and keep both, and a new log is begun", err, filepath.Base(path)+headSuffix)
+		case !machine || errors.Is(err, fs.ErrNotExist): // it is the files that are wrong
 			err = fmt.Errorf("%w; move the log and %s away and keep both, and a new log is begun", err, filepath.Base(path)+headSuffix)
 		}
 		return nil, err

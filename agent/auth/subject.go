@@ -42,7 +42,8 @@ func (s Subject) Session() bool { return s.session }
 // Label returns what the credential is called by who gave it out; it may be empty and need not be unique.
 func (s Subject) Label() string { return s.label }
 
-// Expires returns when the credential ends, and the zero time if it does not. What runs on its strength ends then too.
+// Expires returns when the credential ends, and the zero time if it does not, as it was when it proved
+// somebody. What runs on its strength ends then too, unless the credential was given a later end meanwhile, which [Authenticator.Holds] knows.
 func (s Subject) Expires() time.Time {
 	if s.expires == 0 {
 		return time.Time{}

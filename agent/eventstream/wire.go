@@ -71,8 +71,8 @@ func (c *wire) send(frames []byte) error {
 	c.beside.Lock()
 	c.sending = true
 	c.beside.Unlock()
+	c.bound() // once: what was put aside has what is left of it, or who goes on with pings would hold the stream for ever
 	for more := frames; len(more) > 0; more = c.left() {
-		c.bound()
 		if _, err := c.Conn.Write(more); err != nil {
 			return err // and nothing more is sent
 		}

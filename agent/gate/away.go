@@ -1,10 +1,6 @@
 package gate
 
-import (
-	"time"
-
-	"github.com/earshot-pbx/earshot/agent/call"
-)
+import "github.com/earshot-pbx/earshot/agent/call"
 
 // alone ends a supervision when the target's other side has been away for the grace: a transfer or an optimised Local channel leaves one
 // bridge before it enters the next, so a moment without anybody is no end. Whether anybody comes while nothing is known only the next snapshot tells, and the
@@ -13,26 +9,18 @@ func (g *Gate) alone(t *call.Table, a *act, l *call.Leg) {
 	g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 	if len(g.scratch.peers) > 0 {
 		a.hadPeer = true
-		if a.leaving != nil {
-			a.leaving.Stop()
-			a.leaving = nil
-		}
+		a.stopLeaving()
 		return
 	}
-	if !a.hadPeer || a.leaving != nil {
+	if !a.hadPeer {
 		return
 	}
-	var timer *time.Timer
-	timer = g.after(a, g.cfg.Grace, func(t *call.Table) {
-		if a.leaving != timer {
-			return // somebody came back as it fired
-		}
-		if l := t.Leg(a.leg); g.known && (l == nil || len(t.Peers(nil, l)) == 0) {
+	g.leaves(a, func(t *call.Table) {
+		if l := t.Leg(a.leg); l == nil || len(t.Peers(nil, l)) == 0 {
 			a.finish(ending{reason: reasonCallEnded})
 		}
 		a.leaving = nil
 	})
-	a.leaving = timer
 }
 
 // ownGone ends an act whose own leg the table has seen and sees no more: the supervisor hung up, did not answer, or the PBX ended it.

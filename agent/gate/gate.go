@@ -117,6 +117,7 @@ type Config struct {
 
 	// Holds reports whether a subject's credential still does; nil: until it expires. It is asked once more when what he wants is begun, since a request
 	// may have taken its time on the way, and when the end comes that it had then, since it may have been given a later one. It is called under the gate's lock and must not wait.
+	// For another PBX a voucher holds, which has the end that the credential had.
 	Holds func(auth.Subject) bool
 
 	Recordings *Recordings // recordings and what is known of them; nil: there are none
@@ -154,11 +155,13 @@ type Gate struct {
 
 	archive *archive // serves recordings; nil: there are none
 
-	policy  atomic.Pointer[policy.Set]
-	replies atomic.Pointer[map[string][]mask.Reply] // by line
-	running sync.WaitGroup                          // what Close waits for; added to under mu, unless closed
-	ctx     context.Context                         // of every order; ends when Close gives up waiting
-	stop    context.CancelFunc
+	policy atomic.Pointer[policy.Set]
+
+	byNumber atomic.Pointer[numberedBy]              // of the policy that was asked about last
+	replies  atomic.Pointer[map[string][]mask.Reply] // by line
+	running  sync.WaitGroup                          // what Close waits for; added to under mu, unless closed
+	ctx      context.Context                         // of every order; ends when Close gives up waiting
+	stop     context.CancelFunc
 
 	forwarding chan struct{}          // whoever sends is the only one who changes forwardings, until he has received
 	doubtful   map[string]audit.Entry // by extension, the end of a forwarding that the PBX has not confirmed, to be recorded when it is seen to be gone; his who is at forwarding

@@ -160,27 +160,16 @@ func (g *Gate) settled(t *call.Table, a *act) bool {
 	case l != nil:
 		g.scratch.peers = t.Peers(g.scratch.peers[:0], l)
 		if len(g.scratch.peers) > 0 {
-			if a.leaving != nil {
-				a.leaving.Stop()
-				a.leaving = nil
-			}
+			a.stopLeaving()
 			return false
 		}
 		// The caller has gone, and the phone that he rang is about to be told; or he is being moved.
 	}
-	if a.leaving == nil && !a.ended {
-		var timer *time.Timer
-		timer = g.after(a, g.cfg.Grace, func(t *call.Table) {
-			switch {
-			case a.leaving != timer:
-			case !g.known:
-				a.leaving = nil // it begins anew with the next snapshot
-			case g.settled(t, a) && !a.isTaken():
-				a.finish(ending{reason: reasonCallEnded})
-			}
-		})
-		a.leaving = timer
-	}
+	g.leaves(a, func(t *call.Table) {
+		if g.settled(t, a) && !a.isTaken() {
+			a.finish(ending{reason: reasonCallEnded})
+		}
+	})
 	return true
 }
 

@@ -33,11 +33,14 @@ func (r *pastReader) narrow(ctx context.Context, f *journal.Filter, ask *Journal
 		return r.narrowLine(ctx, f, ask)
 	}
 	protected := r.set.ProtectedNumber(f.Number.Digits())
-	seen, besides := []string{}, []string{}
+	seen, besides, wanted := []string{}, []string{}, map[string]bool{}
+	for _, id := range f.Employees {
+		wanted[id] = true
+	}
 	for ref := range r.set.Employees() {
 		id := r.set.ID(ref)
 		switch {
-		case f.Employees != nil && !slices.Contains(f.Employees, id):
+		case f.Employees != nil && !wanted[id]:
 		case ref == r.subject, !protected && r.set.Decide(&policy.Request{Subject: r.subject, Action: policy.Observe, Target: ref}).Allowed:
 			seen = append(seen, id)
 		default:
@@ -94,11 +97,7 @@ func (r *pastReader) filter(ask *JournalAsk) (f journal.Filter, fits func(*mask.
 			return f, nil, badQuery("number is a telephone number.")
 		}
 		f.Number = call.Number(ask.Number)
-		for ref := range r.set.Employees() { // who is shown by his number of the policy, whatever he claimed
-			if r.gate.compared(r.set.Number(ref)) == number {
-				f.Numbered = append(f.Numbered, r.set.ID(ref))
-			}
-		}
+		f.Numbered = r.gate.numbered(r.set)[number]
 	}
 	if ask.Line != "" {
 		f.Lines = []string{}
@@ -154,4 +153,26 @@ func (g *Gate) tells(row *mask.JournalRow, number string) bool {
 func (g *Gate) compared(number string) string {
 	n, _ := clients.Normalise(bare(call.Number(number)), g.cfg.Dialling.Numbering.Region)
 	return n
+}
+
+// numbered are a policy's employees by the numbers that they are shown by, in the form in which numbers are compared, whatever their phones claim. It is
+// made once for each policy: to read a number takes a while.
+func (g *Gate) numbered(set *policy.Set) map[string][]string {
+	if of := g.byNumber.Load(); of != nil && of.set == set {
+		return of.ids
+	}
+	of := &numberedBy{set: set, ids: map[string][]string{}}
+	for ref := range set.Employees() {
+		if number := g.compared(set.Number(ref)); number != "" {
+			of.ids[number] = append(of.ids[number], set.ID(ref))
+		}
+	}
+	g.byNumber.Store(of)
+	return of.ids
+}
+
+// numberedBy is what numbered has made of a policy.
+type numberedBy struct {
+	set *policy.Set
+	ids map[string][]string
 }

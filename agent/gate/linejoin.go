@@ -206,7 +206,7 @@ func (g *Gate) weighLine(t *call.Table, set *policy.Set, a *act, l *call.Leg, r 
 	g.scratch.refs = c.everyone(g.scratch.refs)
 	r.With, r.ProtectedNumber = g.scratch.refs, c.protected
 	// What only the policy's word on supervision has: a lock, a phone that nobody knows.
-	locked, unknown := sealed || g.isLocked(g.scratch.legs), c.unknown && !set.UnknownOutside()
+	locked, unknown := sealed || g.isLocked(g.scratch.legs), c.unknown && !set.UnknownPhonesOutside()
 	return ofClient(r, unsure, func(r *policy.Request) policy.Decision {
 		switch d := set.Decide(r); {
 		case !d.Allowed:

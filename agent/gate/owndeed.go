@@ -216,7 +216,7 @@ func (g *Gate) isWith(t *call.Table, set *policy.Set, subject policy.Ref, own ca
 	k, shots, r := g.screened(t, set, subject)
 	for i, s := range shots {
 		if s != nil && string(r.handle(&s.id)[:]) == handle {
-			return slices.ContainsFunc(t.Peers(nil, l), func(o *call.Leg) bool { return o.ID() == k.roles[i].id })
+			return slices.ContainsFunc(t.Peers(nil, l), func(o *call.Leg) bool { return o.ID() == k.roles[i].id && !o.Moving() }) // who is leaving counts as a peer for a moment
 		}
 	}
 	return false

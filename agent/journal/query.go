@@ -132,14 +132,16 @@ func (f *Filter) query(ctx context.Context, st *Store, tx *sql.Tx) (string, []an
 func (f *Filter) callers(ctx context.Context, st *Store, tx *sql.Tx) (string, []any, error) {
 	var q strings.Builder
 	var args []any
-	index, of := "legs_caller", ""
+	index, of, order := "legs_caller", "", ""
 	if f.Number != "" {
 		wanted := st.compared(f.Number)
 		frequent, err := f.isFrequent(ctx, tx, wanted)
 		if err != nil {
 			return "", nil, err
 		}
-		if !frequent {
+		if frequent {
+			order = ` ORDER BY MAX(n) DESC LIMIT ` + strconv.Itoa(manyCallers)
+		} else {
 			index = "legs_call" // of the few calls
 			of = ` AND call IN (SELECT call FROM legs WHERE digits = ? AND digits <> '' UNION ALL SELECT call FROM legs WHERE wanted = ? AND wanted <> ''`
 			args = append(args, wanted, wanted)
@@ -149,14 +151,18 @@ func (f *Filter) callers(ctx context.Context, st *Store, tx *sql.Tx) (string, []
 			of += `)`
 		}
 	}
-	q.WriteString(`SELECT DISTINCT number FROM legs INDEXED BY ` + index + ` WHERE employee = '' AND line <> '' AND number <> ''` + of)
+	q.WriteString(`SELECT number FROM legs INDEXED BY ` + index + ` WHERE employee = '' AND line <> '' AND number <> ''` + of)
 	in(&q, &args, "line", f.Lines)
+	q.WriteString(` GROUP BY number` + order)
 	return q.String(), args, nil
 }
 
 // manyCalls is how many legs with a number make it a frequent one: the company's own, which half of all calls have. All calls with another are collected
 // for a page; with that it would be all there are.
 const manyCalls = 2000
+
+// manyCallers is how many callers of lines, the last that there were, are told of with a frequent number. Each is looked up in the directory.
+const manyCallers = 1000
 
 // fewEmployees are so few that their rows are gone through sooner than everybody's.
 const fewEmployees = 8

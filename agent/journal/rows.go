@@ -147,7 +147,7 @@ func (st *Store) Call(ctx context.Context, id string) (Call, error) {
 }
 
 // Callers returns the numbers that strangers claimed who came to one of the filter's Lines, each once; with a Number, of calls alone that have it, unless
-// that is a frequent one. Nothing else of the filter is looked at.
+// that is a frequent one: then the last 1,000 to come. Nothing else of the filter is looked at.
 func (st *Store) Callers(ctx context.Context, f Filter) ([]call.Number, error) {
 	if f.Lines != nil && len(f.Lines) == 0 {
 		return nil, nil

@@ -152,6 +152,15 @@ func (r *Reader) syntax(data []byte, err error) {
 		message += "; what begins with * or & belongs in quotes"
 	case strings.Contains(message, "cannot start any token") && tabbed:
 		message += "; indent with spaces, not with tabs"
+	case strings.Contains(message, "UTF-8"): // no place either
+		message += "; save the file as UTF-8"
+		for i, text := range bytes.Split(data, []byte("\n")) {
+			if !utf8.Valid(text) {
+				good, _, _ := strings.Cut(strings.ToValidUTF8(string(text), "\x00"), "\x00")
+				at.Line, at.Column = i+1, utf8.RuneCountInString(good)+1
+				break
+			}
+		}
 	}
 	r.Fail(&at, "%s", message)
 }

@@ -20,12 +20,15 @@ func (f *File) unsettled(by *writers) (wait time.Duration) {
 	now, patience, growing := time.Now(), f.options.InPlace, map[string]growth{}
 	for _, e := range walk(f.paths, nil).files {
 		before, known := f.looked[e.name]
-		if !e.info.Mode().IsRegular() || known && (!os.SameFile(before, e.info) || stampOf(before) == stampOf(e.info)) || by.finished(e.info) {
+		if !e.info.Mode().IsRegular() || known && whole(before, e.info, by) || by.finished(e.info) {
 			continue
 		}
 		g := f.growing[e.name]
 		if g.info == nil || !os.SameFile(g.info, e.info) || stampOf(g.info) != stampOf(e.info) {
 			g = growth{e.info, now}
+		}
+		if by.written(e.info) { // and where nothing is added he has not come to its end
+			g.at = now
 		}
 		growing[e.name] = g
 		wait = max(wait, patience-now.Sub(g.at))
@@ -39,4 +42,13 @@ func (f *File) unsettled(by *writers) (wait time.Duration) {
 		return 0
 	}
 	return wait
+}
+
+// whole reports whether a file is the one that was there before, or was put in its place in one step: it may have been made there too, when the one before
+// was moved away or deleted.
+func whole(before, now os.FileInfo, by *writers) bool {
+	if os.SameFile(before, now) {
+		return stampOf(before) == stampOf(now)
+	}
+	return !by.written(now)
 }

@@ -24,7 +24,6 @@ func TestTheFirstHalfOfAFileIsNoPolicy(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer func() { _ = f.Close() }()
 				begin, end := "# anew\n"+first, rest
 				if file == "more.yaml" { // by itself it gives something, and its end takes that back
 					begin, end = "version: 1\nroles: {ear: {spy: any}}\nassign: [{role: ear, to: [vera]}]\n", "employees: {vera: {}}\n"
@@ -37,6 +36,9 @@ func TestTheFirstHalfOfAFileIsNoPolicy(t *testing.T) {
 					t.Fatalf("half of %s was taken: %+v", file, g)
 				}
 				if _, err := f.WriteString(end); err != nil {
+					t.Fatal(err)
+				}
+				if err := f.Close(); err != nil {
 					t.Fatal(err)
 				}
 				before := w.Current().Generation()

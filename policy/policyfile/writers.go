@@ -14,9 +14,10 @@ type writers struct {
 
 	mu     sync.Mutex // guards what follows
 	closed []closing  // oldest first
+	begun  []closing  // made or written and not closed since; oldest first
 }
 
-// closing is a file as its writer left it.
+// closing is a file as its writer left it, or as it was found when he began.
 type closing struct {
 	path string
 	info os.FileInfo
@@ -25,25 +26,27 @@ type closing struct {
 // remembered is how many of them are kept: other files may be in the same folders.
 const remembered = 64
 
-// wrote is told that somebody writes a file.
+// wrote is told that somebody makes a file, or writes it.
 func (w *writers) wrote(path string) {
+	info, err := os.Lstat(path)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.closed = slices.DeleteFunc(w.closed, func(c closing) bool { return c.path == path })
+	w.closed, w.begun = without(w.closed, path), without(w.begun, path)
+	if err == nil && info.Mode().IsRegular() {
+		w.begun = with(w.begun, closing{path, info})
+	}
 }
 
-// left is told that somebody has closed a file that he wrote.
+// left is told that somebody has closed a file that he wrote, or has put it there in one step.
 func (w *writers) left(path string) {
 	w.wrote(path)
+	w.gone(path)
 	info, err := os.Stat(path)
 	if err != nil {
 		return
 	}
 	w.mu.Lock()
-	if len(w.closed) == remembered {
-		w.closed = slices.Delete(w.closed, 0, 1)
-	}
-	w.closed = append(w.closed, closing{path, info})
+	w.closed = with(w.closed, closing{path, info})
 	w.mu.Unlock()
 	select {
 	case w.over <- struct{}{}:
@@ -51,11 +54,29 @@ func (w *writers) left(path string) {
 	}
 }
 
+// gone is told that a path leads to what it led to no more. What was closed under it is whole under its next name too.
+func (w *writers) gone(path string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begun = without(w.begun, path)
+}
+
 // forget is told that something was not heard.
 func (w *writers) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.closed = nil
+	w.closed, w.begun = nil, nil
+}
+
+func without(list []closing, path string) []closing {
+	return slices.DeleteFunc(list, func(c closing) bool { return c.path == path })
+}
+
+func with(list []closing, c closing) []closing {
+	if len(list) == remembered {
+		list = slices.Delete(list, 0, 1)
+	}
+	return append(list, c)
 }
 
 // finished reports whether a file is as its writer left it.
@@ -66,6 +87,16 @@ func (w *writers) finished(info os.FileInfo) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.ContainsFunc(w.closed, func(c closing) bool { return os.SameFile(c.info, info) && stampOf(c.info) == stampOf(info) })
+}
+
+// written reports whether a file was made or written where it stands, and its writer has not closed it.
+func (w *writers) written(info os.FileInfo) bool {
+	if w == nil {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.begun, func(c closing) bool { return os.SameFile(c.info, info) })
 }
 
 // ended gets a tick when a file may be finished that was not.

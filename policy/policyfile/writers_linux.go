@@ -40,6 +40,9 @@ func (w *writers) close() {
 	<-w.source.done
 }
 
+// heard is what is listened to.
+const heard = syscall.IN_CREATE | syscall.IN_MODIFY | syscall.IN_CLOSE_WRITE | syscall.IN_MOVE | syscall.IN_DELETE | syscall.IN_ONLYDIR
+
 // add listens to what is written in a folder. The kernel gives one watch to one folder, whatever the name.
 func (w *writers) add(folder string) {
 	if w == nil {
@@ -48,7 +51,7 @@ func (w *writers) add(folder string) {
 	s := w.source
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if wd, err := syscall.InotifyAddWatch(s.fd, folder, syscall.IN_MODIFY|syscall.IN_CLOSE_WRITE|syscall.IN_ONLYDIR); err == nil {
+	if wd, err := syscall.InotifyAddWatch(s.fd, folder, heard); err == nil {
 		s.watches[folder], s.folders[int32(wd)] = int32(wd), folder
 	}
 }
@@ -94,17 +97,21 @@ func (s *source) take(w *writers, events []byte) {
 		folder, ok := s.folders[wd]
 		if mask&syscall.IN_IGNORED != 0 && ok {
 			delete(s.folders, wd)
-			delete(s.watches, folder)
+			if s.watches[folder] == wd { // and not that of one made anew
+				delete(s.watches, folder)
+			}
 		}
 		s.mu.Unlock()
 		switch path := filepath.Join(folder, name); {
 		case mask&syscall.IN_Q_OVERFLOW != 0:
 			w.forget()
 		case !ok || name == "":
-		case mask&syscall.IN_CLOSE_WRITE != 0:
+		case mask&(syscall.IN_CLOSE_WRITE|syscall.IN_MOVED_TO) != 0: // what is put there in one step is whole too
 			w.left(path)
-		case mask&syscall.IN_MODIFY != 0:
+		case mask&(syscall.IN_CREATE|syscall.IN_MODIFY) != 0:
 			w.wrote(path)
+		case mask&(syscall.IN_MOVED_FROM|syscall.IN_DELETE) != 0:
+			w.gone(path)
 		}
 	}
 }

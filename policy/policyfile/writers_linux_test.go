@@ -54,3 +54,43 @@ func TestAFileThatItsWriterHasClosedIsTakenAtOnce(t *testing.T) {
 		t.Fatalf("generation %d", c.set.Generation())
 	}
 }
+
+// Nor is the first half of a file taken that is made where another was: vim moves the old one away and tar deletes it, and then both write. And as long as its
+// writer has it open it is not whole, however long he pauses.
+func TestTheFirstHalfOfAFileThatIsMadeAnewIsNoPolicy(t *testing.T) {
+	const first, rest = "version: 1\nemployees:\n  anna: {listen: true}\n  boris: {}\n", "protected: {employees: [boris]}\n"
+	for name, clear := range map[string]func(string) error{
+		"deleted": os.Remove, "moved away": func(path string) error { return os.Rename(path, path+"~") }, "left": func(string) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "policy.yaml")
+			write(t, path, first+rest)
+			w := watch(t, filepath.Dir(path), policyfile.Options{InPlace: 200 * time.Millisecond})
+			if err := clear(path); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.Create(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = f.Close() }()
+			if _, err := f.WriteString("# anew\n" + first); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(600 * time.Millisecond)
+			if s := w.Status(); s.Generation != 1 || s.LastError != nil || allows(w.Current()) {
+				t.Fatalf("half of it was taken: %+v", s)
+			}
+			if _, err := f.WriteString(rest); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if c := w.until(good); c.set.Generation() != 2 || allows(c.set) {
+				t.Fatalf("%+v", w.Status())
+			}
+		})
+	}
+}
