@@ -16,7 +16,7 @@ import (
 type JournalAsk struct {
 	Employee   string // id
 	Department string // id; its own employees, not those of departments below
-	Line       string // id; one that the subject may not be told of finds nothing, as does one that is not there
+	Line       string // id, or the name of a queue that is no line of the policy
 	From, To   time.Time
 	Direction  string // in, out
 	Outcome    string // as the rows have it
@@ -28,9 +28,9 @@ type JournalAsk struct {
 // narrow has the journal look for a number in those rows alone that can show one: of employees whose calls the subject sees; and of all others, those of
 // calls on which he was himself, for they show whom he met, and of calls by a line from clients of his own. What is left out is what would have to be
 // looked at and not shown, which could be told by how far a page reaches.
-func (r *pastReader) narrow(ctx context.Context, f *journal.Filter, ask *JournalAsk) error {
+func (r *pastReader) narrow(ctx context.Context, f *journal.Filter) error {
 	if f.Number == "" {
-		return r.narrowLine(ctx, f, ask)
+		return nil
 	}
 	protected := r.set.ProtectedNumber(f.Number.Digits())
 	seen, besides, wanted := []string{}, []string{}, map[string]bool{}
@@ -53,15 +53,6 @@ func (r *pastReader) narrow(ctx context.Context, f *journal.Filter, ask *Journal
 	}
 	f.Besides, f.With, f.Callers = besides, []string{r.employee}, []call.Number{}
 	return r.callers(ctx, f)
-}
-
-// narrowLine has the journal look in the rows alone that a line's history shows the subject, where he may not view the line.
-func (r *pastReader) narrowLine(ctx context.Context, f *journal.Filter, ask *JournalAsk) error {
-	line, ok := r.set.Line(ask.Line)
-	if !ok || views(r.set, r.subject, line) || r.set.Decide(&policy.Request{Subject: r.subject, Action: policy.LineHistory, Line: line}).Allowed {
-		return nil
-	}
-	return r.ofHis(ctx, f, line)
 }
 
 // filter makes of what is asked what the journal is asked, which may be more, and what of a row as it is shown has to fit.
@@ -100,9 +91,9 @@ func (r *pastReader) filter(ask *JournalAsk) (f journal.Filter, fits func(*mask.
 		f.Numbered = r.gate.numbered(r.set)[number]
 	}
 	if ask.Line != "" {
-		f.Lines = []string{}
+		f.Lines = []string{ask.Line}
 		if l, ok := r.set.Line(ask.Line); ok {
-			f.Lines = append(f.Lines, r.set.Queue(l))
+			f.Lines[0] = r.set.Queue(l)
 		}
 	}
 	if ask.Cursor != "" {

@@ -95,7 +95,7 @@ func (r *pastReader) page(ctx context.Context, ask JournalAsk) (mask.JournalPage
 		return mask.JournalPage{}, journal.Cursor{}, p
 	}
 	f.Employees = of
-	if err := r.narrow(ctx, &f, &ask); err != nil {
+	if err := r.narrow(ctx, &f); err != nil {
 		return mask.JournalPage{}, journal.Cursor{}, err
 	}
 	page, next, err := r.scan(ctx, f, ask.Limit, func(v *past) bool { return v.inJournal() }, fits)

@@ -120,12 +120,6 @@ func (v *past) inJournal() bool {
 // inHistory reports whether he may see it in the history of the line that brought it.
 func (v *past) inHistory() bool { return !v.line.IsZero() && v.decide(policy.LineHistory).Allowed }
 
-// showsLine reports whether the subject may be told by which line the call came: if he may view the line, or finds the row in its history. That he sees the
-// other side, or took the call himself, is not enough: neither his board nor any list tells him of the line then.
-func (v *past) showsLine() bool {
-	return !v.line.IsZero() && (views(v.set, v.subject, v.line) || v.inHistory())
-}
-
 // own reports whether the client is the subject's, by the directory.
 func (v *past) own() bool { return isOf(&v.client, v.employee) }
 
@@ -182,7 +176,8 @@ func (v *past) facts(s mask.Sight) mask.PastFacts {
 		v.meet(&f, others)
 		return f
 	}
-	if v.showsLine() {
+	f.Line = l.Line
+	if !v.line.IsZero() {
 		f.Line = v.set.LineID(v.line)
 	}
 	for _, o := range others {

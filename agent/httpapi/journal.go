@@ -15,7 +15,7 @@ import (
 type JournalFilter struct {
 	Employee   string    `query:"employee" doc:"Id of the employee whose rows are wanted; all on whom one has the right journal"`
 	Department string    `query:"department" doc:"Id of the department whose own employees' rows are wanted"`
-	Line       string    `query:"line" doc:"Id of the line; of rows that do not show it none is found by it"`
+	Line       string    `query:"line" doc:"Id of the line; of rows whose other side is hidden none is found by it"`
 	From       time.Time `query:"from" doc:"Rows that began then or later, as 2026-10-01T09:00:00+03:00; parts of a second are left out"`
 	To         time.Time `query:"to" doc:"Rows that began before"`
 	Direction  string    `query:"direction" enum:"in,out"`

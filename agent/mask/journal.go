@@ -22,7 +22,7 @@ type JournalRow struct {
 	Peer      *Party     `json:"peer,omitempty" doc:"The other side: with whom it talked first or, if with nobody, who rang or was rung"`
 	Others    []Party    `json:"others,omitempty" doc:"Others with whom it talked, who rang it or whom it rang"`
 	Dialled   string     `json:"dialled,omitempty" doc:"What was dialled, on a row of one's own"`
-	Line      string     `json:"line,omitempty" doc:"Id of the line that brought the call, for who may view the line or finds the call in its history"`
+	Line      string     `json:"line,omitempty" doc:"Id of the line that brought the call, or the queue's name where the policy has no line for it"`
 
 	Transfers  []JournalTransfer  `json:"transfers,omitempty" doc:"Transfers by this employee or by the other side, oldest first"`
 	Supervised []Supervised       `json:"supervised,omitempty" doc:"Supervisions of this call of one's own, as far as the policy wants one told"`
