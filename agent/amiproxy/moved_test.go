@@ -1,6 +1,7 @@
 package amiproxy_test
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -10,14 +11,18 @@ import (
 	"github.com/earshot-pbx/earshot/ami"
 )
 
-// replaces has another leg in the bridge of a call in the place of its second one.
-func (w *world) replaces(id, by, endpoint string) {
+// replaces has another leg in the bridge of a call in the place of its second one, who leaves before it or behind it.
+func (w *world) replaces(id, by, endpoint string, behind bool) {
 	other, bridge := leg(by, endpoint, call.StateUp, call.Identity{Number: "300"}, call.Identity{}), call.Bridge{ID: call.BridgeID(id + ".b"), Type: "mixing"}
-	w.ingest(
-		call.Event{Kind: call.LegSeen, Channel: other, At: at(20)},
-		call.Event{Kind: call.BridgeLeft, Bridge: bridge, Channel: call.Channel{ID: call.LegID(id + ".q")}, At: at(20)},
-		call.Event{Kind: call.BridgeEntered, Bridge: bridge, Channel: other, At: at(20)},
-	)
+	w.ingest(call.Event{Kind: call.LegSeen, Channel: other, At: at(20)})
+	moves := []call.Event{
+		{Kind: call.BridgeLeft, Bridge: bridge, Channel: call.Channel{ID: call.LegID(id + ".q")}, At: at(20)},
+		{Kind: call.BridgeEntered, Bridge: bridge, Channel: other, At: at(20)},
+	}
+	if behind {
+		slices.Reverse(moves)
+	}
+	w.ingest(moves...)
 }
 
 // Who is on the other side may be another by the time that a command on his channel is decided: the directory was asked where it leads, or the attended
@@ -36,7 +41,7 @@ func TestACommandOnAChannelIsNotDoneToWhoHasComeInItsPlace(t *testing.T) {
 		"Park, told one": {func(own, other string) *ami.Message { return act("Park", "Channel", own, "Channel2", other) }, 2, "park 1.q"},
 		"PlayDTMF":       {func(_, other string) *ami.Message { return act("PlayDTMF", "Channel", other, "Digit", "1") }, 1, "press 1.q 1"},
 	} {
-		for _, moves := range []bool{false, true} {
+		for _, moves := range []string{"", "before", "behind"} {
 			w := newWorld(t)
 			var armed atomic.Bool
 			looks := 0
@@ -46,7 +51,7 @@ func TestACommandOnAChannelIsNotDoneToWhoHasComeInItsPlace(t *testing.T) {
 					looks++
 				}
 				if looks == c.names {
-					w.replaces("1", "9.z", "PJSIP/300")
+					w.replaces("1", "9.z", "PJSIP/300", moves == "behind")
 				}
 				return v, err
 			})
@@ -55,15 +60,15 @@ func TestACommandOnAChannelIsNotDoneToWhoHasComeInItsPlace(t *testing.T) {
 			own, _ := channelOf(t, alice, "PJSIP/100")
 			other, _ := channelOf(t, alice, "PJSIP/210")
 			m := c.asks(own, other)
-			armed.Store(moves)
+			armed.Store(moves != "")
 			got, want := answered(t, alice, m), "ok"
-			if moves {
+			if moves != "" {
 				want = "The call changed while it was decided; look at the board and ask again."
 			}
 			if got != want {
-				t.Errorf("%s, moves %v: %q", name, moves, got)
+				t.Errorf("%s, moves %s: %q", name, moves, got)
 			}
-			if !moves {
+			if moves == "" {
 				w.pbx.ordered(t, c.order)
 			} else if all := w.pbx.taken(); len(all) > 0 {
 				t.Errorf("%s: somebody else is where the channel was, and the PBX was asked for %q", name, all)
@@ -74,7 +79,7 @@ func TestACommandOnAChannelIsNotDoneToWhoHasComeInItsPlace(t *testing.T) {
 
 // A Bridge is of who is named, and of nobody who has come in his place.
 func TestABridgeOfTwoChannelsIsNotOfWhoHasComeInThePlaceOfOne(t *testing.T) {
-	for _, moves := range []bool{false, true} {
+	for _, moves := range []string{"", "before", "behind"} {
 		w := newWorld(t)
 		var armed atomic.Bool
 		looks := 0
@@ -82,7 +87,7 @@ func TestABridgeOfTwoChannelsIsNotOfWhoHasComeInThePlaceOfOne(t *testing.T) {
 			v, err := w.gate.Channels(who)
 			if armed.Load() {
 				if looks++; looks == 2 {
-					w.replaces("2", "9.z", "PJSIP/300")
+					w.replaces("2", "9.z", "PJSIP/300", moves == "behind")
 				}
 			}
 			return v, err
@@ -92,10 +97,10 @@ func TestABridgeOfTwoChannelsIsNotOfWhoHasComeInThePlaceOfOne(t *testing.T) {
 		alice := w.as("alice")
 		one, _ := channelOf(t, alice, "PJSIP/210")
 		two, _ := channelOf(t, alice, "PJSIP/120")
-		armed.Store(moves)
+		armed.Store(moves != "")
 		got := answered(t, alice, act("Bridge", "Channel1", one, "Channel2", two))
-		if all := w.pbx.taken(); moves && (got == "ok" || len(all) > 0) || !moves && (got != "ok" || len(all) != 1) {
-			t.Errorf("moves %v: %q, %q", moves, got, all)
+		if all := w.pbx.taken(); moves != "" && (got == "ok" || len(all) > 0) || moves == "" && (got != "ok" || len(all) != 1) {
+			t.Errorf("moves %s: %q, %q", moves, got, all)
 		}
 	}
 }

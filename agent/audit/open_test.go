@@ -132,7 +132,7 @@ func TestWhatACrashCannotExplainIsNotOpened(t *testing.T) {
 				t.Errorf("%s: it opens", name)
 				break
 			}
-			if !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "; move the log and audit.log.head away and keep both") {
+			if !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), " move the log and audit.log.head away and keep both") {
 				t.Errorf("%s: %v, want %q", name, err, tc.want)
 			}
 		}

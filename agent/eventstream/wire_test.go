@@ -163,3 +163,35 @@ func TestAWriteIsWaitedForNoLongerThanThePatience(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Who takes nothing but what lets him say more is not waited for longer.
+func TestPingsDoNotMakeThePatienceLonger(t *testing.T) {
+	here, there := net.Pipe()
+	defer here.Close()
+	defer there.Close()
+	w := eventstream.NewWire(here, 200*time.Millisecond)
+	sent := make(chan error, 1)
+	go func() { sent <- w.Send([]byte{0x89, 0}) }()
+	half := make([]byte, 1)
+	for range 100 {
+		if _, err := io.ReadFull(there, half); err != nil { // something is being sent
+			t.Fatal(err)
+		}
+		if n, err := w.Write([]byte{0x8a, 0}); n != 2 || err != nil { // and this behind it
+			t.Fatal(n, err)
+		}
+		time.Sleep(20 * time.Millisecond) // as slow as he is
+		select {
+		case err := <-sent:
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal(err)
+			}
+			return
+		default:
+		}
+		if _, err := io.ReadFull(there, half); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("what goes out behind a message has a time of its own each time")
+}

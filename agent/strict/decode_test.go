@@ -88,6 +88,7 @@ func TestEachFaultIsNamedWithItsPlace(t *testing.T) {
 		"a merge":                 {"inner: {<<: {address: x}}", "1:9: unknown key; the keys are address, port"},
 		"two documents":           {"name: a\n---\nname: b\n", "2:1: a second document follows; there can be one"},
 		"a code without quotes":   {"# name: *51\nname: \"*51\"\nids: {a: '*51', b: x#y, ц: *51}", "3:28: what begins with * is an alias to YAML; put it in quotes"},
+		"another encoding":        {"# a\n# \xd6\xe5\nname: \xc0\xed\n", "2:3: invalid trailing UTF-8 octet; save the file as UTF-8"},
 		"a tab at the beginning":  {"inner:\n\tport: 1", "2:1: found character that cannot start any token; indent with spaces, not with tabs"},
 		"stars without quotes":    {"limit: 1\nname: **", "2:1: did not find expected alphabetic or numeric character; what begins with * or & belongs in quotes"},
 		"a broken second":         {"name: a\n---\n  name: [b\n", "2:1: did not find expected ',' or ']'"},
