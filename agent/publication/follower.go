@@ -76,7 +76,7 @@ func Fetch(ctx context.Context, c Config, copyFile string, options policyfile.Op
 	defer w.Close()
 	last := errors.New("nothing was published yet, or the store is away")
 	for {
-		d, err := read(ctx, c.Store)
+		d, _, err := read(ctx, c.Store)
 		if err == nil && d.Version != 0 {
 			e, bad := open(key, d)
 			if bad == nil {

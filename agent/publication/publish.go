@@ -42,16 +42,23 @@ const poll = time.Second
 // the same documents it stays as it is, and fresh is false. With overlay the overlay of the edition before goes over to it; when it does not fit, or
 // cannot be read, nothing is published. Unless it is forced, neither is it beside a Giver, nor in place of what is sealed with another key.
 func Publish(ctx context.Context, store Store, key []byte, e Edition, overlay, force bool) (generation uint64, fresh bool, err error) {
-	h := e.Hash()
+	h, began := e.Hash(), time.Now()
 	for {
-		d, err := read(ctx, store)
+		d, age, err := read(ctx, store)
 		if err != nil {
 			return 0, false, err
 		}
 		was, bad := open(key, d)
 		switch {
 		case bad == nil && was.Hash() == h:
-			return was.Generation, false, nil
+			if age <= time.Since(began) {
+				return was.Generation, false, nil
+			}
+			// Another may have been put there since it was read: to say that this one is published, it has to be read again.
+			if err := another(ctx, store); err != nil {
+				return 0, false, err
+			}
+			continue
 		case force:
 		case bad != nil && d != (cache.Document{}):
 			return 0, false, ErrSealed
@@ -89,16 +96,16 @@ func Publish(ctx context.Context, store Store, key []byte, e Edition, overlay, f
 }
 
 // read waits until the store was read.
-func read(ctx context.Context, store Store) (cache.Document, error) {
+func read(ctx context.Context, store Store) (cache.Document, time.Duration, error) {
 	w := store.Watch()
 	defer w.Close()
 	store.FollowDocument(Name)
 	for {
 		if d, age := store.Document(Name); age != cache.Never {
-			return d, nil
+			return d, age, nil
 		}
 		if err := wait(ctx, w); err != nil {
-			return cache.Document{}, err
+			return cache.Document{}, 0, err
 		}
 	}
 }
