@@ -127,6 +127,9 @@ func TestThePhoneDoorUnderAttack(t *testing.T) {
 			}
 			of := map[string][]dialling{}
 			for _, d := range dialledOtherwise(here(tc.Dial[s.r.IntN(len(tc.Dial))]), claim) {
+				if before, _, cut := strings.Cut(d.number, "%00"); cut && before == here(tc.Twin.Dial) {
+					continue // behind a NUL Asterisk reads nothing, so it is the twin
+				}
 				of[d.kind] = append(of[d.kind], d)
 			}
 			for _, kind := range sortedKeys(of) {
