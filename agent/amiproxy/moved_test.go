@@ -25,6 +25,21 @@ func (w *world) replaces(id, by, endpoint string, behind bool) {
 	w.ingest(moves...)
 }
 
+// movesBehind has something happen when the door has looked at the calls so often since it was armed.
+func (w *world) movesBehind(looks int, happens func()) *atomic.Bool {
+	armed := new(atomic.Bool)
+	w.door.View(func(who auth.Subject) (gate.Channels, error) {
+		v, err := w.gate.Channels(who)
+		if armed.Load() {
+			if looks--; looks == 0 {
+				happens()
+			}
+		}
+		return v, err
+	})
+	return armed
+}
+
 // Who is on the other side may be another by the time that a command on his channel is decided: the directory was asked where it leads, or the attended
 // transfer of somebody else came between. The other is left alone.
 func TestACommandOnAChannelIsNotDoneToWhoHasComeInItsPlace(t *testing.T) {
@@ -43,18 +58,7 @@ func TestACommandOnAChannelIsNotDoneToWhoHasComeInItsPlace(t *testing.T) {
 	} {
 		for _, moves := range []string{"", "before", "behind"} {
 			w := newWorld(t)
-			var armed atomic.Bool
-			looks := 0
-			w.door.View(func(who auth.Subject) (gate.Channels, error) {
-				v, err := w.gate.Channels(who)
-				if armed.Load() {
-					looks++
-				}
-				if looks == c.names {
-					w.replaces("1", "9.z", "PJSIP/300", moves == "behind")
-				}
-				return v, err
-			})
+			armed := w.movesBehind(c.names, func() { w.replaces("1", "9.z", "PJSIP/300", moves == "behind") })
 			w.meets("1", "PJSIP/100", "PJSIP/210")
 			alice := w.as("alice")
 			own, _ := channelOf(t, alice, "PJSIP/100")
@@ -81,17 +85,7 @@ func TestACommandOnAChannelIsNotDoneToWhoHasComeInItsPlace(t *testing.T) {
 func TestABridgeOfTwoChannelsIsNotOfWhoHasComeInThePlaceOfOne(t *testing.T) {
 	for _, moves := range []string{"", "before", "behind"} {
 		w := newWorld(t)
-		var armed atomic.Bool
-		looks := 0
-		w.door.View(func(who auth.Subject) (gate.Channels, error) {
-			v, err := w.gate.Channels(who)
-			if armed.Load() {
-				if looks++; looks == 2 {
-					w.replaces("2", "9.z", "PJSIP/300", moves == "behind")
-				}
-			}
-			return v, err
-		})
+		armed := w.movesBehind(2, func() { w.replaces("2", "9.z", "PJSIP/300", moves == "behind") })
 		w.meets("1", "PJSIP/100", "PJSIP/210")
 		w.meets("2", "PJSIP/100", "PJSIP/120")
 		alice := w.as("alice")

@@ -33,14 +33,14 @@ func (r *pastReader) narrow(ctx context.Context, f *journal.Filter) error {
 		return nil
 	}
 	protected := r.set.ProtectedNumber(f.Number.Digits())
-	seen, besides, wanted := []string{}, []string{}, map[string]bool{}
+	seen, besides, asked := []string{}, []string{}, map[string]bool{}
 	for _, id := range f.Employees {
-		wanted[id] = true
+		asked[id] = true
 	}
 	for ref := range r.set.Employees() {
 		id := r.set.ID(ref)
 		switch {
-		case f.Employees != nil && !wanted[id]:
+		case f.Employees != nil && !asked[id]:
 		case ref == r.subject, !protected && r.set.Decide(&policy.Request{Subject: r.subject, Action: policy.Observe, Target: ref}).Allowed:
 			seen = append(seen, id)
 		default:
